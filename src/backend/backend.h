@@ -1,0 +1,253 @@
+/* Primitives: what a backend implements, and all that it implements.
+ *
+ * Everything that computes in tern comes down to the calls of this table. Activations are f32 in the backend's memory, row-major, ld* in
+ * elements from one row to the next; weights are what the checkpoint stores. A primitive checks nothing: ops have done so, and say which
+ * argument is wrong. It may fail for memory or a device's refusal, with words in the context. Results do not depend on the number of threads
+ * nor on how many rows a call has: each output is summed whole by one tile, in an order fixed by the length of the sum. */
+#ifndef TERN_BACKEND_BACKEND_H
+#define TERN_BACKEND_BACKEND_H
+
+#include <tern/config.h>
+#include <tern/context.h>
+#include <tern/tensor.h>
+
+/* The elementwise functions of epilogues and of the activation primitive; gating is a matmul's or an activation's own flag. */
+typedef enum tern_act {
+    ACT_NONE, ACT_GELU_TANH, ACT_GELU_ERF, ACT_SILU, ACT_RELU, ACT_RELU_SQUARED, ACT_QUICK_GELU, ACT_TANH, ACT_SIGMOID, N_ACTS
+} tern_act;
+
+/* A matrix [out, in] as stored. transposed_in: it lies as [in, out] (DeepSpeed's default, GPT-2's Conv1D). ld: elements from one stored row
+ * to the next. int8 has scale [n_group]: group g holds the whole rows g * out / n_group ... ; the weight is round_to(widen) of scale * q. */
+typedef struct tern_weight {
+    const void *data;
+    tern_dtype dtype;           /* f32, f16, bf16, i8 */
+    bool transposed_in;
+    int64_t out, in, ld;
+    const float *scale;         /* i8 only */
+    int64_t n_group;
+    tern_dtype widen;           /* i8 only: the activation type T that scale * q is rounded to */
+} tern_weight;
+
+/* One part of a matmul: its rows of weight, its bias (null: none), where its outputs go. */
+typedef struct tern_matmul_part {
+    tern_weight w;
+    const float *bias;
+    float *y;
+    int64_t ldy;
+} tern_matmul_part;
+
+/* y_p[i, :] = f(round(x[i, :] . w_p^T) + bias_p)   for each part p: q, k and v, or gate and up, share one pass over x.
+ * gated: part 0 is the gate, part 1 the value, and y_0[i, :] = round(f(gate)) * value; y_1 may be null.
+ * residual (may be y_0): added to part 0 last. compute bf16 rounds x and w to bf16 before they are multiplied. */
+typedef struct tern_matmul {
+    const float *x;
+    int64_t ldx, n_row;
+    int n_part;
+    tern_matmul_part part[3];
+    tern_act act;
+    bool gated;
+    const float *residual;
+    int64_t ld_residual;
+    tern_dtype compute;         /* f32 or bf16 */
+    tern_dtype round;           /* the type T that each stage is rounded to; f32: not at all */
+} tern_matmul;
+
+typedef enum tern_norm_kind { NORM_RMS = 0, NORM_LAYER = 1 } tern_norm_kind;
+
+/* y[i,:] = norm(x[i,:] + add[i,:]) over dim; sum (null: not wanted) receives x + add (+ add_bias). y may be x, sum may be x or add.
+ * w, b null: 1, 0. RMS with round T: the product with w is rounded after its own rounding (spec 3.2, FB order). */
+typedef struct tern_norm {
+    tern_norm_kind kind;
+    const float *x, *add, *add_bias, *w, *b;    /* add: rows, added first; add_bias [dim] is added before add */
+    float *y, *sum;
+    int64_t ldx, ldadd, ldy, ldsum, n_row, dim;
+    float eps;
+    tern_dtype round;
+} tern_norm;
+
+/* y = f(x + bias), or gated: y = round(x0 + b0) * round(f(round(x1 + b1))) where x = [x0 | x1], x1 being the gate; gate_first swaps them. */
+typedef struct tern_activation {
+    tern_act act;
+    bool gated, gate_first;
+    const float *x, *bias;
+    float *y;
+    int64_t ldx, ldy, n_row, dim;    /* dim: of y */
+    tern_dtype round;
+} tern_activation;
+
+/* y = alpha * (a + a_bias) + beta * b ...: y[i,:] = round(alpha * (a[i,:] + bias_a[:] + c[i,:]) + b[i,:]). Null a_bias, c, b: zero. */
+typedef struct tern_add {
+    const float *a, *bias, *c, *b;
+    float *y;
+    float alpha;
+    int64_t lda, ldb, ldc, ldy, n_row, dim;
+    tern_dtype round;
+} tern_add;
+
+/* cos, sin [n_row, n] of position[i] * inv_freq[j], times magnitude (1; yarn and longrope scale it). The product is f32, as Hugging Face's. */
+typedef struct tern_rope_table {
+    const int32_t *position;
+    const float *inv_freq;
+    float magnitude;
+    float *cos, *sin;
+    int64_t n_row, n;
+} tern_rope_table;
+
+/* Turns the channels [first, first + 2n) of each head of each row in place. */
+typedef struct tern_rope {
+    float *x;
+    int64_t ld, n_row, n_head, head_dim, first, n;    /* n: pairs */
+    const float *cos, *sin;                           /* [n_row, n] */
+    bool pair;                                        /* (2i, 2i+1); false: (i, i + n) */
+    tern_dtype round;
+} tern_rope;
+
+/* ---- The KV cache --------------------------------------------------------------------------------------------------------------------
+ * Keys and values lie in pages of TERN_KV_PAGE tokens; a sequence is a list of page numbers. How a page lies inside is the backend's own
+ * business; only these primitives look inside.
+ *
+ *     pool: [page][layer][kv head] -> { keys of TERN_KV_PAGE tokens, values of TERN_KV_PAGE tokens } */
+enum { TERN_KV_PAGE = 64, TERN_KEY_BLOCK = 256 };    /* attention sums in key blocks of 256 by absolute position */
+
+typedef struct tern_kv {
+    void *data;                                /* owned by whoever made the cache (ops/kv.h) */
+    tern_dtype dtype;                          /* f32, f16 or bf16 */
+    int32_t n_layer, n_kv_head, key_dim, value_dim, n_page;
+} tern_kv;
+
+/* Tokens of several sequences laid end to end: sequence s has rows [row[s], row[s] + n_tok[s]), whose first is at position past[s] of the
+ * cache, and pages page[s][0 .. ]: token t of the sequence lies in page[s][t / TERN_KV_PAGE]. */
+typedef struct tern_ragged {
+    int32_t n_seq, n_row;
+    const int32_t *row, *n_tok, *past;
+    const int32_t *const *page;
+} tern_ragged;
+
+/* Writes k [n_row, n_kv_head * key_dim] and v [n_row, n_kv_head * value_dim], rounded to the cache's type, at the rows' positions. */
+typedef struct tern_kv_write {
+    const tern_kv *kv;
+    int32_t layer;
+    const tern_ragged *batch;
+    const float *k, *v;
+    int64_t ldk, ldv;
+} tern_kv_write;
+
+/* Reads the first n tokens of sequence s back: k [n_kv_head, n, key_dim], v [n_kv_head, n, value_dim]; either may be null. */
+typedef struct tern_kv_read {
+    const tern_kv *kv;
+    int32_t layer, seq, n;
+    const tern_ragged *batch;
+    float *k, *v;
+} tern_kv_read;
+
+/* Something added to the scores, element (s, h, i, j) at data[s*stride_seq + h*stride_head + i*stride_row + j]: i counts the sequence's rows
+ * of this call, j all its keys. A stride 0 broadcasts. */
+typedef struct tern_score_bias {
+    const float *data;    /* null: none */
+    int64_t stride_seq, stride_head, stride_row;
+} tern_score_bias;
+
+/* out[i, h*value_dim ..] = sum_j softmax_j(z) v[j],  z = cap(q[i,h] . k[j, h / (n_head / n_kv_head)] * scale) + slope_h * j + alibi + mask
+ * over keys j <= p (causal), j > p - window (window > 0), p = past + i; j < past + n_tok always. A row that sees no key, or only keys at
+ * -inf, gives zeros. sink [n_head]: a logit that takes part in the sum and has no value. q is not changed. */
+typedef struct tern_attention {
+    const tern_kv *kv;
+    int32_t layer, n_head;
+    const tern_ragged *batch;
+    const float *q;
+    float *out;
+    int64_t ldq, ldout;
+    float scale, softcap;      /* softcap 0: none */
+    bool causal;
+    int64_t window;            /* 0: none */
+    const float *slope;        /* [n_head], times the key's absolute position; null: none */
+    const float *sink;         /* [n_head]; null: none */
+    tern_score_bias alibi, mask;
+    tern_dtype round;          /* the context is rounded to T */
+} tern_attention;
+
+/* y[i,:] = softmax(layer_scale * x[i,:] + alibi + mask) with the same masking; x [n_seq, n_head, n_row, n_key] contiguous, row i of it at
+ * position n_key - n_row + i. */
+typedef struct tern_softmax {
+    const float *x;
+    float *y;
+    int64_t n_seq, n_head, n_row, n_key;
+    float scale;
+    bool causal;
+    int64_t window;
+    tern_score_bias alibi, mask;
+    tern_dtype round;
+} tern_softmax;
+
+/* y[i,:] = scale * table[id[i], :], table [n, dim] of any float dtype; add: y += instead. Ids are in range (the caller has checked). */
+typedef struct tern_gather {
+    const void *table;
+    tern_dtype dtype;
+    int64_t n_row, dim, ldy;
+    const int32_t *id;
+    float scale;
+    bool add;
+    float *y;
+} tern_gather;
+
+/* n elements from one float type to another (or f32 to f32: a copy, or rounded through `through` first when that is not f32). */
+typedef struct tern_convert {
+    const void *from;
+    void *to;
+    tern_dtype from_dtype, to_dtype, through;
+    int64_t n;
+} tern_convert;
+
+/* ---- Mixture of experts -------------------------------------------------------------------------------------------------------------
+ * A route is (token, expert, weight). dispatch copies the tokens of each expert together: out[r,:] = x[token[r],:]; combine adds them back
+ * in the order of each token's own routes: y[t,:] (+)= sum_k weight[t,k] * expert_out[slot[t,k],:], slot -1 being none. */
+typedef struct tern_dispatch {
+    const float *x;
+    float *out;
+    const int32_t *token;     /* [n_route]; -1: a row of zeros */
+    int64_t ldx, ldout, n_route, dim;
+} tern_dispatch;
+
+typedef struct tern_combine {
+    const float *x;           /* the experts' outputs by slot */
+    float *y;
+    const int32_t *slot;      /* [n_row, k] */
+    const float *weight;      /* [n_row, k] */
+    int64_t ldx, ldy, n_row, k, dim;
+    bool add;                 /* false: y starts at zero */
+    tern_dtype round;
+} tern_combine;
+
+/* DeepSpeed's group quantiser: scale[g] = absmax / 128 over n elements a group (1 where absmax is 0), q = clamp(rint(w / scale), -128, 127). */
+typedef struct tern_quantise {
+    const float *w;
+    int8_t *q;
+    float *scale;
+    int64_t n_group, n;
+} tern_quantise;
+
+typedef struct tern_backend {
+    const char *name;    /* "cpu" */
+    tern_status (*matmul)(tern_ctx *, const tern_matmul *);
+    tern_status (*norm)(tern_ctx *, const tern_norm *);
+    tern_status (*activation)(tern_ctx *, const tern_activation *);
+    tern_status (*add)(tern_ctx *, const tern_add *);
+    tern_status (*rope_table)(tern_ctx *, const tern_rope_table *);
+    tern_status (*rope)(tern_ctx *, const tern_rope *);
+    tern_status (*kv_write)(tern_ctx *, const tern_kv_write *);
+    tern_status (*kv_read)(tern_ctx *, const tern_kv_read *);
+    tern_status (*attention)(tern_ctx *, const tern_attention *);
+    tern_status (*softmax)(tern_ctx *, const tern_softmax *);
+    tern_status (*gather)(tern_ctx *, const tern_gather *);
+    tern_status (*convert)(tern_ctx *, const tern_convert *);
+    tern_status (*dispatch)(tern_ctx *, const tern_dispatch *);
+    tern_status (*combine)(tern_ctx *, const tern_combine *);
+    tern_status (*quantise)(tern_ctx *, const tern_quantise *);
+} tern_backend;
+
+extern const tern_backend tern_backend_cpu;
+
+/* Bytes of a KV pool of n_page pages with kv's other fields. */
+size_t tern_kv_bytes(const tern_kv *kv, int64_t n_page);
+
+#endif

@@ -1,0 +1,123 @@
+/* Opening, mapping and reading files with care: see file.h. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/ctx.h"
+#include "base/memory.h"
+
+enum { PATH_BYTES = 4096 };
+
+static bool leads_out(const char *name)
+{
+    if (name[0] == '/' || !name[0]) return true;
+    for (const char *part = name; part; part = strchr(part, '/')) {
+        if (*part == '/') part++;
+        if (!strncmp(part, "..", 2) && (part[2] == '/' || !part[2])) return true;
+    }
+    return false;
+}
+
+static tern_status join(tern_ctx *ctx, const char *dir, const char *name, char *path)
+{
+    if (dir && leads_out(name)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the file name \"%s\" leads out of the directory", dir, name);
+    int n = dir ? snprintf(path, PATH_BYTES, "%s/%s", dir, name) : snprintf(path, PATH_BYTES, "%s", name);
+    if (n >= PATH_BYTES) return tern_fail(ctx, TERN_ERR_LIMIT, "a path of %d bytes is longer than %d", n, PATH_BYTES - 1);
+    return TERN_OK;
+}
+
+/* Opens without waiting (a FIFO would) and insists on a regular file. */
+static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, size_t *n_bytes)
+{
+    struct stat info;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0) return tern_fail_errno(ctx, errno, path);
+    if (fstat(*fd, &info)) {
+        int error = errno;
+        close(*fd);
+        return tern_fail_errno(ctx, error, path);
+    }
+    if (!S_ISREG(info.st_mode)) {
+        close(*fd);
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: is %s, not a regular file", path, S_ISDIR(info.st_mode) ? "a directory" : S_ISFIFO(info.st_mode) ? "a FIFO" : "a device");
+    }
+    *n_bytes = (size_t)info.st_size;
+    return TERN_OK;
+}
+
+tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern_map *out)
+{
+    char path[PATH_BYTES];
+    int fd;
+    size_t n_bytes;
+    tern_status st = join(ctx, dir, name, path);
+    if (!st) st = open_regular(ctx, path, &fd, &n_bytes);
+    if (st) return st;
+    if (!n_bytes) {
+        *out = (tern_map){ (const unsigned char *)"", 0 };
+    } else {
+        void *data = mmap(NULL, n_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED) st = tern_fail_errno(ctx, errno, path);
+        else *out = (tern_map){ data, n_bytes };
+    }
+    close(fd);
+    return st;
+}
+
+void tern_map_close(tern_map *map)
+{
+    if (map->n_bytes) munmap((void *)map->data, map->n_bytes);
+    *map = (tern_map){ 0 };
+}
+
+tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, char **out, size_t *n_bytes)
+{
+    char path[PATH_BYTES], *text = NULL;
+    int fd = -1;
+    size_t size, have = 0;
+    tern_status st = join(ctx, dir, name, path);
+    if (!st) st = open_regular(ctx, path, &fd, &size);
+    if (st) return st;
+    if (size > max_bytes) {
+        st = tern_fail(ctx, TERN_ERR_LIMIT, "%s: %zu bytes, more than the %zu that such a file may have", path, size, max_bytes);
+        goto done;
+    }
+    text = tern_alloc(ctx, size + 1, 1, path);
+    if (!text) {
+        st = TERN_ERR_MEMORY;
+        goto done;
+    }
+    while (have < size) {
+        ssize_t got = read(fd, text + have, size - have);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) {
+            st = tern_fail_errno(ctx, errno, path);
+            goto done;
+        }
+        if (!got) break;
+        have += (size_t)got;
+    }
+    text[have] = 0;
+    *out = text;
+    *n_bytes = have;
+    text = NULL;
+done:
+    tern_free(text);
+    close(fd);
+    return st;
+}
+
+bool tern_file_exists(const char *dir, const char *name)
+{
+    char path[PATH_BYTES];
+    struct stat info;
+    if (dir && leads_out(name)) return false;
+    int n = dir ? snprintf(path, sizeof path, "%s/%s", dir, name) : snprintf(path, sizeof path, "%s", name);
+    return n < PATH_BYTES && !stat(path, &info) && S_ISREG(info.st_mode);
+}

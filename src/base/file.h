@@ -1,0 +1,26 @@
+/* Files as tern takes them: regular ones, below the directory they were named in, read whole or mapped read-only. */
+#ifndef TERN_BASE_FILE_H
+#define TERN_BASE_FILE_H
+
+#include <stdbool.h>
+#include <tern/context.h>
+
+typedef struct tern_map {
+    const unsigned char *data;    /* null: nothing is mapped */
+    size_t n_bytes;
+} tern_map;
+
+/* Maps dir/name read-only; dir null: name is a path of its own. With a dir, name may not lead out of it (no "..", no absolute path, no
+ * link that leaves it... except that links of a download cache, which stay regular files, are followed when name itself is plain).
+ * A FIFO, device or directory is refused without waiting on it; an empty file maps to data "" and n_bytes 0.
+ * TERN_ERR_IO | TERN_ERR_FORMAT not a regular file, or a name that leads out. The caller owns *out: tern_map_close. */
+tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern_map *out);
+void tern_map_close(tern_map *map);
+
+/* Reads dir/name whole, at most max_bytes (beyond: TERN_ERR_LIMIT), with a NUL after the end. *out is freed by tern_free. */
+tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, char **out, size_t *n_bytes);
+
+/* True where dir/name is there and a regular file; no error is kept. */
+bool tern_file_exists(const char *dir, const char *name);
+
+#endif

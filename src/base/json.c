@@ -1,0 +1,54 @@
+/* JSON text in, values out: see json.h. */
+#include "base/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+tern_status tern_json_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
+{
+    json_error_t error;
+    json_t *value = json_loadb(text, n_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (!value) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: line %d, column %d: %s", what, error.line, error.column, error.text);
+    *out = value;
+    return TERN_OK;
+}
+
+tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
+{
+    char *text, path[512];
+    size_t n_bytes;
+    tern_status st = tern_read_file(ctx, dir, name, max_bytes, &text, &n_bytes);
+    if (st) return st;
+    snprintf(path, sizeof path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name);
+    st = tern_json_parse(ctx, path, text, n_bytes, out);
+    tern_free(text);
+    return st;
+}
+
+const char *tern_json_kind(const json_t *value)
+{
+    if (!value) return "nothing";
+    switch (json_typeof(value)) {
+    case JSON_OBJECT: return "an object";
+    case JSON_ARRAY: return "a list";
+    case JSON_STRING: return "a string";
+    case JSON_INTEGER: return "an integer";
+    case JSON_REAL: return "a number";
+    case JSON_TRUE:
+    case JSON_FALSE: return "a boolean";
+    default: return "null";
+    }
+}
+
+const char *tern_json_show(const json_t *value, char *buffer, size_t size)
+{
+    size_t n = value ? json_dumpb(value, buffer, size, JSON_ENCODE_ANY | JSON_COMPACT) : 0;
+    if (!n) snprintf(buffer, size, "%s", tern_json_kind(value));
+    else if (n < size) buffer[n] = 0;
+    else if (size >= 4) memcpy(buffer + size - 4, "...", 4);
+    return buffer;
+}

@@ -1,0 +1,24 @@
+/* JSON through jansson: reading with words that say where, and typed look-ups that refuse instead of guessing. */
+#ifndef TERN_BASE_JSON_H
+#define TERN_BASE_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <tern/context.h>
+
+/* Parses n_bytes of text; what (a file's name, "--options") begins the sentence of a failure, which has line and column. Duplicate
+ * keys, invalid UTF-8, text behind the value and nesting beyond 2048 are errors. "\u0000" is allowed in strings.
+ * *out is a new reference: json_decref. */
+tern_status tern_json_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out);
+
+/* Reads and parses dir/name (dir null: a path), at most max_bytes. */
+tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out);
+
+/* The kind of a value as a word: "a string", "null". */
+const char *tern_json_kind(const json_t *value);
+
+/* A value as compact text, cut to size: for the words of an error. Returns buffer. */
+const char *tern_json_show(const json_t *value, char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,28 @@
+/* The thread pool: one job at a time, split into tiles that are taken from a counter.
+ *
+ * Tiles split outputs, never sums, so that the number of threads and who takes which tile change no bit. The caller works too. A
+ * worker that is not scheduled holds nobody up unless it is inside a tile: a job is done when its tiles are, not when every worker
+ * has looked in. Waiting spins for some microseconds, then sleeps on a futex. */
+#ifndef TERN_BASE_POOL_H
+#define TERN_BASE_POOL_H
+
+#include <stdint.h>
+#include <tern/context.h>
+
+typedef struct tern_pool tern_pool;
+
+/* Work on items [lo, hi). worker is in [0, threads): an index for scratch memory that two tiles must not share. */
+typedef void tern_tile_fn(void *arg, int64_t lo, int64_t hi, int worker);
+
+/* threads >= 1, the caller counted. ctx is for the words of a failure. */
+tern_status tern_pool_create(tern_ctx *ctx, int threads, tern_pool **out);
+void tern_pool_free(tern_pool *pool);
+int tern_pool_threads(const tern_pool *pool);
+
+/* fn over [0, n) in tiles of grain items; returns when all are done. A call from inside a tile is not allowed. */
+void tern_pool_run(tern_pool *pool, int64_t n, int64_t grain, tern_tile_fn *fn, void *arg);
+
+/* The default: physical cores that this process may run on, at most the cgroup's CPU quota, at least 1. */
+int tern_default_threads(void);
+
+#endif
