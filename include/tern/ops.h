@@ -1,0 +1,170 @@
+/* Ops: DeepSpeed's inference operators, each created once by name from a config and run many times.
+ *
+ *     tern_op *op;
+ *     tern_op_create(ctx, "rms_norm", &config, &op);
+ *     tern_rms_norm_run(op, &(tern_rms_norm_args){ .input = x, .gamma = w, .output = y });
+ *     tern_op_free(op);
+ *
+ * Common to all: T is the config's dtype (int8: f16 activations). Tensors are row-major; inputs and outputs of T are contiguous in their last axis,
+ * and any leading shape counts as rows. An optional tensor is left out by data null. Every pointer is borrowed until the call returns. Outputs are
+ * written by the caller's memory; an output may be an input itself only where its op says so. Sums are f32 in an order fixed by their length.
+ * Results are rounded to T where the formula says round. Weights are [in, out], or [out, in] under config.transposed_mode; int8 weights are always
+ * [out, in] with scales f32 [G] (group g: rows g*N/G ...), and count as round(scale * q).
+ * Errors of every op: TERN_ERR_ARGUMENT a required tensor missing, or a value outside its range | TERN_ERR_SHAPE dimensions that do not fit |
+ * TERN_ERR_DTYPE | TERN_ERR_UNSUPPORTED an option value that the op has not | TERN_ERR_MEMORY. The sentence names the op, the argument and the numbers.
+ * An op, and the context behind it, is used by one thread at a time. */
+#ifndef TERN_OPS_H
+#define TERN_OPS_H
+
+#include <tern/config.h>
+#include <tern/tensor.h>
+
+typedef struct tern_op tern_op;
+
+/* Creates an op by its name ("qkv_gemm"; tern_op_name lists them) from a copy of config (null: the defaults). An unknown name is
+ * TERN_ERR_UNSUPPORTED and the sentence lists the known ones; a config value that this op refuses is its error. The caller frees *out. */
+TERN_API tern_status tern_op_create(tern_ctx *ctx, const char *name, const tern_config *config, tern_op **out);
+TERN_API void tern_op_free(tern_op *op);
+
+/* The i-th op's name, null past the last; and one line that says what it does. */
+TERN_API const char *tern_op_name(size_t i);
+TERN_API const char *tern_op_summary(size_t i);
+
+/* Runs an op with arguments by name, as `tern op` and bindings do. in: the inputs, by the names of the args structs below ("weight.scale" for an int8
+ * weight's scales). out: the wanted outputs; one whose tensor.data is null is allocated with the op's own shape, and freed by tern_outputs_free.
+ * options_json (null: none): an object with the op's options (args fields that are no tensors); fields of the config belong in the config. */
+TERN_API tern_status tern_op_run(tern_op *op, const tern_named_tensor *in, size_t n_in, tern_named_tensor *out, size_t n_out, const char *options_json);
+TERN_API void tern_outputs_free(tern_named_tensor *out, size_t n_out);
+
+/* ---- The workspace: DeepSpeed's KV cache ----------------------------------------------------------------------------------------------
+ * Keys and values of n_layer layers for max_batch sequences of up to max_tokens, in pages; made whole at creation. */
+typedef struct tern_workspace tern_workspace;
+
+typedef struct tern_workspace_options {
+    int32_t n_layer, max_batch, n_kv_head, key_dim, value_dim;    /* per rank; value_dim 0: key_dim */
+    int64_t max_tokens, min_tokens;                               /* max_out_tokens; at least min_tokens must fit in limit_bytes */
+    tern_dtype dtype;                                             /* f32, f16 or bf16 */
+    size_t limit_bytes;                                           /* 0: no limit; else max_tokens is lowered to what fits */
+} tern_workspace_options;
+
+TERN_API tern_status tern_workspace_create(tern_ctx *ctx, const tern_workspace_options *options, tern_workspace **out);
+TERN_API void tern_workspace_free(tern_workspace *ws);
+TERN_API void tern_workspace_reset(tern_workspace *ws);             /* every sequence is empty again */
+TERN_API void tern_workspace_release(tern_workspace *ws);           /* gives the memory back, keeps the sizes */
+TERN_API tern_status tern_workspace_retake(tern_workspace *ws);     /* takes it again, empty; fine where it was not released */
+TERN_API size_t tern_workspace_bytes(const tern_workspace *ws);     /* the bill: what it holds, or would when retaken */
+TERN_API int64_t tern_workspace_max_tokens(const tern_workspace *ws);
+TERN_API int64_t tern_workspace_tokens(const tern_workspace *ws, int32_t layer, int32_t seq);    /* how many that layer has of the sequence */
+
+/* Keys [B, KV, L, D] and values [B, KV, L, value_dim] of one layer, copied out as f32; either may be null. */
+TERN_API tern_status tern_workspace_read(tern_workspace *ws, int32_t layer, int32_t n_seq, float *keys, float *values);
+
+/* ---- Linear algebra ------------------------------------------------------------------------------------------------------------------ */
+
+/* output = round(round(norm(input) . W) + bias),  inp_norm = round(norm(input))          norm: config.norm_type with gamma, beta, layer_norm_eps
+ * Where q, k and v are stored apart (any of weight_k, weight_v given), weight holds q alone and output is [q | k | v].
+ * Source: DeepSpeed qkv_gemm (ds_qkv_gemm, ds_rms_qkv). */
+typedef struct tern_qkv_gemm_args {
+    tern_tensor input;                                        /* [..., E] T */
+    tern_tensor weight, weight_k, weight_v;                   /* [E, N] or [N, E] */
+    tern_tensor weight_scale, weight_k_scale, weight_v_scale; /* f32 [G], int8 weights only */
+    tern_tensor bias, bias_k, bias_v;                         /* [N] T, optional */
+    tern_tensor gamma, beta;                                  /* [E] T or f32; beta: LayerNorm, optional */
+    tern_tensor output;                                       /* [..., N] T */
+    tern_tensor inp_norm;                                     /* [..., E] T, optional: not wanted */
+} tern_qkv_gemm_args;
+TERN_API tern_status tern_qkv_gemm_run(tern_op *op, const tern_qkv_gemm_args *args);
+
+/* output = round(round(input . W) + bias); do_flash_attn: that, split into q, k, v [3, B, num_heads, S, Dp], zero padded to Dp = 32, 64 or 128.
+ * Source: DeepSpeed linear (ds_linear_layer). */
+typedef struct tern_linear_args {
+    tern_tensor input;                                        /* [..., K] T; do_flash_attn: [B, S, K] */
+    tern_tensor weight, weight_k, weight_v;                   /* as in qkv_gemm */
+    tern_tensor weight_scale, weight_k_scale, weight_v_scale;
+    tern_tensor bias, bias_k, bias_v;
+    tern_tensor output;                                       /* [..., N] T */
+    bool no_bias;                                             /* option add_bias = false: bias is not read */
+    bool do_flash_attn;
+    int64_t num_heads;
+} tern_linear_args;
+TERN_API tern_status tern_linear_run(tern_op *op, const tern_linear_args *args);
+
+/* output = round(input . W)                                   Source: DeepSpeed vector_matmul */
+typedef struct tern_vector_matmul_args {
+    tern_tensor input, weight, weight_scale, output;
+} tern_vector_matmul_args;
+TERN_API tern_status tern_vector_matmul_run(tern_op *op, const tern_vector_matmul_args *args);
+
+/* Attention's residual, the norm between, and the MLP:
+ *   LayerNorm: r = round(input + input_bias + residual) (mlp_after_attn; else r = residual), n = LN(r), h = f(round(n . W1) + bias), output = round(h . W2),
+ *              residual_add = n
+ *   RMSNorm:   r = round(input + input_bias + residual), n = RMS(r), h = value * f(gate) where [value | gate] = n . W1 (or f(n . W1)), residual_add = r
+ * The gate may be stored apart (weight_gate given: then weight_interm holds the value alone). Nothing that enters is written.
+ * Source: DeepSpeed mlp_gemm (ds_mlp_gemm, ds_rms_mlp_gemm), as its [DO]. */
+typedef struct tern_mlp_gemm_args {
+    tern_tensor input, residual;                              /* [..., E] T */
+    tern_tensor weight_interm, weight_gate;                   /* [E, Iw] or [Iw, E] */
+    tern_tensor weight_out;                                   /* [I, E] or [E, I] */
+    tern_tensor weight_interm_scale, weight_gate_scale, weight_out_scale;
+    tern_tensor input_bias;                                   /* [E] T, optional */
+    tern_tensor bias, bias_gate;                              /* [Iw] T, optional */
+    tern_tensor gamma, beta;                                  /* [E] */
+    tern_tensor output, residual_add;                         /* [..., E] T; residual_add optional */
+} tern_mlp_gemm_args;
+TERN_API tern_status tern_mlp_gemm_run(tern_op *op, const tern_mlp_gemm_args *args);
+
+/* output = round(f(round(input . W1) + bias) . W2), gated as mlp_gemm's; no norm, no residual. Source: DeepSpeed fused_gemm_gelu, with its [DO]s. */
+typedef struct tern_gelu_gemm_args {
+    tern_tensor input;
+    tern_tensor weight, weight_gate, weight_out;
+    tern_tensor weight_scale, weight_gate_scale, weight_out_scale;
+    tern_tensor bias, bias_gate;
+    tern_tensor output;
+} tern_gelu_gemm_args;
+TERN_API tern_status tern_gelu_gemm_run(tern_op *op, const tern_gelu_gemm_args *args);
+
+/* The sum at a block's end, one rounding (a: attention_output, ab: attention_bias, fb: final_bias):
+ *   mlp_after_attn, pre_layer_norm    output = (residual + a + fb + ab) / mp_size + hidden_state
+ *   mlp_after_attn, post-norm         output = r + hidden_state + fb,  r = residual_add where given, else residual
+ *   parallel                          output = hidden_state + a + (residual + fb [+ ab where add_bias]) / mp_size
+ * A missing tensor counts as zero. output may be residual or hidden_state. Source: DeepSpeed residual_add. */
+typedef struct tern_residual_add_args {
+    tern_tensor hidden_state, residual, attention_output;     /* [..., E] T */
+    tern_tensor attention_bias, final_bias;                   /* [E] T, optional */
+    tern_tensor residual_add;                                 /* [..., E] T, optional */
+    tern_tensor output;
+    bool no_bias;                                             /* option add_bias = false */
+} tern_residual_add_args;
+TERN_API tern_status tern_residual_add_run(tern_op *op, const tern_residual_add_args *args);
+
+/* ---- Attention ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Rotates q and k, appends k and v to the cache of layer, and attends over all of it:
+ *   z_j = q . k_j * norm_factor^2 + alibi + mask,  context = sum_j softmax(z)_j v_j,   j <= past + i under triangular masking, and within the window
+ * B sequences of S tokens follow those the workspace holds; batch_ids (optional) says which of its sequences they are (default 0 .. B-1).
+ * position_ids turn q and k; the row position of the causal and window tests is always past + i. A row that sees no key gives zeros.
+ * Each layer of the cache keeps its own count, and advances by S.
+ * Source: DeepSpeed softmax_context (ds_softmax_context), as its [DO]; grouped queries after Ainslie et al. 2023. */
+typedef struct tern_softmax_context_args {
+    tern_tensor query_key_value;        /* [B, S, (heads + 2 num_kv) * D] T: all q heads, all k heads, all v heads */
+    tern_tensor attn_mask;              /* [B, L], [B, 1, 1, L], [B, 1, S, L], [B, H, S, L] T, additive; optional */
+    tern_tensor alibi;                  /* [B * H_total, 1, L] T or f32, optional */
+    tern_tensor position_ids;           /* [B, S] i64 or i32, optional */
+    tern_workspace *workspace;          /* borrowed; its layer and sequences are appended to */
+    int64_t layer;
+    double norm_factor;                 /* squared inside */
+    int64_t head_offset;                /* this rank's first head in alibi */
+    tern_tensor context;                /* [B, S, heads * value_dim] T */
+
+    /* tern's additions, for model families */
+    const struct tern_kv *kv;           /* internal: a pool of pages and a ragged batch over it, instead of workspace; B = 1, S = its rows */
+    const struct tern_ragged *batch;
+    tern_tensor q_gamma, k_gamma;       /* norm of q and k before rotation, by config.norm_type: [D] each head, [heads, D] each head its own, */
+    tern_tensor q_beta, k_beta;         /* [heads * D] all heads as one row; optional */
+    tern_tensor slope;                  /* [heads] f32: alibi as slopes */
+    tern_tensor sink;                   /* [heads] f32: logits without a value */
+    tern_tensor cos, sin;               /* [rows, rotary_dim / 2] f32: angles made outside (scaled rope); default by rope_theta */
+} tern_softmax_context_args;
+TERN_API tern_status tern_softmax_context_run(tern_op *op, const tern_softmax_context_args *args);
+
+#endif

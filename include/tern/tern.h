@@ -1,0 +1,11 @@
+/* tern: transformer models from C. This header includes all the others. */
+#ifndef TERN_TERN_H
+#define TERN_TERN_H
+
+#include <tern/config.h>
+#include <tern/context.h>
+#include <tern/ops.h>
+#include <tern/status.h>
+#include <tern/tensor.h>
+
+#endif
