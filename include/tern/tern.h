@@ -4,8 +4,12 @@
 
 #include <tern/config.h>
 #include <tern/context.h>
+#include <tern/engine.h>
+#include <tern/model.h>
 #include <tern/ops.h>
+#include <tern/sampling.h>
 #include <tern/status.h>
 #include <tern/tensor.h>
+#include <tern/tokenizer.h>
 
 #endif

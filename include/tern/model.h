@@ -1,0 +1,62 @@
+/* tern_model: a Hugging Face checkpoint directory, opened as it is.
+ *
+ * Opening reads config.json, maps *.safetensors, and binds every tensor to its place; weights stay in the mapped file where their stored
+ * layout serves. A key, tensor or option that tern does not know is an error with its name: a wrong model never gives an answer. */
+#ifndef TERN_MODEL_H
+#define TERN_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <tern/context.h>
+#include <tern/tensor.h>
+
+typedef struct tern_model tern_model;
+
+typedef enum tern_compute { TERN_COMPUTE_STORED = 0, TERN_COMPUTE_F32 = 1, TERN_COMPUTE_BF16 = 2 } tern_compute;
+typedef enum tern_kv_type { TERN_KV_DEFAULT = 0, TERN_KV_F32 = 1, TERN_KV_F16 = 2, TERN_KV_BF16 = 3 } tern_kv_type;
+
+typedef struct tern_model_options {
+    tern_compute compute;      /* stored: bf16 weights multiply in bf16, f32 and f16 weights in f32 */
+    tern_kv_type kv;           /* default: f32 under compute f32, else bf16 */
+    bool random_weights;       /* no weight file is read: weights of config.json's shapes, drawn by seed, to measure speed with */
+    tern_dtype random_dtype;   /* the type they are "stored" in: f32, f16 or bf16 */
+} tern_model_options;
+
+/* What a model is. Strings live as long as the model. */
+typedef struct tern_model_info {
+    const char *architecture;               /* "LlamaForCausalLM" */
+    const char *family;                     /* "llama" */
+    const char *stored, *compute, *kv;      /* type names: "bf16" */
+    bool causal;                            /* generates text; false: an encoder */
+    bool has_logits;                        /* has a head over the vocabulary */
+    int64_t n_layer, dim, ffn, n_head, n_kv_head, head_dim, vocab;
+    int64_t n_label;                        /* of a sequence-classification head; 0: none */
+    int64_t n_expert, n_expert_used;
+    int64_t max_tokens;                     /* positions the model was made for; 0: no such limit */
+    int64_t n_param;
+    size_t weight_bytes, copied_bytes;      /* of all weights; of those that could not stay in the file */
+    size_t kv_bytes_per_token;
+    double flops_per_token;                 /* multiply-adds count two, attention over the context not counted */
+    size_t read_bytes_per_token;            /* weights that one decoded token reads */
+} tern_model_info;
+
+/* Opens the directory dir; null: the demo model (see tern_demo_dir). options may be null. The caller frees *out before ctx. */
+TERN_API tern_status tern_model_open(tern_ctx *ctx, const char *dir, const tern_model_options *options, tern_model **out);
+TERN_API void tern_model_free(tern_model *model);
+TERN_API tern_model_info tern_model_get_info(const tern_model *model);
+
+/* Every reason why dir cannot be opened, a line each, as text that tern_text_free frees; "" where it can. Reads no weights. Fails only where it
+ * cannot look (TERN_ERR_MEMORY). */
+TERN_API tern_status tern_model_explain(tern_ctx *ctx, const char *dir, char **text);
+
+/* The ids of generation_config.json or config.json: end-of-sequence tokens, and the beginning or padding token (-1: none). */
+TERN_API size_t tern_model_eos(const tern_model *model, const int32_t **ids);
+TERN_API int32_t tern_model_bos(const tern_model *model);
+TERN_API int32_t tern_model_pad(const tern_model *model);
+
+/* The directory of the model that comes with tern: TERN_DEMO_MODEL where set, else beside the program or library it was installed or built with.
+ * Null where none of them is there. */
+TERN_API const char *tern_demo_dir(void);
+
+#endif
