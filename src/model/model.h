@@ -1,0 +1,38 @@
+/* A model as the engine sees it: one call that runs a ragged batch through all layers. */
+#ifndef TERN_MODEL_MODEL_H
+#define TERN_MODEL_MODEL_H
+
+#include <tern/model.h>
+
+#include "backend/backend.h"
+
+/* Rows of tokens and what is wanted of them. ids are inside the vocabulary. */
+typedef struct tern_step {
+    const tern_ragged *batch;       /* row s: its pages must hold past + n_tok tokens */
+    const tern_kv *kv;              /* of the shape tern_model_kv gives */
+    const int32_t *id;              /* [n_row] */
+    const int32_t *position;        /* [n_row]; null: past, past + 1, ... of each sequence */
+    const int32_t *type_id;         /* [n_row] token types of encoders; null: 0 */
+    const int32_t *out_row;         /* [n_out] the rows whose results are wanted, ascending */
+    int32_t n_out;
+    float *logits;                  /* [n_out, vocab]; null: not wanted */
+    float *hidden;                  /* [n_out, dim] after the last norm; null: not wanted */
+} tern_step;
+
+tern_status tern_model_step(tern_model *model, const tern_step *step);
+
+/* The cache a model needs: all fields but data and n_page. */
+tern_kv tern_model_kv(const tern_model *model);
+
+tern_ctx *tern_model_ctx(const tern_model *model);
+
+/* The fields of generation_config.json that sampling takes its defaults from. */
+typedef struct tern_generation_defaults {
+    bool do_sample;
+    double temperature, top_p, min_p, repetition_penalty;
+    int64_t top_k, max_new_tokens;    /* max_new_tokens 0: not given */
+} tern_generation_defaults;
+
+const tern_generation_defaults *tern_model_generation(const tern_model *model);
+
+#endif
