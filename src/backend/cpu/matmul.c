@@ -1,0 +1,222 @@
+/* Matrix products with their epilogues: q, k and v, or gate and up, in one pass over x. Ops call it through the backend's table.
+ *
+ * A tile is a panel of one part's outputs (for a gated product: of both parts') times a block of rows. Tiles of few rows are long runs of
+ * weight rows, read once as a stream; tiles of many rows are sized so that both operands stay in a core's second-level cache. The
+ * epilogue runs on each tile while it is there. No sum is split, so that tile sizes and threads change no bit. */
+#include <stdint.h>
+#include <string.h>
+
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/panel.h"
+
+enum {
+    FEW_ROWS = 16,             /* up to here a product is bound by reading weights      */
+    CACHE_BYTES = 768 << 10,   /* of a core's own cache, for a row block and a panel    */
+    LEAST_PANEL = 16, MOST_PANEL = 256, MOST_ROWS = 128,
+    TILES_A_THREAD = 8
+};
+
+typedef struct job {
+    const tern_kernels *k;
+    const tern_matmul *m;
+    cpu_panel panel[3];
+    const unsigned char *x;        /* in the type that the slots take */
+    size_t ldx, x_size;
+    bool through_tile;             /* outputs are made in scratch, because y still holds what the epilogue needs */
+    int64_t n_out, n_block, rows;  /* outputs of a panel, row blocks a panel is split into, rows of a block */
+    int64_t first[4];              /* the first panel of each part */
+    unsigned char *scratch;        /* one piece per worker: [panel 0][panel 1][tile 0][tile 1] */
+    size_t scratch_bytes, panel_bytes[2], tile_bytes;
+} job;
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t clamp(int64_t v, int64_t least, int64_t most)
+{
+    return v < least ? least : v > most ? most : v;
+}
+
+/* round, + bias, round: what precedes the activation. */
+static void finish_sum(const job *j, const tern_matmul_part *p, float *t, int64_t first, int64_t n)
+{
+    cpu_round_row(j->k, j->m->round, t, n);
+    if (!p->bias) return;
+    cpu_add_row(j->k, t, t, p->bias + first, n);
+    cpu_round_row(j->k, j->m->round, t, n);
+}
+
+/* The epilogue of one row of a tile: t is its sums of part p, value those of part 1 where the product is gated. */
+static void finish_row(const job *j, int part, float *t, float *value, int64_t row, int64_t first, int64_t n)
+{
+    const tern_matmul *m = j->m;
+    const tern_matmul_part *p = &m->part[part];
+    float *y = p->y + row * p->ldy + first;
+    finish_sum(j, p, t, first, n);
+    if (m->act != ACT_NONE) {
+        cpu_act_row(j->k, m->act, t, t, n);
+        cpu_round_row(j->k, m->round, t, n);
+    }
+    if (value) {
+        finish_sum(j, &m->part[1], value, first, n);
+        j->k->mul_row(t, t, value, (size_t)n);
+        cpu_round_row(j->k, m->round, t, n);
+        if (m->part[1].y) memcpy(m->part[1].y + row * m->part[1].ldy + first, value, (size_t)n * sizeof *value);
+    }
+    if (m->residual && part == 0) {
+        cpu_add_row(j->k, y, t, m->residual + row * m->ld_residual + first, n);
+        cpu_round_row(j->k, m->round, y, n);
+    } else if (y != t) {
+        memcpy(y, t, (size_t)n * sizeof *t);
+    }
+}
+
+/* Rows [r, r + n_row) times outputs [first, first + n) of a part: from the panel w to t. */
+static void multiply(const job *j, int part, const void *w, size_t ldw, float *t, size_t ldt, int64_t r, int64_t n_row, int64_t n)
+{
+    const void *x = j->x + (size_t)r * j->ldx * j->x_size;
+    j->panel[part].gemm(t, ldt, x, j->ldx, w, ldw, (size_t)n_row, (size_t)n, (size_t)j->panel[part].w->in);
+}
+
+static void run_block(const job *j, int part, const void *const w[2], const size_t ldw[2], float *const tile[2], int64_t r, int64_t n_row,
+                      int64_t first, int64_t n)
+{
+    const tern_matmul_part *p = &j->m->part[part];
+    float *t = j->through_tile ? tile[0] : p->y + r * p->ldy + first;
+    size_t ldt = j->through_tile ? (size_t)n : (size_t)p->ldy;
+    multiply(j, part, w[0], ldw[0], t, ldt, r, n_row, n);
+    if (j->m->gated) multiply(j, 1, w[1], ldw[1], tile[1], (size_t)n, r, n_row, n);
+    for (int64_t i = 0; i < n_row; i++) finish_row(j, part, t + (size_t)i * ldt, j->m->gated ? tile[1] + i * n : NULL, r + i, first, n);
+}
+
+static void run_tile(const job *j, int64_t item, unsigned char *scratch)
+{
+    const tern_matmul *m = j->m;
+    int64_t panel = item / j->n_block, block = item % j->n_block;
+    int part = 0;
+    while (panel >= j->first[part + 1]) part++;
+    int64_t first = (panel - j->first[part]) * j->n_out, out = m->part[part].w.out;
+    int64_t n = out - first < j->n_out ? out - first : j->n_out;
+    int64_t per_block = divide_up(divide_up(m->n_row, j->rows), j->n_block) * j->rows;
+    int64_t row = block * per_block, end = row + per_block < m->n_row ? row + per_block : m->n_row;
+
+    float *tile0 = (float *)(void *)(scratch + j->panel_bytes[0] + j->panel_bytes[1]);
+    float *const tile[2] = { tile0, tile0 + j->tile_bytes / sizeof *tile0 };
+    const void *w[2] = { NULL, NULL };
+    size_t ldw[2] = { 0, 0 };
+    w[0] = cpu_panel_get(&j->panel[part], j->k, first, n, scratch, &ldw[0]);
+    if (m->gated) w[1] = cpu_panel_get(&j->panel[1], j->k, first, n, scratch + j->panel_bytes[0], &ldw[1]);
+    for (; row < end; row += j->rows) run_block(j, part, w, ldw, tile, row, end - row < j->rows ? end - row : j->rows, first, n);
+}
+
+static void run_tiles(void *arg, int64_t lo, int64_t hi, int worker)
+{
+    const job *j = arg;
+    for (int64_t i = lo; i < hi; i++) run_tile(j, i, j->scratch + (size_t)worker * j->scratch_bytes);
+}
+
+/* ---- the plan ----------------------------------------------------------------------------------------------------------------------- */
+
+static int64_t total_outputs(const tern_matmul *m)
+{
+    int64_t n = 0;
+    for (int p = 0; p < (m->gated ? 1 : m->n_part); p++) n += m->part[p].w.out;
+    return n;
+}
+
+/* Outputs of a panel and rows of a block. */
+static void choose_sizes(job *j, int threads)
+{
+    const tern_matmul *m = j->m;
+    int64_t in = m->part[0].w.in > 0 ? m->part[0].w.in : 1, outputs = total_outputs(m);
+    int64_t share = clamp(divide_up(outputs, (int64_t)threads * TILES_A_THREAD), LEAST_PANEL, MOST_PANEL);
+    int64_t fit = clamp(CACHE_BYTES / (in * (int64_t)sizeof(float) * (m->gated ? 3 : 2)), LEAST_PANEL, MOST_ROWS) / 16 * 16;
+    if (m->n_row <= FEW_ROWS) {
+        j->rows = m->n_row;
+        j->n_out = divide_up(share, 16) * 16;
+    } else {
+        j->rows = fit;
+        j->n_out = fit;
+    }
+}
+
+/* Row blocks of one panel go to different tiles where the weights are used in place; else one tile keeps the panel that it made. */
+static void choose_tiles(job *j)
+{
+    const tern_matmul *m = j->m;
+    bool direct = true;
+    for (int p = 0; p < m->n_part; p++) {
+        direct = direct && j->panel[p].direct;
+        j->first[p + 1] = j->first[p] + (m->gated && p ? 0 : divide_up(m->part[p].w.out, j->n_out));
+    }
+    for (int p = m->n_part; p < 3; p++) j->first[p + 1] = INT64_MAX;
+    j->n_block = direct ? divide_up(m->n_row, j->rows) : 1;
+}
+
+static size_t most_scratch(const job *j)
+{
+    size_t most = 0;
+    for (int p = 0; p < j->m->n_part; p++)
+        if (j->panel[p].scratch_bytes > most) most = j->panel[p].scratch_bytes;
+    return most;
+}
+
+static tern_status get_scratch(tern_ctx *ctx, job *j)
+{
+    int threads = tern_pool_threads(ctx->pool);
+    j->through_tile = j->m->gated || j->m->residual;
+    j->panel_bytes[0] = most_scratch(j);
+    j->panel_bytes[1] = j->m->gated ? j->panel_bytes[0] : 0;
+    j->tile_bytes = j->through_tile ? cpu_line_bytes((size_t)(j->rows * j->n_out) * sizeof(float)) : 0;
+    j->scratch_bytes = j->panel_bytes[0] + j->panel_bytes[1] + 2 * j->tile_bytes;
+    j->scratch = tern_arena_get(ctx, &ctx->step, (size_t)threads, j->scratch_bytes);
+    return j->scratch ? TERN_OK : TERN_ERR_MEMORY;
+}
+
+/* ---- x rounded to bf16 ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct narrow_job {
+    const tern_kernels *k;
+    const tern_matmul *m;
+    uint16_t *to;
+} narrow_job;
+
+static void narrow_rows(void *arg, int64_t lo, int64_t hi, int worker)
+{
+    const narrow_job *j = arg;
+    int64_t in = j->m->part[0].w.in;
+    (void)worker;
+    for (int64_t r = lo; r < hi; r++) j->k->bf16_from_f32(j->to + r * in, j->m->x + r * j->m->ldx, (size_t)in);
+}
+
+static tern_status narrow_x(tern_ctx *ctx, job *j)
+{
+    const tern_matmul *m = j->m;
+    int64_t in = m->part[0].w.in;
+    narrow_job n = { ctx->kernels, m, tern_arena_get(ctx, &ctx->step, (size_t)(m->n_row * in), sizeof(uint16_t)) };
+    if (!n.to) return TERN_ERR_MEMORY;
+    tern_parallel_for(ctx, m->n_row, cpu_row_grain(in), narrow_rows, &n);
+    j->x = (const unsigned char *)n.to;
+    j->ldx = (size_t)in;
+    j->x_size = sizeof *n.to;
+    return TERN_OK;
+}
+
+tern_status cpu_matmul(tern_ctx *ctx, const tern_matmul *m)
+{
+    tern_status st = TERN_OK;
+    tern_mark mark = tern_arena_mark(&ctx->step);
+    job j = { .k = ctx->kernels, .m = m, .x = (const unsigned char *)m->x, .ldx = (size_t)m->ldx, .x_size = sizeof *m->x };
+    if (m->n_row <= 0) return TERN_OK;
+    if (m->compute == TERN_BF16) TERN_TRY(narrow_x(ctx, &j));
+    choose_sizes(&j, tern_pool_threads(ctx->pool));
+    for (int p = 0; p < m->n_part; p++) cpu_panel_plan(&j.panel[p], ctx->kernels, &m->part[p].w, m->compute, j.n_out);
+    choose_tiles(&j);
+    TERN_TRY(get_scratch(ctx, &j));
+    tern_parallel_for(ctx, j.first[m->gated ? 1 : m->n_part] * j.n_block, 1, run_tiles, &j);
+done:
+    tern_arena_reset(&ctx->step, mark);
+    return st;
+}

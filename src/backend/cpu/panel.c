@@ -1,0 +1,102 @@
+/* Brings weights into the form of the GEMM slots: see panel.h. Called by matmul.c, one panel per tile. */
+#include "backend/cpu/panel.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static bool stored_as_needed(const cpu_panel *p)
+{
+    const tern_weight *w = p->w;
+    return !w->transposed_in && w->dtype == p->dtype && (uintptr_t)w->data % tern_dtype_bytes(w->dtype) == 0;
+}
+
+/* A panel's scratch: [rows of the slot's type][rows as stored, where those must be made first][one row of f32]. */
+static size_t slot_bytes(const cpu_panel *p, int64_t n)
+{
+    return cpu_line_bytes((size_t)n * (size_t)p->w->in * tern_dtype_bytes(p->dtype));
+}
+
+static size_t stored_bytes(const cpu_panel *p, int64_t n)
+{
+    return cpu_line_bytes((size_t)n * (size_t)p->w->in * tern_dtype_bytes(p->w->dtype));
+}
+
+void cpu_panel_plan(cpu_panel *p, const tern_kernels *k, const tern_weight *w, tern_dtype compute, int64_t most)
+{
+    tern_dtype type = compute == TERN_BF16 ? TERN_BF16 : w->dtype == TERN_I8 ? TERN_F32 : w->dtype;
+    *p = (cpu_panel){ .w = w, .dtype = type };
+    if (compute == TERN_BF16) p->gemm = k->gemm_bf16_bf16;
+    else p->gemm = type == TERN_F32 ? k->gemm_f32_f32 : type == TERN_BF16 ? k->gemm_f32_bf16 : k->gemm_f32_f16;
+    p->direct = stored_as_needed(p);
+    if (!p->direct) p->scratch_bytes = slot_bytes(p, most) + stored_bytes(p, most) + cpu_line_bytes((size_t)w->in * sizeof(float));
+}
+
+/* Columns [first, first + n) of a matrix of [in, out] become rows. Blocks of 32 inputs keep both sides in cache. */
+#define TRANSPOSE(name, type)                                                                                                   \
+    static void name(type *to, const unsigned char *from, int64_t first, int64_t n, int64_t in, int64_t ld)                     \
+    {                                                                                                                           \
+        for (int64_t block = 0; block < in; block += 32)                                                                        \
+            for (int64_t r = 0; r < n; r++)                                                                                     \
+                for (int64_t i = block; i < in && i < block + 32; i++)                                                          \
+                    memcpy(&to[r * in + i], from + (size_t)(i * ld + first + r) * sizeof(type), sizeof(type));                  \
+    }
+TRANSPOSE(transpose_8, uint8_t)
+TRANSPOSE(transpose_16, uint16_t)
+TRANSPOSE(transpose_32, uint32_t)
+
+/* Rows as stored, made contiguous and aligned. */
+static void bring(const cpu_panel *p, void *to, int64_t first, int64_t n)
+{
+    const tern_weight *w = p->w;
+    size_t size = tern_dtype_bytes(w->dtype);
+    if (!w->transposed_in) {
+        for (int64_t r = 0; r < n; r++)
+            memcpy((unsigned char *)to + (size_t)(r * w->in) * size, (const unsigned char *)w->data + (size_t)((first + r) * w->ld) * size, (size_t)w->in * size);
+        return;
+    }
+    if (size == 1) transpose_8(to, w->data, first, n, w->in, w->ld);
+    else if (size == 2) transpose_16(to, w->data, first, n, w->in, w->ld);
+    else transpose_32(to, w->data, first, n, w->in, w->ld);
+}
+
+/* One stored row to the slot's type; row is a scratch of w->in floats. */
+static void convert_row(const cpu_panel *p, const tern_kernels *k, void *to, const void *from, int64_t output, float *row)
+{
+    const tern_weight *w = p->w;
+    float *wide = p->dtype == TERN_F32 ? to : row;
+    if (w->dtype == TERN_I8) {
+        float scale = w->scale[output / (w->out / w->n_group)];
+        for (int64_t i = 0; i < w->in; i++) wide[i] = scale * (float)((const int8_t *)from)[i];
+        cpu_round_row(k, w->widen, wide, w->in);
+    } else {
+        cpu_widen_row(k, wide, from, w->dtype, w->in);
+    }
+    if (wide == row) cpu_narrow_row(k, to, p->dtype, wide, w->in);
+}
+
+const void *cpu_panel_get(const cpu_panel *p, const tern_kernels *k, int64_t first, int64_t n, unsigned char *scratch, size_t *ld)
+{
+    const tern_weight *w = p->w;
+    size_t size = tern_dtype_bytes(w->dtype), slot_size = tern_dtype_bytes(p->dtype);
+    const unsigned char *stored = (const unsigned char *)w->data + (size_t)(first * w->ld) * size;
+    size_t stored_row = (size_t)w->ld * size;
+    if (p->direct) {
+        *ld = (size_t)w->ld;
+        return stored;
+    }
+    *ld = (size_t)w->in;
+    if (w->dtype == p->dtype) {
+        bring(p, scratch, first, n);
+        return scratch;
+    }
+    unsigned char *copy = scratch + slot_bytes(p, n);
+    float *row = (float *)(void *)(copy + stored_bytes(p, n));
+    if (w->transposed_in || (uintptr_t)w->data % size) {
+        bring(p, copy, first, n);
+        stored = copy;
+        stored_row = (size_t)w->in * size;
+    }
+    for (int64_t r = 0; r < n; r++)
+        convert_row(p, k, scratch + (size_t)(r * w->in) * slot_size, stored + (size_t)r * stored_row, first + r, row);
+    return scratch;
+}

@@ -1,0 +1,25 @@
+/* Weights as the GEMM slots want them: used where they lie, or brought panel by panel into scratch.
+ *
+ * A slot wants [out, in] rows of f32, f16 or bf16 at addresses aligned to their element. A weight that lies so is used in place. Any other
+ * (stored [in, out], int8, misaligned, or to be rounded to bf16) is brought, some outputs at a time, into the same form and then multiplied
+ * by the same slot, so that its results have the bits of a weight that was stored that way. */
+#ifndef TERN_BACKEND_CPU_PANEL_H
+#define TERN_BACKEND_CPU_PANEL_H
+
+#include "backend/cpu/cpu.h"
+
+typedef struct cpu_panel {
+    const tern_weight *w;
+    tern_dtype dtype;        /* of a row as the slot sees it */
+    k_gemm_fn *gemm;
+    bool direct;             /* used where it lies */
+    size_t scratch_bytes;    /* for a panel of the outputs that cpu_panel_plan was told */
+} cpu_panel;
+
+/* compute is the type that the GEMM multiplies in; most is the largest number of outputs of a panel. */
+void cpu_panel_plan(cpu_panel *p, const tern_kernels *k, const tern_weight *w, tern_dtype compute, int64_t most);
+
+/* Rows [first, first + n) of the weight; *ld counts elements. scratch (64-byte aligned) is written unless the weight is direct. */
+const void *cpu_panel_get(const cpu_panel *p, const tern_kernels *k, int64_t first, int64_t n, unsigned char *scratch, size_t *ld);
+
+#endif
