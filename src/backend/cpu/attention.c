@@ -1,0 +1,379 @@
+/* Attention over the paged cache: one algorithm for prompts, chunks and single tokens of many sequences. Ops call it through the table.
+ *
+ * Work is cut into tiles: some tokens of one sequence times the query heads that share a kv head, which are the rows of two small matrix
+ * products. Keys are taken in blocks of TERN_KEY_BLOCK by absolute position; a block gives each row (largest score, sum of exponentials,
+ * weighted values) by itself, and blocks are merged in ascending order. A block in which a row sees nothing leaves that row as it is, so
+ * skipping it is the same. Hence the bits of a row depend on its own position and keys alone.
+ *
+ * Where there are fewer tiles than threads could use, the blocks of a tile are tiles of their own and are merged when all are done. */
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "backend/cpu/cpu.h"
+
+enum { TILE_ROWS = 64, TILES_A_THREAD = 2 };
+
+/* What a set of keys gives a number of rows: merged in ascending order of the keys. */
+typedef struct partial {
+    float *max, *sum;    /* [m] */
+    float *value;        /* [m, value_dim] */
+} partial;
+
+/* Tokens [first, first + n) of sequence seq, and the key blocks [block, end_block) that any of them sees. */
+typedef struct query_tile {
+    int32_t seq, first, n;
+    int32_t block, end_block;
+    int64_t partial_at;    /* of its first block's partial, where blocks are tiles */
+} query_tile;
+
+typedef struct job {
+    const tern_kernels *k;
+    const tern_attention *a;
+    k_gemm_nn_fn *product;
+    int32_t group, tile_tokens, most_rows;
+    query_tile *tile;
+    int64_t n_tile, n_item;
+    unsigned char *scratch;    /* one piece per worker */
+    size_t scratch_bytes;
+    float *partials;           /* null: each tile goes through its blocks itself */
+    size_t partial_floats;     /* of one block */
+    int64_t n_partial;         /* per kv head */
+} job;
+
+/* A worker's scratch, laid out for most_rows rows. */
+typedef struct desk {
+    float *q;        /* [m, key_dim], scaled */
+    float *score;    /* [m, TERN_KEY_BLOCK] */
+    float *ramp;     /* [TERN_KEY_BLOCK] absolute positions of the block */
+    partial whole, block;
+} desk;
+
+static size_t partial_floats(const job *j)
+{
+    size_t rows = cpu_line_bytes((size_t)j->most_rows * sizeof(float)) / sizeof(float);
+    return 2 * rows + cpu_line_bytes((size_t)j->most_rows * (size_t)j->a->kv->value_dim * sizeof(float)) / sizeof(float);
+}
+
+static partial partial_at(const job *j, float *p)
+{
+    size_t rows = cpu_line_bytes((size_t)j->most_rows * sizeof(float)) / sizeof(float);
+    return (partial){ p, p + rows, p + 2 * rows };
+}
+
+static size_t query_floats(const job *j)
+{
+    return cpu_line_bytes((size_t)j->most_rows * (size_t)j->a->kv->key_dim * sizeof(float)) / sizeof(float);
+}
+
+static size_t desk_floats(const job *j)
+{
+    return query_floats(j) + ((size_t)j->most_rows + 1) * TERN_KEY_BLOCK + 2 * j->partial_floats;
+}
+
+static desk desk_of(const job *j, int worker)
+{
+    float *p = (float *)(void *)(j->scratch + (size_t)worker * j->scratch_bytes);
+    desk d = { .q = p };
+    d.score = p + query_floats(j);
+    d.ramp = d.score + (size_t)j->most_rows * TERN_KEY_BLOCK;
+    d.whole = partial_at(j, d.ramp + TERN_KEY_BLOCK);
+    d.block = partial_at(j, d.ramp + TERN_KEY_BLOCK + j->partial_floats);
+    return d;
+}
+
+/* ---- which keys a token sees ---------------------------------------------------------------------------------------------------------- */
+
+static int64_t keys_start(const tern_attention *a, int64_t position)
+{
+    return a->window > 0 && position - a->window + 1 > 0 ? position - a->window + 1 : 0;
+}
+
+static int64_t keys_end(const tern_attention *a, int32_t seq, int64_t position)
+{
+    return a->causal ? position + 1 : (int64_t)a->batch->past[seq] + a->batch->n_tok[seq];
+}
+
+/* ---- one block of one tile ------------------------------------------------------------------------------------------------------------ */
+
+/* The tile's queries as rows (token, head), times the scale. */
+static void take_queries(const job *j, const query_tile *t, int32_t kv_head, float *q)
+{
+    const tern_attention *a = j->a;
+    int64_t dim = a->kv->key_dim;
+    for (int32_t i = 0; i < t->n; i++) {
+        const float *from = a->q + (a->batch->row[t->seq] + t->first + i) * a->ldq + (int64_t)kv_head * j->group * dim;
+        j->k->scale_row(q + (int64_t)i * j->group * dim, a->scale, from, (size_t)(j->group * dim));
+    }
+}
+
+static void fill(float *s, int64_t lo, int64_t hi)
+{
+    for (int64_t i = lo; i < hi; i++) s[i] = -INFINITY;
+}
+
+static const float *bias_row(const tern_score_bias *b, int64_t seq, int64_t head, int64_t row)
+{
+    return b->data ? b->data + seq * b->stride_seq + head * b->stride_head + row * b->stride_row : NULL;
+}
+
+/* Scores of one row over the block's n keys from position base on: capped, biased, masked; its keys are [lo, hi) of the block. */
+static void shape_row(const job *j, const desk *d, float *s, int32_t seq, int32_t head, int64_t token, int64_t base, int64_t lo, int64_t hi, int64_t n)
+{
+    const tern_attention *a = j->a;
+    const float *alibi = bias_row(&a->alibi, seq, head, token), *mask = bias_row(&a->mask, seq, head, token);
+    if (lo < hi) {
+        size_t seen = (size_t)(hi - lo);
+        if (a->softcap > 0) j->k->softcap_row(s + lo, s + lo, a->softcap, seen);
+        if (a->slope) j->k->axpb_row(s + lo, a->slope[head], d->ramp + lo, s + lo, seen);
+        if (alibi) cpu_add_row(j->k, s + lo, s + lo, alibi + base + lo, hi - lo);
+        if (mask) cpu_add_row(j->k, s + lo, s + lo, mask + base + lo, hi - lo);
+    }
+    fill(s, 0, lo < n ? lo : n);
+    fill(s, hi > 0 ? hi : 0, n);
+}
+
+typedef struct span {
+    int64_t base, lo, hi;    /* the block's first position; the keys [lo, hi) in it that the tile sees at all */
+} span;
+
+static span span_of(const job *j, const query_tile *t, int32_t block)
+{
+    const tern_attention *a = j->a;
+    int64_t first = (int64_t)a->batch->past[t->seq] + t->first;
+    span s = { .base = (int64_t)block * TERN_KEY_BLOCK };
+    s.lo = keys_start(a, first) - s.base;
+    s.hi = keys_end(a, t->seq, first + t->n - 1) - s.base;
+    if (s.lo < 0) s.lo = 0;
+    if (s.hi > TERN_KEY_BLOCK) s.hi = TERN_KEY_BLOCK;
+    return s;
+}
+
+/* score [m, hi) = q kT, page by page, for the pages that the span touches. */
+static void score_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, span s)
+{
+    const tern_attention *a = j->a;
+    size_t m = (size_t)t->n * (size_t)j->group, dim = (size_t)a->kv->key_dim;
+    for (int64_t at = s.lo / TERN_KV_PAGE * TERN_KV_PAGE; at < s.hi; at += TERN_KV_PAGE) {
+        int32_t page = a->batch->page[t->seq][(s.base + at) / TERN_KV_PAGE];
+        int64_t n = s.hi - at < TERN_KV_PAGE ? s.hi - at : TERN_KV_PAGE;
+        j->product(d->score + at, TERN_KEY_BLOCK, d->q, dim, cpu_kv_keys(a->kv, page, a->layer, kv_head), TERN_KV_PAGE, m, (size_t)n, dim, false);
+    }
+}
+
+/* value [m, value_dim] = p v over the same pages. */
+static void weigh_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, span s, float *value)
+{
+    const tern_attention *a = j->a;
+    size_t m = (size_t)t->n * (size_t)j->group, dim = (size_t)a->kv->value_dim;
+    bool add = false;
+    for (int64_t at = s.lo / TERN_KV_PAGE * TERN_KV_PAGE; at < s.hi; at += TERN_KV_PAGE, add = true) {
+        int32_t page = a->batch->page[t->seq][(s.base + at) / TERN_KV_PAGE];
+        int64_t n = s.hi - at < TERN_KV_PAGE ? s.hi - at : TERN_KV_PAGE;
+        j->product(value, dim, d->score + at, TERN_KEY_BLOCK, cpu_kv_values(a->kv, page, a->layer, kv_head), dim, m, dim, (size_t)n, add);
+    }
+}
+
+/* What one block gives the tile's rows. d->q holds the queries. */
+static void run_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, int32_t block, partial *out)
+{
+    const tern_attention *a = j->a;
+    span s = span_of(j, t, block);
+    score_block(j, d, t, kv_head, s);
+    if (a->slope)
+        for (int64_t i = 0; i < s.hi; i++) d->ramp[i] = (float)(s.base + i);
+    for (int32_t r = 0; r < t->n * j->group; r++) {
+        int64_t token = t->first + r / j->group, position = a->batch->past[t->seq] + token;
+        int64_t lo = keys_start(a, position) - s.base, hi = keys_end(a, t->seq, position) - s.base;
+        float *score = d->score + (int64_t)r * TERN_KEY_BLOCK;
+        shape_row(j, d, score, t->seq, kv_head * j->group + r % j->group, token, s.base, lo < 0 ? 0 : lo, hi < s.hi ? hi : s.hi, s.hi);
+        out->sum[r] = j->k->exp_row(score, (size_t)s.hi, &out->max[r]);
+    }
+    weigh_block(j, d, t, kv_head, s, out->value);
+}
+
+/* ---- merging -------------------------------------------------------------------------------------------------------------------------- */
+
+/* into (the keys so far) and block (later ones) of row r. A NaN on either side stays. */
+static void merge_row(const job *j, partial *into, const partial *block, int32_t r)
+{
+    size_t dim = (size_t)j->a->kv->value_dim;
+    float *value = into->value + (size_t)r * dim;
+    const float *more = block->value + (size_t)r * dim;
+    if (block->max[r] == -INFINITY) return;
+    if (into->max[r] == -INFINITY) {
+        into->max[r] = block->max[r];
+        into->sum[r] = block->sum[r];
+        memcpy(value, more, dim * sizeof *value);
+        return;
+    }
+    float max = block->max[r] <= into->max[r] ? into->max[r] : block->max[r];
+    float keep = expf(into->max[r] - max), take = expf(block->max[r] - max);
+    j->k->scale_row(value, keep, value, dim);
+    j->k->axpb_row(value, take, more, value, dim);
+    into->sum[r] = into->sum[r] * keep + block->sum[r] * take;
+    into->max[r] = max;
+}
+
+static void start_rows(partial *whole, int32_t m)
+{
+    for (int32_t r = 0; r < m; r++) whole->max[r] = -INFINITY;
+}
+
+static void merge_rows(const job *j, partial *into, const partial *block, int32_t m)
+{
+    for (int32_t r = 0; r < m; r++) merge_row(j, into, block, r);
+}
+
+/* The rows' results: values over the sum, in which a sink takes part. */
+static void finish_rows(const job *j, const query_tile *t, int32_t kv_head, const partial *whole)
+{
+    const tern_attention *a = j->a;
+    int64_t dim = a->kv->value_dim;
+    for (int32_t r = 0; r < t->n * j->group; r++) {
+        int32_t head = kv_head * j->group + r % j->group;
+        float *out = a->out + (a->batch->row[t->seq] + t->first + r / j->group) * a->ldout + head * dim;
+        float sum = whole->sum[r], keep = 1.0f, max = whole->max[r];
+        if (max == -INFINITY) {
+            memset(out, 0, (size_t)dim * sizeof *out);
+            continue;
+        }
+        if (a->sink) {
+            float top = a->sink[head] > max ? a->sink[head] : max;
+            keep = expf(max - top);
+            sum = sum * keep + expf(a->sink[head] - top);
+        }
+        j->k->scale_row(out, keep / sum, whole->value + (int64_t)r * dim, (size_t)dim);
+        cpu_round_row(j->k, a->round, out, dim);
+    }
+}
+
+/* ---- tiles ---------------------------------------------------------------------------------------------------------------------------- */
+
+static void run_tiles(void *arg, int64_t lo, int64_t hi, int worker)
+{
+    const job *j = arg;
+    desk d = desk_of(j, worker);
+    for (int64_t item = lo; item < hi; item++) {
+        /* the last tiles of a prompt see the most keys: they go first */
+        const query_tile *t = &j->tile[j->n_tile - 1 - item / j->a->kv->n_kv_head];
+        int32_t kv_head = (int32_t)(item % j->a->kv->n_kv_head), m = t->n * j->group;
+        take_queries(j, t, kv_head, d.q);
+        start_rows(&d.whole, m);
+        for (int32_t b = t->block; b < t->end_block; b++) {
+            run_block(j, &d, t, kv_head, b, &d.block);
+            merge_rows(j, &d.whole, &d.block, m);
+        }
+        finish_rows(j, t, kv_head, &d.whole);
+    }
+}
+
+static partial stored_partial(const job *j, const query_tile *t, int32_t kv_head, int32_t block)
+{
+    int64_t index = kv_head * j->n_partial + t->partial_at + (block - t->block);
+    return partial_at(j, j->partials + (size_t)index * j->partial_floats);
+}
+
+static void run_blocks(void *arg, int64_t lo, int64_t hi, int worker)
+{
+    const job *j = arg;
+    desk d = desk_of(j, worker);
+    for (int64_t item = lo; item < hi; item++) {
+        int32_t kv_head = (int32_t)(item / j->n_partial);
+        int64_t at = item % j->n_partial, i = 0;
+        while (i + 1 < j->n_tile && j->tile[i + 1].partial_at <= at) i++;
+        const query_tile *t = &j->tile[i];
+        int32_t block = t->block + (int32_t)(at - t->partial_at);
+        partial out = stored_partial(j, t, kv_head, block);
+        take_queries(j, t, kv_head, d.q);
+        run_block(j, &d, t, kv_head, block, &out);
+    }
+}
+
+static void merge_blocks(void *arg, int64_t lo, int64_t hi, int worker)
+{
+    const job *j = arg;
+    desk d = desk_of(j, worker);
+    for (int64_t item = lo; item < hi; item++) {
+        const query_tile *t = &j->tile[item / j->a->kv->n_kv_head];
+        int32_t kv_head = (int32_t)(item % j->a->kv->n_kv_head), m = t->n * j->group;
+        start_rows(&d.whole, m);
+        for (int32_t b = t->block; b < t->end_block; b++) {
+            partial block = stored_partial(j, t, kv_head, b);
+            merge_rows(j, &d.whole, &block, m);
+        }
+        finish_rows(j, t, kv_head, &d.whole);
+    }
+}
+
+/* ---- the plan ------------------------------------------------------------------------------------------------------------------------- */
+
+static query_tile plan_tile(const job *j, int32_t seq, int32_t first, int32_t n, int64_t partial_index)
+{
+    const tern_attention *a = j->a;
+    int64_t position = (int64_t)a->batch->past[seq] + first;
+    int64_t start = keys_start(a, position), end = keys_end(a, seq, position + n - 1);
+    query_tile t = { .seq = seq, .first = first, .n = n, .partial_at = partial_index };
+    t.block = (int32_t)(start / TERN_KEY_BLOCK);
+    t.end_block = (int32_t)((end + TERN_KEY_BLOCK - 1) / TERN_KEY_BLOCK);
+    if (t.end_block < t.block) t.end_block = t.block;
+    return t;
+}
+
+static tern_status plan_tiles(tern_ctx *ctx, job *j)
+{
+    const tern_ragged *b = j->a->batch;
+    int64_t n = 0;
+    for (int32_t s = 0; s < b->n_seq; s++) n += (b->n_tok[s] + j->tile_tokens - 1) / j->tile_tokens;
+    j->tile = tern_arena_get(ctx, &ctx->step, (size_t)n, sizeof *j->tile);
+    if (!j->tile) return TERN_ERR_MEMORY;
+    for (int32_t s = 0; s < b->n_seq; s++)
+        for (int32_t i = 0; i < b->n_tok[s]; i += j->tile_tokens) {
+            query_tile t = plan_tile(j, s, i, b->n_tok[s] - i < j->tile_tokens ? b->n_tok[s] - i : j->tile_tokens, j->n_partial);
+            j->n_partial += t.end_block - t.block;
+            j->tile[j->n_tile++] = t;
+        }
+    j->n_item = j->n_tile * j->a->kv->n_kv_head;
+    return TERN_OK;
+}
+
+static tern_status get_scratch(tern_ctx *ctx, job *j)
+{
+    int64_t threads = tern_pool_threads(ctx->pool);
+    j->partial_floats = partial_floats(j);
+    j->scratch_bytes = desk_floats(j) * sizeof(float);
+    j->scratch = tern_arena_get(ctx, &ctx->step, (size_t)threads, j->scratch_bytes);
+    if (!j->scratch) return TERN_ERR_MEMORY;
+    if (threads == 1 || j->n_item >= TILES_A_THREAD * threads || j->n_partial <= j->n_tile) return TERN_OK;
+    j->partials = tern_arena_get(ctx, &ctx->step, (size_t)(j->n_partial * j->a->kv->n_kv_head), j->partial_floats * sizeof(float));
+    return j->partials ? TERN_OK : TERN_ERR_MEMORY;
+}
+
+static k_gemm_nn_fn *product_for(const tern_kernels *k, tern_dtype type)
+{
+    return type == TERN_F32 ? k->gemm_nn_f32 : type == TERN_BF16 ? k->gemm_nn_bf16 : k->gemm_nn_f16;
+}
+
+tern_status cpu_attention(tern_ctx *ctx, const tern_attention *a)
+{
+    tern_status st = TERN_OK;
+    tern_mark mark = tern_arena_mark(&ctx->step);
+    job j = { .k = ctx->kernels, .a = a, .product = product_for(ctx->kernels, a->kv->dtype), .group = a->n_head / a->kv->n_kv_head };
+    int32_t longest = 0;
+    for (int32_t s = 0; s < a->batch->n_seq; s++)
+        if (a->batch->n_tok[s] > longest) longest = a->batch->n_tok[s];
+    j.tile_tokens = TILE_ROWS / j.group > 1 ? TILE_ROWS / j.group : 1;
+    if (j.tile_tokens > longest) j.tile_tokens = longest > 0 ? longest : 1;
+    j.most_rows = j.tile_tokens * j.group;
+    TERN_TRY(plan_tiles(ctx, &j));
+    TERN_TRY(get_scratch(ctx, &j));
+    if (j.partials) {
+        tern_parallel_for(ctx, j.n_partial * a->kv->n_kv_head, 1, run_blocks, &j);
+        tern_parallel_for(ctx, j.n_item, 1, merge_blocks, &j);
+    } else {
+        tern_parallel_for(ctx, j.n_item, 1, run_tiles, &j);
+    }
+done:
+    tern_arena_reset(&ctx->step, mark);
+    return st;
+}
