@@ -45,7 +45,7 @@ tern_status tern_ctx_create(const tern_ctx_options *options, tern_ctx **out)
     tern_status st = TERN_OK;
     tern_ctx_options o = options ? *options : (tern_ctx_options){ 0 };
     tern_kernels *kernels = NULL;
-    int threads;
+    int threads = 0;
     tern_ctx *ctx = tern_alloc(NULL, 1, sizeof *ctx, "a context");
     if (ctx) ctx->kernels = kernels = tern_alloc(NULL, 1, sizeof *kernels, "a kernel table");
     if (!ctx || !kernels) {
