@@ -1,0 +1,28 @@
+/* y = x w^T over weights as stored, one product after the other: the definition of the gemm slots.
+ * The CPU backend calls it through the table; it calls the conversions of base/dtype.h. */
+#include "base/dtype.h"
+#include "kernels/scalar/slots.h"
+
+static float same(float v)
+{
+    return v;
+}
+
+/* A type pair differs in how a stored number becomes an f32, and in nothing else. */
+#define GEMM(slot, x_type, widen_x, w_type, widen_w)                                                                                       \
+    void k_##slot##__scalar(float *y, size_t ldy, const void *x, size_t ldx, const void *w, size_t ldw, size_t m, size_t n, size_t k_len) \
+    {                                                                                                                                      \
+        for (size_t i = 0; i < m; i++)                                                                                                     \
+            for (size_t j = 0; j < n; j++) {                                                                                               \
+                const x_type *x_row = (const x_type *)x + i * ldx;                                                                         \
+                const w_type *w_row = (const w_type *)w + j * ldw;                                                                         \
+                float sum = 0;                                                                                                             \
+                for (size_t k = 0; k < k_len; k++) sum += widen_x(x_row[k]) * widen_w(w_row[k]);                                           \
+                y[i * ldy + j] = sum;                                                                                                      \
+            }                                                                                                                              \
+    }
+
+GEMM(gemm_f32_f32, float, same, float, same)
+GEMM(gemm_f32_bf16, float, same, uint16_t, tern_f32_from_bf16)
+GEMM(gemm_f32_f16, float, same, uint16_t, tern_f32_from_f16)
+GEMM(gemm_bf16_bf16, uint16_t, tern_f32_from_bf16, uint16_t, tern_f32_from_bf16)

@@ -1,0 +1,25 @@
+/* y (+)= a b in ascending k: the definition of attention's two products.
+ * The CPU backend calls it through the table; it calls the conversions of base/dtype.h. */
+#include "base/dtype.h"
+#include "kernels/scalar/slots.h"
+
+static float same(float v)
+{
+    return v;
+}
+
+#define GEMM_NN(slot, b_type, widen)                                                                                           \
+    void k_##slot##__scalar(float *y, size_t ldy, const float *a, size_t lda, const void *b, size_t ldb, size_t m, size_t n,  \
+                            size_t k_len, bool add)                                                                            \
+    {                                                                                                                          \
+        for (size_t i = 0; i < m; i++)                                                                                         \
+            for (size_t j = 0; j < n; j++) {                                                                                   \
+                float sum = add ? y[i * ldy + j] : 0;                                                                          \
+                for (size_t k = 0; k < k_len; k++) sum += a[i * lda + k] * widen(((const b_type *)b)[k * ldb + j]);            \
+                y[i * ldy + j] = sum;                                                                                          \
+            }                                                                                                                  \
+    }
+
+GEMM_NN(gemm_nn_f32, float, same)
+GEMM_NN(gemm_nn_bf16, uint16_t, tern_f32_from_bf16)
+GEMM_NN(gemm_nn_f16, uint16_t, tern_f32_from_f16)
