@@ -13,7 +13,9 @@
 
 /* The elementwise functions of epilogues and of the activation primitive; gating is a matmul's or an activation's own flag. */
 typedef enum tern_act {
-    ACT_NONE, ACT_GELU_TANH, ACT_GELU_ERF, ACT_SILU, ACT_RELU, ACT_RELU_SQUARED, ACT_QUICK_GELU, ACT_TANH, ACT_SIGMOID, N_ACTS
+    ACT_NONE, ACT_GELU_TANH, ACT_GELU_ERF, ACT_SILU, ACT_RELU, ACT_RELU_SQUARED, ACT_QUICK_GELU, ACT_TANH, ACT_SIGMOID,
+    ACT_SOFTCAP,    /* cap * tanh(x / cap), of the activation primitive alone */
+    N_ACTS
 } tern_act;
 
 /* A matrix [out, in] as stored. transposed_in: it lies as [in, out] (DeepSpeed's default, GPT-2's Conv1D). ld: elements from one stored row
@@ -72,6 +74,7 @@ typedef struct tern_activation {
     const float *x, *bias;
     float *y;
     int64_t ldx, ldy, n_row, dim;    /* dim: of y */
+    float cap;                       /* of ACT_SOFTCAP */
     tern_dtype round;
 } tern_activation;
 
