@@ -32,8 +32,14 @@ static tern_status join(tern_ctx *ctx, const char *dir, const char *name, char *
     return TERN_OK;
 }
 
+static tern_file_id id_of(const struct stat *info)
+{
+    return (tern_file_id){ .device = (uint64_t)info->st_dev, .inode = (uint64_t)info->st_ino, .n_bytes = (uint64_t)info->st_size,
+                           .mtime_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec };
+}
+
 /* Opens without waiting (a FIFO would) and insists on a regular file. */
-static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, size_t *n_bytes)
+static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, tern_file_id *id)
 {
     struct stat info;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -47,7 +53,7 @@ static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, size_t
         close(*fd);
         return tern_fail(ctx, TERN_ERR_FORMAT, "%s: is %s, not a regular file", path, S_ISDIR(info.st_mode) ? "a directory" : S_ISFIFO(info.st_mode) ? "a FIFO" : "a device");
     }
-    *n_bytes = (size_t)info.st_size;
+    *id = id_of(&info);
     return TERN_OK;
 }
 
@@ -55,16 +61,17 @@ tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern
 {
     char path[PATH_BYTES];
     int fd;
-    size_t n_bytes;
+    tern_file_id id;
     tern_status st = join(ctx, dir, name, path);
-    if (!st) st = open_regular(ctx, path, &fd, &n_bytes);
+    if (!st) st = open_regular(ctx, path, &fd, &id);
     if (st) return st;
+    size_t n_bytes = (size_t)id.n_bytes;
     if (!n_bytes) {
-        *out = (tern_map){ (const unsigned char *)"", 0 };
+        *out = (tern_map){ (const unsigned char *)"", 0, id };
     } else {
         void *data = mmap(NULL, n_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED) st = tern_fail_errno(ctx, errno, path);
-        else *out = (tern_map){ data, n_bytes };
+        else *out = (tern_map){ data, n_bytes, id };
     }
     close(fd);
     return st;
@@ -80,10 +87,12 @@ tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, siz
 {
     char path[PATH_BYTES], *text = NULL;
     int fd = -1;
-    size_t size, have = 0;
+    size_t have = 0;
+    tern_file_id id;
     tern_status st = join(ctx, dir, name, path);
-    if (!st) st = open_regular(ctx, path, &fd, &size);
+    if (!st) st = open_regular(ctx, path, &fd, &id);
     if (st) return st;
+    size_t size = (size_t)id.n_bytes;
     if (size > max_bytes) {
         st = tern_fail(ctx, TERN_ERR_LIMIT, "%s: %zu bytes, more than the %zu that such a file may have", path, size, max_bytes);
         goto done;
@@ -111,6 +120,17 @@ done:
     tern_free(text);
     close(fd);
     return st;
+}
+
+tern_status tern_file_identify(tern_ctx *ctx, const char *dir, const char *name, tern_file_id *out)
+{
+    char path[PATH_BYTES];
+    struct stat info;
+    tern_status st = join(ctx, dir, name, path);
+    if (st) return st;
+    if (stat(path, &info)) return tern_fail_errno(ctx, errno, path);
+    *out = id_of(&info);
+    return TERN_OK;
 }
 
 bool tern_file_exists(const char *dir, const char *name)

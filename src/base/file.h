@@ -3,11 +3,19 @@
 #define TERN_BASE_FILE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <tern/context.h>
+
+/* Which file it is and in what state: two that are equal are the same file, not written in between. */
+typedef struct tern_file_id {
+    uint64_t device, inode, n_bytes;
+    int64_t mtime_ns;
+} tern_file_id;
 
 typedef struct tern_map {
     const unsigned char *data;    /* null: nothing is mapped */
     size_t n_bytes;
+    tern_file_id id;              /* of the file as it was when mapped */
 } tern_map;
 
 /* Maps dir/name read-only; dir null: name is a path of its own. With a dir, name may not lead out of it (no "..", no absolute path, no
@@ -19,6 +27,9 @@ void tern_map_close(tern_map *map);
 
 /* Reads dir/name whole, at most max_bytes (beyond: TERN_ERR_LIMIT), with a NUL after the end. *out is freed by tern_free. */
 tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, char **out, size_t *n_bytes);
+
+/* What dir/name is now; TERN_ERR_IO where nothing is there. */
+tern_status tern_file_identify(tern_ctx *ctx, const char *dir, const char *name, tern_file_id *out);
 
 /* True where dir/name is there and a regular file; no error is kept. */
 bool tern_file_exists(const char *dir, const char *name);

@@ -1,0 +1,245 @@
+/* Opens a checkpoint directory and keeps its tensors: see checkpoint.h. The index's faults are found in checkpoint_index.c. */
+#include "formats/checkpoint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/memory.h"
+#include "formats/checkpoint_index.h"
+#include "formats/words.h"
+
+static const char single_name[] = "model.safetensors", index_name[] = "model.safetensors.index.json";
+
+static int compare_tensors(const void *a, const void *b)
+{
+    return strcmp(((const tern_held *)a)->stored->name, ((const tern_held *)b)->stored->name);
+}
+
+/* One list over all files, by name. The same name in two files is a fault. */
+static tern_status gather(tern_ctx *ctx, tern_checkpoint *c, tern_faults *faults)
+{
+    char shown[TERN_SHOWN_BYTES];
+    size_t n = 0;
+    for (size_t f = 0; f < c->n_files; f++) c->count += c->files[f]->count;
+    c->tensors = tern_alloc(ctx, c->count, sizeof *c->tensors, "the tensors of a checkpoint");
+    if (!c->tensors) return TERN_ERR_MEMORY;
+    for (size_t f = 0; f < c->n_files; f++) {
+        for (size_t i = 0; i < c->files[f]->count; i++) {
+            c->tensors[n++] = (tern_held){ .stored = &c->files[f]->tensors[c->files[f]->by_name[i]], .file = (uint32_t)f };
+        }
+    }
+    if (c->n_files > 1) qsort(c->tensors, c->count, sizeof *c->tensors, compare_tensors);
+    for (size_t i = 1; i < c->count; i++) {
+        if (compare_tensors(&c->tensors[i - 1], &c->tensors[i])) continue;
+        tern_faults_add(faults, TERN_ERR_FORMAT, "tensor \"%s\" is in both %s and %s", tern_show_name(c->tensors[i].stored->name, shown),
+                        c->files[c->tensors[i - 1].file]->path, c->files[c->tensors[i].file]->path);
+    }
+    return TERN_OK;
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t n = strlen(name), m = strlen(end);
+    return n >= m && !strcmp(name + n - m, end);
+}
+
+/* Says why a directory without the files that tern reads is none it can load: what was looked for and what lies there instead. */
+static tern_status nothing_to_read(tern_ctx *ctx, const char *path)
+{
+    static const struct { const char *end, *why; } others[] = {
+        { ".bin", "a pickle, and reading one executes code that it contains; save the model as safetensors" },
+        { ".pt", "a pickle, and reading one executes code that it contains; save the model as safetensors" },
+        { ".pth", "a pickle, and reading one executes code that it contains; save the model as safetensors" },
+        { ".ckpt", "a pickle, and reading one executes code that it contains; save the model as safetensors" },
+        { ".bin.index.json", "an index of pickles, and reading those executes code that they contain; save the model as safetensors" },
+        { ".gguf", "a GGUF file, which is not a Hugging Face checkpoint" },
+        { ".h5", "TensorFlow's format" },
+        { ".msgpack", "Flax's format" },
+        { ".safetensors", "safetensors under a name that no index lists" },
+    };
+    char found[TERN_SHOWN_BYTES], shown[TERN_SHOWN_BYTES] = "";
+    const char *why = NULL;
+    DIR *dir = opendir(path);
+    if (!dir) return tern_fail_errno(ctx, errno, path);
+    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+            if (!ends_with(entry->d_name, others[i].end)) continue;
+            if (why && strcmp(tern_show_name(entry->d_name, found), shown) > 0) continue;    /* the first by name, whatever the directory's order */
+            tern_show_name(entry->d_name, shown);
+            why = others[i].why;
+        }
+    }
+    closedir(dir);
+    if (!why) return tern_fail(ctx, TERN_ERR_IO, "%s: neither %s nor %s is there", path, single_name, index_name);
+    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: neither %s nor %s is there, only %s: %s", path, single_name, index_name, shown, why);
+}
+
+static tern_status open_single(tern_ctx *ctx, tern_checkpoint *c)
+{
+    c->files = tern_alloc(ctx, 1, sizeof *c->files, "the files of a checkpoint");
+    if (!c->files) return TERN_ERR_MEMORY;
+    tern_status st = tern_safetensors_open(ctx, c->dir, single_name, &c->files[0]);
+    if (!st) c->n_files = 1;
+    return st;
+}
+
+/* Whatever is there counts, so that a directory or a FIFO of that name is refused as such. */
+static bool is_there(const char *dir, const char *name)
+{
+    tern_file_id id;
+    return !tern_file_identify(NULL, dir, name, &id);
+}
+
+tern_status tern_checkpoint_open(tern_ctx *ctx, const char *dir, tern_checkpoint **out)
+{
+    tern_faults faults = { 0 };
+    tern_status st = TERN_OK;
+    tern_checkpoint *c = tern_alloc(ctx, 1, sizeof *c, "a checkpoint");
+    if (!c) return TERN_ERR_MEMORY;
+    c->dir = tern_strdup(ctx, dir);
+    if (!c->dir) {
+        st = TERN_ERR_MEMORY;
+        goto done;
+    }
+    if (is_there(dir, single_name)) TERN_TRY(open_single(ctx, c));
+    else if (is_there(dir, index_name)) TERN_TRY(tern_checkpoint_open_shards(ctx, c, index_name, &faults));
+    else TERN_TRY(nothing_to_read(ctx, dir));
+    TERN_TRY(gather(ctx, c, &faults));
+    TERN_TRY(tern_faults_fail(ctx, &faults, dir));
+    *out = c;
+    c = NULL;
+done:
+    tern_faults_free(&faults);
+    tern_checkpoint_close(c);
+    return st;
+}
+
+void tern_checkpoint_close(tern_checkpoint *c)
+{
+    if (!c) return;
+    for (size_t i = 0; i < c->n_files; i++) tern_safetensors_close(c->files[i]);
+    tern_free(c->files);
+    tern_free(c->tensors);
+    tern_free(c->dir);
+    tern_free(c);
+}
+
+size_t tern_checkpoint_count(const tern_checkpoint *c)
+{
+    return c->count;
+}
+
+const tern_stored *tern_checkpoint_at(const tern_checkpoint *c, size_t i)
+{
+    return c->tensors[i].stored;
+}
+
+const char *tern_checkpoint_path_of(const tern_checkpoint *c, size_t i)
+{
+    return c->files[c->tensors[i].file]->path;
+}
+
+size_t tern_checkpoint_bytes(const tern_checkpoint *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->count; i++) n += c->tensors[i].stored->n_bytes;
+    return n;
+}
+
+static tern_held *find(const tern_checkpoint *c, const char *name)
+{
+    size_t lo = 0, hi = c->count;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int order = strcmp(name, c->tensors[mid].stored->name);
+        if (!order) return &c->tensors[mid];
+        if (order < 0) hi = mid;
+        else lo = mid + 1;
+    }
+    return NULL;
+}
+
+const tern_stored *tern_checkpoint_find(const tern_checkpoint *c, const char *name)
+{
+    const tern_held *held = find(c, name);
+    return held ? held->stored : NULL;
+}
+
+tern_status tern_checkpoint_take(tern_ctx *ctx, tern_checkpoint *c, const char *name, tern_tensor *out)
+{
+    char shown[TERN_SHOWN_BYTES];
+    tern_held *held = find(c, name);
+    if (!held) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\" is missing", c->dir, tern_show_name(name, shown));
+    tern_status st = tern_stored_view(ctx, held->stored, out);
+    if (st) return tern_fail_in(ctx, st, "%s: ", c->files[held->file]->path);
+    held->used = true;
+    return TERN_OK;
+}
+
+bool tern_checkpoint_mark(tern_checkpoint *c, const char *name)
+{
+    tern_held *held = find(c, name);
+    if (held) held->used = true;
+    return held != NULL;
+}
+
+bool tern_checkpoint_used(const tern_checkpoint *c, size_t i)
+{
+    return c->tensors[i].used;
+}
+
+/* The last "*" takes one character more whenever what follows it does not fit: no recursion, at most |pattern| x |text| steps. */
+bool tern_name_matches(const char *pattern, const char *text)
+{
+    const char *star = NULL, *resume = NULL;
+    while (*text) {
+        if (*pattern == '*') {
+            star = pattern++;
+            resume = text;
+        } else if (*pattern == *text) {
+            pattern++;
+            text++;
+        } else if (star) {
+            pattern = star + 1;
+            text = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*') pattern++;
+    return !*pattern;
+}
+
+tern_status tern_checkpoint_finish(tern_ctx *ctx, const tern_checkpoint *c, const char *const *ignorable, size_t n_ignorable)
+{
+    tern_faults faults = { 0 };
+    char shown[TERN_SHOWN_BYTES];
+    for (size_t i = 0; i < c->count; i++) {
+        bool explained = c->tensors[i].used;
+        for (size_t p = 0; !explained && p < n_ignorable; p++) explained = tern_name_matches(ignorable[p], c->tensors[i].stored->name);
+        if (!explained) tern_faults_add(&faults, TERN_ERR_FORMAT, "tensor \"%s\" is one that the model does not use", tern_show_name(c->tensors[i].stored->name, shown));
+    }
+    tern_status st = tern_faults_fail(ctx, &faults, c->dir);
+    tern_faults_free(&faults);
+    return st;
+}
+
+tern_status tern_checkpoint_unchanged(tern_ctx *ctx, const tern_checkpoint *c)
+{
+    for (size_t i = 0; i < c->n_files; i++) {
+        const tern_safetensors *file = c->files[i];
+        const tern_file_id *then = &file->map.id;
+        tern_file_id now;
+        tern_status st = tern_file_identify(ctx, NULL, file->path, &now);
+        if (st) return st;
+        if (now.device != then->device || now.inode != then->inode) return tern_fail(ctx, TERN_ERR_STATE, "%s: replaced by another file while in use", file->path);
+        if (now.n_bytes != then->n_bytes) {
+            return tern_fail(ctx, TERN_ERR_STATE, "%s: %llu bytes now, %llu when it was opened", file->path, (unsigned long long)now.n_bytes, (unsigned long long)then->n_bytes);
+        }
+        if (now.mtime_ns != then->mtime_ns) return tern_fail(ctx, TERN_ERR_STATE, "%s: written to while in use", file->path);
+    }
+    return TERN_OK;
+}

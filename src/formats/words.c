@@ -1,0 +1,102 @@
+/* Names fit for a sentence and lists of faults: see words.h. */
+#include "formats/words.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "base/ctx.h"
+#include "base/memory.h"
+
+const char *tern_show_name(const char *name, char buffer[TERN_SHOWN_BYTES])
+{
+    const unsigned char *in = (const unsigned char *)name;
+    size_t used = 0;
+    while (*in) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t n = utf8proc_iterate(in, (utf8proc_ssize_t)strnlen((const char *)in, 4), &c);
+        bool shown = n > 0 && c >= 0x20 && c != 0x7F && !(c >= 0x80 && c < 0xA0);
+        size_t bytes = shown ? (size_t)n : 1;
+        if (used + bytes + 4 > TERN_SHOWN_BYTES) {
+            memcpy(buffer + used, "...", 4);
+            return buffer;
+        }
+        if (shown) memcpy(buffer + used, in, bytes);
+        else buffer[used] = '?';
+        used += bytes;
+        in += n > 0 ? n : 1;
+    }
+    buffer[used] = 0;
+    return buffer;
+}
+
+static void add(tern_faults *faults, tern_status status, const char *sentence)
+{
+    if (faults->count == faults->capacity) {
+        size_t capacity = faults->capacity ? 2 * faults->capacity : 8;
+        if (tern_grow(NULL, (void **)&faults->sentences, capacity, sizeof *faults->sentences, "a list of faults")) {
+            faults->out_of_memory = true;
+            return;
+        }
+        faults->capacity = capacity;
+    }
+    char *copy = tern_strdup(NULL, sentence);
+    if (!copy) {
+        faults->out_of_memory = true;
+        return;
+    }
+    if (!faults->count) faults->status = status;
+    faults->sentences[faults->count++] = copy;
+}
+
+void tern_faults_add(tern_faults *faults, tern_status status, const char *format, ...)
+{
+    char sentence[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    add(faults, status, sentence);
+}
+
+void tern_faults_add_error(tern_faults *faults, tern_ctx *ctx, tern_status status)
+{
+    if (status == TERN_ERR_MEMORY) faults->out_of_memory = true;
+    else add(faults, status, tern_ctx_error(ctx));
+}
+
+/* Room is kept for the words about those that are left out. */
+static void join(const tern_faults *faults, char *text, size_t size)
+{
+    const size_t reserve = 32;
+    size_t used = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < faults->count; i++) {
+        size_t left = size - used - reserve;
+        int n = snprintf(text + used, left, "%s%s", i ? "; " : "", faults->sentences[i]);
+        if (i && (size_t)n >= left) {
+            snprintf(text + used, size - used, "; and %zu more", faults->count - i);
+            return;
+        }
+        if ((size_t)n >= left) n = (int)left - 1;
+        used += (size_t)n;
+    }
+}
+
+tern_status tern_faults_fail(tern_ctx *ctx, const tern_faults *faults, const char *what)
+{
+    char text[sizeof ctx->error - 128];
+    if (faults->out_of_memory) return tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for the list of its faults", what);
+    if (!faults->count) return TERN_OK;
+    join(faults, text, sizeof text);
+    if (faults->count == 1) return tern_fail(ctx, faults->status, "%s: %s", what, text);
+    return tern_fail(ctx, faults->status, "%s: %zu faults: %s", what, faults->count, text);
+}
+
+void tern_faults_free(tern_faults *faults)
+{
+    for (size_t i = 0; i < faults->count; i++) tern_free(faults->sentences[i]);
+    tern_free(faults->sentences);
+    *faults = (tern_faults){ 0 };
+}
