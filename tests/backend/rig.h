@@ -105,10 +105,10 @@ static inline double rig_round(tern_dtype type, double v)
     return v;
 }
 
-/* Half a unit in the last place of the type, relative. */
+/* Half a unit in the last place of the type, relative: two of them let a rounding fall to the other side. */
 static inline double rig_eps(tern_dtype type)
 {
-    return type == TERN_BF16 ? 0x1p-9 : type == TERN_F16 ? 0x1p-12 : 0;
+    return type == TERN_BF16 ? 0x1p-8 : type == TERN_F16 ? 0x1p-11 : 0;
 }
 
 /* n floats as the type; at is where they go. */

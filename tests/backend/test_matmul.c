@@ -260,7 +260,7 @@ static void test_epilogues(void **state)
     (void)state;
     rig_seed = 2;
     for (int e = 0; e < N_EPILOGUES; e++)
-        for (int act = ACT_NONE + 1; act < N_ACTS; act++)
+        for (int act = ACT_NONE + 1; act < ACT_SOFTCAP; act++)
             for (size_t r = 0; r < 3; r++) {
                 bool acts = e == ACT || e == BIAS_ACT || e >= GATED;
                 if (!acts && act > 1) continue;

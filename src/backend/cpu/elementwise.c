@@ -23,6 +23,12 @@ static void biased(const tern_kernels *k, float *t, const float *x, const float 
     else memcpy(t, x, (size_t)n * sizeof *t);
 }
 
+static void apply(const activation_job *j, float *y, const float *x, int64_t n)
+{
+    if (j->a->act == ACT_SOFTCAP) j->k->softcap_row(y, x, j->a->cap, (size_t)n);
+    else cpu_act_row(j->k, j->a->act, y, x, n);
+}
+
 static void activate_row(const activation_job *j, const float *x, float *y)
 {
     const tern_activation *a = j->a;
@@ -30,7 +36,7 @@ static void activate_row(const activation_job *j, const float *x, float *y)
     for (int64_t i = 0; i < a->dim; i += CPU_CHUNK) {
         int64_t part = piece(i, a->dim);
         biased(j->k, t, x + i, a->bias ? a->bias + i : NULL, part);
-        cpu_act_row(j->k, a->act, y + i, t, part);
+        apply(j, y + i, t, part);
         cpu_round_row(j->k, a->round, y + i, part);
     }
 }
@@ -46,7 +52,7 @@ static void gate_row(const activation_job *j, const float *x, float *y)
         biased(j->k, gate, x + gate_at + i, a->bias ? a->bias + gate_at + i : NULL, part);
         cpu_round_row(j->k, a->round, value, part);
         cpu_round_row(j->k, a->round, gate, part);
-        cpu_act_row(j->k, a->act, gate, gate, part);
+        apply(j, gate, gate, part);
         cpu_round_row(j->k, a->round, gate, part);
         j->k->mul_row(y + i, value, gate, (size_t)part);
         cpu_round_row(j->k, a->round, y + i, part);
