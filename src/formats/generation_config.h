@@ -1,0 +1,27 @@
+/* generation_config.json: which tokens end a text, and how its author means it to be sampled. Called by the model room. */
+#ifndef TERN_FORMATS_GENERATION_CONFIG_H
+#define TERN_FORMATS_GENERATION_CONFIG_H
+
+#include "formats/hf_config.h"
+
+enum { TERN_MAX_EOS = 64 };
+
+/* What the file says; where it is silent, the neutral value. */
+typedef struct tern_hf_generation {
+    int64_t eos[TERN_MAX_EOS];
+    size_t n_eos;
+    int64_t bos, pad;               /* -1: none */
+    bool do_sample;                 /* false: greedy */
+    double temperature;             /* 1  */
+    int64_t top_k;                  /* 0: off; transformers' own 50 where the file samples and is silent */
+    double top_p, min_p;            /* 1, 0 */
+    double repetition_penalty;      /* 1  */
+    int64_t max_new_tokens;         /* 0: not given */
+} tern_hf_generation;
+
+/* Reads dir/generation_config.json if it is there. Token ids that it does not give come from config (may be null), config.json as read.
+ * Every id must lie in [0, vocab); a pad of -1 is none. Values of another kind or out of range are refused, all in one sentence; keys
+ * without an effect here are named in one line of the log. */
+tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_config *config, int64_t vocab, tern_hf_generation *out);
+
+#endif

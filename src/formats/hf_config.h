@@ -1,0 +1,86 @@
+/* config.json and its like: values by name, each checked, and at the end no key that nobody looked at.
+ *
+ *     tern_hf_need_int(config, "hidden_size", 1, 1 << 20, &dim);          required
+ *     heads = 8; tern_hf_int(config, "num_heads", 1, 1024, &heads);       8 where the key is absent or null
+ *     st = tern_hf_finish(config, rows, n);                               every fault so far, and every key not explained
+ *
+ * A getter returns true where the key is there and good. A value of another kind or out of range, and a required key that is missing, is
+ * kept as a fault (file, key, value, what is allowed), the caller's value stays, and reading goes on, so that a user hears every reason
+ * at once from tern_hf_finish.
+ *
+ * A key may be a dotted path, "rope_parameters.rope_type". Where "text_config" is an object (the language part of a composite model),
+ * a key is looked up there first and then outside. A key is explained once a getter has asked for it, or by a row of ignorable keys;
+ * an outer twin of an inner key only if both say the same. "auto_map" names code that is never executed. */
+#ifndef TERN_FORMATS_HF_CONFIG_H
+#define TERN_FORMATS_HF_CONFIG_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <tern/context.h>
+
+#include "formats/words.h"
+
+typedef struct tern_hf_config tern_hf_config;
+
+/* Reads dir/name (at most 64 MB of JSON, an object). The caller owns *out: tern_hf_config_free. It refers to ctx. */
+tern_status tern_hf_config_open(tern_ctx *ctx, const char *dir, const char *name, tern_hf_config **out);
+
+/* The same from text; what begins the sentences of errors. */
+tern_status tern_hf_config_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, tern_hf_config **out);
+void tern_hf_config_free(tern_hf_config *config);
+
+/* Whether key is there and not null. Explains nothing. */
+bool tern_hf_has(const tern_hf_config *config, const char *key);
+
+bool tern_hf_int(tern_hf_config *config, const char *key, int64_t lowest, int64_t highest, int64_t *value);
+bool tern_hf_need_int(tern_hf_config *config, const char *key, int64_t lowest, int64_t highest, int64_t *value);
+bool tern_hf_number(tern_hf_config *config, const char *key, double lowest, double highest, double *value);
+bool tern_hf_need_number(tern_hf_config *config, const char *key, double lowest, double highest, double *value);
+bool tern_hf_bool(tern_hf_config *config, const char *key, bool *value);
+
+/* The index of a string among words; another string is a fault that lists them. */
+bool tern_hf_word(tern_hf_config *config, const char *key, const char *const *words, int n_words, int *index);
+bool tern_hf_need_word(tern_hf_config *config, const char *key, const char *const *words, int n_words, int *index);
+
+/* Any string without NUL; lives as long as the config. *value stays where there is none. */
+bool tern_hf_string(tern_hf_config *config, const char *key, const char **value);
+
+/* Lists into the caller's room; more elements than room are a fault. *count stays where the key is absent. A single integer counts as a
+ * list of one. */
+bool tern_hf_ints(tern_hf_config *config, const char *key, int64_t lowest, int64_t highest, int64_t *values, size_t room, size_t *count);
+bool tern_hf_numbers(tern_hf_config *config, const char *key, double lowest, double highest, double *values, size_t room, size_t *count);
+bool tern_hf_words(tern_hf_config *config, const char *key, const char *const *words, int n_words, int *indices, size_t room, size_t *count);
+
+/* The class names of "architectures"; null past the last. */
+const char *tern_hf_architecture(tern_hf_config *config, size_t i);
+
+/* The raw value (null: absent), explained with all that is in it. Borrowed. */
+const json_t *tern_hf_value(tern_hf_config *config, const char *key);
+
+/* Adds a refusal of the caller's own to the faults: "\"hidden_size\" 10 is no multiple of \"num_heads\" 3". */
+void tern_hf_refuse(tern_hf_config *config, tern_status status, const char *format, ...) TERN_PRINTF(3, 4);
+
+/* A key that has no effect on what a model computes: pattern ("*" is any run of characters), and the values that this holds for, as JSON
+ * texts separated by "|"; null: any value. */
+typedef struct tern_hf_ignorable {
+    const char *key, *only;
+} tern_hf_ignorable;
+
+/* The rows that hold for every family (hf_ignorable.c). */
+extern const tern_hf_ignorable tern_hf_ignorables[];
+extern const size_t tern_hf_n_ignorables;
+
+/* Refuses what is unexplained, beside the rows for every family and these. TERN_OK, or the status of the first fault with all of them in
+ * ctx's sentence. */
+tern_status tern_hf_finish(tern_hf_config *config, const tern_hf_ignorable *ignorable, size_t n_ignorable);
+
+/* The faults so far (after tern_hf_finish: all), each a sentence that names its key. Lives as long as the config. */
+const tern_faults *tern_hf_faults(const tern_hf_config *config);
+
+const char *tern_hf_path(const tern_hf_config *config);    /* what begins its sentences */
+tern_ctx *tern_hf_ctx(const tern_hf_config *config);
+
+/* Keys that nobody explained, comma-separated in buffer (cut with "..."), and their number: for files whose other keys are only reported. */
+size_t tern_hf_unexplained(tern_hf_config *config, const tern_hf_ignorable *ignorable, size_t n_ignorable, char *buffer, size_t size);
+
+#endif

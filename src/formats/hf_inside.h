@@ -1,0 +1,21 @@
+/* What a tern_hf_config is made of, for hf_config.c and hf_finish.c. */
+#ifndef TERN_FORMATS_HF_INSIDE_H
+#define TERN_FORMATS_HF_INSIDE_H
+
+#include "formats/hf_config.h"
+
+#define TERN_HF_INNER "text_config"
+
+enum { TERN_HF_KEY_BYTES = 256 };
+
+struct tern_hf_config {
+    tern_ctx *ctx;             /* borrowed */
+    char *path;
+    json_t *root;
+    json_t *inner;             /* borrowed from root: the object "text_config", or null */
+    json_t *asked;             /* dotted path -> true: asked for as a whole; false: an object that was looked into */
+    tern_faults faults;
+    bool finished;             /* the unexplained keys are among the faults */
+};
+
+#endif
