@@ -46,7 +46,7 @@ const char *tern_json_kind(const json_t *value)
 
 const char *tern_json_show(const json_t *value, char *buffer, size_t size)
 {
-    size_t n = value ? json_dumpb(value, buffer, size, JSON_ENCODE_ANY | JSON_COMPACT) : 0;
+    size_t n = value ? json_dumpb(value, buffer, size, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9)) : 0;
     if (!n) snprintf(buffer, size, "%s", tern_json_kind(value));
     else if (n < size) buffer[n] = 0;
     else if (size >= 4) memcpy(buffer + size - 4, "...", 4);

@@ -257,7 +257,7 @@ static const json_t *get_list(tern_hf_config *c, const char *key, size_t room)
 
 bool tern_hf_ints(tern_hf_config *c, const char *key, int64_t lowest, int64_t highest, int64_t *values, size_t room, size_t *count)
 {
-    int64_t one;
+    int64_t one = 0;
     size_t i;
     const json_t *element;
     if (json_is_integer(look(c, key))) {

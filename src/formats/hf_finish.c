@@ -68,7 +68,7 @@ static void visit(search *s, const json_t *object, char *path, size_t length)
 static void refuse(search *s, const char *path, const json_t *value)
 {
     char shown[80], name[TERN_SHOWN_BYTES];
-    tern_faults_add(&s->config->faults, TERN_ERR_UNSUPPORTED, "\"%s\": %s is a key that tern does not know the effect of", tern_show_name(path, name),
+    tern_faults_add(&s->config->faults, TERN_ERR_UNSUPPORTED, "unknown key \"%s\": %s", tern_show_name(path, name),
                     tern_json_show(value, shown, sizeof shown));
 }
 

@@ -196,6 +196,7 @@ void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern
         out->n_dims = 2;
     }
     read_scaling(&p, out);
+    tern_hf_value(config, "original_max_position_embeddings");    /* Phi-3 has it with every type; the others ignore it */
     bool whole = out->type != TERN_ROPE_LONGROPE || (out->short_factor && out->long_factor);
     if (whole && tern_hf_faults(config)->count == faults) return;
     tern_rope_free(out);
