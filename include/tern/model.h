@@ -56,7 +56,7 @@ TERN_API int32_t tern_model_bos(const tern_model *model);
 TERN_API int32_t tern_model_pad(const tern_model *model);
 
 /* The directory of the model that comes with tern: TERN_DEMO_MODEL where set, else beside the program or library it was installed or built with.
- * Null where none of them is there. */
-TERN_API const char *tern_demo_dir(void);
+ * Written to buffer, which is returned; null where none of them is there, or size is too small. */
+TERN_API const char *tern_demo_dir(char *buffer, size_t size);
 
 #endif

@@ -204,6 +204,22 @@ typedef struct tern_convert {
 /* ---- Mixture of experts -------------------------------------------------------------------------------------------------------------
  * A route is (token, expert, weight). dispatch copies the tokens of each expert together: out[r,:] = x[token[r],:]; combine adds them back
  * in the order of each token's own routes: y[t,:] (+)= sum_k weight[t,k] * expert_out[slot[t,k],:], slot -1 being none. */
+typedef enum tern_route_score { ROUTE_SOFTMAX, ROUTE_SIGMOID, ROUTE_SOFTMAX_CHOSEN } tern_route_score;
+
+/* The k experts of each token: those of the largest f(logits) + choice_bias, ties going to the lowest, largest first; their weights are f(logits), divided by
+ * their sum where normalise, times scale. SOFTMAX_CHOSEN: chosen by logits, and f is the softmax over the chosen ones. n_group > 1: only experts of the
+ * n_group_used best groups are chosen, the others' scores counting as 0; a group is worth its best expert, or its two best where group_pairs.
+ * Source: Shazeer et al. 2017; DeepSeek-V2 and V3 (2024) for the groups and the bias. */
+typedef struct tern_route {
+    const float *logits, *choice_bias;    /* [n_row, n_expert]; [n_expert] or null */
+    int64_t n_row, n_expert, k, n_group, n_group_used;
+    tern_route_score score;
+    bool normalise, group_pairs;
+    float scale;
+    int32_t *expert;                      /* [n_row, k] */
+    float *weight;                        /* [n_row, k] */
+} tern_route;
+
 typedef struct tern_dispatch {
     const float *x;
     float *out;
@@ -243,6 +259,7 @@ typedef struct tern_backend {
     tern_status (*softmax)(tern_ctx *, const tern_softmax *);
     tern_status (*gather)(tern_ctx *, const tern_gather *);
     tern_status (*convert)(tern_ctx *, const tern_convert *);
+    tern_status (*route)(tern_ctx *, const tern_route *);
     tern_status (*dispatch)(tern_ctx *, const tern_dispatch *);
     tern_status (*combine)(tern_ctx *, const tern_combine *);
     tern_status (*quantise)(tern_ctx *, const tern_quantise *);

@@ -5,14 +5,14 @@
 
 #include "base/memory.h"
 
-void tern_rope_free(tern_rope *rope)
+void tern_rope_free(tern_rope_plan *rope)
 {
     tern_free(rope->short_factor);
     tern_free(rope->long_factor);
-    *rope = (tern_rope){ 0 };
+    *rope = (tern_rope_plan){ 0 };
 }
 
-bool tern_rope_depends_on_length(const tern_rope *rope)
+bool tern_rope_depends_on_length(const tern_rope_plan *rope)
 {
     return rope->type == TERN_ROPE_DYNAMIC || rope->type == TERN_ROPE_LONGROPE;
 }
@@ -23,13 +23,13 @@ static double clamp(double x, double low, double high)
 }
 
 /* The theta of "dynamic" for this length. */
-static double grown_theta(const tern_rope *r, int64_t length)
+static double grown_theta(const tern_rope_plan *r, int64_t length)
 {
     double max = (double)r->max_tokens, n = length > r->max_tokens ? (double)length : max, dims = (double)r->n_dims;
     return r->theta * pow(r->factor * n / max - (r->factor - 1), dims / (dims - 2));
 }
 
-static double llama3(const tern_rope *r, double f)
+static double llama3(const tern_rope_plan *r, double f)
 {
     double turns = (double)r->original_tokens * f / (2 * M_PI);
     if (turns < r->low_freq_factor) return f / r->factor;
@@ -39,12 +39,12 @@ static double llama3(const tern_rope *r, double f)
 }
 
 /* The pair, as a real number, that turns this many times within the original length. */
-static double pair_that_turns(const tern_rope *r, double turns)
+static double pair_that_turns(const tern_rope_plan *r, double turns)
 {
     return (double)r->n_dims * log((double)r->original_tokens / (turns * 2 * M_PI)) / (2 * log(r->theta));
 }
 
-static double yarn(const tern_rope *r, double f, int64_t j)
+static double yarn(const tern_rope_plan *r, double f, int64_t j)
 {
     double low = pair_that_turns(r, r->beta_fast), high = pair_that_turns(r, r->beta_slow);
     if (r->truncate) {
@@ -58,7 +58,7 @@ static double yarn(const tern_rope *r, double f, int64_t j)
     return ramp * f / r->factor + (1 - ramp) * f;
 }
 
-static double scaled(const tern_rope *r, double f, int64_t j, int64_t length)
+static double scaled(const tern_rope_plan *r, double f, int64_t j, int64_t length)
 {
     switch (r->type) {
     case TERN_ROPE_LINEAR: return f / r->factor;
@@ -69,7 +69,7 @@ static double scaled(const tern_rope *r, double f, int64_t j, int64_t length)
     }
 }
 
-void tern_rope_frequencies(const tern_rope *r, int64_t length, float *frequencies)
+void tern_rope_frequencies(const tern_rope_plan *r, int64_t length, float *frequencies)
 {
     double theta = r->type == TERN_ROPE_DYNAMIC ? grown_theta(r, length) : r->theta;
     for (int64_t j = 0; j < r->n_dims / 2; j++) {

@@ -20,7 +20,7 @@ typedef enum tern_rope_type {
     TERN_ROPE_DEFAULT, TERN_ROPE_LINEAR, TERN_ROPE_DYNAMIC, TERN_ROPE_YARN, TERN_ROPE_LLAMA3, TERN_ROPE_LONGROPE
 } tern_rope_type;
 
-typedef struct tern_rope {
+typedef struct tern_rope_plan {
     tern_rope_type type;
     double theta;
     int64_t n_dims;                     /* of a head that turn: even, at least 2          */
@@ -32,7 +32,7 @@ typedef struct tern_rope {
     bool truncate;                                     /* yarn: the ramp ends at whole pairs */
     double magnitude;                   /* what sines and cosines are multiplied by        */
     double *short_factor, *long_factor; /* longrope, [n_dims / 2]: owned                   */
-} tern_rope;
+} tern_rope_plan;
 
 /* What a family knows beside the keys. Zero where not used. */
 typedef struct tern_rope_source {
@@ -47,13 +47,13 @@ typedef struct tern_rope_source {
 
 /* Reads both spellings: rope_theta + rope_scaling {type or rope_type, ...} + partial_rotary_factor (rotary_pct, rope_pct), and rope_parameters
  * {rope_theta, rope_type, ...}, flat or per type of layer. Faults go to config; *out then is a default rope. Release: tern_rope_free. */
-void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern_rope *out);
-void tern_rope_free(tern_rope *rope);
+void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern_rope_plan *out);
+void tern_rope_free(tern_rope_plan *rope);
 
 /* Whether frequencies depend on the length: those of dynamic beyond max_tokens, those of longrope beyond original_tokens. */
-bool tern_rope_depends_on_length(const tern_rope *rope);
+bool tern_rope_depends_on_length(const tern_rope_plan *rope);
 
 /* The frequencies f_j [n_dims / 2] for a sequence of length tokens (0: short). Computed in double and rounded once. */
-void tern_rope_frequencies(const tern_rope *rope, int64_t length, float *frequencies);
+void tern_rope_frequencies(const tern_rope_plan *rope, int64_t length, float *frequencies);
 
 #endif

@@ -90,7 +90,7 @@ static void need_number(place *p, const char *name, double lowest, double highes
 }
 
 /* The key beside the description wins over the one inside, as transformers has it for Phi-3; without either it is the model's length. */
-static void read_original(place *p, tern_rope *out)
+static void read_original(place *p, tern_rope_plan *out)
 {
     int64_t inside = 0;
     bool within = tern_hf_int(p->config, at(p, "original_max_position_embeddings"), 2, INT32_MAX, &inside);
@@ -103,7 +103,7 @@ static double yarn_magnitude(double factor, double mscale)
     return factor <= 1 ? 1 : 0.1 * mscale * log(factor) + 1;
 }
 
-static void read_yarn(place *p, tern_rope *out)
+static void read_yarn(place *p, tern_rope_plan *out)
 {
     double mscale = 0, mscale_all = 0;
     read_original(p, out);
@@ -123,7 +123,7 @@ static void read_yarn(place *p, tern_rope *out)
     if (out->beta_slow > out->beta_fast) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" %g is above \"beta_fast\" %g", at(p, "beta_slow"), out->beta_slow, out->beta_fast);
 }
 
-static void read_llama3(place *p, tern_rope *out)
+static void read_llama3(place *p, tern_rope_plan *out)
 {
     out->low_freq_factor = 1;
     out->high_freq_factor = 4;
@@ -150,7 +150,7 @@ static void read_factors(place *p, const char *name, int64_t n, double **out)
     }
 }
 
-static void read_longrope(place *p, tern_rope *out)
+static void read_longrope(place *p, tern_rope_plan *out)
 {
     read_original(p, out);
     read_factors(p, "short_factor", out->n_dims / 2, &out->short_factor);
@@ -161,7 +161,7 @@ static void read_longrope(place *p, tern_rope *out)
     number(p, "attention_factor", 0, 1e6, &out->magnitude);
 }
 
-static void read_scaling(place *p, tern_rope *out)
+static void read_scaling(place *p, tern_rope_plan *out)
 {
     switch (out->type) {
     case TERN_ROPE_YARN: read_yarn(p, out); break;
@@ -176,7 +176,7 @@ static void read_scaling(place *p, tern_rope *out)
     }
 }
 
-void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern_rope *out)
+void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern_rope_plan *out)
 {
     char buffer[96];
     place p = { .config = config };
@@ -185,7 +185,7 @@ void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern
     double partial = source->partial > 0 ? source->partial : 1;
     size_t faults = tern_hf_faults(config)->count;
     p.prefix = find_prefix(config, source, buffer, sizeof buffer);
-    *out = (tern_rope){ .theta = source->theta, .factor = 1, .max_tokens = source->max_tokens, .original_tokens = source->max_tokens, .magnitude = 1 };
+    *out = (tern_rope_plan){ .theta = source->theta, .factor = 1, .max_tokens = source->max_tokens, .original_tokens = source->max_tokens, .magnitude = 1 };
     number_or_old(&p, "rope_theta", thetas, 1e-3, 1e15, &out->theta);
     number_or_old(&p, "partial_rotary_factor", partials, 0, 1, &partial);
     out->type = read_type(&p);
@@ -200,5 +200,5 @@ void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern
     bool whole = out->type != TERN_ROPE_LONGROPE || (out->short_factor && out->long_factor);
     if (whole && tern_hf_faults(config)->count == faults) return;
     tern_rope_free(out);
-    *out = (tern_rope){ .theta = 10000, .n_dims = 2, .factor = 1, .max_tokens = 1, .original_tokens = 1, .magnitude = 1 };
+    *out = (tern_rope_plan){ .theta = 10000, .n_dims = 2, .factor = 1, .max_tokens = 1, .original_tokens = 1, .magnitude = 1 };
 }

@@ -6,9 +6,36 @@
 
 #include "backend/backend.h"
 
-/* A mixture of experts as model families have it: every token goes to its n_used best experts, none is dropped, and their outputs are added in the
- * order of the scores. Weights are [ffn, dim], [ffn, dim] and [dim, ffn] of each expert, borrowed. */
-typedef struct tern_experts tern_experts;
+/* One expert: [ffn, dim], [ffn, dim], [dim, ffn], and biases (null: none). */
+typedef struct tern_expert {
+    tern_tensor gate, up, down;
+    const float *gate_b, *up_b, *down_b;
+} tern_expert;
+
+/* A mixture of experts as model families have it: every token goes to its k best experts, none is dropped, and their outputs are added in the order of the
+ * scores. All memory is borrowed. n_group, n_group_used 1 and scale 1 where a family has none of it; shared.down without data: no shared expert. */
+typedef struct tern_experts_options {
+    int64_t n_expert, k, n_group, n_group_used;
+    tern_route_score score;
+    bool normalise, group_pairs;
+    float scale;
+    tern_act act;
+    tern_dtype compute;
+    tern_tensor router;                    /* [n_expert, dim] */
+    const float *router_b, *choice_bias;   /* [n_expert]; null: none */
+    const tern_expert *expert;             /* [n_expert] */
+    tern_expert shared;                    /* takes every token */
+    tern_tensor shared_score;              /* [1, dim]: its sigmoid weighs the shared expert */
+} tern_experts_options;
+
+typedef struct tern_experts {
+    tern_experts_options o;
+} tern_experts;
+
+tern_status tern_experts_create(tern_ctx *ctx, const tern_experts_options *options, tern_experts **out);
+void tern_experts_free(tern_experts *experts);
+
+/* y[..., dim] = sum of weight * expert(x) (+ the shared one), f32 both. */
 tern_status tern_experts_run(tern_ctx *ctx, const tern_experts *experts, const tern_tensor *x, tern_tensor *y);
 
 /* tern_transformer_layer_create with experts instead of the MLP (null: the MLP). experts is borrowed. */

@@ -5,6 +5,7 @@
 #include <tern/model.h>
 
 #include "backend/backend.h"
+#include "formats/generation_config.h"
 
 /* Rows of tokens and what is wanted of them. ids are inside the vocabulary. */
 typedef struct tern_step {
@@ -26,13 +27,7 @@ tern_kv tern_model_kv(const tern_model *model);
 
 tern_ctx *tern_model_ctx(const tern_model *model);
 
-/* The fields of generation_config.json that sampling takes its defaults from. */
-typedef struct tern_generation_defaults {
-    bool do_sample;
-    double temperature, top_p, min_p, repetition_penalty;
-    int64_t top_k, max_new_tokens;    /* max_new_tokens 0: not given */
-} tern_generation_defaults;
-
-const tern_generation_defaults *tern_model_generation(const tern_model *model);
+/* What generation_config.json says: where sampling takes its defaults from. */
+const tern_hf_generation *tern_model_generation(const tern_model *model);
 
 #endif

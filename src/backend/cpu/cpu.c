@@ -15,6 +15,7 @@ const tern_backend tern_backend_cpu = {
     .softmax = cpu_softmax,
     .gather = cpu_gather,
     .convert = cpu_convert,
+    .route = cpu_route,
     .dispatch = cpu_dispatch,
     .combine = cpu_combine,
     .quantise = cpu_quantise,

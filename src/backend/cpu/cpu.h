@@ -23,6 +23,7 @@ tern_status cpu_attention(tern_ctx *ctx, const tern_attention *a);
 tern_status cpu_softmax(tern_ctx *ctx, const tern_softmax *s);
 tern_status cpu_gather(tern_ctx *ctx, const tern_gather *g);
 tern_status cpu_convert(tern_ctx *ctx, const tern_convert *c);
+tern_status cpu_route(tern_ctx *ctx, const tern_route *r);
 tern_status cpu_dispatch(tern_ctx *ctx, const tern_dispatch *d);
 tern_status cpu_combine(tern_ctx *ctx, const tern_combine *c);
 tern_status cpu_quantise(tern_ctx *ctx, const tern_quantise *q);

@@ -1,0 +1,37 @@
+/* The list of families, and how one is found. A new family is one line here. */
+#include <string.h>
+
+#include "families/family.h"
+
+#define TERN_FAMILIES(X) X(llama)
+
+#define X(name) extern const tern_family tern_family_##name;
+TERN_FAMILIES(X)
+#undef X
+
+static const tern_family *const families[] = {
+#define X(name) &tern_family_##name,
+    TERN_FAMILIES(X)
+#undef X
+};
+
+static bool among(const char *name, const char *const *list, size_t n)
+{
+    for (size_t i = 0; name && i < n && list[i]; i++)
+        if (!strcmp(name, list[i])) return true;
+    return false;
+}
+
+const tern_family *tern_family_at(size_t i)
+{
+    return i < sizeof families / sizeof *families ? families[i] : NULL;
+}
+
+const tern_family *tern_family_find(const char *architecture, const char *model_type)
+{
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        const tern_family *f = families[i];
+        if (architecture ? among(architecture, f->arch, sizeof f->arch / sizeof *f->arch) : among(model_type, f->model_type, sizeof f->model_type / sizeof *f->model_type)) return f;
+    }
+    return NULL;
+}

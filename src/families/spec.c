@@ -1,0 +1,207 @@
+/* Settings out of config.json by a family's rows: see spec.h. Called by src/model; calls src/formats. */
+#include "families/spec.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "base/ctx.h"
+#include "base/memory.h"
+#include "base/nearest.h"
+
+typedef enum kind { INT, NUMBER, FLAG, CHOICE } kind;
+
+static const struct { const char *name; kind kind; double fallback; } settings[N_SETTINGS] = {
+#define X(name, kind, fallback) [S_##name] = { #name, kind, fallback },
+    TERN_SETTINGS(X)
+#undef X
+};
+
+/* Activations by the names of Hugging Face's ACT2FN. */
+static const char *const act_names[] = { "silu", "swish", "gelu", "gelu_python", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_accurate",
+                                         "quick_gelu", "relu", "relu2", "tanh", "sigmoid" };
+static const tern_act acts[] = { ACT_SILU, ACT_SILU, ACT_GELU_ERF, ACT_GELU_ERF, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH,
+                                 ACT_QUICK_GELU, ACT_RELU, ACT_RELU_SQUARED, ACT_TANH, ACT_SIGMOID };
+
+/* The largest value of a whole-number setting; the smallest is 1 for what must be there, else 0. */
+static int64_t most_of(tern_setting s)
+{
+    enum { MOST_DIM = 1 << 20, MOST_VOCAB = 1 << 26, MOST_POSITIONS = 1 << 30 };
+    switch (s) {
+    case S_LAYERS: return MOST_LAYERS;
+    case S_VOCAB: return MOST_VOCAB;
+    case S_MAX_POS: case S_WINDOW: return MOST_POSITIONS;
+    default: return MOST_DIM;
+    }
+}
+
+/* Reads key by the setting's kind into *value; false where it is absent, or refused (then a fault is kept). */
+static bool read_key(tern_hf_config *config, tern_setting s, const char *key, double *value)
+{
+    int64_t whole = 0;
+    bool flag = false;
+    int word = 0;
+    switch (settings[s].kind) {
+    case INT:
+        if (!tern_hf_int(config, key, settings[s].fallback == NEEDED ? 1 : 0, most_of(s), &whole)) return false;
+        *value = (double)whole;
+        return true;
+    case NUMBER:
+        return tern_hf_number(config, key, -1e30, 1e30, value);
+    case FLAG:
+        if (!tern_hf_bool(config, key, &flag)) return false;
+        *value = flag;
+        return true;
+    default:
+        if (!tern_hf_word(config, key, act_names, (int)(sizeof act_names / sizeof *act_names), &word)) return false;
+        *value = acts[word];
+        return true;
+    }
+}
+
+/* One row of a family: true where it gives the setting a value. */
+static bool read_row(tern_hf_config *config, const tern_family_key *row, const double *value, double *out)
+{
+    if (row->key && read_key(config, row->setting, row->key, out)) return true;
+    if (row->has) *out = row->set;
+    else if (row->as) *out = value[row->as - 1] * (row->times != 0 ? row->times : 1) / (row->over ? value[row->over - 1] : 1);
+    return row->has || (row->as && (!row->over || value[row->over - 1] != 0));
+}
+
+static void read_settings(tern_hf_config *config, tern_spec *s)
+{
+    const tern_family *f = s->family;
+    bool known[N_SETTINGS] = { false };
+    for (int i = 0; i < N_SETTINGS; i++) s->value[i] = settings[i].fallback == NEEDED ? 0 : settings[i].fallback;
+    for (size_t i = 0; i < f->n_key; i++) {
+        const tern_family_key *row = &f->keys[i];
+        if (!known[row->setting]) known[row->setting] = read_row(config, row, s->value, &s->value[row->setting]);
+        else if (row->key && tern_hf_has(config, row->key)) read_key(config, row->setting, row->key, &(double){ 0 });
+    }
+    for (int i = 0; i < N_SETTINGS; i++) {
+        if (settings[i].fallback != NEEDED || known[i]) continue;
+        for (size_t k = 0; k < f->n_key; k++) {
+            if ((int)f->keys[k].setting != i || !f->keys[k].key || tern_hf_has(config, f->keys[k].key)) continue;
+            tern_hf_refuse(config, TERN_ERR_FORMAT, "\"%s\" is missing", f->keys[k].key);
+            break;
+        }
+        s->value[i] = 1;    /* so that what follows can be looked at too */
+    }
+}
+
+static tern_status allocate_layers(tern_ctx *ctx, tern_spec *s)
+{
+    size_t n = (size_t)tern_get(s, S_LAYERS);
+    s->windowed = tern_alloc(ctx, n, sizeof *s->windowed, "layers");
+    s->sparse = tern_alloc(ctx, n, sizeof *s->sparse, "layers");
+    s->local_rope = tern_alloc(ctx, n, sizeof *s->local_rope, "layers");
+    return s->windowed && s->sparse && s->local_rope ? TERN_OK : TERN_ERR_MEMORY;
+}
+
+/* Which layers have the window and which have experts: "layer_types" where the config has it, else the settings' patterns. */
+static void choose_layers(tern_hf_config *config, tern_spec *s)
+{
+    static const char *const types[] = { "full_attention", "sliding_attention" };
+    int64_t n = tern_get(s, S_LAYERS), every = tern_get(s, S_WINDOW_EVERY), step = tern_get(s, S_SPARSE_STEP);
+    int type[MOST_LAYERS];
+    size_t count = 0;
+    bool listed = tern_hf_words(config, "layer_types", types, 2, type, MOST_LAYERS, &count);
+    if (listed && (int64_t)count != n) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" has %zu entries for %lld layers", count, (long long)n);
+    for (int64_t l = 0; l < n; l++) {
+        bool window = listed && l < (int64_t)count ? type[l] == 1 : every == 0 || (l + 1) % every != 0;
+        s->windowed[l] = window && tern_get(s, S_WINDOW) > 0;
+        s->sparse[l] = tern_get(s, S_EXPERTS) > 0 && l >= tern_get(s, S_DENSE_FIRST) && step > 0 && (l + 1) % step == 0;
+    }
+}
+
+static void check_dims(tern_hf_config *config, const tern_spec *s)
+{
+    int64_t n_head = tern_get(s, S_HEADS), n_kv = tern_get(s, S_KV_HEADS), dim = tern_get(s, S_DIM), head_dim = tern_get(s, S_HEAD_DIM);
+    if (s->value[S_HEAD_DIM] != floor(s->value[S_HEAD_DIM]))
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "a hidden size of %lld is no multiple of %lld heads", (long long)dim, (long long)n_head);
+    if (n_head % n_kv) tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld heads are no multiple of %lld key and value heads", (long long)n_head, (long long)n_kv);
+    if (head_dim > 65536) tern_hf_refuse(config, TERN_ERR_FORMAT, "a head of %lld channels is wider than 65536", (long long)head_dim);
+    if (tern_get(s, S_EXPERTS) && (tern_get(s, S_EXPERTS_USED) < 1 || tern_get(s, S_EXPERTS_USED) > tern_get(s, S_EXPERTS)))
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token of %lld", (long long)tern_get(s, S_EXPERTS_USED), (long long)tern_get(s, S_EXPERTS));
+    if (s->value[S_EPS] < 0) tern_hf_refuse(config, TERN_ERR_FORMAT, "a norm's epsilon of %g is negative", s->value[S_EPS]);
+}
+
+static bool rotary(const tern_spec *s)
+{
+    return tern_get(s, S_POSITION) == POS_ROPE_HALF || tern_get(s, S_POSITION) == POS_ROPE_PAIR;
+}
+
+/* One rope for all layers, unless the family's adjust has read its own. */
+static tern_status read_rope(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
+{
+    if (!rotary(s) || s->rope) return TERN_OK;
+    int64_t head_dim = tern_get(s, S_ROPE_HEAD_DIM) ? tern_get(s, S_ROPE_HEAD_DIM) : tern_get(s, S_HEAD_DIM);
+    s->rope = tern_alloc(ctx, 1, sizeof *s->rope, "a rope");
+    if (!s->rope) return TERN_ERR_MEMORY;
+    double partial = tern_get(s, S_ROTARY_DIM) ? s->value[S_ROTARY_DIM] / (double)head_dim : 0;
+    tern_rope_read(config, &(tern_rope_source){ .theta = 10000, .partial = partial, .head_dim = head_dim, .max_tokens = tern_get(s, S_MAX_POS) }, s->rope);
+    return TERN_OK;
+}
+
+static tern_status find_family(tern_hf_config *config, tern_spec *s)
+{
+    const char *architecture = tern_hf_architecture(config, 0), *type = NULL;
+    tern_hf_string(config, "model_type", &type);
+    s->architecture = architecture ? architecture : type;
+    s->family = tern_family_find(architecture, type);
+    if (s->family) return TERN_OK;
+    if (!s->architecture) return tern_fail(tern_hf_ctx(config), TERN_ERR_FORMAT, "%s: neither \"architectures\" nor \"model_type\" says what model this is", tern_hf_path(config));
+    tern_nearest near = { .word = s->architecture };
+    for (size_t i = 0; tern_family_at(i); i++)
+        for (size_t a = 0; a < 8 && tern_family_at(i)->arch[a]; a++) tern_nearest_offer(&near, tern_family_at(i)->arch[a]);
+    return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED, "%s: \"architectures\" is \"%s\", which is none that this version runs%s%s", tern_hf_path(config),
+                     s->architecture, near.best ? "; the nearest is " : "", near.best ? near.best : "");
+}
+
+tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, tern_spec **out)
+{
+    tern_status st = TERN_OK;
+    tern_hf_ignorable ignorable[16];
+    size_t n = 0;
+    tern_spec *s = tern_alloc(ctx, 1, sizeof *s, "a model's settings");
+    if (!s) return TERN_ERR_MEMORY;
+    s->config = config;
+    TERN_TRY(find_family(config, s));
+    read_settings(config, s);
+    TERN_TRY(allocate_layers(ctx, s));
+    choose_layers(config, s);
+    for (size_t i = 0; i < s->family->n_bind; i++)
+        if (s->family->binds[i].key) tern_spec_flag(s, s->family->binds[i].key, false);
+    if (s->family->adjust) TERN_TRY(s->family->adjust(ctx, config, s));
+    check_dims(config, s);
+    TERN_TRY(read_rope(ctx, config, s));
+    if (s->rope) s->value[S_ROTARY_DIM] = (double)s->rope->n_dims;
+    for (; n < sizeof ignorable / sizeof *ignorable && n < sizeof s->family->no_effect / sizeof *s->family->no_effect && s->family->no_effect[n]; n++)
+        ignorable[n] = (tern_hf_ignorable){ s->family->no_effect[n], NULL };
+    TERN_TRY(tern_hf_finish(config, ignorable, n));
+    *out = s;
+    s = NULL;
+done:
+    tern_spec_free(s);
+    return st;
+}
+
+void tern_spec_free(tern_spec *s)
+{
+    if (!s) return;
+    if (s->rope) tern_rope_free(s->rope);
+    if (s->rope_local) tern_rope_free(s->rope_local);
+    tern_free(s->rope);
+    tern_free(s->rope_local);
+    tern_free(s->windowed);
+    tern_free(s->sparse);
+    tern_free(s->local_rope);
+    tern_free(s);
+}
+
+bool tern_spec_flag(const tern_spec *s, const char *key, bool otherwise)
+{
+    bool value = otherwise;
+    tern_hf_bool(s->config, key, &value);
+    return value;
+}

@@ -1,0 +1,155 @@
+/* Layers and ends out of bound slots: settings become a tern_config a layer, slots become its weights. */
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/memory.h"
+#include "model/internal.h"
+
+static bool given(tern_tensor t)
+{
+    return t.data != NULL;
+}
+
+/* The activation's name in a tern_config; UNKNOWN where there is none for the pair. */
+static tern_activation_type activation_of(int64_t act, bool gated)
+{
+    switch (act) {
+    case ACT_GELU_TANH: return gated ? TERN_ACT_GATED_GELU_TANH : TERN_ACT_GELU;
+    case ACT_GELU_ERF: return gated ? TERN_ACT_GATED_GELU : TERN_ACT_GELU_ERF;
+    case ACT_SILU: return gated ? TERN_ACT_GATED_SILU : TERN_ACT_SILU;
+    case ACT_RELU: return gated ? TERN_ACT_GATED_RELU : TERN_ACT_RELU;
+    case ACT_RELU_SQUARED: return gated ? TERN_ACT_UNKNOWN : TERN_ACT_RELU_SQUARED;
+    case ACT_QUICK_GELU: return gated ? TERN_ACT_UNKNOWN : TERN_ACT_QUICK_GELU;
+    default: return TERN_ACT_UNKNOWN;
+    }
+}
+
+static tern_config config_of(const tern_model *m, int64_t layer)
+{
+    const tern_spec *s = m->spec;
+    tern_config c = tern_config_default();
+    int64_t position = tern_get(s, S_POSITION);
+    c.layer_id = layer;
+    c.hidden_size = tern_get(s, S_DIM);
+    c.intermediate_size = tern_get(s, S_FFN);
+    c.heads = tern_get(s, S_HEADS);
+    c.num_kv = tern_get(s, S_KV_HEADS);
+    c.num_hidden_layers = tern_get(s, S_LAYERS);
+    c.layer_norm_eps = s->value[S_EPS];
+    c.dtype = TERN_DTYPE_FP32;
+    c.pre_layer_norm = tern_get(s, S_PLACE) != PLACE_POST;
+    c.norm_type = tern_get(s, S_NORM) == NORM_RMS ? TERN_NORM_RMS : TERN_NORM_LAYER;
+    c.triangular_masking = tern_get(s, S_CAUSAL);
+    c.local_attention = s->windowed[layer];
+    if (c.local_attention) c.window_size = tern_get(s, S_WINDOW);
+    c.rotary_dim = position == POS_ROPE_HALF || position == POS_ROPE_PAIR ? tern_get(s, S_ROTARY_DIM) : -1;
+    c.rotate_half = position == POS_ROPE_HALF;
+    c.rotate_every_two = !c.rotate_half;
+    c.mlp_after_attn = !tern_get(s, S_PARALLEL);
+    c.mlp_act_func_type = activation_of(tern_get(s, S_ACT), tern_get(s, S_GATED));
+    c.transposed_mode = true;
+    c.compute = m->compute;
+    c.kv_dtype = m->kv;
+    c.head_dim = tern_get(s, S_HEAD_DIM);
+    c.value_dim = tern_get(s, S_VALUE_DIM);
+    c.attn_scale = s->value[S_ATTN_SCALE];
+    c.attn_softcap = s->value[S_ATTN_SOFTCAP];
+    return c;
+}
+
+/* Rows [first, first + n) of a matrix or a vector; nothing of nothing. */
+static tern_tensor rows(tern_tensor t, int64_t first, int64_t n)
+{
+    if (!given(t)) return t;
+    t.data = (char *)t.data + (size_t)(first * t.stride[0]) * tern_dtype_bytes(t.dtype);
+    t.shape[0] = n;
+    return t;
+}
+
+static tern_layer_weights weights_of(const tern_model *m, const tern_model_layer *l)
+{
+    const tern_tensor *w = l->slot;
+    int64_t ffn = tern_get(m->spec, S_FFN);
+    bool apart = given(w[W_Q]), stacked = given(w[W_GATE_UP]);
+    return (tern_layer_weights){
+        .norm_w = w[W_ATTN_NORM], .norm_b = w[W_ATTN_NORM_B],
+        .attn_qkvw = apart ? w[W_Q] : w[W_QKV], .attn_qkvb = apart ? w[W_Q_B] : w[W_QKV_B],
+        .attn_kw = w[W_K], .attn_kb = w[W_K_B], .attn_vw = w[W_V], .attn_vb = w[W_V_B],
+        .attn_ow = w[W_O], .attn_ob = w[W_O_B],
+        .attn_nw = w[W_MLP_NORM], .attn_nb = w[W_MLP_NORM_B],
+        .gate_w = stacked ? rows(w[W_GATE_UP], 0, ffn) : w[W_GATE], .gate_b = stacked ? rows(w[W_GATE_UP_B], 0, ffn) : w[W_GATE_B],
+        .inter_w = stacked ? rows(w[W_GATE_UP], ffn, ffn) : w[W_UP], .inter_b = stacked ? rows(w[W_GATE_UP_B], ffn, ffn) : w[W_UP_B],
+        .output_w = w[W_DOWN], .output_b = w[W_DOWN_B],
+        .q_norm_w = w[W_Q_NORM], .q_norm_b = w[W_Q_NORM_B], .k_norm_w = w[W_K_NORM], .k_norm_b = w[W_K_NORM_B],
+        .post_attn_w = w[W_POST_ATTN], .post_attn_b = w[W_POST_ATTN_B], .post_mlp_w = w[W_POST_MLP], .post_mlp_b = w[W_POST_MLP_B],
+        .sink = w[W_SINK],
+    };
+}
+
+static tern_status check_layer(const tern_model *m, const tern_model_layer *l, int64_t layer)
+{
+    const tern_tensor *w = l->slot;
+    const char *lacks = NULL;
+    if (!given(w[W_QKV]) && !(given(w[W_Q]) && given(w[W_K]) && given(w[W_V]))) lacks = "a projection of q, k and v";
+    else if (!given(w[W_O])) lacks = "an output projection of attention";
+    else if (!m->spec->sparse[layer] && !(given(w[W_DOWN]) && (given(w[W_UP]) || given(w[W_GATE_UP])))) lacks = "an MLP";
+    if (!lacks) return TERN_OK;
+    return tern_fail(m->ctx, TERN_ERR_FORMAT, "%s: layer %lld has no tensors for %s", m->dir, (long long)layer, lacks);
+}
+
+static tern_status create_layers(tern_model *m)
+{
+    tern_status st = TERN_OK;
+    const tern_spec *s = m->spec;
+    for (int64_t i = 0; i < tern_get(s, S_LAYERS); i++) {
+        tern_model_layer *l = &m->layers[i];
+        TERN_TRY(check_layer(m, l, i));
+        tern_config config = config_of(m, i);
+        tern_layer_weights w = weights_of(m, l);
+        tern_layer_extras extras = { .qkv_interleaved = tern_get(s, S_INTERLEAVED), .no_input_norm = tern_get(s, S_PLACE) == PLACE_BRANCH,
+                                     .residual_scale = s->value[S_RESIDUAL_SCALE] };
+        TERN_TRY(tern_block_create(m->ctx, &config, &w, &extras, l->experts, NULL, &l->layer));
+    }
+done:
+    return st;
+}
+
+/* The first rows of a table that is padded beyond the vocabulary. */
+static tern_tensor vocabulary_of(const tern_model *m, tern_tensor t)
+{
+    return rows(t, 0, tern_get(m->spec, S_VOCAB));
+}
+
+static tern_status create_ends(tern_model *m)
+{
+    tern_status st = TERN_OK;
+    const tern_tensor *w = m->slot;
+    const tern_spec *s = m->spec;
+    tern_norm_kind norm = tern_get(s, S_NORM) == NORM_RMS ? NORM_RMS : NORM_LAYER;
+    m->embedding = (tern_embedding){
+        .token = w[W_EMBED], .position = w[W_POS], .type = w[W_TYPE], .norm_w = w[W_EMBED_NORM], .norm_b = w[W_EMBED_NORM_B], .project = w[W_EMBED_PROJECT],
+        .norm = norm, .scale = s->value[S_EMBED_SCALE], .eps = s->value[S_EPS], .position_offset = tern_get(s, S_POS_OFFSET), .compute = m->compute };
+    m->head = (tern_head){
+        .norm_w = w[W_OUT_NORM], .norm_b = w[W_OUT_NORM_B], .project = w[W_OUT_PROJECT], .transform_w = w[W_TRANSFORM], .transform_b = w[W_TRANSFORM_B],
+        .transform_norm_w = w[W_TRANSFORM_NORM], .transform_norm_b = w[W_TRANSFORM_NORM_B], .transform_act = (tern_act)tern_get(s, S_ACT),
+        .weight = vocabulary_of(m, w[W_HEAD]), .bias = vocabulary_of(m, w[W_HEAD_B]), .norm = norm, .eps = s->value[S_EPS],
+        .scale = s->value[S_LOGIT_SCALE], .softcap = s->value[S_OUT_SOFTCAP], .compute = m->compute };
+    if (tern_get(s, S_TIED)) {
+        tern_tensor tied;
+        TERN_TRY(tern_model_shape_tensor(m, "the tied head", w[W_EMBED], AS_IS, USE_MATRIX, &tied));
+        m->head.weight = vocabulary_of(m, tied);
+        m->matmul_params += (double)tern_tensor_count(&m->head.weight);
+        m->read_bytes += (double)tern_tensor_count(&m->head.weight) * (double)tern_dtype_bytes(tied.dtype);
+    }
+done:
+    return st;
+}
+
+tern_status tern_model_assemble(tern_model *m)
+{
+    tern_status st = TERN_OK;
+    TERN_TRY(create_layers(m));
+    TERN_TRY(create_ends(m));
+done:
+    return st;
+}

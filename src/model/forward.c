@@ -1,0 +1,80 @@
+/* One ragged batch through a model: embedding, layers, head. Called by the engine; calls layers and primitives. */
+#include <string.h>
+
+#include "base/ctx.h"
+#include "formats/rope.h"
+#include "model/internal.h"
+
+/* Angles of the batch's rows for one kind of rope: [n_row, n] of cos and sin. */
+typedef struct angles {
+    tern_tensor cos, sin;
+} angles;
+
+static tern_status make_angles(tern_model *m, const tern_rope_plan *rope, const int32_t *position, int64_t n_row, angles *out)
+{
+    int64_t n = rope->n_dims / 2, shape[2] = { n_row, n };
+    tern_arena *step = &m->ctx->step;
+    float *inv_freq = tern_arena_get(m->ctx, step, (size_t)n, sizeof *inv_freq);
+    out->cos = tern_tensor_of(tern_arena_get(m->ctx, step, (size_t)(n_row * n), sizeof(float)), TERN_F32, 2, shape);
+    out->sin = tern_tensor_of(tern_arena_get(m->ctx, step, (size_t)(n_row * n), sizeof(float)), TERN_F32, 2, shape);
+    if (!inv_freq || !out->cos.data || !out->sin.data) return TERN_ERR_MEMORY;
+    tern_rope_frequencies(rope, 0, inv_freq);
+    return m->ctx->backend->rope_table(m->ctx, &(tern_rope_table){ .position = position, .inv_freq = inv_freq, .magnitude = (float)rope->magnitude,
+                                                                   .cos = out->cos.data, .sin = out->sin.data, .n_row = n_row, .n = n });
+}
+
+static const int32_t *positions_of(tern_model *m, const tern_step *step)
+{
+    if (step->position) return step->position;
+    const tern_ragged *b = step->batch;
+    int32_t *position = tern_arena_get(m->ctx, &m->ctx->step, (size_t)b->n_row, sizeof *position);
+    for (int32_t s = 0; position && s < b->n_seq; s++)
+        for (int32_t i = 0; i < b->n_tok[s]; i++) position[b->row[s] + i] = b->past[s] + i;
+    return position;
+}
+
+/* x through every layer, between two buffers; returns the one that holds the result in *x. */
+static tern_status run_layers(tern_model *m, const tern_step *step, const int32_t *position, float **x, float **y)
+{
+    tern_status st = TERN_OK;
+    const tern_spec *s = m->spec;
+    int64_t n_row = step->batch->n_row, shape[3] = { 1, n_row, tern_get(s, S_DIM) };
+    angles global = { 0 }, local = { 0 };
+    if (s->rope) TERN_TRY(make_angles(m, s->rope, position, n_row, &global));
+    if (s->rope_local) TERN_TRY(make_angles(m, s->rope_local, position, n_row, &local));
+    for (int64_t l = 0; l < tern_get(s, S_LAYERS); l++) {
+        const angles *a = s->local_rope[l] ? &local : &global;
+        TERN_TRY(tern_transformer_layer_run(m->layers[l].layer, &(tern_transformer_layer_args){
+            .input = tern_tensor_of(*x, TERN_F32, 3, shape), .output = tern_tensor_of(*y, TERN_F32, 3, shape),
+            .layer = step->kv->n_layer == 1 ? 0 : l, .kv = step->kv, .batch = step->batch, .cos = a->cos, .sin = a->sin }));
+        float *swap = *x;
+        *x = *y;
+        *y = swap;
+    }
+done:
+    return st;
+}
+
+tern_status tern_model_step(tern_model *m, const tern_step *step)
+{
+    tern_status st = TERN_OK;
+    tern_ctx *ctx = m->ctx;
+    int64_t n_row = step->batch->n_row, dim = tern_get(m->spec, S_DIM);
+    if (n_row == 0) return TERN_OK;
+    tern_mark mark = tern_arena_mark(&ctx->step);
+    float *x = tern_arena_get(ctx, &ctx->step, (size_t)(n_row * dim), sizeof *x), *y = tern_arena_get(ctx, &ctx->step, (size_t)(n_row * dim), sizeof *y);
+    const int32_t *position = positions_of(m, step);
+    if (!x || !y || !position) {
+        st = TERN_ERR_MEMORY;
+        goto done;
+    }
+    TERN_TRY(tern_embedding_run(ctx, &m->embedding, n_row, step->id, position, step->type_id, x));
+    TERN_TRY(run_layers(m, step, position, &x, &y));
+    if (step->n_out) {
+        TERN_TRY(ctx->backend->dispatch(ctx, &(tern_dispatch){ .x = x, .out = y, .token = step->out_row, .ldx = dim, .ldout = dim, .n_route = step->n_out, .dim = dim }));
+        TERN_TRY(tern_head_run(ctx, &m->head, step->n_out, y, dim, step->hidden, step->logits));
+    }
+done:
+    tern_arena_reset(&ctx->step, mark);
+    return st;
+}

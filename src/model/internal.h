@@ -1,0 +1,74 @@
+/* The model from inside: what open.c fills, bind.c binds, forward.c runs. */
+#ifndef TERN_MODEL_INTERNAL_H
+#define TERN_MODEL_INTERNAL_H
+
+#include "families/spec.h"
+#include "formats/checkpoint.h"
+#include "formats/generation_config.h"
+#include "layers/layers.h"
+#include "model/model.h"
+
+/* Memory that the model owns beside the mapped files: weights that had to be copied, vectors widened to f32. */
+typedef struct tern_owned {
+    void **block;
+    size_t count, capacity, n_bytes;
+} tern_owned;
+
+typedef struct tern_model_layer {
+    tern_tensor slot[N_SLOTS];
+    tern_tensor *expert[N_SLOTS];         /* [EXPERTS] of the slots that are counted by {e}; null: none */
+    tern_experts *experts;
+    tern_transformer_layer *layer;
+} tern_model_layer;
+
+struct tern_model {
+    tern_ctx *ctx;
+    char *dir;
+    tern_hf_config *config;
+    tern_spec *spec;
+    tern_checkpoint *checkpoint;          /* null: random weights */
+    tern_owned owned;
+    tern_tensor slot[N_SLOTS];            /* those that are not a layer's */
+    tern_model_layer *layers;
+    tern_embedding embedding;
+    tern_head head;
+    tern_dtype stored, compute, kv;
+    uint64_t random_state;
+    bool random;
+    tern_dtype random_dtype;
+    int64_t n_param;
+    size_t weight_bytes;
+    double read_bytes, matmul_params;     /* bytes of weights that one token reads; weights that it is multiplied with */
+    tern_hf_generation generation;
+    int32_t eos[TERN_MAX_EOS];
+};
+
+/* ---- bind.c: every slot of every layer gets its tensor, checked against the shape that the settings ask for; every tensor of the files is used,
+ * ignorable, or refused by name. */
+tern_status tern_model_bind(tern_model *m);
+
+/* ---- shapes.c: the shape of a slot by the settings. n_shape alternatives, each of rank 1 to 3; a slot that the settings have no use for has none. */
+typedef struct tern_slot_shape {
+    int n_shape, rank[3];
+    int64_t shape[3][3];
+} tern_slot_shape;
+tern_slot_shape tern_slot_shape_of(const tern_spec *spec, tern_slot slot);
+bool tern_slot_applies(const tern_spec *spec, tern_slot slot, int64_t layer);
+const char *tern_slot_name(tern_slot slot);
+
+/* ---- owned.c: memory of the model */
+void *tern_model_own(tern_model *m, size_t n_bytes, const char *what);
+void tern_owned_free(tern_owned *owned);
+
+/* Brings a stored tensor into the form that its use needs: a vector as f32; a matrix as it is, or copied where it must be transposed or converted for the
+ * compute type; a table, whose rows are looked up, as it is. What is not aligned to its own element is copied. */
+typedef enum tern_use { USE_VECTOR, USE_MATRIX, USE_TABLE } tern_use;
+tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor stored, tern_how how, tern_use use, tern_tensor *out);
+
+/* A tensor of shape with random values, as if stored in the model's random_dtype. */
+tern_status tern_model_random_tensor(tern_model *m, int rank, const int64_t *shape, tern_tensor *out);
+
+/* ---- assemble.c: layers and ends out of bound slots */
+tern_status tern_model_assemble(tern_model *m);
+
+#endif

@@ -1,0 +1,123 @@
+/* Memory that a model owns beside the mapped files, and how a stored tensor is brought into the form its slot needs. */
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/dtype.h"
+#include "base/memory.h"
+#include "model/internal.h"
+
+enum { ALIGN = 64 };
+
+void *tern_model_own(tern_model *m, size_t n_bytes, const char *what)
+{
+    tern_owned *o = &m->owned;
+    if (o->count == o->capacity) {
+        size_t more = o->capacity ? 2 * o->capacity : 64;
+        if (tern_grow(m->ctx, (void **)&o->block, more, sizeof *o->block, "a list of weights")) return NULL;
+        o->capacity = more;
+    }
+    void *p = tern_alloc_aligned(m->ctx, ALIGN, n_bytes, 1, what);
+    if (!p) return NULL;
+    o->block[o->count++] = p;
+    o->n_bytes += n_bytes;
+    return p;
+}
+
+void tern_owned_free(tern_owned *o)
+{
+    for (size_t i = 0; i < o->count; i++) tern_free(o->block[i]);
+    tern_free(o->block);
+    *o = (tern_owned){ 0 };
+}
+
+static tern_status convert(tern_model *m, const tern_tensor *from, tern_dtype dtype, const char *name, tern_tensor *out)
+{
+    int64_t n = tern_tensor_count(from);
+    *out = tern_tensor_of(NULL, dtype, from->rank, from->shape);
+    out->data = tern_model_own(m, (size_t)n * tern_dtype_bytes(dtype), name);
+    if (!out->data) return TERN_ERR_MEMORY;
+    return m->ctx->backend->convert(m->ctx, &(tern_convert){ .from = from->data, .to = out->data, .from_dtype = from->dtype, .to_dtype = dtype, .n = n });
+}
+
+/* [in, out] becomes [out, in], in blocks that stay in cache. */
+static tern_status transpose(tern_model *m, const tern_tensor *from, const char *name, tern_tensor *out)
+{
+    enum { BLOCK = 32 };
+    int64_t rows = from->shape[0], cols = from->shape[1], shape[2] = { cols, rows };
+    size_t bytes = tern_dtype_bytes(from->dtype);
+    *out = tern_tensor_of(NULL, from->dtype, 2, shape);
+    out->data = tern_model_own(m, (size_t)(rows * cols) * bytes, name);
+    if (!out->data) return TERN_ERR_MEMORY;
+    const char *in = from->data;
+    char *to = out->data;
+    for (int64_t r0 = 0; r0 < rows; r0 += BLOCK)
+        for (int64_t c = 0; c < cols; c++)
+            for (int64_t r = r0; r < r0 + BLOCK && r < rows; r++) memcpy(to + (size_t)(c * rows + r) * bytes, in + (size_t)(r * cols + c) * bytes, bytes);
+    return TERN_OK;
+}
+
+/* A tensor that is not aligned to its own element, at a place that is. */
+static tern_status align(tern_model *m, tern_tensor *t, const char *name)
+{
+    size_t bytes = tern_dtype_bytes(t->dtype), n = (size_t)tern_tensor_count(t) * bytes;
+    if ((uintptr_t)t->data % bytes == 0) return TERN_OK;
+    void *copy = tern_model_own(m, n, name);
+    if (!copy) return TERN_ERR_MEMORY;
+    if (n) memcpy(copy, t->data, n);
+    t->data = copy;
+    return TERN_OK;
+}
+
+tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor stored, tern_how how, tern_use use, tern_tensor *out)
+{
+    tern_status st = TERN_OK;
+    tern_tensor t = stored, next;
+    if (t.dtype != TERN_F32 && t.dtype != TERN_F16 && t.dtype != TERN_BF16)
+        return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "tensor %s is stored as %s; weights are f32, f16 or bf16", name, tern_dtype_name(t.dtype));
+    TERN_TRY(align(m, &t, name));
+    if (use == USE_VECTOR) {
+        TERN_TRY(convert(m, &t, TERN_F32, name, &next));
+        t = next;
+        float *v = t.data;
+        for (int64_t i = 0; how == ADD_ONE && i < tern_tensor_count(&t); i++) v[i] += 1;
+    } else if (use == USE_MATRIX) {
+        if (how == TRANSPOSE) {
+            TERN_TRY(transpose(m, &t, name, &next));
+            t = next;
+        }
+        if (m->compute == TERN_BF16 && t.dtype != TERN_BF16) {
+            TERN_TRY(convert(m, &t, TERN_BF16, name, &next));
+            t = next;
+        }
+    }
+    *out = t;
+done:
+    return st;
+}
+
+/* SplitMix64 (Steele et al. 2014): one state, any number of draws. */
+static uint64_t draw(uint64_t *state)
+{
+    uint64_t z = *state += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+tern_status tern_model_random_tensor(tern_model *m, int rank, const int64_t *shape, tern_tensor *out)
+{
+    tern_tensor t = tern_tensor_of(NULL, m->random_dtype, rank, shape);
+    int64_t n = tern_tensor_count(&t);
+    t.data = tern_model_own(m, (size_t)n * tern_dtype_bytes(t.dtype), "random weights");
+    if (!t.data) return TERN_ERR_MEMORY;
+    for (int64_t i = 0; i < n;) {
+        uint64_t bits = draw(&m->random_state);
+        for (int lane = 0; lane < 4 && i < n; lane++, i++, bits >>= 16) {
+            float v = (float)((int)(bits & 0xFFFF) - 0x8000) * 0x1p-20f;    /* uniform in +-1/32 */
+            if (t.dtype == TERN_F32) ((float *)t.data)[i] = v;
+            else ((uint16_t *)t.data)[i] = t.dtype == TERN_BF16 ? tern_bf16_from_f32(v) : tern_f16_from_f32(v);
+        }
+    }
+    *out = t;
+    return TERN_OK;
+}
