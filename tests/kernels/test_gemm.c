@@ -1,0 +1,191 @@
+/* y = x w^T on every instruction set: against the scalar twin, and bit for bit against itself however the work is cut.
+ * CTest runs it. Arrays end at a forbidden page and are aligned to their element only; what lies between rows is NaN. */
+#include "kernels/check.h"
+#include "kernels/rows.h"
+
+enum { SHAPES = 1000, ISAS = 16, MOST = 1 << 20 };
+
+typedef struct gemm_slot {
+    const char *name;
+    size_t offset;
+    char x, w;
+} gemm_slot;
+
+static const gemm_slot slots[] = {
+    { "gemm_f32_f32", offsetof(tern_kernels, gemm_f32_f32), 'f', 'f' },
+    { "gemm_f32_bf16", offsetof(tern_kernels, gemm_f32_bf16), 'f', 'b' },
+    { "gemm_f32_f16", offsetof(tern_kernels, gemm_f32_f16), 'f', 'h' },
+    { "gemm_bf16_bf16", offsetof(tern_kernels, gemm_bf16_bf16), 'b', 'b' },
+};
+
+typedef struct arrays {
+    guarded x, w, y, want, again;
+} arrays;
+
+static void arrays_open(arrays *a)
+{
+    guarded_open(&a->x, MOST * sizeof(float));
+    guarded_open(&a->w, MOST * sizeof(float));
+    guarded_open(&a->y, MOST * sizeof(float));
+    guarded_open(&a->want, MOST * sizeof(float));
+    guarded_open(&a->again, MOST * sizeof(float));
+}
+
+static void arrays_close(arrays *a)
+{
+    guarded_close(&a->x);
+    guarded_close(&a->w);
+    guarded_close(&a->y);
+    guarded_close(&a->want);
+    guarded_close(&a->again);
+}
+
+/* The table's rows come first, then shapes by the generator; every sixth of those has a long sum and few outputs. */
+static gemm_shape shape_at(size_t at, rng *r)
+{
+    if (at < N_ROWS(gemm_rows)) return gemm_rows[at];
+    gemm_shape s = { .why = "by seed" };
+    bool is_long = at % 6 == 0;
+    s.m = rng_size(r, is_long ? 7 : 60);
+    s.n = rng_size(r, is_long ? 20 : 90);
+    s.k = rng_size(r, is_long ? 5000 : 700);
+    return s;
+}
+
+/* A sum of k products of random sign of rounding: the scalar chain errs by about sqrt(k) half-units of the partial sums, which stay below
+ * sum |x w|; the lanes err less. Two units are for the last additions of the tree. One product of k lost or doubled is far outside. */
+static double tolerance(size_t k, double magnitude)
+{
+    return (2 + sqrt((double)k) / 2) * FLT_EPSILON * magnitude + (double)k * FLT_MIN;
+}
+
+typedef struct gemm_case {
+    const gemm_slot *slot;
+    k_gemm_fn *run, *twin;
+    const char *isa;
+    gemm_shape s;
+    size_t ldx, ldw, ldy;
+    const void *x, *w;
+    float *y, *want, *again;
+} gemm_case;
+
+static void case_prepare(gemm_case *c, const arrays *a, rng *r)
+{
+    const gemm_shape *s = &c->s;
+    c->ldx = s->k + (rng_below(r, 2) ? rng_below(r, 9) : 0);
+    c->ldw = s->k + (rng_below(r, 2) ? rng_below(r, 9) : 0);
+    c->ldy = s->n + (rng_below(r, 2) ? rng_below(r, 9) : 0);
+    void *x = guarded_end(&a->x, extent(s->m, s->k, c->ldx), size_of(c->slot->x));
+    void *w = guarded_end(&a->w, extent(s->n, s->k, c->ldw), size_of(c->slot->w));
+    size_t count = extent(s->m, s->n, c->ldy);
+    c->y = guarded_end(&a->y, count, sizeof(float));
+    c->want = guarded_end(&a->want, count, sizeof(float));
+    c->again = guarded_end(&a->again, count, sizeof(float));
+    fill_rows(r, x, c->slot->x, s->m, s->k, c->ldx);
+    fill_rows(r, w, c->slot->w, s->n, s->k, c->ldw);
+    for (size_t i = 0; i < count; i++) c->y[i] = c->want[i] = c->again[i] = -12345;
+    c->x = x;
+    c->w = w;
+}
+
+static void check_twin(const gemm_case *c)
+{
+    const gemm_shape *s = &c->s;
+    c->twin(c->want, c->ldy, c->x, c->ldx, c->w, c->ldw, s->m, s->n, s->k);
+    for (size_t i = 0; i < s->m; i++)
+        for (size_t j = 0; j < c->ldy && (i + 1 < s->m || j < s->n); j++) {
+            double magnitude = 0, got = c->y[i * c->ldy + j], want = c->want[i * c->ldy + j];
+            for (size_t k = 0; j < s->n && k < s->k; k++)
+                magnitude += fabs((double)widen(c->x, i * c->ldx + k, c->slot->x) * widen(c->w, j * c->ldw + k, c->slot->w));
+            if (!(fabs(got - want) <= tolerance(s->k, magnitude)))
+                fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, the scalar twin has %.9g", c->isa, c->slot->name, i, j, s->m, s->n,
+                         s->k, s->why, got, want);
+        }
+}
+
+static void same_bits(const gemm_case *c, const char *how)
+{
+    size_t count = extent(c->s.m, c->s.n, c->ldy);
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(&c->y[i], &c->again[i], sizeof(float)))
+            fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu is %a, and %a %s", c->isa, c->slot->name, i / c->ldy, i % c->ldy, c->s.m, c->s.n, c->s.k,
+                     (double)c->y[i], (double)c->again[i], how);
+}
+
+/* Row by row, then in two random cuts of n and of m: the bits of an output depend on its own x, w and k alone. */
+static void check_cuts(const gemm_case *c, rng *r)
+{
+    const gemm_shape *s = &c->s;
+    const char *x = c->x, *w = c->w;
+    size_t x_bytes = size_of(c->slot->x), w_bytes = size_of(c->slot->w), count = extent(s->m, s->n, c->ldy);
+    for (size_t i = 0; i < s->m; i++)
+        c->run(c->again + i * c->ldy, c->ldy, x + i * c->ldx * x_bytes, c->ldx, c->w, c->ldw, 1, s->n, s->k);
+    same_bits(c, "row by row");
+
+    for (size_t i = 0; i < count; i++) c->again[i] = -12345;
+    size_t n0 = rng_below(r, s->n + 1), m0 = rng_below(r, s->m + 1);
+    for (int part = 0; part < 4; part++) {
+        size_t i = part & 1 ? m0 : 0, j = part & 2 ? n0 : 0, m = part & 1 ? s->m - m0 : m0, n = part & 2 ? s->n - n0 : n0;
+        if (m && n) c->run(c->again + i * c->ldy + j, c->ldy, x + i * c->ldx * x_bytes, c->ldx, w + j * c->ldw * w_bytes, c->ldw, m, n, s->k);
+    }
+    same_bits(c, "in four parts");
+}
+
+static void test_shapes(void **state)
+{
+    const tern_kernels *tables[ISAS];
+    size_t n_table = usable_tables(tables, ISAS);
+    arrays a;
+    (void)state;
+    arrays_open(&a);
+    for (size_t t = 0; t < n_table; t++)
+        for (size_t i = 0; i < N_ROWS(slots); i++) {
+            gemm_case c = { .slot = &slots[i], .isa = tables[t]->isa };
+            c.run = (k_gemm_fn *)slot_of(tables[t], slots[i].offset);
+            c.twin = (k_gemm_fn *)slot_of(&tern_kernels_scalar, slots[i].offset);
+            if (!c.run) continue;
+            rng r = { .s = 7 };
+            for (size_t at = 0; at < SHAPES; at++) {
+                c.s = shape_at(at, &r);
+                case_prepare(&c, &a, &r);
+                c.run(c.y, c.ldy, c.x, c.ldx, c.w, c.ldw, c.s.m, c.s.n, c.s.k);
+                check_twin(&c);
+                check_cuts(&c, &r);
+            }
+        }
+    arrays_close(&a);
+}
+
+/* A NaN or an infinity of x or w reaches its own outputs and no others. */
+static void test_not_finite(void **state)
+{
+    enum { M = 7, N = 19, K = 37 };
+    static const float specials[] = { NAN, INFINITY, -INFINITY };
+    const tern_kernels *tables[ISAS];
+    size_t n_table = usable_tables(tables, ISAS);
+    (void)state;
+    for (size_t t = 0; t < n_table; t++)
+        for (size_t i = 0; i < N_ROWS(slots) * N_ROWS(specials); i++) {
+            const gemm_slot *slot = &slots[i / N_ROWS(specials)];
+            k_gemm_fn *run = (k_gemm_fn *)slot_of(tables[t], slot->offset);
+            float x[M * K], w[N * K], y[M * N], special = specials[i % N_ROWS(specials)];
+            rng r = { .s = i };
+            if (!run) continue;
+            fill_rows(&r, x, slot->x, M, K, K);
+            fill_rows(&r, w, slot->w, N, K, K);
+            size_t row = rng_below(&r, M), at = rng_below(&r, K);
+            narrow(x, row * K + at, slot->x, special);
+            run(y, N, x, K, w, K, M, N, K);
+            for (size_t j = 0; j < M * N; j++)
+                if ((j / N == row) == !!isfinite(y[j])) fail_msg("%s %s: %g in row %zu of x, y[%zu,%zu] is %g", tables[t]->isa, slot->name, (double)special, row, j / N, j % N, (double)y[j]);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_not_finite),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
