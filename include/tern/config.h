@@ -11,6 +11,9 @@
 #include <tern/context.h>
 #include <tern/tensor.h>
 
+/* The longest text of a config, its end included: paths. */
+#define TERN_TEXT_BYTES 1024
+
 typedef enum tern_activation_type {
     TERN_ACT_UNKNOWN = 0,
     TERN_ACT_GELU = 1,              /* the tanh form */
