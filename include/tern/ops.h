@@ -30,11 +30,18 @@ TERN_API void tern_op_free(tern_op *op);
 TERN_API const char *tern_op_name(size_t i);
 TERN_API const char *tern_op_summary(size_t i);
 
+/* What backends implement, and ops are made of: the i-th primitive's name, null past the last; and one line. Primitives are listed, not created. */
+TERN_API const char *tern_primitive_name(size_t i);
+TERN_API const char *tern_primitive_summary(size_t i);
+
 /* Runs an op with arguments by name, as `tern op` and bindings do. in: the inputs, by the names of the args structs below ("weight.scale" for an int8
  * weight's scales). out: the wanted outputs; one whose tensor.data is null is allocated with the op's own shape, and freed by tern_outputs_free.
  * options_json (null: none): an object with the op's options (args fields that are no tensors); fields of the config belong in the config. */
 TERN_API tern_status tern_op_run(tern_op *op, const tern_named_tensor *in, size_t n_in, tern_named_tensor *out, size_t n_out, const char *options_json);
 TERN_API void tern_outputs_free(tern_named_tensor *out, size_t n_out);
+
+/* The cache that softmax_context by names appends to; borrowed until another is bound. Other ops: TERN_ERR_UNSUPPORTED. */
+TERN_API tern_status tern_op_bind_workspace(tern_op *op, struct tern_workspace *workspace);
 
 /* ---- The workspace: DeepSpeed's KV cache ----------------------------------------------------------------------------------------------
  * Keys and values of n_layer layers for max_batch sequences of up to max_tokens, in pages; made whole at creation. */
@@ -127,7 +134,7 @@ TERN_API tern_status tern_gelu_gemm_run(tern_op *op, const tern_gelu_gemm_args *
  *   mlp_after_attn, pre_layer_norm    output = (residual + a + fb + ab) / mp_size + hidden_state
  *   mlp_after_attn, post-norm         output = r + hidden_state + fb,  r = residual_add where given, else residual
  *   parallel                          output = hidden_state + a + (residual + fb [+ ab where add_bias]) / mp_size
- * A missing tensor counts as zero. output may be residual or hidden_state. Source: DeepSpeed residual_add. */
+ * A missing tensor counts as zero. output may be residual, hidden_state or attention_output. Source: DeepSpeed residual_add. */
 typedef struct tern_residual_add_args {
     tern_tensor hidden_state, residual, attention_output;     /* [..., E] T */
     tern_tensor attention_bias, final_bias;                   /* [E] T, optional */
@@ -137,10 +144,87 @@ typedef struct tern_residual_add_args {
 } tern_residual_add_args;
 TERN_API tern_status tern_residual_add_run(tern_op *op, const tern_residual_add_args *args);
 
+/* ---- Norms ----------------------------------------------------------------------------------------------------------------------------
+ * Statistics are f32 over the last axis; layer_norm_eps is inside the root. gamma, beta: [C] T or f32. output may be an input. */
+
+/* output = round((x - mean) / sqrt(var + eps) * gamma + beta), var biased, in two passes            Source: Ba et al. 2016; DeepSpeed layer_norm */
+typedef struct tern_layer_norm_args {
+    tern_tensor input, gamma, beta, output;                   /* [..., C]; beta optional */
+} tern_layer_norm_args;
+TERN_API tern_status tern_layer_norm_run(tern_op *op, const tern_layer_norm_args *args);
+
+/* layer_norm_residual: output = LN(s), s = round(input + bias + residual); ..._store_pre_ln_res gives s too.      Source: DeepSpeed layer_norm.py */
+typedef struct tern_layer_norm_residual_args {
+    tern_tensor input, residual, bias, gamma, beta;           /* [..., C], [C]; bias, beta optional */
+    tern_tensor output;
+} tern_layer_norm_residual_args;
+TERN_API tern_status tern_layer_norm_residual_run(tern_op *op, const tern_layer_norm_residual_args *args);
+
+typedef struct tern_layer_norm_residual_store_pre_ln_res_args {
+    tern_tensor input, residual, bias, gamma, beta;
+    tern_tensor norm_output, res_output;                      /* LN(s), s */
+} tern_layer_norm_residual_store_pre_ln_res_args;
+TERN_API tern_status tern_layer_norm_residual_store_pre_ln_res_run(tern_op *op, const tern_layer_norm_residual_store_pre_ln_res_args *args);
+
+/* output = round(round(x / sqrt(mean(x^2) + eps)) * gamma)    Source: Zhang & Sennrich 2019; DeepSpeed rms_norm */
+typedef struct tern_rms_norm_args {
+    tern_tensor input, gamma, output;
+} tern_rms_norm_args;
+TERN_API tern_status tern_rms_norm_run(tern_op *op, const tern_rms_norm_args *args);
+
+/* residual_output ("residual" by name) = round(input + residual), output = RMS of that              Source: DeepSpeed pre_rms_norm */
+typedef struct tern_pre_rms_norm_args {
+    tern_tensor input, residual, gamma;
+    tern_tensor output, residual_output;
+} tern_pre_rms_norm_args;
+TERN_API tern_status tern_pre_rms_norm_run(tern_op *op, const tern_pre_rms_norm_args *args);
+
+/* ---- Elementwise ----------------------------------------------------------------------------------------------------------------------
+ * f32 inside, one rounding. output may be an input. A missing bias is zero. */
+
+/* bias_add: output = x + bias. bias_gelu: gelu_tanh(x + bias). bias_relu: relu(x + bias).           Source: DeepSpeed bias_add, bias_gelu, bias_relu */
+typedef struct tern_bias_add_args {
+    tern_tensor input, bias, output;                          /* [..., C], [C] */
+} tern_bias_add_args;
+typedef tern_bias_add_args tern_bias_gelu_args, tern_bias_relu_args;
+TERN_API tern_status tern_bias_add_run(tern_op *op, const tern_bias_add_args *args);
+TERN_API tern_status tern_bias_gelu_run(tern_op *op, const tern_bias_gelu_args *args);
+TERN_API tern_status tern_bias_relu_run(tern_op *op, const tern_bias_relu_args *args);
+
+/* result ("output" by name) = output + residual + bias; a bias of length 1 is none.                 Source: DeepSpeed bias_residual, as its [DO] */
+typedef struct tern_bias_residual_args {
+    tern_tensor output, residual, bias;
+    tern_tensor result;
+} tern_bias_residual_args;
+TERN_API tern_status tern_bias_residual_run(tern_op *op, const tern_bias_residual_args *args);
+
+/* output = round(gamma * a + b); a and b have one shape.      Source: DeepSpeed _vector_add */
+typedef struct tern_vector_add_args {
+    tern_tensor a, b, output;
+    double gamma;                                             /* 1 by name */
+} tern_vector_add_args;
+TERN_API tern_status tern_vector_add_run(tern_op *op, const tern_vector_add_args *args);
+
+/* output = round(v * round(f(g))), v = round(first half + bias), g = round(second half + bias);  f: exact gelu (GATED_GELU), silu (GATED_SILU),
+ * tanh gelu (GATED_GELU_TANH), relu (GATED_RELU), by config.mlp_act_func_type.                      Source: DeepSpeed gated_activation */
+typedef struct tern_gated_activation_args {
+    tern_tensor activation, bias;                             /* [..., 2C], [2C] */
+    tern_tensor output;                                       /* [..., C]; not activation's memory */
+} tern_gated_activation_args;
+TERN_API tern_status tern_gated_activation_run(tern_op *op, const tern_gated_activation_args *args);
+
+/* output = input + bias [+ other [+ other_bias]]; channels last.                                    Source: DeepSpeed nhwc_bias_add (csrc/spatial) */
+typedef struct tern_nhwc_bias_add_args {
+    tern_tensor input, bias, other, other_bias;               /* [N, H, W, C] or [B, S, C]; [C] */
+    tern_tensor output;
+} tern_nhwc_bias_add_args;
+TERN_API tern_status tern_nhwc_bias_add_run(tern_op *op, const tern_nhwc_bias_add_args *args);
+
 /* ---- Attention ------------------------------------------------------------------------------------------------------------------------ */
 
 /* Rotates q and k, appends k and v to the cache of layer, and attends over all of it:
  *   z_j = q . k_j * norm_factor^2 + alibi + mask,  context = sum_j softmax(z)_j v_j,   j <= past + i under triangular masking, and within the window
+ * config.heads and num_kv are this rank's; alibi has H_total = heads * mp_size heads, and masks and alibi span all L = past + S keys.
  * B sequences of S tokens follow those the workspace holds; batch_ids (optional) says which of its sequences they are (default 0 .. B-1).
  * position_ids turn q and k; the row position of the causal and window tests is always past + i. A row that sees no key gives zeros.
  * Each layer of the cache keeps its own count, and advances by S.
@@ -150,6 +234,7 @@ typedef struct tern_softmax_context_args {
     tern_tensor attn_mask;              /* [B, L], [B, 1, 1, L], [B, 1, S, L], [B, H, S, L] T, additive; optional */
     tern_tensor alibi;                  /* [B * H_total, 1, L] T or f32, optional */
     tern_tensor position_ids;           /* [B, S] i64 or i32, optional */
+    tern_tensor batch_ids;              /* [B] i64 or i32: which of the workspace's sequences, each at most once; optional: 0 .. B-1 */
     tern_workspace *workspace;          /* borrowed; its layer and sequences are appended to */
     int64_t layer;
     double norm_factor;                 /* squared inside */

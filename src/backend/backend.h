@@ -218,6 +218,9 @@ typedef struct tern_route {
     float scale;
     int32_t *expert;                      /* [n_row, k] */
     float *weight;                        /* [n_row, k] */
+    const float *noisy;                   /* [n_row, n_expert]: chosen by these instead; null: not */
+    bool first_by_score;                  /* the first choice is by f(logits) all the same */
+    float *scores;                        /* [n_row, n_expert]: f(logits) of all; null: not wanted */
 } tern_route;
 
 typedef struct tern_dispatch {
@@ -245,6 +248,59 @@ typedef struct tern_quantise {
     int64_t n_group, n;
 } tern_quantise;
 
+/* y = round(scale[g] * q), the other way; n elements a group. */
+typedef struct tern_dequantise {
+    const int8_t *q;
+    const float *scale;
+    float *y;
+    int64_t n_group, n;
+    tern_dtype round;
+} tern_dequantise;
+
+/* y[i,j] = round(round(a[i,j] * wa) + round(b[i,j] * wb)), wa = weight_a[i * weight_row + j * weight_col], wb likewise. y may be a or b. */
+typedef struct tern_blend {
+    const float *a, *b, *weight_a, *weight_b;
+    float *y;
+    int64_t lda, ldb, ldy, weight_row, weight_col, n_row, dim;
+    tern_dtype round;
+} tern_blend;
+
+/* y[a,b,c,i] = x[a,b,c,i] for i < dim, 0 for dim <= i < dim_y. Element (a,b,c,i) lies at a * stride[0] + b * stride[1] + c * stride[2] + i * step.
+ * x null: zeros. x and y do not overlap. */
+typedef struct tern_copy {
+    const float *x;
+    float *y;
+    int64_t n[3], stride_x[3], stride_y[3], dim, dim_y, step_x, step_y;
+} tern_copy;
+
+/* y[i], i < n: a number that depends on (seed, stream, i) alone: uniform in [low, high), or Gumbel's -ln(-ln(u)). Philox4x32-10: base/philox.h. */
+typedef struct tern_random_fill {
+    uint64_t seed, stream;
+    float *y;
+    int64_t n;
+    float low, high;
+    bool gumbel;
+} tern_random_fill;
+
+/* Queues each expert's routes and drops those beyond capacity.
+ *   count[e]       routes of expert e, before any is dropped
+ *   location[i,j]  the route's place in its expert's queue, -1 where it is dropped or is none (expert -1)
+ *   weight[i,j]    0 where location is -1; the rest renormalised by their row's sum (at least FLT_EPSILON) where wanted
+ *   order          token by token; by_rank: all first choices, then all second ones ...
+ *   priority       [n_row, k]: an expert keeps its capacity highest ones, ties to the lower token; null: those that come first
+ *   l_aux          n_expert / aux_k * sum_e mean_i(score[i,e]) * mean_i(route to e among the first aux_k); score, l_aux may be null */
+typedef struct tern_place {
+    const int32_t *expert;
+    const float *priority, *score;
+    int64_t n_row, capacity;
+    int32_t n_expert, k, aux_k;
+    bool by_rank, renormalise;
+    float *weight;
+    int32_t *location;
+    int64_t *count;
+    float *l_aux;
+} tern_place;
+
 typedef struct tern_backend {
     const char *name;    /* "cpu" */
     tern_status (*matmul)(tern_ctx *, const tern_matmul *);
@@ -263,6 +319,11 @@ typedef struct tern_backend {
     tern_status (*dispatch)(tern_ctx *, const tern_dispatch *);
     tern_status (*combine)(tern_ctx *, const tern_combine *);
     tern_status (*quantise)(tern_ctx *, const tern_quantise *);
+    tern_status (*dequantise)(tern_ctx *, const tern_dequantise *);
+    tern_status (*blend)(tern_ctx *, const tern_blend *);
+    tern_status (*copy)(tern_ctx *, const tern_copy *);
+    tern_status (*random)(tern_ctx *, const tern_random_fill *);
+    tern_status (*place)(tern_ctx *, const tern_place *);
 } tern_backend;
 
 extern const tern_backend tern_backend_cpu;

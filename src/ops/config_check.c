@@ -70,11 +70,6 @@ done:
     return st;
 }
 
-static bool gated(tern_activation_type act)
-{
-    return act == TERN_ACT_GATED_GELU || act == TERN_ACT_GATED_SILU || act == TERN_ACT_GATED_GELU_TANH || act == TERN_ACT_GATED_RELU;
-}
-
 static tern_status check_kinds(tern_ctx *ctx, const tern_config *c)
 {
     const char *norm = field_name_of(names_of_norms, (int)c->norm_type), *act = field_name_of(names_of_activations, (int)c->mlp_act_func_type);
@@ -83,8 +78,6 @@ static tern_status check_kinds(tern_ctx *ctx, const tern_config *c)
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: norm_type is %s (%d); there are LayerNorm and RMSNorm", norm, (int)c->norm_type);
     if (c->mlp_act_func_type <= TERN_ACT_UNKNOWN || c->mlp_act_func_type > TERN_ACT_GATED_RELU)
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: mlp_act_func_type is %s (%d), which no layer has", act, (int)c->mlp_act_func_type);
-    if (gated(c->mlp_act_func_type) && c->norm_type != TERN_NORM_RMS)
-        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: mlp_act_func_type %s goes with norm_type RMSNorm, not %s", act, norm);
     if (c->use_triton || c->triton_autotune) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: use_triton and triton_autotune are true; there is no Triton here");
     if (c->compute != TERN_F32 && c->compute != TERN_BF16) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: compute is %s, not f32 or bf16", tern_dtype_name(c->compute));
     if (c->kv_dtype != TERN_F32 && c->kv_dtype != TERN_F16 && c->kv_dtype != TERN_BF16)

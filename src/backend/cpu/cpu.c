@@ -19,4 +19,9 @@ const tern_backend tern_backend_cpu = {
     .dispatch = cpu_dispatch,
     .combine = cpu_combine,
     .quantise = cpu_quantise,
+    .dequantise = cpu_dequantise,
+    .blend = cpu_blend,
+    .copy = cpu_copy,
+    .random = cpu_random,
+    .place = cpu_place,
 };

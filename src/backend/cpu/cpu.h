@@ -27,6 +27,11 @@ tern_status cpu_route(tern_ctx *ctx, const tern_route *r);
 tern_status cpu_dispatch(tern_ctx *ctx, const tern_dispatch *d);
 tern_status cpu_combine(tern_ctx *ctx, const tern_combine *c);
 tern_status cpu_quantise(tern_ctx *ctx, const tern_quantise *q);
+tern_status cpu_dequantise(tern_ctx *ctx, const tern_dequantise *d);
+tern_status cpu_blend(tern_ctx *ctx, const tern_blend *b);
+tern_status cpu_copy(tern_ctx *ctx, const tern_copy *c);
+tern_status cpu_random(tern_ctx *ctx, const tern_random_fill *r);
+tern_status cpu_place(tern_ctx *ctx, const tern_place *p);
 
 /* y[i] rounded to type and back, in place; f32: untouched. */
 void cpu_round_row(const tern_kernels *k, tern_dtype type, float *y, int64_t n);

@@ -51,12 +51,14 @@ static void route_row(const route_job *j, int64_t row, float *score, float *choi
     memcpy(score, r->logits + row * r->n_expert, n * sizeof *score);
     if (r->score == ROUTE_SIGMOID) j->k->sigmoid_row(score, score, n);
     if (r->score == ROUTE_SOFTMAX) j->k->scale_row(score, 1 / j->k->exp_row(score, n, &most), score, n);
-    if (r->choice_bias) cpu_add_row(j->k, choice, score, r->choice_bias, r->n_expert);
+    if (r->scores) memcpy(r->scores + row * r->n_expert, score, n * sizeof *score);
+    if (r->noisy) memcpy(choice, r->noisy + row * r->n_expert, n * sizeof *choice);
+    else if (r->choice_bias) cpu_add_row(j->k, choice, score, r->choice_bias, r->n_expert);
     else memcpy(choice, score, n * sizeof *choice);
     if (r->n_group > 1) keep_best_groups(r, choice, choice + n);
 
     for (int64_t i = 0; i < r->k; i++) {
-        expert[i] = (int32_t)largest(choice, r->n_expert);
+        expert[i] = (int32_t)largest(i == 0 && r->first_by_score ? score : choice, r->n_expert);
         choice[expert[i]] = -INFINITY;
         weight[i] = score[expert[i]];
     }

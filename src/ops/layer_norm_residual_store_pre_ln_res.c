@@ -1,0 +1,40 @@
+/* layer_norm_residual_store_pre_ln_res: layer norm of input + bias + residual, and that sum. */
+#include "ops/operands.h"
+#include "ops/ops.h"
+#include "ops/parts.h"
+
+static const op_arg args_table[] = {
+    OP_ARG(tern_layer_norm_residual_store_pre_ln_res_args, input, IN, OF_T, "*C"),
+    OP_ARG(tern_layer_norm_residual_store_pre_ln_res_args, residual, IN, OF_T, "*C"),
+    OP_ARG(tern_layer_norm_residual_store_pre_ln_res_args, bias, MAYBE, OF_PARAM, "C"),
+    OP_ARG(tern_layer_norm_residual_store_pre_ln_res_args, gamma, IN, OF_PARAM, "C"),
+    OP_ARG(tern_layer_norm_residual_store_pre_ln_res_args, beta, MAYBE, OF_PARAM, "C"),
+    OP_ARG(tern_layer_norm_residual_store_pre_ln_res_args, norm_output, OUT, OF_T, "*C"),
+    OP_ARG(tern_layer_norm_residual_store_pre_ln_res_args, res_output, OUT, OF_T, "*C"),
+    { 0 },
+};
+
+static const char *const config[] = { "layer_norm_eps", NULL };
+
+static tern_status run(tern_op *op, const void *args, const op_dims *d)
+{
+    const tern_layer_norm_residual_store_pre_ln_res_args *a = args;
+    op_rows x, residual, y, sum;
+    tern_status st = TERN_OK;
+    (void)d;
+    TERN_TRY(op_in(op, &a->input, &x));
+    TERN_TRY(op_in(op, &a->residual, &residual));
+    TERN_TRY(op_out(op, &a->norm_output, &y));
+    TERN_TRY(op_out(op, &a->res_output, &sum));
+    TERN_TRY(op_norm_of_kind(op, NORM_LAYER, &(op_norm_in){ .x = &x, .add = &residual, .bias = &a->bias, .gamma = &a->gamma, .beta = &a->beta }, &y, &sum));
+    TERN_TRY(op_put(op, &y, &a->norm_output));
+    TERN_TRY(op_put(op, &sum, &a->res_output));
+done:
+    return st;
+}
+
+const op_desc op_layer_norm_residual_store_pre_ln_res = {
+    .name = "layer_norm_residual_store_pre_ln_res", .summary = "layer norm of input + bias + residual, and that sum", .args_size = sizeof(tern_layer_norm_residual_store_pre_ln_res_args),
+    .args = args_table, .config = config, .prepare = op_need_eps, .run = run,
+};
+OP_TYPED_CALL(layer_norm_residual_store_pre_ln_res)

@@ -1,0 +1,122 @@
+/* Ops by names: tensors and options found in the op's table, outputs allocated with the op's own shapes. Called by the program and by bindings. */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/nearest.h"
+#include "ops/ops.h"
+
+static bool is_output(const op_arg *arg)
+{
+    return arg->role == OUT || arg->role == OUT_MAYBE;
+}
+
+static const op_arg *find_arg(const op_desc *desc, const char *name, bool output)
+{
+    for (const op_arg *arg = desc->args; arg->name; arg++)
+        if (is_output(arg) == output && !strcmp(arg->name, name)) return arg;
+    return NULL;
+}
+
+static tern_status unknown_tensor(tern_op *op, const char *name, bool output)
+{
+    tern_nearest near = { .word = name };
+    const char *kind = output ? "output" : "input";
+    for (const op_arg *arg = op->desc->args; arg->name; arg++)
+        if (is_output(arg) == output) tern_nearest_offer(&near, arg->name);
+    if (near.best) return op_fail(op, TERN_ERR_ARGUMENT, "there is no %s \"%s\"; the nearest is \"%s\"", kind, name, near.best);
+    return op_fail(op, TERN_ERR_ARGUMENT, "there is no %s \"%s\"", kind, name);
+}
+
+static tern_status put_tensors(tern_op *op, const tern_named_tensor *list, size_t n, bool output, void *args)
+{
+    for (size_t i = 0; i < n; i++) {
+        const op_arg *arg = list[i].name ? find_arg(op->desc, list[i].name, output) : NULL;
+        if (!arg) return unknown_tensor(op, list[i].name ? list[i].name : "", output);
+        *(tern_tensor *)((char *)args + arg->offset) = list[i].tensor;
+    }
+    return TERN_OK;
+}
+
+static tern_status read_options(tern_op *op, const char *text, void *args)
+{
+    static const field none[] = { { 0 } };
+    json_t *object = NULL;
+    tern_status st = TERN_OK;
+    if (!text) return TERN_OK;
+    TERN_TRY(tern_json_parse(op->ctx, op->desc->name, text, strlen(text), &object));
+    TERN_TRY(fields_read(op->ctx, op->desc->name, object, op->desc->options ? op->desc->options : none, TERN_CONFIG_STRICT, args));
+done:
+    json_decref(object);
+    return st;
+}
+
+/* Memory for the wanted outputs that have none. made[i] says which are ours, for the case that a later step fails. */
+static tern_status make_outputs(tern_op *op, const op_dims *dims, tern_named_tensor *out, size_t n_out, void *args, bool *made)
+{
+    for (size_t i = 0; i < n_out; i++) {
+        const op_arg *arg = find_arg(op->desc, out[i].name, true);
+        if (out[i].tensor.data) continue;
+        tern_tensor t = op_expected(op, arg, dims);
+        t.data = tern_alloc(op->ctx, (size_t)tern_tensor_count(&t), tern_dtype_bytes(t.dtype), arg->name);
+        if (!t.data) return TERN_ERR_MEMORY;
+        made[i] = true;
+        out[i].tensor = t;
+        *(tern_tensor *)((char *)args + arg->offset) = t;
+    }
+    return TERN_OK;
+}
+
+static void bind_cache(tern_op *op, void *args)
+{
+    if (op->desc == &op_softmax_context) ((tern_softmax_context_args *)args)->workspace = op->workspace;
+}
+
+tern_status tern_op_run(tern_op *op, const tern_named_tensor *in, size_t n_in, tern_named_tensor *out, size_t n_out, const char *options_json)
+{
+    op_dims dims;
+    tern_status st = TERN_OK;
+    if (!op) return tern_fail(NULL, TERN_ERR_ARGUMENT, "no op");
+    const op_desc *desc = op->desc;
+    tern_mark mark = tern_arena_mark(&op->ctx->step);
+    void *args = tern_alloc(op->ctx, 1, desc->args_size, desc->name);
+    bool *made = tern_alloc(op->ctx, n_out, sizeof *made, desc->name);
+    if (!args || !made) {
+        st = TERN_ERR_MEMORY;
+        goto done;
+    }
+    if (desc->defaults) memcpy(args, desc->defaults, desc->args_size);
+    bind_cache(op, args);
+    TERN_TRY(read_options(op, options_json, args));
+    TERN_TRY(put_tensors(op, in, n_in, false, args));
+    TERN_TRY(put_tensors(op, out, n_out, true, args));
+    TERN_TRY(op_check_inputs(op, args, &dims));
+    tern_arena_reset(&op->ctx->step, mark);
+    TERN_TRY(make_outputs(op, &dims, out, n_out, args, made));
+    TERN_TRY(op_run(op, desc, args));
+done:
+    for (size_t i = 0; st && made && i < n_out; i++) {
+        if (!made[i]) continue;
+        tern_free(out[i].tensor.data);
+        out[i].tensor = (tern_tensor){ 0 };
+    }
+    tern_arena_reset(&op->ctx->step, mark);
+    tern_free(made);
+    tern_free(args);
+    return st;
+}
+
+void tern_outputs_free(tern_named_tensor *out, size_t n_out)
+{
+    for (size_t i = 0; i < n_out; i++) {
+        tern_free(out[i].tensor.data);
+        out[i].tensor = (tern_tensor){ 0 };
+    }
+}
+
+tern_status tern_op_bind_workspace(tern_op *op, tern_workspace *workspace)
+{
+    if (op->desc != &op_softmax_context) return op_fail(op, TERN_ERR_UNSUPPORTED, "this op has no cache");
+    op->workspace = workspace;
+    return TERN_OK;
+}

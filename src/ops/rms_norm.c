@@ -1,0 +1,33 @@
+/* rms_norm: the last axis divided by its root mean square, and scaled. */
+#include "ops/operands.h"
+#include "ops/ops.h"
+#include "ops/parts.h"
+
+static const op_arg args_table[] = {
+    OP_ARG(tern_rms_norm_args, input, IN, OF_T, "*C"),
+    OP_ARG(tern_rms_norm_args, gamma, IN, OF_PARAM, "C"),
+    OP_ARG(tern_rms_norm_args, output, OUT, OF_T, "*C"),
+    { 0 },
+};
+
+static const char *const config[] = { "layer_norm_eps", NULL };
+
+static tern_status run(tern_op *op, const void *args, const op_dims *d)
+{
+    const tern_rms_norm_args *a = args;
+    op_rows x, y;
+    tern_status st = TERN_OK;
+    (void)d;
+    TERN_TRY(op_in(op, &a->input, &x));
+    TERN_TRY(op_out(op, &a->output, &y));
+    TERN_TRY(op_norm_of_kind(op, NORM_RMS, &(op_norm_in){ .x = &x, .gamma = &a->gamma }, &y, NULL));
+    TERN_TRY(op_put(op, &y, &a->output));
+done:
+    return st;
+}
+
+const op_desc op_rms_norm = {
+    .name = "rms_norm", .summary = "RMS norm of the last axis", .args_size = sizeof(tern_rms_norm_args),
+    .args = args_table, .config = config, .prepare = op_need_eps, .run = run,
+};
+OP_TYPED_CALL(rms_norm)
