@@ -20,6 +20,7 @@
 #include <tern/tensor.h>
 
 typedef struct tern_op tern_op;
+typedef struct tern_workspace tern_workspace;    /* a KV cache: below */
 
 /* Creates an op by its name ("qkv_gemm"; tern_op_name lists them) from a copy of config (null: the defaults). An unknown name is
  * TERN_ERR_UNSUPPORTED and the sentence lists the known ones; a config value that this op refuses is its error. The caller frees *out. */
@@ -41,11 +42,10 @@ TERN_API tern_status tern_op_run(tern_op *op, const tern_named_tensor *in, size_
 TERN_API void tern_outputs_free(tern_named_tensor *out, size_t n_out);
 
 /* The cache that softmax_context by names appends to; borrowed until another is bound. Other ops: TERN_ERR_UNSUPPORTED. */
-TERN_API tern_status tern_op_bind_workspace(tern_op *op, struct tern_workspace *workspace);
+TERN_API tern_status tern_op_bind_workspace(tern_op *op, tern_workspace *workspace);
 
 /* ---- The workspace: DeepSpeed's KV cache ----------------------------------------------------------------------------------------------
  * Keys and values of n_layer layers for max_batch sequences of up to max_tokens, in pages; made whole at creation. */
-typedef struct tern_workspace tern_workspace;
 
 typedef struct tern_workspace_options {
     int32_t n_layer, max_batch, n_kv_head, key_dim, value_dim;    /* per rank; value_dim 0: key_dim */
