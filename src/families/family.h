@@ -36,7 +36,7 @@
     X(EMBED_DIM, INT, 0)             /* width of the embedding where it is projected; 0: DIM           */         \
     X(WINDOW, INT, 0)                /* 0: none                                                        */         \
     X(WINDOW_EVERY, INT, 0)          /* n: every n-th layer is full, the others have the window; 0: all have it */ \
-    X(ROTARY_DIM, INT, 0)            /* 0: HEAD_DIM * ROTARY_FRACTION                                  */         \
+    X(ROTARY_DIM, INT, 0)            /* 0: by the config's share of a head, else ROTARY_FRACTION       */         \
     X(ROTARY_FRACTION, NUMBER, 1)                                                                                 \
     X(EPS, NUMBER, 1e-5)                                                                                          \
     X(ATTN_SCALE, NUMBER, 0)         /* 0: 1 / sqrt(HEAD_DIM)                                          */         \
@@ -45,7 +45,7 @@
     X(EMBED_SCALE, NUMBER, 1)                                                                                     \
     X(RESIDUAL_SCALE, NUMBER, 0)     /* 0: 1                                                           */         \
     X(LOGIT_SCALE, NUMBER, 1)                                                                                     \
-    X(CLIP_QKV, NUMBER, 0)                                                                                        \
+    X(ALIBI_MAX, NUMBER, 8)          /* the steepest slope of alibi is 2^-(ALIBI_MAX / heads)           */         \
     X(NORM, CHOICE, NORM_RMS)        /* NORM_RMS, NORM_LAYER                                           */         \
     X(PLACE, CHOICE, PLACE_PRE)      /* PLACE_PRE, PLACE_POST, PLACE_BRANCH (norms of the branches only) */       \
     X(ACT, CHOICE, ACT_SILU)         /* of the MLP, by Hugging Face's names in config.json             */         \
@@ -79,6 +79,7 @@ typedef enum tern_setting {
 } tern_setting;
 
 enum { PLACE_PRE, PLACE_POST, PLACE_BRANCH };
+typedef enum tern_layer_rope { ROPE_GLOBAL, ROPE_LOCAL, ROPE_NONE } tern_layer_rope;
 enum { POS_NONE, POS_ROPE_HALF, POS_ROPE_PAIR, POS_LEARNED, POS_ALIBI };
 
 /* One row: a setting is the value of key; where the key is absent it is `set` (key null: always), or the setting `as` divided by `over`'s value
@@ -136,7 +137,7 @@ typedef struct tern_family {
     const char *model_type[4];         /* model_type values, where architectures is absent */
     const char *prefix[4];             /* of every tensor's name, any of them; "" is always tried */
     const char *ignore[8];             /* tensors that a checkpoint may carry and nobody reads; '*' stands for anything */
-    const char *no_effect[12];         /* keys of this family's config without effect on inference */
+    const char *no_effect[16];         /* keys of this family's config without effect on inference */
     const tern_family_key *keys;
     size_t n_key;
     const tern_family_bind *binds;
@@ -152,9 +153,11 @@ struct tern_spec {
     tern_hf_config *config;            /* borrowed */
     const char *architecture;          /* as config.json has it; lives as long as the config */
     double value[N_SETTINGS];
+    bool scale_by_layer;               /* scores are divided by layer + 1 too (GPT-2's option) */
+    bool no_out_norm;                  /* there is no norm behind the last layer */
     bool *windowed;                    /* [LAYERS] which layers have the window */
     bool *sparse;                      /* [LAYERS] which layers have experts */
-    bool *local_rope;                  /* [LAYERS] which layers turn by the second rope */
+    uint8_t *rope_of;                  /* [LAYERS] which rope turns a layer's q and k: a tern_layer_rope */
     tern_rope_plan *rope, *rope_local; /* owned; null: not rotary; null: all layers by the first */
 };
 

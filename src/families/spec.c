@@ -94,8 +94,8 @@ static tern_status allocate_layers(tern_ctx *ctx, tern_spec *s)
     size_t n = (size_t)tern_get(s, S_LAYERS);
     s->windowed = tern_alloc(ctx, n, sizeof *s->windowed, "layers");
     s->sparse = tern_alloc(ctx, n, sizeof *s->sparse, "layers");
-    s->local_rope = tern_alloc(ctx, n, sizeof *s->local_rope, "layers");
-    return s->windowed && s->sparse && s->local_rope ? TERN_OK : TERN_ERR_MEMORY;
+    s->rope_of = tern_alloc(ctx, n, sizeof *s->rope_of, "layers");
+    return s->windowed && s->sparse && s->rope_of ? TERN_OK : TERN_ERR_MEMORY;
 }
 
 /* Which layers have the window and which have experts: "layer_types" where the config has it, else the settings' patterns. */
@@ -138,7 +138,7 @@ static tern_status read_rope(tern_ctx *ctx, tern_hf_config *config, tern_spec *s
     int64_t head_dim = tern_get(s, S_ROPE_HEAD_DIM) ? tern_get(s, S_ROPE_HEAD_DIM) : tern_get(s, S_HEAD_DIM);
     s->rope = tern_alloc(ctx, 1, sizeof *s->rope, "a rope");
     if (!s->rope) return TERN_ERR_MEMORY;
-    double partial = tern_get(s, S_ROTARY_DIM) ? s->value[S_ROTARY_DIM] / (double)head_dim : 0;
+    double partial = tern_get(s, S_ROTARY_DIM) ? s->value[S_ROTARY_DIM] / (double)head_dim : s->value[S_ROTARY_FRACTION];
     tern_rope_read(config, &(tern_rope_source){ .theta = 10000, .partial = partial, .head_dim = head_dim, .max_tokens = tern_get(s, S_MAX_POS) }, s->rope);
     return TERN_OK;
 }
@@ -161,9 +161,10 @@ static tern_status find_family(tern_hf_config *config, tern_spec *s)
 tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, tern_spec **out)
 {
     tern_status st = TERN_OK;
-    tern_hf_ignorable ignorable[16];
+    tern_spec *s;
+    tern_hf_ignorable ignorable[sizeof s->family->no_effect / sizeof *s->family->no_effect];
     size_t n = 0;
-    tern_spec *s = tern_alloc(ctx, 1, sizeof *s, "a model's settings");
+    s = tern_alloc(ctx, 1, sizeof *s, "a model's settings");
     if (!s) return TERN_ERR_MEMORY;
     s->config = config;
     TERN_TRY(find_family(config, s));
@@ -176,7 +177,7 @@ tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, tern_spec **ou
     check_dims(config, s);
     TERN_TRY(read_rope(ctx, config, s));
     if (s->rope) s->value[S_ROTARY_DIM] = (double)s->rope->n_dims;
-    for (; n < sizeof ignorable / sizeof *ignorable && n < sizeof s->family->no_effect / sizeof *s->family->no_effect && s->family->no_effect[n]; n++)
+    for (; n < sizeof ignorable / sizeof *ignorable && s->family->no_effect[n]; n++)
         ignorable[n] = (tern_hf_ignorable){ s->family->no_effect[n], NULL };
     TERN_TRY(tern_hf_finish(config, ignorable, n));
     *out = s;
@@ -195,7 +196,7 @@ void tern_spec_free(tern_spec *s)
     tern_free(s->rope_local);
     tern_free(s->windowed);
     tern_free(s->sparse);
-    tern_free(s->local_rope);
+    tern_free(s->rope_of);
     tern_free(s);
 }
 

@@ -1,4 +1,5 @@
 /* Layers and ends out of bound slots: settings become a tern_config a layer, slots become its weights. */
+#include <math.h>
 #include <string.h>
 
 #include "base/ctx.h"
@@ -42,11 +43,13 @@ static tern_config config_of(const tern_model *m, int64_t layer)
     c.triangular_masking = tern_get(s, S_CAUSAL);
     c.local_attention = s->windowed[layer];
     if (c.local_attention) c.window_size = tern_get(s, S_WINDOW);
-    c.rotary_dim = position == POS_ROPE_HALF || position == POS_ROPE_PAIR ? tern_get(s, S_ROTARY_DIM) : -1;
+    bool turns = (position == POS_ROPE_HALF || position == POS_ROPE_PAIR) && s->rope_of[layer] != ROPE_NONE;
+    c.rotary_dim = turns ? tern_get(s, S_ROTARY_DIM) : -1;
     c.rotate_half = position == POS_ROPE_HALF;
     c.rotate_every_two = !c.rotate_half;
     c.mlp_after_attn = !tern_get(s, S_PARALLEL);
     c.mlp_act_func_type = activation_of(tern_get(s, S_ACT), tern_get(s, S_GATED));
+    c.scale_attn_by_inverse_layer_idx = s->scale_by_layer;
     c.transposed_mode = true;
     c.compute = m->compute;
     c.kv_dtype = m->kv;
@@ -86,6 +89,20 @@ static tern_layer_weights weights_of(const tern_model *m, const tern_model_layer
     };
 }
 
+/* Alibi's slope of each head: 2^-(max i / P) for i = 1 .. P, P the largest power of two within the heads; the others take every other step of 2 P.
+ * Source: Press et al. 2022 and its reference code. */
+static tern_status make_slopes(tern_model *m, tern_tensor *out)
+{
+    int64_t n = tern_get(m->spec, S_HEADS), p = 1;
+    double max = m->spec->value[S_ALIBI_MAX];
+    float *slope = tern_model_own(m, (size_t)n * sizeof *slope, "slopes");
+    if (!slope) return TERN_ERR_MEMORY;
+    while (2 * p <= n) p *= 2;
+    for (int64_t h = 0; h < n; h++) slope[h] = (float)(h < p ? exp2(-max * (double)(h + 1) / (double)p) : exp2(-max * (double)(2 * (h - p) + 1) / (double)(2 * p)));
+    *out = tern_tensor_of(slope, TERN_F32, 1, &n);
+    return TERN_OK;
+}
+
 static tern_status check_layer(const tern_model *m, const tern_model_layer *l, int64_t layer)
 {
     const tern_tensor *w = l->slot;
@@ -97,15 +114,56 @@ static tern_status check_layer(const tern_model *m, const tern_model_layer *l, i
     return tern_fail(m->ctx, TERN_ERR_FORMAT, "%s: layer %lld has no tensors for %s", m->dir, (long long)layer, lacks);
 }
 
+static tern_expert expert_of(tern_tensor gate, tern_tensor up, tern_tensor down)
+{
+    return (tern_expert){ .gate = gate, .up = up, .down = down };
+}
+
+/* The i-th matrix of a stack [n, rows, cols]. */
+static tern_tensor plane(tern_tensor t, int64_t i)
+{
+    tern_tensor p = tern_tensor_of((char *)t.data + (size_t)(i * t.stride[0]) * tern_dtype_bytes(t.dtype), t.dtype, 2, t.shape + 1);
+    return p;
+}
+
+/* Experts stored one by one, or all of them in one stack with gate above up. */
+static tern_status create_experts(tern_model *m, tern_model_layer *l)
+{
+    const tern_spec *s = m->spec;
+    const tern_tensor *w = l->slot;
+    int64_t n = tern_get(s, S_EXPERTS), ffn = tern_get(s, S_EXPERT_FFN) ? tern_get(s, S_EXPERT_FFN) : tern_get(s, S_FFN);
+    tern_expert *expert = tern_model_own(m, (size_t)n * sizeof *expert, "experts");
+    if (!expert) return TERN_ERR_MEMORY;
+    for (int64_t e = 0; e < n; e++) {
+        if (given(w[W_EX_GATE_UP_ALL]) && given(w[W_EX_DOWN_ALL])) {
+            tern_tensor both = plane(w[W_EX_GATE_UP_ALL], e);
+            expert[e] = expert_of(rows(both, 0, ffn), rows(both, ffn, ffn), plane(w[W_EX_DOWN_ALL], e));
+        } else {
+            if (!l->expert[W_EX_GATE] || !l->expert[W_EX_UP] || !l->expert[W_EX_DOWN]) return tern_fail(m->ctx, TERN_ERR_FORMAT, "%s: no tensors for experts", m->dir);
+            expert[e] = expert_of(l->expert[W_EX_GATE][e], l->expert[W_EX_UP][e], l->expert[W_EX_DOWN][e]);
+        }
+    }
+    return tern_experts_create(m->ctx, &(tern_experts_options){
+        .n_expert = n, .k = tern_get(s, S_EXPERTS_USED), .n_group = tern_get(s, S_ROUTE_GROUPS), .n_group_used = tern_get(s, S_ROUTE_GROUPS_USED),
+        .score = (tern_route_score)tern_get(s, S_ROUTE_SCORE), .normalise = tern_get(s, S_ROUTE_NORM), .group_pairs = tern_get(s, S_ROUTE_GROUP_PAIRS),
+        .scale = (float)s->value[S_ROUTE_SCALE], .act = (tern_act)tern_get(s, S_ACT), .compute = m->compute, .router = w[W_ROUTER],
+        .router_b = w[W_ROUTER_B].data, .choice_bias = w[W_ROUTER_CHOICE_B].data, .expert = expert,
+        .shared = expert_of(w[W_SHARED_GATE], w[W_SHARED_UP], w[W_SHARED_DOWN]), .shared_score = w[W_SHARED_SCORE] }, &l->experts);
+}
+
 static tern_status create_layers(tern_model *m)
 {
     tern_status st = TERN_OK;
     const tern_spec *s = m->spec;
+    tern_tensor slope = { 0 };
+    if (tern_get(s, S_POSITION) == POS_ALIBI) TERN_TRY(make_slopes(m, &slope));
     for (int64_t i = 0; i < tern_get(s, S_LAYERS); i++) {
         tern_model_layer *l = &m->layers[i];
         TERN_TRY(check_layer(m, l, i));
         tern_config config = config_of(m, i);
         tern_layer_weights w = weights_of(m, l);
+        w.slope = slope;
+        if (s->sparse[i]) TERN_TRY(create_experts(m, l));
         tern_layer_extras extras = { .qkv_interleaved = tern_get(s, S_INTERLEAVED), .no_input_norm = tern_get(s, S_PLACE) == PLACE_BRANCH,
                                      .residual_scale = s->value[S_RESIDUAL_SCALE] };
         TERN_TRY(tern_block_create(m->ctx, &config, &w, &extras, l->experts, NULL, &l->layer));

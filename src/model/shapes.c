@@ -16,6 +16,7 @@ bool tern_slot_applies(const tern_spec *s, tern_slot slot, int64_t layer)
 {
     bool sparse = layer >= 0 && s->sparse[layer];
     switch (slot) {
+    case W_OUT_NORM: case W_OUT_NORM_B: return !s->no_out_norm && tern_get(s, S_PLACE) != PLACE_POST;
     case W_HEAD: return !tern_get(s, S_TIED);
     case W_GATE: case W_GATE_B: return tern_get(s, S_GATED) && !sparse;
     case W_UP: case W_UP_B: case W_GATE_UP: case W_GATE_UP_B: case W_DOWN: case W_DOWN_B: return !sparse;

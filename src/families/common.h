@@ -1,0 +1,40 @@
+/* Rows that many families share: Llama's keys and tensor names, which most decoders since have kept. */
+#ifndef TERN_FAMILIES_COMMON_H
+#define TERN_FAMILIES_COMMON_H
+
+#include "families/spec.h"
+
+/* A head of DIM / HEADS channels where head_dim is absent. */
+#define LLAMA_DIMS                                                                                                                      \
+    KEY(DIM, "hidden_size"), KEY(LAYERS, "num_hidden_layers"), KEY(HEADS, "num_attention_heads"),                                         \
+    KEY_AS(KV_HEADS, "num_key_value_heads", HEADS), KEY_OVER(HEAD_DIM, "head_dim", DIM, HEADS), KEY(FFN, "intermediate_size"),            \
+    KEY(VOCAB, "vocab_size"), KEY_OR(MAX_POS, "max_position_embeddings", 2048), KEY(ACT, "hidden_act"), KEY(TIED, "tie_word_embeddings")
+
+#define LLAMA_ENDS BIND(EMBED, "embed_tokens.weight"), BIND(OUT_NORM, "norm.weight"), BIND(HEAD, "lm_head.weight")
+
+#define LLAMA_NORMS BIND(ATTN_NORM, "layers.{l}.input_layernorm.weight"), BIND(MLP_NORM, "layers.{l}.post_attention_layernorm.weight")
+
+#define LLAMA_ATTENTION                                                                                                                 \
+    BIND(Q, "layers.{l}.self_attn.q_proj.weight"), BIND(K, "layers.{l}.self_attn.k_proj.weight"),                                         \
+    BIND(V, "layers.{l}.self_attn.v_proj.weight"), BIND(O, "layers.{l}.self_attn.o_proj.weight")
+
+/* Biases of q, k and v where a flag says so. */
+#define LLAMA_QKV_BIAS(flag, without)                                                                                                    \
+    BIND_IF(Q_B, "layers.{l}.self_attn.q_proj.bias", flag, without), BIND_IF(K_B, "layers.{l}.self_attn.k_proj.bias", flag, without),      \
+    BIND_IF(V_B, "layers.{l}.self_attn.v_proj.bias", flag, without)
+
+#define LLAMA_QKVO_BIAS(flag, without) LLAMA_QKV_BIAS(flag, without), BIND_IF(O_B, "layers.{l}.self_attn.o_proj.bias", flag, without)
+
+#define LLAMA_MLP                                                                                                                       \
+    BIND(GATE, "layers.{l}.mlp.gate_proj.weight"), BIND(UP, "layers.{l}.mlp.up_proj.weight"), BIND(DOWN, "layers.{l}.mlp.down_proj.weight")
+
+#define LLAMA_QK_NORM(how) \
+    BIND_AS(Q_NORM, "layers.{l}.self_attn.q_norm.weight", how), BIND_AS(K_NORM, "layers.{l}.self_attn.k_norm.weight", how)
+
+/* Qwen's window: only where use_sliding_window says so, and only from layer max_window_layers on; layer_types, where given, has decided already. */
+tern_status tern_qwen_window(tern_ctx *ctx, tern_hf_config *config, tern_spec *spec);
+
+/* Layers that a list of the config ("mlp_only_layers") keeps without experts; and Qwen's window. */
+tern_status tern_qwen_sparse(tern_ctx *ctx, tern_hf_config *config, tern_spec *spec);
+
+#endif
