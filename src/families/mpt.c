@@ -10,7 +10,6 @@ static void must_be(tern_hf_config *config, const char *key, bool wanted)
 static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
 {
     (void)ctx;
-    int64_t ratio = 4;
     must_be(config, "attn_config.alibi", true);
     must_be(config, "attn_config.qk_ln", false);
     must_be(config, "attn_config.prefix_lm", false);
@@ -18,9 +17,7 @@ static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
     must_be(config, "no_bias", true);
     if (tern_hf_has(config, "attn_config.clip_qkv")) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"attn_config.clip_qkv\" is given, and q, k and v are not clipped here");
     if (tern_hf_has(config, "logit_scale")) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"logit_scale\" is given, and logits are not scaled here");
-    tern_hf_int(config, "expansion_ratio", 1, 64, &ratio);
     tern_hf_number(config, "attn_config.softmax_scale", 1e-9, 1e9, &s->value[S_ATTN_SCALE]);
-    s->value[S_FFN] = s->value[S_DIM] * (double)ratio;
     return TERN_OK;
 }
 
@@ -30,7 +27,8 @@ const tern_family tern_family_mpt = {
     .model_type = { "mpt" },
     .prefix = { "transformer." },
     .no_effect = { "attn_config.attn_impl", "attn_config.attn_pdrop", "attn_config.attn_type", "emb_pdrop", "resid_pdrop", "embedding_fraction", "init_device",
-                   "init_config", "learned_pos_emb", "norm_type", "verbose", "use_cache" },
+                   "init_config", "learned_pos_emb", "norm_type", "verbose",
+                   "expansion_ratio" /* the MLP is 4 times as wide whatever it says */ },
     KEYS(KEY(DIM, "d_model"), KEY(LAYERS, "n_layers"), KEY(HEADS, "n_heads"), KEY_AS(KV_HEADS, NULL, HEADS), KEY_OVER(HEAD_DIM, NULL, DIM, HEADS),
          KEY_TIMES(FFN, NULL, DIM, 4), KEY(VOCAB, "vocab_size"), KEY_OR(MAX_POS, "max_seq_len", 2048), KEY_OR(EPS, "layer_norm_epsilon", 1e-5),
          KEY_OR(TIED, "tie_word_embeddings", 1), KEY_OR(ALIBI_MAX, "attn_config.alibi_bias_max", 8), SET(ACT, ACT_GELU_ERF), SET(NORM, NORM_LAYER), SET(GATED, 0),

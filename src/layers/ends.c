@@ -32,22 +32,23 @@ tern_status tern_embedding_run(tern_ctx *ctx, const tern_embedding *e, int64_t n
 {
     static const tern_tensor none;
     tern_status st = TERN_OK;
-    int64_t dim = e->token.shape[1];
+    bool project = e->project.data != NULL;
+    int64_t narrow = e->token.shape[1], dim = project ? e->project.shape[0] : narrow;
     tern_mark mark = tern_arena_mark(&ctx->step);
-    float *sum = y;
+    float *token = y;
     int32_t *at = NULL;
-    if (e->project.data) sum = tern_arena_get(ctx, &ctx->step, (size_t)(n_row * dim), sizeof *sum);
+    if (project) token = tern_arena_get(ctx, &ctx->step, (size_t)(n_row * narrow), sizeof *token);
     if (e->position.data) at = tern_arena_get(ctx, &ctx->step, (size_t)n_row, sizeof *at);
-    if (!sum || (e->position.data && !at)) {
+    if (!token || (e->position.data && !at)) {
         st = TERN_ERR_MEMORY;
         goto done;
     }
     for (int64_t i = 0; at && i < n_row; i++) at[i] = position[i] + (int32_t)e->position_offset;
-    TERN_TRY(gather(ctx, &e->token, n_row, id, e->scale, false, sum));
-    TERN_TRY(gather(ctx, &e->type, n_row, type_id, 1, true, sum));
-    TERN_TRY(gather(ctx, &e->position, n_row, at, 1, true, sum));
-    if (e->norm_w.data) TERN_TRY(norm(ctx, e->norm, &e->norm_w, &e->norm_b, e->eps, n_row, dim, sum, sum));
-    if (e->project.data) TERN_TRY(linear(ctx, &e->project, &none, e->compute, ACT_NONE, n_row, sum, y));
+    TERN_TRY(gather(ctx, &e->token, n_row, id, e->scale, false, token));
+    if (project) TERN_TRY(linear(ctx, &e->project, &none, e->compute, ACT_NONE, n_row, token, y));
+    TERN_TRY(gather(ctx, &e->type, n_row, type_id, 1, true, y));
+    TERN_TRY(gather(ctx, &e->position, n_row, at, 1, true, y));
+    if (e->norm_w.data) TERN_TRY(norm(ctx, e->norm, &e->norm_w, &e->norm_b, e->eps, n_row, dim, y, y));
 done:
     tern_arena_reset(&ctx->step, mark);
     return st;

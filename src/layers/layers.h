@@ -42,11 +42,11 @@ tern_status tern_experts_run(tern_ctx *ctx, const tern_experts *experts, const t
 tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const tern_layer_weights *weights, const tern_layer_extras *extras,
                               const tern_experts *experts, const tern_comm *comm, tern_transformer_layer **out);
 
-/* The first end: y[i,:] = n(scale * token[id[i],:] + position[pos[i] + offset,:] + type[type_id[i],:]) [project^T]; null tables add nothing. */
+/* The first end: y[i,:] = n(scale * token[id[i],:] [. project^T] + position[pos[i] + offset,:] + type[type_id[i],:]); null tables add nothing. */
 typedef struct tern_embedding {
-    tern_tensor token, position, type;    /* [vocab, dim], [positions, dim], [types, dim] of any float type */
+    tern_tensor token, position, type;    /* [vocab, dim'], [positions, dim], [types, dim] of any float type */
     tern_tensor norm_w, norm_b;           /* f32; the norm over the sum */
-    tern_tensor project;                  /* [model dim, dim] */
+    tern_tensor project;                  /* [dim, dim'], where the token table is narrower than the model */
     tern_norm_kind norm;
     double scale, eps;
     int64_t position_offset;

@@ -64,10 +64,9 @@ tern_slot_shape tern_slot_shape_of(const tern_spec *s, tern_slot slot)
     int64_t q_rank = tern_get(s, S_Q_RANK), kv_rank = tern_get(s, S_KV_RANK), rope = tern_get(s, S_ROPE_HEAD_DIM);
     switch (slot) {
     case W_EMBED: return two(vocab, embed);
-    case W_POS: return two(tern_get(s, S_MAX_POS) + (tern_get(s, S_POS_ROWS_MORE)), embed);
-    case W_TYPE: return two(types, embed);
-    case W_EMBED_NORM: case W_EMBED_NORM_B: return one(embed);
-    case W_EMBED_PROJECT: return two(dim, embed);
+    case W_POS: return two(tern_get(s, S_MAX_POS) + tern_get(s, S_POS_ROWS_MORE), dim);
+    case W_TYPE: return two(types, dim);
+        case W_EMBED_PROJECT: return two(dim, embed);
     case W_OUT_PROJECT: return two(embed, dim);
     case W_HEAD: return two(vocab, embed);
     case W_HEAD_B: return one(vocab);
