@@ -73,13 +73,16 @@ static tern_layer_weights weights_of(const tern_model *m, const tern_model_layer
 {
     const tern_tensor *w = l->slot;
     int64_t ffn = tern_get(m->spec, S_FFN);
-    bool apart = given(w[W_Q]), stacked = given(w[W_GATE_UP]);
+    bool apart = given(w[W_Q]), stacked = given(w[W_GATE_UP]), post = tern_get(m->spec, S_PLACE) == PLACE_POST;
+    /* In a post-norm layer attention's norm stands between the two halves, and the MLP's at the end. */
+    tern_slot ends = post ? W_MLP_NORM : W_ATTN_NORM, between = post ? W_ATTN_NORM : W_MLP_NORM;
+    tern_slot ends_b = post ? W_MLP_NORM_B : W_ATTN_NORM_B, between_b = post ? W_ATTN_NORM_B : W_MLP_NORM_B;
     return (tern_layer_weights){
-        .norm_w = w[W_ATTN_NORM], .norm_b = w[W_ATTN_NORM_B],
+        .norm_w = w[ends], .norm_b = w[ends_b],
         .attn_qkvw = apart ? w[W_Q] : w[W_QKV], .attn_qkvb = apart ? w[W_Q_B] : w[W_QKV_B],
         .attn_kw = w[W_K], .attn_kb = w[W_K_B], .attn_vw = w[W_V], .attn_vb = w[W_V_B],
         .attn_ow = w[W_O], .attn_ob = w[W_O_B],
-        .attn_nw = w[W_MLP_NORM], .attn_nb = w[W_MLP_NORM_B],
+        .attn_nw = w[between], .attn_nb = w[between_b],
         .gate_w = stacked ? rows(w[W_GATE_UP], 0, ffn) : w[W_GATE], .gate_b = stacked ? rows(w[W_GATE_UP_B], 0, ffn) : w[W_GATE_B],
         .inter_w = stacked ? rows(w[W_GATE_UP], ffn, ffn) : w[W_UP], .inter_b = stacked ? rows(w[W_GATE_UP_B], ffn, ffn) : w[W_UP_B],
         .output_w = w[W_DOWN], .output_b = w[W_DOWN_B],
