@@ -31,6 +31,19 @@
 #define LLAMA_QK_NORM(how) \
     BIND_AS(Q_NORM, "layers.{l}.self_attn.q_norm.weight", how), BIND_AS(K_NORM, "layers.{l}.self_attn.k_norm.weight", how)
 
+/* BERT's layers, with older spellings of the norms' parameters. */
+#define ENCODER_LAYERS                                                                                                                                   \
+    BIND(Q, "encoder.layer.{l}.attention.self.query.weight"), BIND(Q_B, "encoder.layer.{l}.attention.self.query.bias"),                                    \
+    BIND(K, "encoder.layer.{l}.attention.self.key.weight"), BIND(K_B, "encoder.layer.{l}.attention.self.key.bias"),                                        \
+    BIND(V, "encoder.layer.{l}.attention.self.value.weight"), BIND(V_B, "encoder.layer.{l}.attention.self.value.bias"),                                    \
+    BIND(O, "encoder.layer.{l}.attention.output.dense.weight"), BIND(O_B, "encoder.layer.{l}.attention.output.dense.bias"),                                \
+    BIND(ATTN_NORM, "encoder.layer.{l}.attention.output.LayerNorm.weight"), BIND(ATTN_NORM, "encoder.layer.{l}.attention.output.LayerNorm.gamma"),         \
+    BIND(ATTN_NORM_B, "encoder.layer.{l}.attention.output.LayerNorm.bias"), BIND(ATTN_NORM_B, "encoder.layer.{l}.attention.output.LayerNorm.beta"),        \
+    BIND(UP, "encoder.layer.{l}.intermediate.dense.weight"), BIND(UP_B, "encoder.layer.{l}.intermediate.dense.bias"),                                      \
+    BIND(DOWN, "encoder.layer.{l}.output.dense.weight"), BIND(DOWN_B, "encoder.layer.{l}.output.dense.bias"),                                              \
+    BIND(MLP_NORM, "encoder.layer.{l}.output.LayerNorm.weight"), BIND(MLP_NORM, "encoder.layer.{l}.output.LayerNorm.gamma"),                               \
+    BIND(MLP_NORM_B, "encoder.layer.{l}.output.LayerNorm.bias"), BIND(MLP_NORM_B, "encoder.layer.{l}.output.LayerNorm.beta")
+
 /* Qwen's window: only where use_sliding_window says so, and only from layer max_window_layers on; layer_types, where given, has decided already. */
 tern_status tern_qwen_window(tern_ctx *ctx, tern_hf_config *config, tern_spec *spec);
 

@@ -32,6 +32,7 @@
     X(TYPES, INT, 0)                 /* token types of encoders                                        */         \
     X(POS_OFFSET, INT, 0)            /* added to a position before the table is read (OPT, RoBERTa)    */         \
     X(POS_ROWS_MORE, INT, 0)         /* rows of the position table beyond MAX_POS (OPT: 2)             */         \
+    X(POS_PAD, INT, -1)              /* a token that stands at no position and advances none (RoBERTa) */         \
     X(LABELS, INT, 0)                /* of a sequence-classification head                              */         \
     X(EMBED_DIM, INT, 0)             /* width of the embedding where it is projected; 0: DIM           */         \
     X(WINDOW, INT, 0)                /* 0: none                                                        */         \
@@ -54,6 +55,9 @@
     X(POSITION, CHOICE, POS_ROPE_HALF)  /* how positions enter                                         */         \
     X(INTERLEAVED, FLAG, 0)          /* the fused qkv lies per KV head                                 */         \
     X(CAUSAL, FLAG, 1)                                                                                            \
+    X(LM_HEAD, FLAG, 1)              /* logits over the vocabulary; 0: hidden states or classes only   */         \
+    X(TRANSFORM_ACT, CHOICE, -1)     /* of a masked-LM head's first layer; -1: as ACT                   */         \
+    X(CLASSIFY_ACT, CHOICE, ACT_TANH) /* of a classification head's first layer                         */         \
     X(TIED, FLAG, 0)                 /* the head is the embedding                                      */         \
     X(EXPERTS, INT, 0)                                                                                            \
     X(EXPERTS_USED, INT, 0)                                                                                       \

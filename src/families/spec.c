@@ -126,6 +126,24 @@ static void check_dims(tern_hf_config *config, const tern_spec *s)
     if (s->value[S_EPS] < 0) tern_hf_refuse(config, TERN_ERR_FORMAT, "a norm's epsilon of %g is negative", s->value[S_EPS]);
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+/* What stands on top of the layers, by the architecture's name: a head over the vocabulary, classes, or nothing. */
+static void choose_head(tern_hf_config *config, tern_spec *s)
+{
+    int64_t labels = 2;
+    const json_t *names = tern_hf_value(config, "id2label");
+    if (json_is_object(names)) labels = (int64_t)json_object_size(names);
+    tern_hf_int(config, "num_labels", 1, 1 << 20, &labels);
+    bool classes = ends_with(s->architecture, "ForSequenceClassification");
+    if (classes) s->value[S_LABELS] = (double)labels;
+    if (classes || ends_with(s->architecture, "Model")) s->value[S_LM_HEAD] = 0;
+}
+
 static bool rotary(const tern_spec *s)
 {
     return tern_get(s, S_POSITION) == POS_ROPE_HALF || tern_get(s, S_POSITION) == POS_ROPE_PAIR;
@@ -169,6 +187,7 @@ tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, tern_spec **ou
     s->config = config;
     TERN_TRY(find_family(config, s));
     read_settings(config, s);
+    choose_head(config, s);
     TERN_TRY(allocate_layers(ctx, s));
     choose_layers(config, s);
     for (size_t i = 0; i < s->family->n_bind; i++)

@@ -1,10 +1,12 @@
 /* The two ends of a model: ids in, hidden states out; hidden states in, logits out. Built from primitives; called by models. */
+#include <string.h>
+
 #include "base/ctx.h"
 #include "layers/layers.h"
 
 static tern_status gather(tern_ctx *ctx, const tern_tensor *table, int64_t n_row, const int32_t *id, double scale, bool add, float *y)
 {
-    if (!table->data || !id) return TERN_OK;
+    if (!table->data) return TERN_OK;
     return ctx->backend->gather(ctx, &(tern_gather){ .table = table->data, .dtype = table->dtype, .n_row = n_row, .dim = table->shape[1], .ldy = table->shape[1],
                                                      .id = id, .scale = (float)scale, .add = add, .y = y });
 }
@@ -36,17 +38,19 @@ tern_status tern_embedding_run(tern_ctx *ctx, const tern_embedding *e, int64_t n
     int64_t narrow = e->token.shape[1], dim = project ? e->project.shape[0] : narrow;
     tern_mark mark = tern_arena_mark(&ctx->step);
     float *token = y;
-    int32_t *at = NULL;
+    int32_t *at = NULL, *type = (int32_t *)type_id;
     if (project) token = tern_arena_get(ctx, &ctx->step, (size_t)(n_row * narrow), sizeof *token);
     if (e->position.data) at = tern_arena_get(ctx, &ctx->step, (size_t)n_row, sizeof *at);
-    if (!token || (e->position.data && !at)) {
+    if (e->type.data && !type_id) type = tern_arena_get(ctx, &ctx->step, (size_t)n_row, sizeof *type);
+    if (!token || (e->position.data && !at) || (e->type.data && !type)) {
         st = TERN_ERR_MEMORY;
         goto done;
     }
+    if (type && !type_id) memset(type, 0, (size_t)n_row * sizeof *type);
     for (int64_t i = 0; at && i < n_row; i++) at[i] = position[i] + (int32_t)e->position_offset;
     TERN_TRY(gather(ctx, &e->token, n_row, id, e->scale, false, token));
     if (project) TERN_TRY(linear(ctx, &e->project, &none, e->compute, ACT_NONE, n_row, token, y));
-    TERN_TRY(gather(ctx, &e->type, n_row, type_id, 1, true, y));
+    TERN_TRY(gather(ctx, &e->type, n_row, type, 1, true, y));
     TERN_TRY(gather(ctx, &e->position, n_row, at, 1, true, y));
     if (e->norm_w.data) TERN_TRY(norm(ctx, e->norm, &e->norm_w, &e->norm_b, e->eps, n_row, dim, y, y));
 done:

@@ -192,10 +192,10 @@ static tern_status create_ends(tern_model *m)
         .norm = norm, .scale = s->value[S_EMBED_SCALE], .eps = s->value[S_EPS], .position_offset = tern_get(s, S_POS_OFFSET), .compute = m->compute };
     m->head = (tern_head){
         .norm_w = w[W_OUT_NORM], .norm_b = w[W_OUT_NORM_B], .project = w[W_OUT_PROJECT], .transform_w = w[W_TRANSFORM], .transform_b = w[W_TRANSFORM_B],
-        .transform_norm_w = w[W_TRANSFORM_NORM], .transform_norm_b = w[W_TRANSFORM_NORM_B], .transform_act = (tern_act)tern_get(s, S_ACT),
+        .transform_norm_w = w[W_TRANSFORM_NORM], .transform_norm_b = w[W_TRANSFORM_NORM_B], .transform_act = (tern_act)tern_get(s, tern_get(s, S_TRANSFORM_ACT) < 0 ? S_ACT : S_TRANSFORM_ACT),
         .weight = vocabulary_of(m, w[W_HEAD]), .bias = vocabulary_of(m, w[W_HEAD_B]), .norm = norm, .eps = s->value[S_EPS],
         .scale = s->value[S_LOGIT_SCALE], .softcap = s->value[S_OUT_SOFTCAP], .compute = m->compute };
-    if (tern_get(s, S_TIED)) {
+    if (tern_get(s, S_TIED) && tern_get(s, S_LM_HEAD)) {
         tern_tensor tied;
         TERN_TRY(tern_model_shape_tensor(m, "the tied head", w[W_EMBED], AS_IS, USE_MATRIX, &tied));
         m->head.weight = vocabulary_of(m, tied);

@@ -23,13 +23,17 @@ static tern_status make_angles(tern_model *m, const tern_rope_plan *rope, const 
                                                                    .cos = out->cos.data, .sin = out->sin.data, .n_row = n_row, .n = n });
 }
 
+/* Where each row stands: past, past + 1, ... of its sequence. A padding token of the families that number behind it stands before the first position. */
 static const int32_t *positions_of(tern_model *m, const tern_step *step)
 {
     if (step->position) return step->position;
     const tern_ragged *b = step->batch;
+    int64_t pad = tern_get(m->spec, S_POS_PAD);
     int32_t *position = tern_arena_get(m->ctx, &m->ctx->step, (size_t)b->n_row, sizeof *position);
-    for (int32_t s = 0; position && s < b->n_seq; s++)
-        for (int32_t i = 0; i < b->n_tok[s]; i++) position[b->row[s] + i] = b->past[s] + i;
+    for (int32_t s = 0; position && s < b->n_seq; s++) {
+        int32_t next = b->past[s];
+        for (int32_t r = b->row[s]; r < b->row[s] + b->n_tok[s]; r++) position[r] = step->id[r] == pad ? -1 : next++;
+    }
     return position;
 }
 

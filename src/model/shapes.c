@@ -17,7 +17,9 @@ bool tern_slot_applies(const tern_spec *s, tern_slot slot, int64_t layer)
     bool sparse = layer >= 0 && s->sparse[layer];
     switch (slot) {
     case W_OUT_NORM: case W_OUT_NORM_B: return !s->no_out_norm && tern_get(s, S_PLACE) != PLACE_POST;
-    case W_HEAD: return !tern_get(s, S_TIED);
+    case W_HEAD: return tern_get(s, S_LM_HEAD) && !tern_get(s, S_TIED);
+    case W_HEAD_B: case W_TRANSFORM: case W_TRANSFORM_B: case W_TRANSFORM_NORM: case W_TRANSFORM_NORM_B: return tern_get(s, S_LM_HEAD);
+    case W_CLASSIFY: case W_CLASSIFY_B: case W_CLASSIFY_DENSE: case W_CLASSIFY_DENSE_B: return tern_get(s, S_LABELS) > 0;
     case W_GATE: case W_GATE_B: return tern_get(s, S_GATED) && !sparse;
     case W_UP: case W_UP_B: case W_GATE_UP: case W_GATE_UP_B: case W_DOWN: case W_DOWN_B: return !sparse;
     case W_ROUTER: case W_ROUTER_B: case W_ROUTER_CHOICE_B: case W_EX_GATE: case W_EX_UP: case W_EX_DOWN: return sparse;
