@@ -1,0 +1,217 @@
+/* The block pool: see blocks.h. Called by the scheduler; calls nothing but the allocator.
+ *
+ * Free blocks and idle blocks are two lists through the same links, free ones as a stack, idle ones from oldest to youngest. Known blocks hang
+ * in chains from a table of buckets. */
+#include "engine/blocks.h"
+
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/memory.h"
+
+typedef struct block {
+    uint64_t hash, serial;             /* serial 0: not known */
+    uint64_t parent_serial;
+    int32_t parent, holders;
+    int32_t before, after;             /* in the free or the idle list */
+    int32_t next;                      /* in its bucket's chain */
+    int32_t token[TERN_KV_PAGE];
+} block;
+
+typedef struct list {
+    int32_t first, last;
+    int64_t n;
+} list;
+
+struct tern_blocks {
+    block *block;
+    int32_t *bucket;
+    uint64_t mask;
+    list free, idle;
+    int64_t n, n_reserved, n_evicted;
+    uint64_t serial;                   /* of the youngest publication */
+};
+
+static void list_append(tern_blocks *b, list *l, int32_t i)
+{
+    b->block[i].before = l->last;
+    b->block[i].after = TERN_NO_BLOCK;
+    if (l->last == TERN_NO_BLOCK) l->first = i;
+    else b->block[l->last].after = i;
+    l->last = i;
+    l->n++;
+}
+
+static void list_remove(tern_blocks *b, list *l, int32_t i)
+{
+    block *k = &b->block[i];
+    if (k->before == TERN_NO_BLOCK) l->first = k->after;
+    else b->block[k->before].after = k->after;
+    if (k->after == TERN_NO_BLOCK) l->last = k->before;
+    else b->block[k->after].before = k->before;
+    l->n--;
+}
+
+tern_status tern_blocks_create(tern_ctx *ctx, int64_t n, tern_blocks **out)
+{
+    uint64_t buckets = 1;
+    while (buckets < (uint64_t)n) buckets *= 2;
+    tern_blocks *b = tern_alloc(ctx, 1, sizeof *b, "the block pool");
+    if (!b) return TERN_ERR_MEMORY;
+    b->block = tern_alloc(ctx, (size_t)n, sizeof *b->block, "the block pool");
+    b->bucket = tern_alloc(ctx, buckets, sizeof *b->bucket, "the block pool");
+    if (!b->block || !b->bucket) {
+        tern_blocks_destroy(b);
+        return TERN_ERR_MEMORY;
+    }
+    b->n = n;
+    b->mask = buckets - 1;
+    for (uint64_t i = 0; i < buckets; i++) b->bucket[i] = TERN_NO_BLOCK;
+    b->free = b->idle = (list){ TERN_NO_BLOCK, TERN_NO_BLOCK, 0 };
+    for (int32_t i = (int32_t)n - 1; i >= 0; i--) list_append(b, &b->free, i);
+    *out = b;
+    return TERN_OK;
+}
+
+void tern_blocks_destroy(tern_blocks *b)
+{
+    if (!b) return;
+    tern_free(b->block);
+    tern_free(b->bucket);
+    tern_free(b);
+}
+
+tern_block_counts tern_blocks_count(const tern_blocks *b)
+{
+    return (tern_block_counts){ .n = b->n, .n_free = b->free.n, .n_idle = b->idle.n, .n_held = b->n - b->free.n - b->idle.n,
+                                .n_reserved = b->n_reserved, .n_evicted = b->n_evicted };
+}
+
+/* The serial that children of parent are known under; 0 where the parent is not known. The beginning of a sequence counts as known. */
+static uint64_t serial_of(const tern_blocks *b, int32_t parent)
+{
+    return parent == TERN_NO_BLOCK ? UINT64_MAX : b->block[parent].serial;
+}
+
+static uint64_t mix(uint64_t h)
+{
+    h ^= h >> 32;
+    h *= 0x9E3779B97F4A7C15u;    /* 2^64 / golden ratio (Knuth, TAOCP 3, 6.4) */
+    return h ^ h >> 29;
+}
+
+uint64_t tern_blocks_hash(uint64_t parent, const int32_t *token)
+{
+    for (int i = 0; i < TERN_KV_PAGE; i++) parent = mix(parent + (uint32_t)token[i] + 1);
+    return parent;
+}
+
+static uint64_t hash_of(const tern_blocks *b, int32_t parent, const int32_t *token)
+{
+    return tern_blocks_hash(parent == TERN_NO_BLOCK ? 0 : b->block[parent].hash, token);
+}
+
+static int32_t look_up(const tern_blocks *b, uint64_t hash, uint64_t serial, const int32_t *token)
+{
+    for (int32_t i = b->bucket[hash & b->mask]; i != TERN_NO_BLOCK; i = b->block[i].next) {
+        const block *k = &b->block[i];
+        if (k->hash == hash && k->parent_serial == serial && !memcmp(k->token, token, sizeof k->token)) return i;
+    }
+    return TERN_NO_BLOCK;
+}
+
+static void forget(tern_blocks *b, int32_t i)
+{
+    int32_t *link = &b->bucket[b->block[i].hash & b->mask];
+    while (*link != i) link = &b->block[*link].next;
+    *link = b->block[i].next;
+    b->block[i].serial = 0;
+}
+
+static void hold(tern_blocks *b, int32_t i)
+{
+    if (!b->block[i].holders++) list_remove(b, &b->idle, i);
+}
+
+bool tern_blocks_reserve(tern_blocks *b, int64_t n)
+{
+    if (n < 0 || b->free.n + b->idle.n - b->n_reserved < n) return false;
+    b->n_reserved += n;
+    return true;
+}
+
+void tern_blocks_unreserve(tern_blocks *b, int64_t n)
+{
+    b->n_reserved -= n < b->n_reserved ? n : b->n_reserved;
+}
+
+int32_t tern_blocks_take(tern_blocks *b)
+{
+    if (!b->n_reserved) return TERN_NO_BLOCK;
+    int32_t i = b->free.last;
+    if (i != TERN_NO_BLOCK) {
+        list_remove(b, &b->free, i);
+    } else {
+        i = b->idle.first;
+        list_remove(b, &b->idle, i);
+        forget(b, i);
+        b->n_evicted++;
+    }
+    b->n_reserved--;
+    b->block[i].holders = 1;
+    return i;
+}
+
+int32_t tern_blocks_find(tern_blocks *b, int32_t parent, const int32_t *token)
+{
+    uint64_t serial = serial_of(b, parent);
+    int32_t i = serial ? look_up(b, hash_of(b, parent, token), serial, token) : TERN_NO_BLOCK;
+    if (i == TERN_NO_BLOCK) return i;
+    if (!b->block[i].holders && b->free.n + b->idle.n <= b->n_reserved) return TERN_NO_BLOCK;    /* idle, but promised to another */
+    hold(b, i);
+    return i;
+}
+
+int32_t tern_blocks_publish(tern_blocks *b, int32_t parent, int32_t i, const int32_t *token)
+{
+    block *k = &b->block[i];
+    uint64_t serial = serial_of(b, parent);
+    if (!serial || k->serial || !k->holders) return i;
+    uint64_t hash = hash_of(b, parent, token);
+    int32_t known = look_up(b, hash, serial, token);
+    if (known != TERN_NO_BLOCK) {
+        hold(b, known);
+        tern_blocks_release(b, i);
+        return known;
+    }
+    k->hash = hash;
+    k->serial = ++b->serial;
+    k->parent = parent;
+    k->parent_serial = serial;
+    memcpy(k->token, token, sizeof k->token);
+    k->next = b->bucket[hash & b->mask];
+    b->bucket[hash & b->mask] = i;
+    return i;
+}
+
+bool tern_blocks_release(tern_blocks *b, int32_t i)
+{
+    if (i < 0 || i >= b->n || !b->block[i].holders) return false;
+    if (!--b->block[i].holders) list_append(b, b->block[i].serial ? &b->idle : &b->free, i);
+    return true;
+}
+
+bool tern_blocks_known(const tern_blocks *b, int32_t i)
+{
+    return b->block[i].serial;
+}
+
+int32_t tern_blocks_holders(const tern_blocks *b, int32_t i)
+{
+    return b->block[i].holders;
+}
+
+int32_t tern_blocks_parent(const tern_blocks *b, int32_t i)
+{
+    return b->block[i].parent;
+}

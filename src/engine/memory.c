@@ -1,0 +1,155 @@
+/* How many tokens fit in memory: see memory.h. Called once, when an engine is made; reads /proc and /sys. */
+#include "engine/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/ctx.h"
+
+enum { DEFAULT_CONTEXT = 8192, DEFAULT_REQUESTS = 16, DEFAULT_STEP = 512, MOST_REQUESTS = 4096, MOST_STEP = 1 << 20 };
+enum { ALL_ROWS_BYTES = 32 << 20, SPARE_BYTES = 32 << 20 };
+
+static const uint64_t NO_LIMIT = UINT64_MAX;
+
+/* The number behind key in a file of lines "key number ..."; key "": the number that the file begins with. */
+static bool read_number(const char *root, const char *path, const char *key, uint64_t *value)
+{
+    char full[512], line[256];
+    bool found = false;
+    size_t n = strlen(key);
+    if ((size_t)snprintf(full, sizeof full, "%s%s", root, path) >= sizeof full) return false;
+    FILE *f = fopen(full, "re");
+    while (f && !found && fgets(line, sizeof line, f)) found = !strncmp(line, key, n) && sscanf(line + n, "%" SCNu64, value) == 1;
+    if (f) fclose(f);
+    return found;
+}
+
+/* Room in one cgroup; NO_LIMIT where its memory.max is "max" or not there. */
+static uint64_t cgroup_room(const char *root, const char *folder)
+{
+    char path[512];
+    uint64_t most, used, droppable;
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", folder);
+    if (!read_number(root, path, "", &most)) return NO_LIMIT;
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.current", folder);
+    if (!read_number(root, path, "", &used)) used = 0;
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.stat", folder);
+    if (read_number(root, path, "inactive_file ", &droppable)) used -= droppable < used ? droppable : used;
+    return most > used ? most - used : 0;
+}
+
+/* The least room from the process's own cgroup (version 2) up to the root. */
+static uint64_t cgroups_room(const char *root)
+{
+    char path[512], line[400] = "", folder[400] = "";
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    FILE *f = fopen(path, "re");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "0::%399[^\n]", folder) == 1) break;
+    if (f) fclose(f);
+    uint64_t least = cgroup_room(root, "");
+    for (char *end = folder + strlen(folder); end > folder; *end = 0) {
+        uint64_t here = cgroup_room(root, folder);
+        if (here < least) least = here;
+        end = strrchr(folder, '/');
+        if (!end) break;
+    }
+    return least;
+}
+
+static uint64_t address_room(const char *root)
+{
+    struct rlimit limit;
+    uint64_t pages;
+    if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY) return NO_LIMIT;
+    if (!read_number(root, "/proc/self/statm", "", &pages)) return NO_LIMIT;
+    uint64_t used = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
+}
+
+tern_room tern_room_now(const char *root)
+{
+    uint64_t kib;
+    tern_room room = { NO_LIMIT, "the system" };
+    if (read_number(root, "/proc/meminfo", "MemAvailable:", &kib)) room = (tern_room){ kib * 1024, "MemAvailable" };
+    uint64_t cgroup = cgroups_room(root), address = address_room(root);
+    if (cgroup < room.bytes) room = (tern_room){ cgroup, "the cgroup's memory.max" };
+    if (address < room.bytes) room = (tern_room){ address, "RLIMIT_AS" };
+    return room;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static tern_status check_options(const tern_runner *r, const tern_engine_options *o)
+{
+    if (o->context_tokens < 0) return tern_fail(r->ctx, TERN_ERR_ARGUMENT, "context_tokens is %" PRId64 ", not 0 or more", o->context_tokens);
+    if (o->kv_tokens < 0) return tern_fail(r->ctx, TERN_ERR_ARGUMENT, "kv_tokens is %" PRId64 ", not 0 or more", o->kv_tokens);
+    if (o->max_requests < 0 || o->max_requests > MOST_REQUESTS)
+        return tern_fail(r->ctx, TERN_ERR_ARGUMENT, "max_requests is %d, not a number from 0 to %d", o->max_requests, MOST_REQUESTS);
+    if (o->step_tokens < 0 || o->step_tokens > MOST_STEP)
+        return tern_fail(r->ctx, TERN_ERR_ARGUMENT, "step_tokens is %d, not a number from 0 to %d", o->step_tokens, MOST_STEP);
+    if (o->context_tokens > INT32_MAX) return tern_fail(r->ctx, TERN_ERR_LIMIT, "a context of %" PRId64 " tokens is more than %d", o->context_tokens, INT32_MAX);
+    if (r->max_tokens && o->context_tokens > r->max_tokens)
+        return tern_fail(r->ctx, TERN_ERR_LIMIT, "a context of %" PRId64 " tokens is more than the %" PRId64 " that the model was made for", o->context_tokens, r->max_tokens);
+    return TERN_OK;
+}
+
+/* Batch arrays, logits, sampling's scratch and the model's own workspace. */
+static size_t workspace_bytes(const tern_runner *r, const tern_plan *p)
+{
+    size_t vocab = (size_t)r->vocab, rows = (size_t)p->step_tokens;
+    return (size_t)p->n_logit_row * vocab * sizeof(float) + rows * (2 * sizeof(int32_t) + r->row_bytes) + (size_t)p->max_requests * 64
+         + vocab * (2 * sizeof(double) + sizeof(int32_t));
+}
+
+static tern_status refuse(const tern_runner *r, const char *what, int64_t tokens, uint64_t needed, uint64_t available, tern_room room)
+{
+    return tern_fail(r->ctx, TERN_ERR_MEMORY, "%s of %" PRId64 " tokens needs %" PRIu64 " bytes of KV cache, and %" PRIu64 " are available (%s: %" PRIu64 ", less weights and workspace)",
+                     what, tokens, needed, available, room.limit, room.bytes);
+}
+
+tern_status tern_plan_engine(const tern_runner *r, const tern_engine_options *options, tern_room room, tern_plan *out)
+{
+    tern_engine_options o = options ? *options : (tern_engine_options){ 0 };
+    tern_status st = check_options(r, &o);
+    if (st != TERN_OK) return st;
+
+    tern_plan p = { .max_requests = o.max_requests ? o.max_requests : DEFAULT_REQUESTS, .step_tokens = o.step_tokens ? o.step_tokens : DEFAULT_STEP };
+    int64_t all_rows = ALL_ROWS_BYTES / ((int64_t)sizeof(float) * r->vocab);
+    p.n_logit_row = (int32_t)least(p.step_tokens, p.max_requests + (all_rows < 8 ? 8 : all_rows));
+    p.workspace_bytes = workspace_bytes(r, &p);
+
+    uint64_t fixed = (uint64_t)p.workspace_bytes + r->mapped_bytes + SPARE_BYTES;
+    uint64_t available = room.bytes > fixed ? room.bytes - fixed : 0;
+    uint64_t pages_that_fit = available / r->page_bytes;
+    if (pages_that_fit > INT32_MAX) pages_that_fit = INT32_MAX;
+    int64_t fit = (int64_t)pages_that_fit * TERN_KV_PAGE;
+
+    int64_t context = o.context_tokens;
+    if (!context) {
+        context = least(r->max_tokens ? r->max_tokens : DEFAULT_CONTEXT, DEFAULT_CONTEXT);
+        if (o.kv_tokens) context = least(context, o.kv_tokens);
+        if (fit && !o.kv_tokens) context = least(context, fit);
+    }
+    int64_t kv = o.kv_tokens;
+    if (!kv) {
+        if (__builtin_mul_overflow((context + TERN_KV_PAGE - 1) / TERN_KV_PAGE * TERN_KV_PAGE, (int64_t)p.max_requests, &kv)) kv = INT64_MAX - TERN_KV_PAGE;
+        kv = least(kv, fit > context ? fit : context);
+    }
+    int64_t pages = kv / TERN_KV_PAGE + (kv % TERN_KV_PAGE != 0);
+    uint64_t needed;
+    if (__builtin_mul_overflow((uint64_t)pages, (uint64_t)r->page_bytes, &needed)) needed = UINT64_MAX;
+    if (pages > (int64_t)pages_that_fit) return refuse(r, o.kv_tokens ? "a KV pool" : "a context", o.kv_tokens ? kv : context, needed, available, room);
+
+    p.context_tokens = context;
+    p.n_page = pages;
+    p.kv_bytes = (size_t)needed;
+    *out = p;
+    return TERN_OK;
+}

@@ -1,0 +1,163 @@
+/* Requests: checks, copies, text and events. Called by the engine; calls sampling, the tokenizer's stream and the stop strings. */
+#include "engine/request.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/memory.h"
+#include "engine/sampling.h"
+
+static tern_status check_request(const tern_runner *r, const tern_request *q, int64_t context, int64_t pool)
+{
+    tern_ctx *ctx = r->ctx;
+    if (!q->ids || !q->n_ids) return tern_fail(ctx, TERN_ERR_ARGUMENT, "the prompt is empty");
+    if (q->max_new_tokens < 0) return tern_fail(ctx, TERN_ERR_ARGUMENT, "max_new_tokens is %" PRId64 ", not 0 or more", q->max_new_tokens);
+    if (q->logits < TERN_LOGITS_NONE || q->logits > TERN_LOGITS_ALL) return tern_fail(ctx, TERN_ERR_ARGUMENT, "logits is %d, not 0, 1 or 2", (int)q->logits);
+    if (q->n_stop && !q->stop) return tern_fail(ctx, TERN_ERR_ARGUMENT, "stop is null, and n_stop is %zu", q->n_stop);
+    if (q->n_stop && !q->tokenizer) return tern_fail(ctx, TERN_ERR_ARGUMENT, "stop strings need a tokenizer");
+
+    int64_t most = context < pool ? context : pool;
+    const char *limit = context <= pool ? "the context" : "the KV pool";
+    if (q->n_ids > (size_t)most || q->max_new_tokens > most - (int64_t)q->n_ids)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "a prompt of %zu tokens and %" PRId64 " new ones are more than %s of %" PRId64, q->n_ids, q->max_new_tokens, limit, most);
+    for (size_t i = 0; i < q->n_ids; i++)
+        if (q->ids[i] < 0 || q->ids[i] >= r->vocab)
+            return tern_fail(ctx, TERN_ERR_ARGUMENT, "token %zu of the prompt is %d, outside the vocabulary of %" PRId64, i, q->ids[i], r->vocab);
+    return tern_sampling_check(ctx, &q->sampling);
+}
+
+tern_status tern_job_create(const tern_runner *r, const tern_request *q, int64_t context, int64_t pool, tern_job **out)
+{
+    tern_status st = check_request(r, q, context, pool);
+    if (st != TERN_OK) return st;
+    tern_job *job = tern_alloc(r->ctx, 1, sizeof *job, "a request");
+    if (!job) return TERN_ERR_MEMORY;
+    job->ask = *q;
+    job->ask.ids = NULL;
+    job->ask.stop = NULL;
+    job->n_prompt = job->n_id = (int32_t)q->n_ids;
+    job->n_most = job->n_prompt + (int32_t)q->max_new_tokens;
+    job->n_block = (job->n_most + TERN_KV_PAGE - 1) / TERN_KV_PAGE;
+    job->id = tern_alloc(r->ctx, (size_t)job->n_most, sizeof *job->id, "a request's tokens");
+    job->page = tern_alloc(r->ctx, (size_t)job->n_block, sizeof *job->page, "a request's blocks");
+    if (!job->id || !job->page) {
+        st = TERN_ERR_MEMORY;
+        goto done;
+    }
+    memcpy(job->id, q->ids, q->n_ids * sizeof *job->id);
+    TERN_TRY(tern_stops_init(r->ctx, &job->stops, q->stop, q->n_stop));
+    if (q->tokenizer) TERN_TRY(tern_decode_stream_create(r->ctx, q->tokenizer, true, &job->text));
+    *out = job;
+    job = NULL;
+done:
+    tern_job_free(job);
+    return st;
+}
+
+void tern_job_free(tern_job *job)
+{
+    if (!job) return;
+    tern_decode_stream_free(job->text);
+    tern_stops_clear(&job->stops);
+    tern_free(job->page);
+    tern_free(job->id);
+    tern_free(job);
+}
+
+static void send(tern_job *job, tern_event *event)
+{
+    event->request = job->name;
+    event->n_prompt = job->n_prompt;
+    event->n_cached = job->n_cached;
+    event->n_output = job->n_id - job->n_prompt;
+    if (!event->text) event->text = "";
+    job->finish = event->finish;
+    if (job->ask.on_event && !job->ask.on_event(job->ask.user, event)) job->cancelled = true;
+}
+
+void tern_job_end(tern_job *job, tern_finish finish, const char *error)
+{
+    send(job, &(tern_event){ .token = -1, .position = job->n_id - 1, .finish = finish, .error = error });
+}
+
+/* Ends the job by the sentence that the context holds. */
+static void fail(const tern_runner *r, tern_job *job)
+{
+    char words[sizeof r->ctx->error];
+    memcpy(words, r->ctx->error, sizeof words);
+    tern_job_end(job, TERN_FINISH_ERROR, words);
+}
+
+static bool is_eos(const tern_runner *r, int32_t token)
+{
+    for (size_t i = 0; i < r->n_eos; i++)
+        if (r->eos[i] == token) return true;
+    return false;
+}
+
+/* What may be printed after this token (-1: it has no text); after the last one also what was held back. *stopped: a stop string is complete. */
+static tern_status next_text(const tern_runner *r, tern_job *job, int32_t token, bool last, tern_event *event, bool *stopped)
+{
+    tern_status st = TERN_OK;
+    const char *piece = "";
+    size_t n = 0;
+    if (!job->text) return st;
+    if (token >= 0) TERN_TRY(tern_decode_stream_step(job->text, token, &piece, &n));
+    event->text = piece;
+    event->n_bytes = n;
+    if (!job->stops.n && !last) return st;
+    TERN_TRY(tern_stops_add(r->ctx, &job->stops, piece, n));
+    if (last) {
+        TERN_TRY(tern_decode_stream_finish(job->text, &piece, &n));
+        TERN_TRY(tern_stops_add(r->ctx, &job->stops, piece, n));
+    }
+    *stopped = tern_stops_take(&job->stops, last, &event->text, &event->n_bytes);
+done:
+    return st;
+}
+
+static void draw(const tern_runner *r, tern_job *job, int32_t position, const float *logits)
+{
+    tern_event event = { .token = -1, .position = job->n_id, .text = "" };
+    bool stopped = false;
+    tern_status st = TERN_OK;
+    TERN_TRY(tern_sample(r->ctx, &job->ask.sampling, logits, r->vocab, job->id, (size_t)job->n_id, job->n_id, &event.token));
+    job->id[job->n_id++] = event.token;
+    bool eos = !job->ask.ignore_eos && is_eos(r, event.token), full = job->n_id == job->n_most;
+    TERN_TRY(next_text(r, job, eos ? -1 : event.token, eos || full, &event, &stopped));
+    if (eos || stopped) event.finish = TERN_FINISH_STOP;
+    else if (full) event.finish = TERN_FINISH_LENGTH;
+    if (job->ask.logits != TERN_LOGITS_NONE) {
+        event.logits = logits;
+        event.position = position;
+    }
+    send(job, &event);
+done:
+    if (st != TERN_OK) fail(r, job);
+}
+
+/* The first NaN among n numbers, or n. */
+static int64_t find_nan(const float *x, int64_t n)
+{
+    int64_t i = 0;
+    while (i < n && !isnan(x[i])) i++;
+    return i;
+}
+
+void tern_job_logits(const tern_runner *r, tern_job *job, int32_t position, const float *logits)
+{
+    bool last = position == job->n_id - 1;
+    if (last && job->n_id < job->n_most) {
+        draw(r, job, position, logits);
+        return;
+    }
+    int64_t nan = find_nan(logits, r->vocab);
+    if (nan < r->vocab) {
+        tern_fail(r->ctx, TERN_ERR_NUMERIC, "logit %" PRId64 " at position %d is NaN", nan, position);
+        fail(r, job);
+        return;
+    }
+    send(job, &(tern_event){ .token = -1, .position = position, .logits = logits, .finish = last ? TERN_FINISH_LENGTH : TERN_FINISH_NONE });
+}

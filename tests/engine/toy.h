@@ -1,0 +1,134 @@
+/* A model small enough to be checked by eye: logits are a hash of every token of the sequence so far, read back from the cache.
+ *
+ * A page of its cache has a (token, position) pair for each slot. A step writes its rows' pairs, then reads the sequence from its beginning
+ * through the page list; a pair that is not where it should be fails the step. So a block that was shared wrongly, freed too early or
+ * taken twice is seen at once, and toy_logits gives the same numbers from a list of tokens alone. */
+#ifndef TESTS_ENGINE_TOY_H
+#define TESTS_ENGINE_TOY_H
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/ctx.h"
+#include "engine/runner.h"
+
+enum { TOY_VOCAB = 40, TOY_EOS = 3, TOY_NAN = 39 };    /* a sequence that ends in TOY_NAN has NaN among its logits */
+
+typedef struct toy_slot {
+    int32_t token, position;
+} toy_slot;
+
+typedef struct toy {
+    int32_t most_rows, most_seqs;    /* what the engine promised; 0: not checked */
+    int64_t n_step, n_row;
+    int fail_at;                     /* the step that fails, counted from 1; 0: none */
+    int32_t last_tok[4096];          /* tokens of each sequence of the last step */
+    int32_t last_past[4096], last_n_seq;
+    const char *broken;              /* a promise that a step found broken */
+} toy;
+
+static inline uint64_t toy_mix(uint64_t h, uint64_t x)
+{
+    h = (h ^ x) * 0xD6E8FEB86659FD93u;
+    return h ^ h >> 32;
+}
+
+static inline void toy_row(uint64_t h, int32_t last_token, float *logits)
+{
+    for (uint64_t v = 0; v < TOY_VOCAB; v++) logits[v] = (float)(toy_mix(h, v + 1) >> 40) * 0x1p-21f - 4;
+    logits[TOY_NAN] = -INFINITY;    /* comes in prompts only */
+    if (last_token == TOY_NAN) logits[7] = NAN;
+}
+
+/* The logits behind n tokens, by the definition. */
+static inline void toy_logits(const int32_t *token, int64_t n, float *logits)
+{
+    uint64_t h = 0;
+    for (int64_t i = 0; i < n; i++) h = toy_mix(h, (uint64_t)token[i] + 1);
+    toy_row(h, token[n - 1], logits);
+}
+
+static inline toy_slot *toy_at(const tern_step *s, int32_t seq, int32_t position)
+{
+    int32_t page = s->batch->page[seq][position / TERN_KV_PAGE];
+    return page < 0 || page >= s->kv->n_page ? NULL : (toy_slot *)s->kv->data + (int64_t)page * TERN_KV_PAGE + position % TERN_KV_PAGE;
+}
+
+static inline tern_status toy_break(toy *t, const char *words)
+{
+    t->broken = words;
+    return TERN_ERR_STATE;
+}
+
+static inline tern_status toy_step(void *user, const tern_step *s)
+{
+    toy *t = user;
+    const tern_ragged *b = s->batch;
+    int32_t out = 0, row = 0;
+    if (++t->n_step == t->fail_at) return TERN_ERR_MEMORY;
+    if (t->most_rows && b->n_row > t->most_rows) return toy_break(t, "more rows than the budget");
+    if (t->most_seqs && b->n_seq > t->most_seqs) return toy_break(t, "more sequences than requests may run");
+    t->n_row += b->n_row;
+    t->last_n_seq = b->n_seq;
+    for (int32_t q = 0; q < b->n_seq; q++) {
+        if (b->row[q] != row || b->n_tok[q] < 1) return toy_break(t, "sequences do not lie end to end");
+        if (q < 4096) t->last_tok[q] = b->n_tok[q], t->last_past[q] = b->past[q];
+        row += b->n_tok[q];
+        for (int32_t i = 0; i < b->n_tok[q]; i++) {
+            toy_slot *slot = toy_at(s, q, b->past[q] + i);
+            if (!slot) return toy_break(t, "a page outside the pool");
+            *slot = (toy_slot){ s->id[b->row[q] + i], b->past[q] + i };
+        }
+    }
+    if (row != b->n_row) return toy_break(t, "rows that belong to no sequence");
+    for (int32_t q = 0; q < b->n_seq; q++) {
+        uint64_t h = 0;
+        for (int32_t p = 0; p < b->past[q] + b->n_tok[q]; p++) {
+            toy_slot *slot = toy_at(s, q, p);
+            if (!slot || slot->position != p) return toy_break(t, "a token of the sequence is not in the cache");
+            h = toy_mix(h, (uint64_t)slot->token + 1);
+            if (out < s->n_out && s->out_row[out] == b->row[q] + p - b->past[q]) toy_row(h, slot->token, s->logits + (int64_t)out++ * TOY_VOCAB);
+        }
+    }
+    return out == s->n_out ? TERN_OK : toy_break(t, "wanted rows are not ascending rows of the batch");
+}
+
+static const int32_t toy_eos[] = { TOY_EOS };
+
+static inline tern_runner toy_runner(tern_ctx *ctx, toy *t)
+{
+    return (tern_runner){ .ctx = ctx, .kv = { .dtype = TERN_F32, .n_layer = 1, .n_kv_head = 1, .key_dim = 1, .value_dim = 1 },
+                          .page_bytes = TERN_KV_PAGE * sizeof(toy_slot), .vocab = TOY_VOCAB, .eos = toy_eos, .n_eos = 1, .step = toy_step, .user = t };
+}
+
+static inline tern_ctx *toy_ctx(void)
+{
+    tern_ctx *ctx;
+    assert_int_equal(tern_ctx_create(&(tern_ctx_options){ .threads = 1 }, &ctx), TERN_OK);
+    return ctx;
+}
+
+/* Numbers for random tests, the same on every machine (Steele, Lea, Flood 2014: SplitMix64). */
+typedef struct dice {
+    uint64_t state;
+} dice;
+
+static inline uint64_t dice_next(dice *d)
+{
+    uint64_t z = d->state += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+static inline int32_t dice_below(dice *d, int32_t n)
+{
+    return (int32_t)(dice_next(d) % (uint64_t)n);
+}
+
+#endif
