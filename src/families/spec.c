@@ -141,7 +141,7 @@ static void choose_head(tern_hf_config *config, tern_spec *s)
     tern_hf_int(config, "num_labels", 1, 1 << 20, &labels);
     bool classes = ends_with(s->architecture, "ForSequenceClassification");
     if (classes) s->value[S_LABELS] = (double)labels;
-    if (classes || ends_with(s->architecture, "Model")) s->value[S_LM_HEAD] = 0;
+    if (classes || (ends_with(s->architecture, "Model") && !ends_with(s->architecture, "LMHeadModel"))) s->value[S_LM_HEAD] = 0;
 }
 
 static bool rotary(const tern_spec *s)
