@@ -1,20 +1,75 @@
-# tern in a few words. Everything below build/ is made; nothing else is touched.
-#   make        build/tern, build/libtern.so, build/libtern.a
-#   make run    install what is missing, build, tell a story with the bundled model
-#   make test   the same set-up, then every test, again under the sanitizers
-#   make deps   only install what is missing
-CMAKE_FLAGS ?=
+# tern in a few words. Everything below build*/ is made; nothing else is touched.
+#
+#   make             build/tern, build/libtern.so, build/libtern.a
+#   make run         install what is missing, build, tell a story with the bundled model
+#   make test        the same set-up, then every test: plain, under AddressSanitizer and UndefinedBehaviorSanitizer, under ThreadSanitizer
+#   make bench       measure this machine and the bundled model
+#   make deps        only install what is missing
+#   make lint        formatting, include direction, sizes, who may allocate and print
+#   make fuzz        mutated checkpoints, ROUNDS of them (default 20000) beginning at SEED, under the sanitizers
+#   make coverage    which lines the tests reach: build-coverage/coverage.txt
+#   make install     into PREFIX (default /usr/local), below DESTDIR where it is given; make uninstall takes it away again
+#   make clean
+#
+# CC=clang-14 and the like choose the compiler; JOBS how many things are built and tested at once; ctest --test-dir build -L ROOM runs one area's tests.
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+PROMPT ?= Long ago, near the river,
+ROUNDS ?= 20000
+SEED ?= 1
+CONFIGURE = cmake $(CMAKE_FLAGS) $(if $(filter-out default undefined,$(origin CC)),-DCMAKE_C_COMPILER=$(CC)) --log-level=WARNING -Wno-dev -S .
+BUILD = cmake --build
+CTEST = ctest --output-on-failure --timeout 900 -j $(JOBS)
 
-all: build/CMakeCache.txt
-	@cmake --build build -j $$(nproc)
+all: build/configured
+	@$(BUILD) build -j $(JOBS) --target tern tern_shared tern_static tern_documents
 
-build/CMakeCache.txt:
-	@cmake -S . -B build $(CMAKE_FLAGS)
+# Configuring takes a moment, so it is done always: a build folder that is there follows CC and CMAKE_FLAGS.
+build/configured:
+	@$(CONFIGURE) -B build >/dev/null
 
 deps:
 	@tools/deps.sh
 
-clean:
-	rm -rf build
+run: deps all
+	@printf '%s' '$(PROMPT)' && build/tern generate -p '$(PROMPT)'
 
-.PHONY: all deps clean
+test: deps build/configured
+	@$(BUILD) build -j $(JOBS)
+	$(CTEST) --test-dir build
+	@$(CONFIGURE) -B build-asan -DTERN_SANITIZE=address,undefined >/dev/null
+	@$(BUILD) build-asan -j $(JOBS)
+	$(CTEST) --test-dir build-asan -LE '^(install|lint)$$'
+	@$(CONFIGURE) -B build-tsan -DTERN_SANITIZE=thread >/dev/null
+	@$(BUILD) build-tsan -j $(JOBS)
+	$(CTEST) --test-dir build-tsan -L '^tsan$$'
+
+bench: deps all
+	@build/tern bench
+
+lint: deps
+	@tools/lint.sh
+
+fuzz: deps
+	@$(CONFIGURE) -B build-asan -DTERN_SANITIZE=address,undefined >/dev/null
+	@$(BUILD) build-asan -j $(JOBS) --target tern
+	@python3 tests/cli/test_mutations.py build-asan --rounds $(ROUNDS) --seed $(SEED)
+
+coverage: deps
+	@$(CONFIGURE) -B build-coverage -DCMAKE_C_FLAGS=--coverage -DCMAKE_BUILD_TYPE=Debug >/dev/null
+	@$(BUILD) build-coverage -j $(JOBS)
+	@$(CTEST) --test-dir build-coverage -LE '^(install|lint|mutations)$$'
+	@tools/coverage.sh build-coverage
+
+install: all
+	@cmake --install build --prefix $(PREFIX) >/dev/null
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+	@echo "installed below $(DESTDIR)$(PREFIX)"
+
+uninstall:
+	@cmake -DDESTDIR=$(DESTDIR) -DPREFIX=$(PREFIX) -P tools/uninstall.cmake
+
+clean:
+	rm -rf build build-asan build-tsan build-coverage
+
+.PHONY: all build/configured deps run test bench lint fuzz coverage install uninstall clean

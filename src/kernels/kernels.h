@@ -84,6 +84,10 @@ typedef void k_convert_fn(void *to, const void *from, size_t n);
     X(bf16_from_f32, k_convert_fn)                                        \
     X(f16_from_f32, k_convert_fn)
 
+/* Rounds of independent multiply-adds that touch registers only: the limit that measurements are divided by. Returns how many operations that was,
+ * a multiply-add counting two; *sink takes part, so that nothing can be left out. Not a slot: it computes nothing for anybody. */
+typedef double k_peak_fn(size_t rounds, float *sink);
+
 /* One folder's answer: what it is called, where it ranks, whether this CPU can run it, and the slots that it brings. */
 typedef struct tern_kernels {
     const char *isa;                        /* the folder's name: "scalar", "x86_avx2" */
@@ -92,6 +96,7 @@ typedef struct tern_kernels {
 #define X(slot, type) type *slot;
     TERN_KERNEL_SLOTS(X)
 #undef X
+    k_peak_fn *peak_f32;                    /* null: as the next lower rank */
 } tern_kernels;
 
 /* Every table of this build, null at the end. */

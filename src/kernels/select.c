@@ -45,6 +45,7 @@ void tern_kernels_select(tern_kernels *k, const tern_cpu *cpu, int max_rank)
         if (!t->usable(cpu)) continue;
         k->isa = t->isa;
         k->rank = t->rank;
+        if (t->peak_f32) k->peak_f32 = t->peak_f32;
 #define X(slot, type) \
         if (t->slot) k->slot = t->slot;
         TERN_KERNEL_SLOTS(X)

@@ -13,7 +13,7 @@ static const shape shapes[] = {
     { 3, 33, { 17, 5, 1 }, "tails on all axes" },
     { 0, 8, { 8, 8, 8 }, "no rows: nothing is touched" },
     { 37, 130, { 150, 67, 33 }, "several row blocks and panels" },
-    { 17, 3001, { 20, 8, 1 }, "rows long enough that a panel has the fewest outputs" },
+    { 17, 4096, { 40, 8, 8 }, "rows long enough that a panel has the fewest outputs" },
 };
 
 enum { PLAIN, BIAS, ACT, BIAS_ACT, RESIDUAL, RESIDUAL_IN_PLACE, GATED, GATED_ALL, N_EPILOGUES };

@@ -1,9 +1,8 @@
 /* Matrix products with their epilogues: q, k and v, or gate and up, in one pass over x. Ops call it through the backend's table.
  *
  * A tile is a panel of one part's outputs (for a gated product: of both parts') times a block of rows. Tiles of few rows are long runs of
- * weight rows, read once as a stream. Of many rows, a block passes by all panels before the next one starts, so that it stays in a core's
- * second-level cache and the weights stream. The epilogue runs on each tile while it is in cache. No sum is split, so that tile sizes and
- * threads change no bit. */
+ * weight rows, read once as a stream; tiles of many rows are sized so that both operands stay in a core's second-level cache. The
+ * epilogue runs on each tile while it is there. No sum is split, so that tile sizes and threads change no bit. */
 #include <stdint.h>
 #include <string.h>
 
@@ -12,8 +11,8 @@
 
 enum {
     FEW_ROWS = 16,             /* up to here a product is bound by reading weights      */
-    LEAST_PANEL = 16, MOST_PANEL = 256,
-    MOST_ROWS = 192, ROW_STEP = 48,    /* what the wide kernels take at a time, and a multiple of their tiles' heights */
+    CACHE_BYTES = 768 << 10,   /* of a core's own cache, for a row block and a panel    */
+    LEAST_PANEL = 16, MOST_PANEL = 256, MOST_ROWS = 128,
     TILES_A_THREAD = 8
 };
 
@@ -25,7 +24,7 @@ typedef struct job {
     size_t ldx, x_size;
     bool through_tile;             /* outputs are made in scratch, because y still holds what the epilogue needs */
     int64_t n_out, n_block, rows;  /* outputs of a panel, row blocks a panel is split into, rows of a block */
-    int64_t first[4], n_panel;     /* the first panel of each part; panels of all */
+    int64_t first[4];              /* the first panel of each part */
     unsigned char *scratch;        /* one piece per worker: [panel 0][panel 1][tile 0][tile 1] */
     size_t scratch_bytes, panel_bytes[2], tile_bytes;
 } job;
@@ -95,12 +94,13 @@ static void run_block(const job *j, int part, const void *const w[2], const size
 static void run_tile(const job *j, int64_t item, unsigned char *scratch)
 {
     const tern_matmul *m = j->m;
-    int64_t block = item / j->n_panel, panel = item % j->n_panel;
+    int64_t panel = item / j->n_block, block = item % j->n_block;
     int part = 0;
     while (panel >= j->first[part + 1]) part++;
     int64_t first = (panel - j->first[part]) * j->n_out, out = m->part[part].w.out;
     int64_t n = out - first < j->n_out ? out - first : j->n_out;
-    int64_t row = block * j->rows, end = j->n_block == 1 || row + j->rows > m->n_row ? m->n_row : row + j->rows;
+    int64_t per_block = divide_up(divide_up(m->n_row, j->rows), j->n_block) * j->rows;
+    int64_t row = block * per_block, end = row + per_block < m->n_row ? row + per_block : m->n_row;
 
     float *tile0 = (float *)(void *)(scratch + j->panel_bytes[0] + j->panel_bytes[1]);
     float *const tile[2] = { tile0, tile0 + j->tile_bytes / sizeof *tile0 };
@@ -126,17 +126,23 @@ static int64_t total_outputs(const tern_matmul *m)
     return n;
 }
 
-/* Outputs of a panel and rows of a block: blocks of about the same height, panels enough for all threads. */
+/* Outputs of a panel and rows of a block. */
 static void choose_sizes(job *j, int threads)
 {
     const tern_matmul *m = j->m;
-    int64_t blocks = m->n_row <= FEW_ROWS ? 1 : divide_up(m->n_row, MOST_ROWS);
-    int64_t share = divide_up(total_outputs(m) * blocks, (int64_t)threads * TILES_A_THREAD);
-    j->rows = blocks == 1 ? m->n_row : divide_up(divide_up(m->n_row, blocks), ROW_STEP) * ROW_STEP;
-    j->n_out = divide_up(clamp(share, LEAST_PANEL, m->n_row <= FEW_ROWS || m->compute == TERN_BF16 ? MOST_PANEL : MOST_PANEL / 2), LEAST_PANEL) * LEAST_PANEL;
+    int64_t in = m->part[0].w.in > 0 ? m->part[0].w.in : 1, outputs = total_outputs(m);
+    int64_t share = clamp(divide_up(outputs, (int64_t)threads * TILES_A_THREAD), LEAST_PANEL, MOST_PANEL);
+    int64_t fit = clamp(CACHE_BYTES / (in * (int64_t)sizeof(float) * (m->gated ? 3 : 2)), LEAST_PANEL, MOST_ROWS) / 16 * 16;
+    if (m->n_row <= FEW_ROWS) {
+        j->rows = m->n_row;
+        j->n_out = divide_up(share, 16) * 16;
+    } else {
+        j->rows = fit;
+        j->n_out = fit;
+    }
 }
 
-/* Each row block of a panel is a tile where the weights are used in place; else one tile takes all, so that the panel is made once. */
+/* Row blocks of one panel go to different tiles where the weights are used in place; else one tile keeps the panel that it made. */
 static void choose_tiles(job *j)
 {
     const tern_matmul *m = j->m;
@@ -146,7 +152,6 @@ static void choose_tiles(job *j)
         j->first[p + 1] = j->first[p] + (m->gated && p ? 0 : divide_up(m->part[p].w.out, j->n_out));
     }
     for (int p = m->n_part; p < 3; p++) j->first[p + 1] = INT64_MAX;
-    j->n_panel = j->first[m->gated ? 1 : m->n_part];
     j->n_block = direct ? divide_up(m->n_row, j->rows) : 1;
 }
 
@@ -210,7 +215,7 @@ tern_status cpu_matmul(tern_ctx *ctx, const tern_matmul *m)
     for (int p = 0; p < m->n_part; p++) cpu_panel_plan(&j.panel[p], ctx->kernels, &m->part[p].w, m->compute, j.n_out);
     choose_tiles(&j);
     TERN_TRY(get_scratch(ctx, &j));
-    tern_parallel_for(ctx, j.n_panel * j.n_block, 1, run_tiles, &j);
+    tern_parallel_for(ctx, j.first[m->gated ? 1 : m->n_part] * j.n_block, 1, run_tiles, &j);
 done:
     tern_arena_reset(&ctx->step, mark);
     return st;

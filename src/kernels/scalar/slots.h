@@ -7,5 +7,6 @@
 #define X(slot, type) type k_##slot##__scalar;
 TERN_KERNEL_SLOTS(X)
 #undef X
+k_peak_fn k_peak_f32__scalar;
 
 #endif

@@ -14,4 +14,5 @@ const tern_kernels tern_kernels_scalar = {
 #define X(slot, type) .slot = k_##slot##__scalar,
     TERN_KERNEL_SLOTS(X)
 #undef X
+    .peak_f32 = k_peak_f32__scalar,
 };

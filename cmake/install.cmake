@@ -1,0 +1,25 @@
+# What make install puts where, and how other builds find it: pkg-config tern, find_package(tern). The tree may be moved as a whole afterwards.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+install(TARGETS tern RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS tern_shared EXPORT tern_targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS tern_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/tern DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY models/demo DESTINATION ${CMAKE_INSTALL_DATADIR}/tern/models)
+install(FILES ${CMAKE_BINARY_DIR}/tern.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${CMAKE_BINARY_DIR}/tern.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME tern)
+install(FILES ${CMAKE_BINARY_DIR}/_tern DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${CMAKE_BINARY_DIR}/tern.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+install(FILES README.md LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/tern)
+install(FILES docs/cli.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/tern/docs)
+install(FILES examples/generate.c DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/tern/examples)
+
+file(RELATIVE_PATH TERN_PREFIX_FROM_PC /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+configure_file(cmake/tern.pc.in ${CMAKE_BINARY_DIR}/tern.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/tern.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/tern)
+install(EXPORT tern_targets FILE ternConfig.cmake NAMESPACE tern:: DESTINATION ${package})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/ternConfigVersion.cmake VERSION ${PROJECT_VERSION} COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/ternConfigVersion.cmake DESTINATION ${package})

@@ -1,0 +1,96 @@
+/* tern info: what a model is, what it needs, and what fits in this machine's memory. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/machine.h"
+#include "cli/session.h"
+
+/* 2147483648 as "2.1 GB" */
+static const char *bytes_text(double n, char *buffer, size_t size)
+{
+    static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB" };
+    size_t unit = 0;
+    while (n >= 1000 && unit < 4) {
+        n /= 1000;
+        unit++;
+    }
+    snprintf(buffer, size, unit ? "%.1f %s" : "%.0f %s", n, units[unit]);
+    return buffer;
+}
+
+static void row_bytes(const char *name, double n)
+{
+    char text[32];
+    printf("%-22s%s\n", name, bytes_text(n, text, sizeof text));
+}
+
+static void print_text(const tern_model_info *m, const tern_engine_info *e, double memory, const cli_session *s)
+{
+    char text[32];
+    printf("%-22s%s (family %s)\n", "architecture", m->architecture, m->family);
+    printf("%-22s%.3g million\n", "parameters", (double)m->n_param / 1e6);
+    printf("%-22s%lld layers, dim %lld, %lld heads, %lld KV heads of %lld, ffn %lld, vocabulary %lld\n", "shape", (long long)m->n_layer, (long long)m->dim,
+           (long long)m->n_head, (long long)m->n_kv_head, (long long)m->head_dim, (long long)m->ffn, (long long)m->vocab);
+    if (m->n_expert) printf("%-22s%lld, of which %lld a token\n", "experts", (long long)m->n_expert, (long long)m->n_expert_used);
+    printf("%-22sstored %s, compute %s, KV cache %s\n", "types", m->stored, m->compute, m->kv);
+    printf("%-22s%s, %s of them copied\n", "weights", bytes_text((double)m->weight_bytes, text, sizeof text), m->copied_bytes ? "some" : "none");
+    if (m->copied_bytes) row_bytes("  copied", (double)m->copied_bytes);
+    row_bytes("read per token", (double)m->read_bytes_per_token);
+    if (m->max_tokens) printf("%-22s%lld tokens\n", "made for", (long long)m->max_tokens);
+    row_bytes("KV cache per token", (double)m->kv_bytes_per_token);
+    if (e) {
+        printf("%-22s%lld tokens, KV cache of %s", "context", (long long)e->context_tokens, bytes_text((double)e->kv_bytes, text, sizeof text));
+        printf(" and workspace of %s\n", bytes_text((double)e->workspace_bytes, text, sizeof text));
+    }
+    if (m->kv_bytes_per_token) printf("%-22s%.0f tokens of KV cache in %s of free memory\n", "fits", memory / (double)m->kv_bytes_per_token, bytes_text(memory, text, sizeof text));
+    printf("%-22s%s, %d thread%s\n", "runs on", tern_ctx_isa(s->ctx), tern_ctx_threads(s->ctx), tern_ctx_threads(s->ctx) == 1 ? "" : "s");
+}
+
+static void print_json(const tern_model_info *m, const tern_engine_info *e, double memory, const cli_session *s)
+{
+    json_out j = { 0 };
+    out_open(&j, NULL, '{');
+    out_word(&j, "architecture", m->architecture);
+    out_word(&j, "family", m->family);
+    out_integer(&j, "parameters", m->n_param);
+    out_word(&j, "stored", m->stored);
+    out_word(&j, "compute", m->compute);
+    out_word(&j, "kv", m->kv);
+    const struct { const char *name; int64_t value; } numbers[] = {
+        { "layers", m->n_layer }, { "dim", m->dim }, { "ffn", m->ffn }, { "heads", m->n_head }, { "kv_heads", m->n_kv_head }, { "head_dim", m->head_dim },
+        { "vocab", m->vocab }, { "experts", m->n_expert }, { "experts_used", m->n_expert_used }, { "max_tokens", m->max_tokens },
+        { "weight_bytes", (int64_t)m->weight_bytes }, { "copied_bytes", (int64_t)m->copied_bytes }, { "read_bytes_per_token", (int64_t)m->read_bytes_per_token },
+        { "kv_bytes_per_token", (int64_t)m->kv_bytes_per_token },
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) out_integer(&j, numbers[i].name, numbers[i].value);
+    out_number(&j, "flops_per_token", m->flops_per_token);
+    if (e) {
+        out_integer(&j, "context_tokens", e->context_tokens);
+        out_integer(&j, "kv_bytes", (int64_t)e->kv_bytes);
+        out_integer(&j, "workspace_bytes", (int64_t)e->workspace_bytes);
+    }
+    out_integer(&j, "free_memory_bytes", (int64_t)memory);
+    if (m->kv_bytes_per_token) out_integer(&j, "fits_tokens", (int64_t)(memory / (double)m->kv_bytes_per_token));
+    out_word(&j, "isa", tern_ctx_isa(s->ctx));
+    out_integer(&j, "threads", tern_ctx_threads(s->ctx));
+    out_close(&j);
+}
+
+int cli_info(const cli_args *args)
+{
+    cli_session s = { 0 };
+    int status = EXIT_FAILED;
+    if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s)) goto done;
+    tern_model_info model = tern_model_get_info(s.model);
+    double memory = cli_free_memory();
+    tern_engine_info engine = { 0 };
+    if (model.causal && !cli_open_engine(args, &s, 1)) goto done;
+    if (s.engine) engine = tern_engine_get_info(s.engine);
+    if (args->value[FLAG_JSON].set) print_json(&model, s.engine ? &engine : NULL, memory, &s);
+    else print_text(&model, s.engine ? &engine : NULL, memory, &s);
+    status = EXIT_OK;
+done:
+    cli_close(&s);
+    return status;
+}

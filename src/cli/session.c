@@ -1,0 +1,78 @@
+/* Opens what the common flags ask for: see session.h. */
+#include "cli/session.h"
+
+#include <limits.h>
+#include <string.h>
+
+static void on_log(void *user, tern_log_level level, const char *line)
+{
+    (void)user;
+    cli_say("%s%s", level == TERN_LOG_WARNING ? "warning: " : "", line);
+}
+
+bool cli_open_ctx(const cli_args *args, cli_session *s)
+{
+    tern_ctx_options options = { .threads = (int)args->value[FLAG_THREADS].integer, .isa = args->value[FLAG_ISA].text, .log = on_log };
+    *s = (cli_session){ 0 };
+    if (tern_ctx_create(&options, &s->ctx) == TERN_OK) return true;
+    cli_fail("%s", tern_create_error());
+    return false;
+}
+
+int cli_fail_ctx(const cli_session *s)
+{
+    return cli_fail("%s", tern_ctx_error(s->ctx));
+}
+
+const char *cli_model_dir(const cli_args *args, char *buffer, size_t size)
+{
+    if (args->value[FLAG_MODEL].set) return args->value[FLAG_MODEL].text;
+    const char *dir = tern_demo_dir(buffer, size);
+    if (!dir) cli_fail("the demo model that comes with tern is not found; -m DIR names another, or TERN_DEMO_MODEL says where it is");
+    return dir;
+}
+
+static tern_compute compute_of(const cli_args *args)
+{
+    const char *text = args->value[FLAG_COMPUTE].text;
+    return !text ? TERN_COMPUTE_STORED : !strcmp(text, "f32") ? TERN_COMPUTE_F32 : TERN_COMPUTE_BF16;
+}
+
+static tern_kv_type kv_of(const cli_args *args)
+{
+    const char *text = args->value[FLAG_KV].text;
+    return !text ? TERN_KV_DEFAULT : !strcmp(text, "f32") ? TERN_KV_F32 : !strcmp(text, "f16") ? TERN_KV_F16 : TERN_KV_BF16;
+}
+
+tern_model_options cli_model_options(const cli_args *args)
+{
+    return (tern_model_options){ .compute = compute_of(args), .kv = kv_of(args) };
+}
+
+bool cli_open_model(const cli_args *args, cli_session *s)
+{
+    char demo[PATH_MAX];
+    const char *dir = cli_model_dir(args, demo, sizeof demo);
+    tern_model_options options = cli_model_options(args);
+    if (!dir) return false;
+    if (tern_model_open(s->ctx, dir, &options, &s->model) == TERN_OK) return true;
+    cli_fail_ctx(s);
+    return false;
+}
+
+bool cli_open_engine(const cli_args *args, cli_session *s, int32_t max_requests)
+{
+    tern_engine_options options = { .context_tokens = args->value[FLAG_CONTEXT].integer, .max_requests = max_requests };
+    if (tern_engine_create(s->ctx, s->model, &options, &s->engine) == TERN_OK) return true;
+    cli_fail_ctx(s);
+    return false;
+}
+
+void cli_close(cli_session *s)
+{
+    tern_engine_free(s->engine);
+    tern_tokenizer_free(s->tokenizer);
+    tern_model_free(s->model);
+    tern_ctx_free(s->ctx);
+    *s = (cli_session){ 0 };
+}

@@ -1,0 +1,135 @@
+/* The rows of table.h. A new flag is a name in its enumeration and a row here; a new command is a row here and a file of its own. */
+#include "cli/table.h"
+
+#include <string.h>
+
+#include "cli/commands.h"
+
+#define TOKENS_MOST 2147483647.0
+
+const cli_flag cli_flags[N_FLAGS] = {
+    /* Common: of every command that opens a model */
+    [FLAG_MODEL]   = { .name = "model", .letter = 'm', .kind = CLI_DIR, .argument = "DIR", .fallback = "the demo model",
+                       .help = "the checkpoint directory: config.json, *.safetensors, tokenizer.json" },
+    [FLAG_THREADS] = { .name = "threads", .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = 1024,
+                       .fallback = "physical cores within the cgroup's quota", .help = "threads that compute; TERN_THREADS is the same" },
+    [FLAG_ISA]     = { .name = "isa", .kind = CLI_WORD, .argument = "NAME", .words = "scalar|avx2|avx512|avx512_bf16|avx512_vnni|amx",
+                       .fallback = "the best that this CPU has", .help = "the highest instruction set to use; TERN_ISA is the same" },
+    [FLAG_COMPUTE] = { .name = "compute", .kind = CLI_WORD, .argument = "TYPE", .words = "f32|bf16", .fallback = "as the weights are stored",
+                       .help = "the type in which matrix products multiply" },
+    [FLAG_KV]      = { .name = "kv", .kind = CLI_WORD, .argument = "TYPE", .words = "f32|bf16|f16", .fallback = "f32 under --compute f32, else bf16",
+                       .help = "the type of the KV cache" },
+    [FLAG_CONTEXT] = { .name = "context", .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = TOKENS_MOST,
+                       .fallback = "the least of the model's, 8192 and what fits in memory", .help = "most tokens of a request, prompt and output together" },
+
+    [FLAG_JSON]    = { .name = "json", .help = "print one JSON document" },
+    [FLAG_IDS]     = { .name = "ids", .kind = CLI_IDS, .argument = "IDS", .help = "the prompt as token ids, \"1,2,3\"" },
+
+    [FLAG_PROMPT]      = { .name = "prompt", .letter = 'p', .kind = CLI_TEXT, .argument = "TEXT", .help = "the prompt; special tokens in it count as such" },
+    [FLAG_FILE]        = { .name = "file", .letter = 'f', .kind = CLI_FILE, .argument = "FILE", .help = "read the prompt from FILE, byte for byte; - is standard input" },
+    [FLAG_TOKENS]      = { .name = "tokens", .letter = 'n', .kind = CLI_INTEGER, .argument = "N", .least = 0, .most = TOKENS_MOST,
+                           .fallback = "the model's max_new_tokens, or up to 256", .help = "most tokens to generate" },
+    [FLAG_TEMPERATURE] = { .name = "temperature", .kind = CLI_NUMBER, .argument = "T", .least = 0, .most = 1e4, .fallback = "the model's",
+                           .help = "divide the logits by T; 0 takes the largest (greedy)" },
+    [FLAG_TOP_K]       = { .name = "top-k", .kind = CLI_INTEGER, .argument = "K", .least = 0, .most = TOKENS_MOST, .fallback = "the model's",
+                           .help = "draw from the K likeliest tokens; 0 from all" },
+    [FLAG_TOP_P]       = { .name = "top-p", .kind = CLI_NUMBER, .argument = "P", .least = 0, .most = 1, .above = true, .fallback = "the model's",
+                           .help = "draw from the likeliest tokens that together reach P; 1 from all" },
+    [FLAG_MIN_P]       = { .name = "min-p", .kind = CLI_NUMBER, .argument = "P", .least = 0, .most = 1, .fallback = "the model's",
+                           .help = "draw from tokens at least P times as likely as the likeliest" },
+    [FLAG_PENALTY]     = { .name = "repetition-penalty", .kind = CLI_NUMBER, .argument = "R", .least = 0, .most = 1e4, .above = true, .fallback = "the model's",
+                           .help = "lower the logits of tokens seen, the prompt's too; 1 is off" },
+    [FLAG_SEED]        = { .name = "seed", .kind = CLI_SEED, .argument = "S", .fallback = "drawn, and printed on stderr", .help = "the seed of the random numbers" },
+    [FLAG_STOP]        = { .name = "stop", .kind = CLI_TEXT, .argument = "TEXT", .repeats = true, .help = "end before TEXT; may be given more than once" },
+    [FLAG_IGNORE_EOS]  = { .name = "ignore-eos", .help = "go on after the end-of-sequence token" },
+
+    [FLAG_ALL]           = { .name = "all", .help = "a row for every position of the prompt, not only the last" },
+    [FLAG_NO_SPECIAL]    = { .name = "no-special", .help = "do not add the tokens that frame a text (BOS and the like)" },
+    [FLAG_PARSE_SPECIAL] = { .name = "parse-special", .help = "let the text's own special tokens count as such" },
+    [FLAG_SKIP_SPECIAL]  = { .name = "skip-special", .help = "leave special tokens out of the text" },
+
+    [FLAG_BENCH_PROMPT] = { .name = "prompt-tokens", .letter = 'p', .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = TOKENS_MOST,
+                            .fallback = "512", .help = "tokens of the prompt" },
+    [FLAG_BENCH_TOKENS] = { .name = "tokens", .letter = 'n', .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = TOKENS_MOST,
+                            .fallback = "128", .help = "tokens to decode" },
+    [FLAG_BENCH_BATCH]  = { .name = "batch", .letter = 'b', .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = 1024,
+                            .fallback = "1", .help = "requests at once" },
+    [FLAG_BENCH_REPEAT] = { .name = "repeat", .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = 1000, .fallback = "3",
+                            .help = "measure N times and report the median" },
+    [FLAG_SHAPE]        = { .name = "config", .kind = CLI_FILE, .argument = "FILE", .help = "random weights of the shape that this config.json gives" },
+    [FLAG_STORED]       = { .name = "stored", .kind = CLI_WORD, .argument = "TYPE", .words = "f32|bf16|f16", .fallback = "bf16",
+                            .help = "the type of the random weights of --config" },
+
+    [FLAG_OP_CONFIG]  = { .name = "config", .kind = CLI_FILE, .argument = "FILE", .help = "a JSON object with fields of the op's config" },
+    [FLAG_OP_OPTIONS] = { .name = "options", .kind = CLI_TEXT, .argument = "FILE|JSON", .help = "a JSON object, or a file with one: dtype, options, outputs" },
+
+    [FLAG_HELP] = { .name = "help", .letter = 'h', .help = "show this text" },
+};
+
+#define FLAGS(...) (const cli_flag_id[]){ __VA_ARGS__, N_FLAGS }
+
+static const cli_flag_id model_common[] = { FLAG_MODEL, FLAG_CONTEXT, FLAG_COMPUTE, FLAG_KV, FLAG_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
+static const cli_flag_id text_common[] = { FLAG_MODEL, FLAG_HELP, N_FLAGS };
+static const cli_flag_id machine_common[] = { FLAG_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
+
+const cli_command cli_commands[] = {
+    { .name = "generate", .summary = "continue a text", .run = cli_generate, .usage = "[-p TEXT | -f FILE | --ids IDS] [-n N] [FLAG]...",
+      .about = "Prints the text that the model writes after the prompt, as it comes. Without a prompt it begins at the model's beginning-of-sequence token. "
+               "Sampling follows the model's generation_config.json, and flags win over it: repetition penalty, temperature, top-k, top-p, min-p, in this "
+               "order. --json prints {\"ids\", \"text\", \"finish_reason\", \"usage\"} at the end instead.",
+      .flags = FLAGS(FLAG_PROMPT, FLAG_FILE, FLAG_IDS, FLAG_TOKENS, FLAG_TEMPERATURE, FLAG_TOP_K, FLAG_TOP_P, FLAG_MIN_P, FLAG_PENALTY, FLAG_SEED, FLAG_STOP,
+                     FLAG_IGNORE_EOS, FLAG_JSON),
+      .common = model_common, .example = "generate -p 'Long ago, near the river,' -n 60 --temperature 0" },
+    { .name = "logits", .summary = "the logits of the next token", .run = cli_logits, .usage = "[--ids IDS | -p TEXT | -f FILE] [--all] [FLAG]...",
+      .about = "Prints one number per entry of the vocabulary, for the prompt's last position or with --all for each. --json prints {\"logits\": [...]}; with --all a list "
+               "of rows.",
+      .flags = FLAGS(FLAG_IDS, FLAG_PROMPT, FLAG_FILE, FLAG_ALL, FLAG_JSON), .common = model_common, .example = "logits --ids 0,634,635 --json" },
+    { .name = "tokenize", .summary = "text to token ids", .run = cli_tokenize, .usage = "[--no-special] [--parse-special] [FLAG]... < TEXT",
+      .about = "Reads standard input byte for byte and prints its token ids. --json prints {\"ids\", \"tokens\"}. Needs the directory's tokenizer only.",
+      .flags = FLAGS(FLAG_NO_SPECIAL, FLAG_PARSE_SPECIAL, FLAG_JSON), .common = text_common, .example = "tokenize --json < story.txt" },
+    { .name = "detokenize", .summary = "token ids to text", .run = cli_detokenize, .usage = "[--skip-special] [FLAG]... < IDS",
+      .about = "Reads ids from standard input, separated by blanks or commas, and prints their text and nothing else. --json prints {\"text\"}.",
+      .flags = FLAGS(FLAG_SKIP_SPECIAL, FLAG_JSON), .common = text_common, .example = "detokenize < ids.txt" },
+    { .name = "info", .summary = "what a model is, and what fits", .run = cli_info, .usage = "[FLAG]...",
+      .about = "Prints the architecture, the parameters, the bytes of the weights and of the KV cache per token, and how long a context fits in this machine's memory.",
+      .flags = FLAGS(FLAG_JSON), .common = model_common, .example = "info -m models/demo" },
+    { .name = "bench", .summary = "tokens per second, and how near to this machine's limits", .run = cli_bench, .usage = "[-p N] [-n N] [-b N] [--config FILE] [FLAG]...",
+      .about = "Measures this machine's read bandwidth and peak of multiply-adds first, then a prompt and decoding: tokens per second, the share of the peak that the prompt "
+               "reaches, and the share of the bandwidth that decoding reaches. --json prints {\"machine\", \"results\"}.",
+      .flags = FLAGS(FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_REPEAT, FLAG_SHAPE, FLAG_STORED, FLAG_JSON), .common = model_common,
+      .example = "bench --config config.json --threads 1" },
+    { .name = "ops", .summary = "ops, types and instruction sets of this build", .run = cli_ops, .usage = "[FLAG]...",
+      .about = "Lists the ops by name, the types that they take, and the instruction sets: which this CPU can run, and which is in use.",
+      .flags = FLAGS(FLAG_JSON), .common = machine_common, .example = "ops" },
+    { .name = "op", .summary = "run one op on tensors of a file", .run = cli_op, .usage = "NAME IN.safetensors OUT.safetensors [--config FILE] [--options FILE|JSON] [FLAG]...",
+      .about = "Takes the inputs from the tensors in.* of the first file and writes the results as out.* to the second. The options are an object with the op's own options and "
+               "the fields of its config, or a case: {\"dtype\", \"options\", \"outputs\"}.",
+      .operands = { "NAME", "IN.safetensors", "OUT.safetensors" }, .flags = FLAGS(FLAG_OP_CONFIG, FLAG_OP_OPTIONS), .common = machine_common,
+      .example = "op rms_norm in.safetensors out.safetensors --options '{\"layer_norm_eps\": 1e-5}'" },
+    { .name = NULL },
+};
+
+static bool listed(const cli_flag_id *list, cli_flag_id id)
+{
+    while (*list != N_FLAGS && *list != id) list++;
+    return *list == id;
+}
+
+bool cli_takes(const cli_command *command, cli_flag_id id)
+{
+    return listed(command->flags, id) || listed(command->common, id);
+}
+
+bool cli_word_at(const char *words, size_t i, char *out, size_t size)
+{
+    while (i--) {
+        words = strchr(words, '|');
+        if (!words) return false;
+        words++;
+    }
+    size_t n = strcspn(words, "|");
+    if (n >= size) n = size - 1;
+    memcpy(out, words, n);
+    out[n] = 0;
+    return true;
+}
