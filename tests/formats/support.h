@@ -20,7 +20,7 @@
 static tern_ctx words;
 
 /* A new empty folder; remove_folder takes it away with what is in it. */
-static char *make_folder(void)
+static inline char *make_folder(void)
 {
     static char path[64];
     strcpy(path, "/tmp/tern-formats-XXXXXX");
@@ -28,14 +28,14 @@ static char *make_folder(void)
     return path;
 }
 
-static void remove_folder(const char *path)
+static inline void remove_folder(const char *path)
 {
     char command[128];
     snprintf(command, sizeof command, "rm -rf '%s'", path);
     assert_int_equal(system(command), 0);
 }
 
-static void write_bytes(const char *dir, const char *name, const void *bytes, size_t n)
+static inline void write_bytes(const char *dir, const char *name, const void *bytes, size_t n)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", dir, name);

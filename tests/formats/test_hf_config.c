@@ -1,0 +1,331 @@
+/* config.json and generation_config.json: typed values, the words of every refusal, and that no key goes unexplained. Numbers in brackets are
+ * the cases of the list of bad inputs that a row stands for. */
+#include "formats/support.h"
+
+#include <math.h>
+
+#include "formats/generation_config.h"
+#include "formats/rope.h"
+
+static tern_hf_config *parse(const char *text)
+{
+    tern_hf_config *c = NULL;
+    expect_words(tern_hf_config_parse(&words, "config.json", text, strlen(text), &c), TERN_OK, NULL, text);
+    return c;
+}
+
+typedef struct text_row {
+    const char *text;
+    tern_status status;
+    const char *words, *why;
+} text_row;
+
+static const text_row text_rows[] = {
+    { "", TERN_ERR_FORMAT, "config.json: line 1", "an empty file" },
+    { "[]", TERN_ERR_FORMAT, "config.json: a list, not an object", "a list" },
+    { "{\"a\":1,\"a\":1}", TERN_ERR_FORMAT, "duplicate", "a key twice" },
+    { "{\"a\":NaN}", TERN_ERR_FORMAT, "line 1", "NaN, which is no JSON" },
+    { "{\"a\":1e999}", TERN_ERR_FORMAT, "overflow", "a number beyond double" },
+    { "{\"a\":9223372036854775808}", TERN_ERR_FORMAT, "too big integer", "2^63" },
+    { "{\"a\":\"\xFF\"}", TERN_ERR_FORMAT, "byte 0xff", "a stray byte" },
+    { "{\"a\":1}x", TERN_ERR_FORMAT, "end of file expected", "text behind it" },
+};
+
+static void refuses_text_that_is_no_config(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof text_rows / sizeof *text_rows; i++) {
+        tern_hf_config *c;
+        expect_words(tern_hf_config_parse(&words, "config.json", text_rows[i].text, strlen(text_rows[i].text), &c), text_rows[i].status, text_rows[i].words, text_rows[i].why);
+    }
+    size_t n = 1000000;
+    char *deep = malloc(n);
+    tern_hf_config *c;
+    assert_non_null(deep);
+    memset(deep, '[', n);
+    expect_words(tern_hf_config_parse(&words, "config.json", deep, n, &c), TERN_ERR_FORMAT, "depth", "[5] a million levels");
+    free(deep);
+}
+
+typedef enum kind { INT, NEED_INT, NUMBER, NEED_NUMBER, BOOLEAN, WORD, NEED_WORD, STRING, INTS, NUMBERS, WORDS } kind;
+
+typedef struct value_row {
+    const char *text;
+    kind kind;             /* how "k" is read: integers 1..100, numbers 0..1, words silu and gelu */
+    bool found;
+    double value;          /* what the caller's variable then holds: it was -7 */
+    const char *words, *why;
+} value_row;
+
+static const value_row value_rows[] = {
+    { "{\"k\":1}", INT, true, 1, NULL, "the lowest" },
+    { "{\"k\":100}", INT, true, 100, NULL, "the highest" },
+    { "{}", INT, false, -7, NULL, "absent: the default stays" },
+    { "{\"k\":null}", INT, false, -7, NULL, "null counts as absent" },
+    { "{\"k\":0}", INT, false, -7, "\"k\" is 0, and must be an integer from 1 to 100", "[19] below" },
+    { "{\"k\":-1}", INT, false, -7, "\"k\" is -1", "[19] negative" },
+    { "{\"k\":1099511627776}", INT, false, -7, "\"k\" is 1099511627776", "[19] 2^40" },
+    { "{\"k\":1000000000}", NEED_INT, false, -7, "\"k\" is 1000000000", "[19] 10^9" },
+    { "{\"k\":5.0}", INT, false, -7, "\"k\" is 5.0", "a number with a point is no integer" },
+    { "{\"k\":\"5\"}", INT, false, -7, "\"k\" is \"5\"", "a string" },
+    { "{\"k\":true}", INT, false, -7, "\"k\" is true", "a boolean" },
+    { "{\"k\":[5]}", INT, false, -7, "\"k\" is [5]", "a list" },
+    { "{}", NEED_INT, false, -7, "\"k\" is missing, and must be an integer", "required" },
+    { "{\"k\":null}", NEED_INT, false, -7, "\"k\" is missing", "required, and null is absent" },
+    { "{\"k\":1e-5}", NUMBER, true, 1e-5, NULL, "a number" },
+    { "{\"k\":1}", NUMBER, true, 1, NULL, "an integer is a number too" },
+    { "{\"k\":1.5}", NUMBER, false, -7, "\"k\" is 1.5, and must be a number from 0 to 1", "out of range" },
+    { "{\"k\":-1e308}", NUMBER, false, -7, "\"k\" is -1e308", "far out of range" },
+    { "{\"k\":\"1\"}", NUMBER, false, -7, "\"k\" is \"1\"", "a string" },
+    { "{}", NEED_NUMBER, false, -7, "\"k\" is missing", "required" },
+    { "{\"k\":true}", BOOLEAN, true, 1, NULL, "true" },
+    { "{\"k\":false}", BOOLEAN, true, 0, NULL, "false" },
+    { "{\"k\":1}", BOOLEAN, false, -7, "\"k\" is 1, and must be true or false", "1 is not true" },
+    { "{\"k\":\"gelu\"}", WORD, true, 1, NULL, "the second word" },
+    { "{\"k\":\"relu\"}", WORD, false, -7, "\"k\" is \"relu\", and must be \"silu\" or \"gelu\"", "[20] an unknown activation" },
+    { "{\"k\":\"gelu\\u0000x\"}", WORD, false, -7, "\"k\" is", "NUL does not end a word" },
+    { "{\"k\":3}", WORD, false, -7, "\"k\" is 3", "a number" },
+    { "{}", NEED_WORD, false, -7, "\"k\" is missing, and must be \"silu\" or \"gelu\"", "required" },
+    { "{\"k\":\"x\"}", STRING, true, -7, NULL, "any string" },
+    { "{\"k\":\"a\\u0000b\"}", STRING, false, -7, "must be a string", "a string with NUL" },
+    { "{\"k\":[3,4]}", INTS, true, 3, NULL, "a list" },
+    { "{\"k\":9}", INTS, true, 9, NULL, "one integer is a list of one" },
+    { "{\"k\":[]}", INTS, true, -7, NULL, "an empty list" },
+    { "{\"k\":[1,2,3,4,5]}", INTS, false, -7, "at most 4", "longer than the caller's room" },
+    { "{\"k\":[1,\"2\"]}", INTS, false, -7, "\"k\" is [1,\"2\"]", "one that is no integer" },
+    { "{\"k\":[1,0]}", INTS, false, -7, "from 1 to 100", "one out of range" },
+    { "{\"k\":0}", INTS, false, -7, "\"k\" is 0", "a single one out of range" },
+    { "{\"k\":{}}", INTS, false, -7, "\"k\" is {}", "an object" },
+    { "{\"k\":[0.25,1]}", NUMBERS, true, 0.25, NULL, "a list of numbers" },
+    { "{\"k\":[0.25,2]}", NUMBERS, false, -7, "from 0 to 1", "one out of range" },
+    { "{\"k\":0.25}", NUMBERS, false, -7, "a list", "a number alone" },
+    { "{\"k\":[\"gelu\",\"silu\"]}", WORDS, true, 1, NULL, "a list of words" },
+    { "{\"k\":[\"gelu\",\"relu\"]}", WORDS, false, -7, "\"silu\" or \"gelu\"", "[20] one unknown" },
+};
+
+static bool read_value(tern_hf_config *c, kind k, double *value)
+{
+    static const char *const acts[] = { "silu", "gelu" };
+    int64_t whole[4] = { -7 };
+    double numbers[4] = { -7 };
+    int index[4] = { -7 };
+    bool flag = false, found = false;
+    size_t count = 0;
+    const char *text;
+    switch (k) {
+    case INT: found = tern_hf_int(c, "k", 1, 100, whole); break;
+    case NEED_INT: found = tern_hf_need_int(c, "k", 1, 100, whole); break;
+    case NUMBER: found = tern_hf_number(c, "k", 0, 1, numbers); break;
+    case NEED_NUMBER: found = tern_hf_need_number(c, "k", 0, 1, numbers); break;
+    case BOOLEAN: found = tern_hf_bool(c, "k", &flag); break;
+    case WORD: found = tern_hf_word(c, "k", acts, 2, index); break;
+    case NEED_WORD: found = tern_hf_need_word(c, "k", acts, 2, index); break;
+    case STRING: found = tern_hf_string(c, "k", &text); break;
+    case INTS: found = tern_hf_ints(c, "k", 1, 100, whole, 4, &count); break;
+    case NUMBERS: found = tern_hf_numbers(c, "k", 0, 1, numbers, 4, &count); break;
+    case WORDS: found = tern_hf_words(c, "k", acts, 2, index, 4, &count); break;
+    }
+    *value = k == BOOLEAN && found ? flag : k == NUMBER || k == NEED_NUMBER || k == NUMBERS ? numbers[0] : k == WORD || k == NEED_WORD || k == WORDS ? index[0] : (double)whole[0];
+    return found;
+}
+
+static void reads_values(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof value_rows / sizeof *value_rows; i++) {
+        const value_row *row = &value_rows[i];
+        tern_hf_config *c = parse(row->text);
+        double value;
+        if (read_value(c, row->kind, &value) != row->found) fail_msg("%s: found or not: %s", row->text, row->why);
+        if (value != row->value) fail_msg("%s: %g instead of %g: %s", row->text, value, row->value, row->why);
+        tern_status st = tern_hf_finish(c, NULL, 0);
+        if (row->words) expect_words(st, st ? st : TERN_ERR_FORMAT, row->words, row->why);
+        else expect_words(st, TERN_OK, NULL, row->why);
+        tern_hf_config_free(c);
+    }
+}
+
+typedef struct key_row {
+    const char *text;
+    const char *asked[3];
+    const char *words;      /* null: everything is explained */
+    const char *why;
+} key_row;
+
+static const key_row key_rows[] = {
+    { "{\"a\":1,\"b\":2}", { "a", "b" }, NULL, "both asked for" },
+    { "{\"a\":1,\"b\":2}", { "a" }, "unknown key \"b\": 2", "one not" },
+    { "{\"a\":1,\"b\":2,\"c\":{\"d\":1}}", { NULL }, "3 faults|\"a\": 1|\"b\": 2|\"c\": {\"d\":1}", "all are named at once, an object as a whole" },
+    { "{\"a\":null,\"b\":{\"c\":null}}", { "b.c" }, NULL, "null needs no explanation" },
+    { "{\"r\":{\"x\":1,\"y\":2}}", { "r.x", "r.y" }, NULL, "by path" },
+    { "{\"r\":{\"x\":1,\"y\":2}}", { "r.x" }, "unknown key \"r.y\": 2", "the rest of an object that was looked into" },
+    { "{\"r\":{\"x\":1,\"y\":2}}", { "r" }, NULL, "as a whole" },
+    { "{\"r\":{\"x\":{\"z\":1}}}", { "r.x.z" }, NULL, "two levels down" },
+    { "{\"r\":{\"x\":{\"z\":1,\"w\":2}}}", { "r.x.z" }, "\"r.x.w\"", "two levels down, one left" },
+    { "{\"r.x\":1}", { "r.x" }, "unknown key \"r.x\"", "a key with a dot is no path" },
+    { "{\"r\":5}", { "r.x" }, "unknown key \"r\": 5", "a path through what is no object" },
+    { "{\"text_config\":{\"a\":1},\"a\":1}", { "a" }, NULL, "inner and outer say the same" },
+    { "{\"text_config\":{\"a\":1},\"a\":2}", { "a" }, "unknown key \"a\": 2", "inner and outer differ: the inner one holds" },
+    { "{\"text_config\":{\"a\":1,\"b\":2}}", { "a" }, "unknown key \"text_config.b\": 2", "one inside nobody asked for" },
+    { "{\"text_config\":{\"hidden_dropout\":0.1,\"a\":1}}", { "a" }, NULL, "inert keys inside" },
+    { "{\"text_config\":{\"r\":{\"x\":1,\"y\":2}}}", { "r.x" }, "\"text_config.r.y\"", "a path inside" },
+    { "{\"text_config\":3}", { NULL }, "\"text_config\": 3", "not the inner part but a key" },
+    { "{\"vision_config\":{\"a\":1}}", { "a" }, "\"vision_config\"", "another tower" },
+    { "{\"auto_map\":{\"AutoModel\":\"modeling.Model\"},\"trust_remote_code\":true}", { NULL }, NULL, "[21] code is named and never executed" },
+    { "{\"transformers_version\":\"4.46.0\",\"torch_dtype\":\"float32\",\"use_cache\":true,\"initializer_range\":0.02,\"resid_pdrop\":0.1,\"id2label\":{\"0\":\"x\"}}", { NULL }, NULL, "without effect" },
+    { "{\"no_repeat_ngram_size\":0,\"add_cross_attention\":false,\"pruned_heads\":{},\"min_length\":0.0}", { NULL }, NULL, "at the values that have none" },
+    { "{\"no_repeat_ngram_size\":3}", { NULL }, "\"no_repeat_ngram_size\": 3", "at one that has" },
+    { "{\"add_cross_attention\":true,\"is_decoder\":true}", { NULL }, "2 faults", "at others that have" },
+    { "{\"pruned_heads\":{\"0\":[1]}}", { NULL }, "\"pruned_heads\"", "heads that are gone" },
+    { "{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4}}", { NULL }, "\"quantization_config\": {\"quant_method\":\"gptq\",\"bits\":4}", "quantised by others" },
+};
+
+static void explains_every_key(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof key_rows / sizeof *key_rows; i++) {
+        const key_row *row = &key_rows[i];
+        tern_hf_config *c = parse(row->text);
+        for (int k = 0; k < 3 && row->asked[k]; k++) tern_hf_value(c, row->asked[k]);
+        expect_words(tern_hf_finish(c, NULL, 0), row->words ? TERN_ERR_UNSUPPORTED : TERN_OK, row->words, row->why);
+        expect_words(tern_hf_finish(c, NULL, 0), row->words ? TERN_ERR_UNSUPPORTED : TERN_OK, row->words, "a second time the same");
+        tern_hf_config_free(c);
+    }
+}
+
+static void takes_a_family_s_own_rows(void **state)
+{
+    (void)state;
+    static const tern_hf_ignorable own[] = { { "old_*", NULL }, { "mode", "\"plain\"|3|[1,2]" } };
+    static const struct { const char *text; bool fine; } rows[] = {
+        { "{\"old_a\":1,\"old_b\":{\"x\":1}}", true }, { "{\"mode\":\"plain\"}", true },  { "{\"mode\":3.0}", true },
+        { "{\"mode\":[1,2]}", true },                  { "{\"mode\":\"other\"}", false }, { "{\"mode\":4}", false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        tern_hf_config *c = parse(rows[i].text);
+        if ((tern_hf_finish(c, own, 2) == TERN_OK) != rows[i].fine) fail_msg("%s", rows[i].text);
+        tern_hf_config_free(c);
+    }
+}
+
+static void inner_values_come_first(void **state)
+{
+    (void)state;
+    tern_hf_config *c = parse("{\"text_config\":{\"a\":5,\"n\":null},\"a\":5,\"n\":6,\"o\":7,\"architectures\":[\"X\",\"Y\"]}");
+    int64_t a = 0, n = 0, o = 0;
+    assert_true(tern_hf_int(c, "a", 0, 9, &a) && tern_hf_int(c, "n", 0, 9, &n) && tern_hf_int(c, "o", 0, 9, &o));
+    assert_true(a == 5 && n == 6 && o == 7 && tern_hf_has(c, "a") && tern_hf_has(c, "n") && !tern_hf_has(c, "p"));
+    assert_string_equal(tern_hf_architecture(c, 1), "Y");
+    assert_null(tern_hf_architecture(c, 2));
+    assert_int_equal(tern_hf_finish(c, NULL, 0), TERN_OK);
+    tern_hf_config_free(c);
+}
+
+/* The first fault's status is the one returned, and all are there as sentences for a list. */
+static void keeps_every_fault(void **state)
+{
+    (void)state;
+    tern_hf_config *c = parse("{\"a\":0,\"b\":\"x\",\"z\":1}");
+    int64_t value;
+    bool flag;
+    tern_hf_int(c, "a", 1, 2, &value);
+    tern_hf_bool(c, "b", &flag);
+    tern_hf_refuse(c, TERN_ERR_SHAPE, "\"a\" %d is no multiple of %d", 0, 3);
+    expect_words(tern_hf_finish(c, NULL, 0), TERN_ERR_FORMAT, "config.json: 4 faults: |\"a\" is 0|\"b\" is \"x\"|no multiple of 3|unknown key \"z\"", "all at once");
+    assert_int_equal(tern_hf_faults(c)->count, 4);
+    assert_string_equal(tern_hf_faults(c)->sentences[2], "\"a\" 0 is no multiple of 3");
+    tern_hf_config_free(c);
+}
+
+typedef struct gen_row {
+    const char *config, *generation;    /* generation null: no such file */
+    tern_status status;
+    const char *words;                  /* of the error, or of the log */
+    size_t n_eos;
+    int64_t eos, bos, pad;
+    const char *why;
+} gen_row;
+
+static const gen_row gen_rows[] = {
+    { "{\"eos_token_id\":2,\"bos_token_id\":1}", NULL, TERN_OK, NULL, 1, 2, 1, -1, "no file: config.json's ids" },
+    { "{\"eos_token_id\":2,\"bos_token_id\":1}", "{\"eos_token_id\":[7,8]}", TERN_OK, NULL, 2, 7, 1, -1, "[23] a list; the file's ids come first" },
+    { "{}", "{\"pad_token_id\":-1}", TERN_OK, NULL, 0, 0, -1, -1, "[23] -1 as no padding, which Llama 1 has" },
+    { "{\"eos_token_id\":100}", NULL, TERN_ERR_FORMAT, "config.json|\"eos_token_id\" is 100|from 0 to 99", 0, 0, 0, 0, "[23] beyond the vocabulary" },
+    { "{}", "{\"eos_token_id\":[1,100]}", TERN_ERR_FORMAT, "generation_config.json|[1,100]|from 0 to 99", 0, 0, 0, 0, "[23] one of a list beyond it" },
+    { "{}", "{\"eos_token_id\":-1}", TERN_ERR_FORMAT, "\"eos_token_id\" is -1", 0, 0, 0, 0, "[23] negative" },
+    { "{}", "{\"bos_token_id\":\"<s>\"}", TERN_ERR_FORMAT, "\"bos_token_id\" is \"<s>\"", 0, 0, 0, 0, "[23] a string" },
+    { "{}", "{\"pad_token_id\":-2,\"top_p\":2,\"do_sample\":1}", TERN_ERR_FORMAT, "3 faults|\"pad_token_id\" is -2|\"do_sample\" is 1|\"top_p\" is 2", 0, 0, 0, 0, "all at once" },
+    { "{}", "{\"temperature\":\"hot\"}", TERN_ERR_FORMAT, "\"temperature\" is \"hot\"", 0, 0, 0, 0, "of another kind" },
+    { "{}", "{\"num_beams\":4,\"watermarking_config\":{\"x\":1},\"guidance_scale\":1.5}", TERN_OK, "ignored: guidance_scale, watermarking_config", 0, 0, -1, -1, "unknown keys are logged" },
+    { "{}", "{\"_from_model_config\":true,\"transformers_version\":\"5\",\"use_cache\":true,\"output_attentions\":false}", TERN_OK, NULL, 0, 0, -1, -1, "what transformers writes is silent" },
+    { "{}", "[]", TERN_ERR_FORMAT, "generation_config.json: a list", 0, 0, 0, 0, "no object" },
+};
+
+static char logged[512];
+
+static void keep_line(void *user, tern_log_level level, const char *line)
+{
+    (void)user;
+    (void)level;
+    snprintf(logged, sizeof logged, "%s", line);
+}
+
+/* The order of keys in a log line is the file's in no sense that matters; each word is looked for by itself. */
+static void expect_logged(const char *wanted, const char *why)
+{
+    char parts[256];
+    snprintf(parts, sizeof parts, "%s", wanted ? wanted : "");
+    if (!wanted && *logged) fail_msg("%s: logged: %s", why, logged);
+    for (char *part = strtok(parts, ", "); part; part = strtok(NULL, ", ")) {
+        if (!strstr(logged, part)) fail_msg("%s: \"%s\" is not in the log: %s", why, part, logged);
+    }
+}
+
+static void reads_generation_defaults(void **state)
+{
+    (void)state;
+    words.log = keep_line;
+    for (size_t i = 0; i < sizeof gen_rows / sizeof *gen_rows; i++) {
+        const gen_row *row = &gen_rows[i];
+        char *dir = make_folder();
+        tern_hf_config *c = parse(row->config);
+        tern_hf_generation g;
+        logged[0] = 0;
+        if (row->generation) write_text(dir, "generation_config.json", row->generation);
+        expect_words(tern_hf_generation_read(&words, dir, c, 100, &g), row->status, row->status ? row->words : NULL, row->why);
+        if (!row->status) {
+            expect_logged(row->words, row->why);
+            if (g.n_eos != row->n_eos || (g.n_eos && g.eos[0] != row->eos) || g.bos != row->bos || g.pad != row->pad) fail_msg("%s", row->why);
+        }
+        tern_hf_config_free(c);
+        remove_folder(dir);
+    }
+    words.log = NULL;
+}
+
+static void reads_sampling_defaults(void **state)
+{
+    (void)state;
+    char *dir = make_folder();
+    tern_hf_generation g;
+    assert_int_equal(tern_hf_generation_read(&words, dir, NULL, 100, &g), TERN_OK);
+    assert_true(!g.do_sample && g.temperature == 1 && g.top_k == 0 && g.top_p == 1 && g.min_p == 0 && g.repetition_penalty == 1 && g.max_new_tokens == 0);
+    write_text(dir, "generation_config.json", "{\"do_sample\":true,\"temperature\":0.6,\"top_p\":0.9,\"min_p\":0.05,\"repetition_penalty\":1.1,\"max_new_tokens\":2048}");
+    assert_int_equal(tern_hf_generation_read(&words, dir, NULL, 100, &g), TERN_OK);
+    assert_true(g.do_sample && g.temperature == 0.6 && g.top_k == 50 && g.top_p == 0.9 && g.min_p == 0.05 && g.repetition_penalty == 1.1 && g.max_new_tokens == 2048);
+    write_text(dir, "generation_config.json", "{\"do_sample\":true,\"top_k\":0}");
+    assert_int_equal(tern_hf_generation_read(&words, dir, NULL, 100, &g), TERN_OK);
+    assert_int_equal(g.top_k, 0);
+    remove_folder(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_text_that_is_no_config), cmocka_unit_test(reads_values),
+        cmocka_unit_test(explains_every_key),             cmocka_unit_test(takes_a_family_s_own_rows),
+        cmocka_unit_test(inner_values_come_first),        cmocka_unit_test(keeps_every_fault),
+        cmocka_unit_test(reads_generation_defaults),      cmocka_unit_test(reads_sampling_defaults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
