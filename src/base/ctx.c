@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <utf8proc.h>
 
 static _Thread_local char create_error[sizeof((tern_ctx *)0)->error];
 
@@ -21,11 +22,23 @@ static void mark_cut(char *text, size_t size, int wanted)
     memcpy(text + end, "...", 4);
 }
 
+void tern_clean_words(char *words)
+{
+    for (unsigned char *p = (unsigned char *)words; *p;) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t n = utf8proc_iterate(p, (utf8proc_ssize_t)strnlen((char *)p, 4), &c);
+        if (n < 1) *p = '?';
+        else if (c < 0x20 || c == 0x7F) *p = c == '\n' ? ' ' : '?';
+        p += n > 0 ? n : 1;
+    }
+}
+
 static void write_words(tern_ctx *ctx, const char *format, va_list args)
 {
     char *words = words_of(ctx);
     size_t size = sizeof ctx->error;
     mark_cut(words, size, vsnprintf(words, size, format, args));
+    tern_clean_words(words);
 }
 
 tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...)

@@ -28,11 +28,14 @@ struct tern_ctx {
 };
 
 /* Keeps the sentence in ctx (null: in this thread's tern_create_error) and returns status. A sentence that is too long is cut at a
- * character's end and marked with "...". */
+ * character's end and marked with "..."; it is made clean, so that what a file contains cannot break it. */
 tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...) TERN_PRINTF(3, 4);
 
 /* Puts words before the present sentence: "model.safetensors: " + what went wrong. Returns status. */
 tern_status tern_fail_in(tern_ctx *ctx, tern_status status, const char *format, ...) TERN_PRINTF(3, 4);
+
+/* In place: control characters and bytes that are no UTF-8 become '?', a newline a blank. */
+void tern_clean_words(char *words);
 
 /* errno's words for a file: "config.json: No such file or directory". */
 tern_status tern_fail_errno(tern_ctx *ctx, int error_number, const char *path);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utf8proc.h>
 
 #include "base/ctx.h"
 #include "base/json.h"
@@ -69,36 +70,50 @@ static json_t *describe(const place *p, size_t offset)
                      (json_int_t)(offset + p->n_bytes));
 }
 
-/* Fills the header and the offsets within the data; the caller owns *out, null without memory or with a name that is no UTF-8. */
+static bool is_utf8(const char *text)
+{
+    utf8proc_int32_t c;
+    utf8proc_ssize_t n = 0;
+    while (*text && (n = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)strnlen(text, 4), &c)) > 0) text += n;
+    return !*text;
+}
+
+static tern_status add_metadata(tern_ctx *ctx, const char *path, json_t *header, const struct tern_st_pair *metadata, size_t n_metadata)
+{
+    json_t *pairs = json_object();
+    bool added = pairs && !json_object_set(header, "__metadata__", pairs);
+    for (size_t i = 0; added && i < n_metadata; i++) {
+        if (!is_utf8(metadata[i].key) || !is_utf8(metadata[i].value)) {
+            json_decref(pairs);
+            return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: metadata that is no UTF-8", path);
+        }
+        added = !json_object_set_new(pairs, metadata[i].key, json_string(metadata[i].value));
+    }
+    json_decref(pairs);
+    return added ? TERN_OK : tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for its header", path);
+}
+
+/* Fills the header and the offsets within the data; the caller owns *out. */
 static tern_status build_header(tern_ctx *ctx, const char *path, place *const *order, size_t count, const struct tern_st_pair *metadata, size_t n_metadata, json_t **out)
 {
     char shown[TERN_SHOWN_BYTES];
     size_t offset = 0;
-    json_t *header = json_object(), *pairs = NULL;
-    tern_status st = TERN_OK;
-    if (!header) return tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for its header", path);
-    if (n_metadata) {
-        pairs = json_object();
-        for (size_t i = 0; i < n_metadata; i++) {
-            if (json_object_set_new(pairs, metadata[i].key, json_string(metadata[i].value))) {
-                st = tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: metadata that is no UTF-8, or no memory for it", path);
-                json_decref(pairs);
-                goto done;
-            }
-        }
-        if (json_object_set_new(header, "__metadata__", pairs)) {
-            st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for its header", path);
-            goto done;
-        }
-    }
+    json_t *header = json_object();
+    tern_status st = header ? TERN_OK : tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for its header", path);
+    if (st) return st;
+    if (n_metadata) TERN_TRY(add_metadata(ctx, path, header, metadata, n_metadata));
     for (size_t i = 0; i < count; i++) {
         const char *name = order[i]->name;
+        if (!is_utf8(name)) {
+            st = tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor name \"%s\" is no UTF-8", path, tern_show_name(name, shown));
+            goto done;
+        }
         if (json_object_get(header, name) || !strcmp(name, "__metadata__")) {
             st = tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor name \"%s\" comes twice or is reserved", path, tern_show_name(name, shown));
             goto done;
         }
         if (json_object_set_new(header, name, describe(order[i], offset))) {
-            st = tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: tensor \"%s\": a name that is no UTF-8, or no memory for it", path, tern_show_name(name, shown));
+            st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for its header", path);
             goto done;
         }
         order[i]->offset = offset;
@@ -128,24 +143,21 @@ static tern_status write_at(tern_ctx *ctx, tern_safetensors_writer *w, const voi
 static tern_status write_header(tern_ctx *ctx, tern_safetensors_writer *w, const json_t *header)
 {
     unsigned char size[8];
-    char *text = json_dumps(header, JSON_COMPACT), *padded = NULL;
     tern_status st = TERN_OK;
-    if (!text) return tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for its header", w->path);
-    size_t n = strlen(text), n_header = (n + 7) / 8 * 8;
-    padded = tern_alloc(ctx, n_header, 1, "a file's header");
-    if (!padded) {
-        st = TERN_ERR_MEMORY;
+    size_t n = json_dumpb(header, NULL, 0, JSON_COMPACT), n_header = (n + 7) / 8 * 8;
+    char *padded = n ? tern_alloc(ctx, n_header, 1, "a file's header") : NULL;
+    if (!padded) return tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for its header", w->path);
+    if (json_dumpb(header, padded, n, JSON_COMPACT) != n) {
+        st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for its header", w->path);
         goto done;
     }
-    memset(padded, ' ', n_header);
-    memcpy(padded, text, n);
+    memset(padded + n, ' ', n_header - n);
     for (int i = 0; i < 8; i++) size[i] = (unsigned char)(n_header >> 8 * i);
     TERN_TRY(write_at(ctx, w, size, 8, 0));
     TERN_TRY(write_at(ctx, w, padded, n_header, 8));
     for (size_t i = 0; i < w->count; i++) w->places[i].offset += 8 + n_header;
 done:
     tern_free(padded);
-    free(text);    /* jansson's, not ours */
     return st;
 }
 

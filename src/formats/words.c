@@ -46,6 +46,7 @@ static void add(tern_faults *faults, tern_status status, const char *sentence)
         faults->out_of_memory = true;
         return;
     }
+    tern_clean_words(copy);
     if (!faults->count) faults->status = status;
     faults->sentences[faults->count++] = copy;
 }

@@ -37,7 +37,7 @@ static inline void remove_folder(const char *path)
 
 static inline void write_bytes(const char *dir, const char *name, const void *bytes, size_t n)
 {
-    char path[512];
+    char path[1024];
     snprintf(path, sizeof path, "%s/%s", dir, name);
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
@@ -52,7 +52,7 @@ static inline void write_text(const char *dir, const char *name, const char *tex
 
 static inline char *read_bytes(const char *dir, const char *name, size_t *n)
 {
-    char path[512];
+    char path[1024];
     struct stat info;
     snprintf(path, sizeof path, "%s/%s", dir, name);
     assert_int_equal(stat(path, &info), 0);
