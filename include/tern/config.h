@@ -38,6 +38,9 @@ typedef enum tern_norm_type {
 /* The type of activations and parameters; int8: weights are int8 with f32 scales, everything else is f16. */
 typedef enum tern_config_dtype { TERN_DTYPE_FP32 = 0, TERN_DTYPE_FP16 = 1, TERN_DTYPE_BF16 = 2, TERN_DTYPE_INT8 = 3 } tern_config_dtype;
 
+/* Noise on a gate of experts, in training: on its input (times 0.99 .. 1.01) or on its choice (Gumbel's). */
+typedef enum tern_noise { TERN_NOISE_NONE = 0, TERN_NOISE_JITTER = 1, TERN_NOISE_RSAMPLE = 2 } tern_noise;
+
 typedef struct tern_config {
     /* DeepSpeed's. -1: not given. */
     int64_t layer_id;                         /* -1 */

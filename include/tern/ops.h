@@ -27,9 +27,17 @@ typedef struct tern_workspace tern_workspace;    /* a KV cache: below */
 TERN_API tern_status tern_op_create(tern_ctx *ctx, const char *name, const tern_config *config, tern_op **out);
 TERN_API void tern_op_free(tern_op *op);
 
+/* The same with options as JSON (null: none): those that are config fields which this op reads ("layer_norm_eps", "heads") are read over config, the op's
+ * own ("add_bias", "norm_factor") become what tern_op_run starts from. Any other is TERN_ERR_ARGUMENT with the nearest known name. */
+TERN_API tern_status tern_op_create_json(tern_ctx *ctx, const char *name, const tern_config *config, const char *options_json, tern_op **out);
+
 /* The i-th op's name, null past the last; and one line that says what it does. */
 TERN_API const char *tern_op_name(size_t i);
 TERN_API const char *tern_op_summary(size_t i);
+
+/* The names of an op's inputs and outputs, as tern_op_run takes them; null past the last. */
+TERN_API const char *tern_op_input_name(const tern_op *op, size_t i);
+TERN_API const char *tern_op_output_name(const tern_op *op, size_t i);
 
 /* What backends implement, and ops are made of: the i-th primitive's name, null past the last; and one line. Primitives are listed, not created. */
 TERN_API const char *tern_primitive_name(size_t i);
@@ -37,7 +45,8 @@ TERN_API const char *tern_primitive_summary(size_t i);
 
 /* Runs an op with arguments by name, as `tern op` and bindings do. in: the inputs, by the names of the args structs below ("weight.scale" for an int8
  * weight's scales). out: the wanted outputs; one whose tensor.data is null is allocated with the op's own shape, and freed by tern_outputs_free.
- * options_json (null: none): an object with the op's options (args fields that are no tensors); fields of the config belong in the config. */
+ * options_json (null: none): an object with the op's options (args fields that are no tensors); fields of the config belong in the config.
+ * A required output that is not among out is TERN_ERR_ARGUMENT. */
 TERN_API tern_status tern_op_run(tern_op *op, const tern_named_tensor *in, size_t n_in, tern_named_tensor *out, size_t n_out, const char *options_json);
 TERN_API void tern_outputs_free(tern_named_tensor *out, size_t n_out);
 
@@ -251,5 +260,107 @@ typedef struct tern_softmax_context_args {
     tern_tensor cos, sin;               /* [rows, rotary_dim / 2] f32: angles made outside (scaled rope); default by rope_theta */
 } tern_softmax_context_args;
 TERN_API tern_status tern_softmax_context_run(tern_op *op, const tern_softmax_context_args *args);
+
+/* output = softmax(attn_scores * layer_scale + alibi + mask), rounded once. Row i is at position p = L - S + i: triangular sees j <= p, and
+ * config.local_attention p - window_size < j <= p. A row that sees no key, or only keys at -inf, gives zeros; one with a NaN is all NaN.
+ * output may be attn_scores. config.heads is not read: H is attn_scores' own.                       Source: DeepSpeed softmax (ds_softmax), as its [DO] */
+typedef struct tern_softmax_args {
+    tern_tensor attn_scores;            /* [B, H, S, L] T */
+    tern_tensor attn_mask;              /* [B, L], [B, 1, 1, L], [B, 1, S, L], [B, H, S, L] T or f32, additive; optional */
+    tern_tensor alibi;                  /* [B * H * mp_size, 1, L] T or f32; optional */
+    bool not_triangular;                /* option triangular = false */
+    double layer_scale;                 /* 1 by name */
+    int64_t head_offset;                /* this rank's first head in alibi */
+    tern_tensor output;                 /* [B, H, S, L] T */
+} tern_softmax_args;
+TERN_API tern_status tern_softmax_run(tern_op *op, const tern_softmax_args *args);
+
+/* Turns the first config.rotary_dim channels of each head by position offset, offset + 1, ...; pairing and rope_theta are the config's.
+ * Outputs "mixed_query" and "key_layer" by name; each may be its input. Source: DeepSpeed apply_rotary_pos_emb; Su et al. 2021 */
+typedef struct tern_apply_rotary_pos_emb_args {
+    tern_tensor mixed_query, key_layer;             /* [B, num_heads, S, D] T */
+    int64_t offset, num_heads;                      /* num_heads 0: those of mixed_query */
+    tern_tensor query_output, key_output;
+} tern_apply_rotary_pos_emb_args;
+TERN_API tern_status tern_apply_rotary_pos_emb_run(tern_op *op, const tern_apply_rotary_pos_emb_args *args);
+
+/* [B, S, H * D] becomes [B, H, S, D]; do_flash_attn pads with zeros: D to 32 (D < 32), 64 (D < 64) or 128, and the S of key and value to 128.
+ * Outputs "query", "key", "value" by name.                                                          Source: DeepSpeed pad_transform (padd_add_transform) */
+typedef struct tern_pad_transform_args {
+    tern_tensor query, key, value;                  /* [B, Sq, H * D], [B, Sk, H * D] */
+    int64_t heads;                                  /* 0: config.heads */
+    bool do_flash_attn;
+    tern_tensor query_output, key_output, value_output;
+} tern_pad_transform_args;
+TERN_API tern_status tern_pad_transform_run(tern_op *op, const tern_pad_transform_args *args);
+
+/* ---- Mixture of experts ---------------------------------------------------------------------------------------------------------------- */
+
+/* output[e,c,m] = sum_s Q[s,e,c] W[s,m]                       Source: DeepSpeed einsum_sec_sm_ecm (GShard's dispatch) */
+typedef struct tern_einsum_sec_sm_ecm_args {
+    tern_tensor Q, W, output;                       /* [s, e, c], [s, m], [e, c, m] T */
+} tern_einsum_sec_sm_ecm_args;
+TERN_API tern_status tern_einsum_sec_sm_ecm_run(tern_op *op, const tern_einsum_sec_sm_ecm_args *args);
+
+/* coef [1, 2M, 1]:    result = residual * coef[:M] + output * coef[M:]        each channel its own
+ * coef [..., 2]:      result = output * coef[t, 0] + residual * coef[t, 1]    each token its own
+ * result ("output" by name) may be output or residual. Products and sum are rounded to T.           Source: DeepSpeed moe_res_matmul; MoE.forward */
+typedef struct tern_moe_res_matmul_args {
+    tern_tensor residual, coef, output;             /* [..., M] T */
+    tern_tensor result;
+} tern_moe_res_matmul_args;
+TERN_API tern_status tern_moe_res_matmul_run(tern_op *op, const tern_moe_res_matmul_args *args);
+
+/* The gates: which experts each token goes to, within each expert's capacity c.
+ *   scores = softmax(logits);  c = max(ceil(s / e * factor), min_capacity), factor = capacity_factor (top1), 2 of it (top2), k of it (topk);
+ *   without drop_tokens c is what the fullest expert has (top1: at most s)
+ *   top1   the best expert, its score as it is; an expert keeps its first c tokens, or with use_rts c drawn by seed
+ *   top2   second choices queue behind all first ones; the scores that stay are divided by their sum
+ *   topk   drop_policy "probs": an expert keeps the c highest scores, "position": its first c tokens; divided by their sum
+ *   l_aux  e / k * sum_e mean(scores) mean(chosen), k 1 for top1 and top2 (first choices)
+ * Ties go to the lowest expert and the lowest token. exp_counts counts before dropping.
+ * Noise, by seed: noisy_gate_policy RSample (top1) and top2_2nd_expert_sampling (top2) add Gumbel's to the logits that the choice is made by.
+ * Every output is optional; those with c need it known: ask for capacity first, or let the run by names allocate.
+ * Source: DeepSpeed sharded_moe.py; Shazeer et al. 2017; Lepikhin et al. 2020 */
+typedef struct tern_gating_args {
+    tern_tensor logits;                             /* [s, e] T or f32 */
+    tern_tensor used_token;                         /* [s] i64 or i32, 0: the token goes nowhere; top1 alone, optional */
+    int64_t k;                                      /* topk alone */
+    double capacity_factor;                         /* 1 by name */
+    int64_t min_capacity;                           /* 1 by name */
+    bool keep_tokens;                               /* option drop_tokens = false */
+    bool first_come;                                /* option use_rts = false; top1 */
+    int noisy_gate_policy;                          /* TERN_NOISE_NONE or TERN_NOISE_RSAMPLE; top1 */
+    bool top2_2nd_expert_sampling;                  /* top2; false by name */
+    int drop_policy;                                /* 0 "probs", 1 "position"; topk */
+    int64_t seed;
+    tern_tensor l_aux, capacity;                    /* [1] T, [1] i64 */
+    tern_tensor combine_weights, dispatch_mask;     /* [s, e, c] T, [s, e, c] u8 */
+    tern_tensor exp_counts;                         /* [e] i64 */
+    tern_tensor indices, locations, gates;          /* the same routes, sparse: [k, s] i32 (-1: dropped), [k, s] i32, [k, s] f32 */
+} tern_gating_args;
+typedef tern_gating_args tern_top1gating_args, tern_top2gating_args, tern_topkgating_args;
+TERN_API tern_status tern_top1gating_run(tern_op *op, const tern_top1gating_args *args);
+TERN_API tern_status tern_top2gating_run(tern_op *op, const tern_top2gating_args *args);
+TERN_API tern_status tern_topkgating_run(tern_op *op, const tern_topkgating_args *args);
+
+/* ---- DeepSpeed's int8 weights ---------------------------------------------------------------------------------------------------------- */
+
+/* scale[g] = absmax / 128 over N / G rows (1 where absmax is 0), q = clamp(rint(w / scale), -128, 127).   Source: DeepSpeed GroupQuantizer */
+typedef struct tern_quantize_args {
+    tern_tensor weight;                             /* [N, K] T or f32 */
+    int64_t num_groups;                             /* 0: N / group_size */
+    int64_t group_size;                             /* rows; 1 by name */
+    tern_tensor q, scale;                           /* [N, K] i8, [G] f32 */
+} tern_quantize_args;
+TERN_API tern_status tern_quantize_run(tern_op *op, const tern_quantize_args *args);
+
+/* output = round_to_f16(scale[g] * weight)                    Source: DeepSpeed dequantize.cu */
+typedef struct tern_dequantize_args {
+    tern_tensor weight, weight_scale;               /* [N, K] i8, f32 [G] */
+    int64_t groups;                                 /* 0: those of weight_scale, else they must be as many */
+    tern_tensor output;                             /* [N, K] f16 */
+} tern_dequantize_args;
+TERN_API tern_status tern_dequantize_run(tern_op *op, const tern_dequantize_args *args);
 
 #endif

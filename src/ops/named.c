@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/nearest.h"
+#include "ops/config_fields.h"
 #include "ops/ops.h"
 
 static bool is_output(const op_arg *arg)
@@ -16,6 +17,23 @@ static const op_arg *find_arg(const op_desc *desc, const char *name, bool output
     for (const op_arg *arg = desc->args; arg->name; arg++)
         if (is_output(arg) == output && !strcmp(arg->name, name)) return arg;
     return NULL;
+}
+
+static const char *name_at(const tern_op *op, bool output, size_t i)
+{
+    for (const op_arg *arg = op->desc->args; arg->name; arg++)
+        if (is_output(arg) == output && i-- == 0) return arg->name;
+    return NULL;
+}
+
+const char *tern_op_input_name(const tern_op *op, size_t i)
+{
+    return name_at(op, false, i);
+}
+
+const char *tern_op_output_name(const tern_op *op, size_t i)
+{
+    return name_at(op, true, i);
 }
 
 static tern_status unknown_tensor(tern_op *op, const char *name, bool output)
@@ -85,7 +103,7 @@ tern_status tern_op_run(tern_op *op, const tern_named_tensor *in, size_t n_in, t
         st = TERN_ERR_MEMORY;
         goto done;
     }
-    if (desc->defaults) memcpy(args, desc->defaults, desc->args_size);
+    if (op->defaults || desc->defaults) memcpy(args, op->defaults ? op->defaults : desc->defaults, desc->args_size);
     bind_cache(op, args);
     TERN_TRY(read_options(op, options_json, args));
     TERN_TRY(put_tensors(op, in, n_in, false, args));
@@ -112,6 +130,66 @@ void tern_outputs_free(tern_named_tensor *out, size_t n_out)
         tern_free(out[i].tensor.data);
         out[i].tensor = (tern_tensor){ 0 };
     }
+}
+
+/* ---- Creation from JSON ---- */
+
+static bool reads_field(const op_desc *desc, const char *name)
+{
+    static const char *const all[] = { "dtype", "compute" };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strcmp(name, all[i])) return true;
+    for (const char *const *f = desc->config; *f; f++)
+        if (!strcmp(name, *f)) return true;
+    return false;
+}
+
+static tern_status unknown_option(tern_ctx *ctx, const op_desc *desc, const char *name)
+{
+    tern_nearest near = { .word = name };
+    for (const char *const *f = desc->config; *f; f++) tern_nearest_offer(&near, *f);
+    for (const field *f = desc->options; f && f->name; f++) tern_nearest_offer(&near, f->name);
+    if (near.best) return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: there is no option \"%s\"; the nearest is \"%s\"", desc->name, name, near.best);
+    return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: there is no option \"%s\"", desc->name, name);
+}
+
+/* Each option goes to the op's args or to the config. */
+static tern_status deal_options(tern_ctx *ctx, const op_desc *desc, const json_t *options, tern_config *config, void *args)
+{
+    void *at;
+    if (!json_is_object(options)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the options are %s, not an object", desc->name, tern_json_kind(options));
+    for (at = json_object_iter((json_t *)options); at; at = json_object_iter_next((json_t *)options, at)) {
+        const char *name = json_object_iter_key(at);
+        const json_t *value = json_object_iter_value(at);
+        const field *own = desc->options ? fields_find(desc->options, name) : NULL;
+        const field *shared = !own ? fields_find(config_fields, name) : NULL;
+        if (!own && (!shared || !reads_field(desc, shared->name))) return unknown_option(ctx, desc, name);
+        tern_status st = field_read(ctx, desc->name, value, own ? own : shared, own ? args : (void *)config);
+        if (st) return st;
+    }
+    return TERN_OK;
+}
+
+tern_status tern_op_create_json(tern_ctx *ctx, const char *name, const tern_config *config, const char *options_json, tern_op **out)
+{
+    tern_status st = TERN_OK;
+    json_t *options = NULL;
+    void *args = NULL;
+    tern_config own = config ? *config : tern_config_default();
+    const op_desc *desc = name ? op_find(name) : NULL;
+    if (!desc || !options_json) return tern_op_create(ctx, name, config, out);
+    args = tern_alloc(ctx, 1, desc->args_size, desc->name);
+    if (!args) return TERN_ERR_MEMORY;
+    if (desc->defaults) memcpy(args, desc->defaults, desc->args_size);
+    TERN_TRY(tern_json_parse(ctx, name, options_json, strlen(options_json), &options));
+    TERN_TRY(deal_options(ctx, desc, options, &own, args));
+    TERN_TRY(tern_op_create(ctx, name, &own, out));
+    (*out)->defaults = args;
+    args = NULL;
+done:
+    json_decref(options);
+    tern_free(args);
+    return st;
 }
 
 tern_status tern_op_bind_workspace(tern_op *op, tern_workspace *workspace)

@@ -65,6 +65,7 @@ struct tern_op {
     tern_config config;
     tern_dtype t;                        /* T */
     float *inv_freq;                     /* owned: rotary angles a position, [rotary_dim / 2] */
+    void *defaults;                      /* owned: what the run by names starts from, an args struct; null: desc->defaults */
     tern_workspace *workspace;           /* borrowed: of the generic run; tern_op_bind_workspace */
 };
 

@@ -114,5 +114,6 @@ void tern_op_free(tern_op *op)
 {
     if (!op) return;
     tern_free(op->inv_freq);
+    tern_free(op->defaults);
     tern_free(op);
 }

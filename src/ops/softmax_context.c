@@ -258,7 +258,7 @@ static tern_status attend(tern_op *op, const context_args *a, const widths *w, c
     at.ldout = context->ld;
     at.scale = (float)(c->attn_scale > 0 ? c->attn_scale : a->norm_factor * a->norm_factor);
     at.softcap = (float)c->attn_softcap;
-    at.causal = c->triangular_masking;
+    at.causal = c->triangular_masking || c->local_attention;
     at.window = c->local_attention ? c->window_size : 0;
     at.slope = a->slope.data;
     at.sink = a->sink.data;
