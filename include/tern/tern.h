@@ -5,6 +5,7 @@
 #include <tern/config.h>
 #include <tern/context.h>
 #include <tern/engine.h>
+#include <tern/layer.h>
 #include <tern/model.h>
 #include <tern/ops.h>
 #include <tern/sampling.h>

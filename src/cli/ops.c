@@ -14,6 +14,8 @@ static void print_text(const char *in_use)
 {
     printf("ops\n");
     for (size_t i = 0; tern_op_name(i); i++) printf("  %-40s%s\n", tern_op_name(i), tern_op_summary(i));
+    printf("primitives, which ops are made of\n");
+    for (size_t i = 0; tern_primitive_name(i); i++) printf("  %-40s%s\n", tern_primitive_name(i), tern_primitive_summary(i));
     printf("types\n ");
     for (size_t i = 0; i < N_TYPES; i++) printf(" %s", compute_types[i]);
     printf("\ninstruction sets\n");
@@ -21,17 +23,23 @@ static void print_text(const char *in_use)
         printf("  %-14s%s\n", tern_isa_name(i), !strcmp(tern_isa_name(i), in_use) ? "in use" : tern_isa_usable(i) ? "usable" : "not on this CPU");
 }
 
+static void print_named(json_out *j, const char *name, const char *summary)
+{
+    out_open(j, NULL, '{');
+    out_word(j, "name", name);
+    out_word(j, "summary", summary);
+    out_close(j);
+}
+
 static void print_json(const char *in_use)
 {
     json_out j = { 0 };
     out_open(&j, NULL, '{');
     out_open(&j, "ops", '[');
-    for (size_t i = 0; tern_op_name(i); i++) {
-        out_open(&j, NULL, '{');
-        out_word(&j, "name", tern_op_name(i));
-        out_word(&j, "summary", tern_op_summary(i));
-        out_close(&j);
-    }
+    for (size_t i = 0; tern_op_name(i); i++) print_named(&j, tern_op_name(i), tern_op_summary(i));
+    out_close(&j);
+    out_open(&j, "primitives", '[');
+    for (size_t i = 0; tern_primitive_name(i); i++) print_named(&j, tern_primitive_name(i), tern_primitive_summary(i));
     out_close(&j);
     out_open(&j, "types", '[');
     for (size_t i = 0; i < N_TYPES; i++) out_word(&j, NULL, compute_types[i]);
