@@ -208,7 +208,7 @@ typedef enum tern_route_score { ROUTE_SOFTMAX, ROUTE_SIGMOID, ROUTE_SOFTMAX_CHOS
 
 /* The k experts of each token: those of the largest f(logits) + choice_bias, ties going to the lowest, largest first; their weights are f(logits), divided by
  * their sum where normalise, times scale. SOFTMAX_CHOSEN: chosen by logits, and f is the softmax over the chosen ones. n_group > 1: only experts of the
- * n_group_used best groups are chosen, the others' scores counting as 0; a group is worth its best expert, or its two best where group_pairs.
+ * n_group_used best groups are chosen; a group is worth its best expert, or its two best where group_pairs.
  * Source: Shazeer et al. 2017; DeepSeek-V2 and V3 (2024) for the groups and the bias. */
 typedef struct tern_route {
     const float *logits, *choice_bias;    /* [n_row, n_expert]; [n_expert] or null */

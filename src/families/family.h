@@ -84,7 +84,7 @@ typedef enum tern_setting {
 
 enum { PLACE_PRE, PLACE_POST, PLACE_BRANCH };
 typedef enum tern_layer_rope { ROPE_GLOBAL, ROPE_LOCAL, ROPE_NONE } tern_layer_rope;
-enum { POS_NONE, POS_ROPE_HALF, POS_ROPE_PAIR, POS_LEARNED, POS_ALIBI };
+enum { POS_NONE, POS_ROPE_HALF, POS_ROPE_PAIR, POS_LEARNED, POS_ALIBI, POS_ALIBI_BF16 };    /* the last: Falcon's, rounded to bf16 and scaled like the scores */
 
 /* One row: a setting is the value of key; where the key is absent it is `set` (key null: always), or the setting `as` divided by `over`'s value
  * (or multiplied by times). Rows of one setting are tried in order. */
@@ -159,6 +159,7 @@ struct tern_spec {
     double value[N_SETTINGS];
     bool scale_by_layer;               /* scores are divided by layer + 1 too (GPT-2's option) */
     bool no_out_norm;                  /* there is no norm behind the last layer */
+    bool one_norm;                     /* a parallel block's MLP takes attention's norm */
     bool *windowed;                    /* [LAYERS] which layers have the window */
     bool *sparse;                      /* [LAYERS] which layers have experts */
     uint8_t *rope_of;                  /* [LAYERS] which rope turns a layer's q and k: a tern_layer_rope */

@@ -17,16 +17,11 @@ static tern_status norm(tern_ctx *ctx, tern_norm_kind kind, const tern_tensor *w
                                                  .dim = dim, .eps = (float)eps });
 }
 
-static tern_weight weight_of(const tern_tensor *w)
-{
-    return (tern_weight){ .data = w->data, .dtype = w->dtype, .out = w->shape[0], .in = w->shape[1], .ld = w->stride[0] };
-}
-
 /* y = x . w^T + bias */
 static tern_status linear(tern_ctx *ctx, const tern_tensor *w, const tern_tensor *bias, tern_dtype compute, tern_act act, int64_t n_row, const float *x, float *y)
 {
     tern_matmul m = { .x = x, .ldx = w->shape[1], .n_row = n_row, .n_part = 1, .act = act, .compute = compute };
-    m.part[0] = (tern_matmul_part){ .w = weight_of(w), .bias = bias->data, .y = y, .ldy = w->shape[0] };
+    m.part[0] = (tern_matmul_part){ .w = tern_weight_of(w), .bias = bias->data, .y = y, .ldy = w->shape[0] };
     return ctx->backend->matmul(ctx, &m);
 }
 

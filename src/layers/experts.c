@@ -18,21 +18,16 @@ void tern_experts_free(tern_experts *e)
     tern_free(e);
 }
 
-static tern_weight weight_of(const tern_tensor *w)
-{
-    return (tern_weight){ .data = w->data, .dtype = w->dtype, .out = w->shape[0], .in = w->shape[1], .ld = w->stride[0] };
-}
-
 /* y = (act(x . gate^T + gate_b) * (x . up^T + up_b)) . down^T + down_b for n rows; h is n rows of the experts' width. */
 static tern_status one_expert(tern_ctx *ctx, const tern_experts *e, const tern_expert *w, const float *x, int64_t n, float *h, float *y)
 {
     tern_status st = TERN_OK;
     int64_t dim = w->down.shape[0], ffn = w->down.shape[1];
     tern_matmul in = { .x = x, .ldx = dim, .n_row = n, .n_part = 2, .act = e->o.act, .gated = true, .compute = e->o.compute };
-    in.part[0] = (tern_matmul_part){ .w = weight_of(&w->gate), .bias = w->gate_b, .y = h, .ldy = ffn };
-    in.part[1] = (tern_matmul_part){ .w = weight_of(&w->up), .bias = w->up_b };
+    in.part[0] = (tern_matmul_part){ .w = tern_weight_of(&w->gate), .bias = w->gate_b, .y = h, .ldy = ffn };
+    in.part[1] = (tern_matmul_part){ .w = tern_weight_of(&w->up), .bias = w->up_b };
     tern_matmul out = { .x = h, .ldx = ffn, .n_row = n, .n_part = 1, .compute = e->o.compute };
-    out.part[0] = (tern_matmul_part){ .w = weight_of(&w->down), .bias = w->down_b, .y = y, .ldy = dim };
+    out.part[0] = (tern_matmul_part){ .w = tern_weight_of(&w->down), .bias = w->down_b, .y = y, .ldy = dim };
     TERN_TRY(ctx->backend->matmul(ctx, &in));
     TERN_TRY(ctx->backend->matmul(ctx, &out));
 done:
@@ -70,7 +65,7 @@ static tern_status add_shared(tern_ctx *ctx, const tern_experts *e, const float 
     TERN_TRY(one_expert(ctx, e, &o->shared, x, n, h, out));
     if (o->shared_score.data) {
         tern_matmul m = { .x = x, .ldx = dim, .n_row = n, .n_part = 1, .act = ACT_SIGMOID, .compute = TERN_F32 };
-        m.part[0] = (tern_matmul_part){ .w = weight_of(&o->shared_score), .y = weight, .ldy = 1 };
+        m.part[0] = (tern_matmul_part){ .w = tern_weight_of(&o->shared_score), .y = weight, .ldy = 1 };
         TERN_TRY(ctx->backend->matmul(ctx, &m));
     }
     TERN_TRY(ctx->backend->combine(ctx, &(tern_combine){ .x = out, .y = y, .slot = slot, .weight = weight, .ldx = dim, .ldy = dim, .n_row = n, .k = 1, .dim = dim, .add = true }));
@@ -99,7 +94,7 @@ tern_status tern_experts_run(tern_ctx *ctx, const tern_experts *e, const tern_te
 
     /* The router multiplies in f32 under every compute type: its choices are discrete. */
     tern_matmul router = { .x = x, .ldx = dim, .n_row = n, .n_part = 1, .compute = TERN_F32 };
-    router.part[0] = (tern_matmul_part){ .w = weight_of(&o->router), .bias = o->router_b, .y = logits, .ldy = o->n_expert };
+    router.part[0] = (tern_matmul_part){ .w = tern_weight_of(&o->router), .bias = o->router_b, .y = logits, .ldy = o->n_expert };
     TERN_TRY(b->matmul(ctx, &router));
     TERN_TRY(b->route(ctx, &(tern_route){ .logits = logits, .choice_bias = o->choice_bias, .n_row = n, .n_expert = o->n_expert, .k = o->k, .n_group = o->n_group,
                                           .n_group_used = o->n_group_used, .score = o->score, .normalise = o->normalise, .group_pairs = o->group_pairs,

@@ -38,9 +38,32 @@ void tern_experts_free(tern_experts *experts);
 /* y[..., dim] = sum of weight * expert(x) (+ the shared one), f32 both. */
 tern_status tern_experts_run(tern_ctx *ctx, const tern_experts *experts, const tern_tensor *x, tern_tensor *y);
 
-/* tern_transformer_layer_create with experts instead of the MLP (null: the MLP). experts is borrowed. */
+/* The projection of multi-head latent attention (latent.c has its formula). q_a without data: q comes straight from the input. */
+typedef struct tern_latent {
+    int64_t n_head, plain_dim, turned_dim, value_dim, kv_rank;
+    tern_tensor q_a, q_a_norm, q_b;        /* [q_rank, dim], [q_rank], [n_head * (plain + turned), q_rank or dim] */
+    tern_tensor kv_a, kv_a_norm, kv_b;     /* [kv_rank + turned, dim], [kv_rank], [n_head * (plain + value), kv_rank] */
+    const float *q_a_b, *kv_a_b;           /* biases; null: none */
+    tern_dtype compute;
+} tern_latent;
+
+/* qkv [..., n_head * (2 (plain + turned) + value)] of x [..., dim], f32 both. */
+tern_status tern_latent_run(tern_ctx *ctx, const tern_latent *latent, const tern_tensor *x, tern_tensor *qkv);
+
+/* What stands in a layer in the place of DeepSpeed's parts; borrowed, null: nothing. */
+typedef struct tern_block_parts {
+    const tern_experts *experts;           /* instead of the MLP */
+    const tern_latent *latent;             /* instead of the projection of q, k and v */
+} tern_block_parts;
+
+/* tern_transformer_layer_create with other parts. */
 tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const tern_layer_weights *weights, const tern_layer_extras *extras,
-                              const tern_experts *experts, const tern_comm *comm, tern_transformer_layer **out);
+                              const tern_block_parts *parts, const tern_comm *comm, tern_transformer_layer **out);
+
+static inline tern_weight tern_weight_of(const tern_tensor *w)
+{
+    return (tern_weight){ .data = w->data, .dtype = w->dtype, .out = w->shape[0], .in = w->shape[1], .ld = w->stride[0] };
+}
 
 /* The first end: y[i,:] = n(scale * token[id[i],:] [. project^T] + position[pos[i] + offset,:] + type[type_id[i],:]); null tables add nothing. */
 typedef struct tern_embedding {

@@ -18,7 +18,7 @@ struct tern_transformer_layer {
     tern_layer_weights w;
     tern_layer_extras extras;
     const tern_comm *comm;
-    const tern_experts *experts;  /* instead of the MLP; null: none */
+    tern_block_parts parts;
     wiring wiring;
     int64_t head_dim, value_dim, n_kv_head, qkv_width, context_width;
     double norm_factor;
@@ -33,7 +33,7 @@ static bool given(tern_tensor t)
 static wiring wiring_of(const tern_transformer_layer *l)
 {
     bool branches = given(l->w.post_attn_w) || given(l->w.post_mlp_w) || l->extras.no_input_norm || l->extras.residual_scale != 0;
-    if (branches || l->experts) return BRANCHES;
+    if (branches || l->parts.experts) return BRANCHES;
     if (!l->config.mlp_after_attn) return PARALLEL;
     return l->config.pre_layer_norm ? PRE_NORM : POST_NORM;
 }
@@ -68,7 +68,7 @@ done:
 }
 
 tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const tern_layer_weights *weights, const tern_layer_extras *extras,
-                              const tern_experts *experts, const tern_comm *comm, tern_transformer_layer **out)
+                              const tern_block_parts *parts, const tern_comm *comm, tern_transformer_layer **out)
 {
     tern_status st = TERN_OK;
     tern_transformer_layer *l = NULL;
@@ -81,14 +81,14 @@ tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const te
     if (extras) l->extras = *extras;
     if (config->bigscience_bloom) l->extras.qkv_interleaved = true;
     l->comm = comm ? comm : tern_comm_single();
-    l->experts = experts;
+    if (parts) l->parts = *parts;
     l->wiring = wiring_of(l);
     if (config->mp_size != l->comm->size) {
         st = tern_fail(ctx, TERN_ERR_ARGUMENT, "transformer layer: mp_size is %lld and the communicator has %d ranks", (long long)config->mp_size, l->comm->size);
         goto done;
     }
-    if (l->comm->size > 1 && l->wiring == BRANCHES) {
-        st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "transformer layer: mp_size %d with norms or scales of the branches, or with experts", l->comm->size);
+    if (l->comm->size > 1 && (l->wiring == BRANCHES || l->parts.latent)) {
+        st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "transformer layer: mp_size %d with norms or scales of the branches, experts or latent attention", l->comm->size);
         goto done;
     }
     l->local.heads = config->heads / config->mp_size;
@@ -173,6 +173,35 @@ static tern_status additive_mask(tern_transformer_layer *l, const tern_tensor *m
     return TERN_OK;
 }
 
+static tern_status norm(tern_transformer_layer *l, const tern_tensor *x, const tern_tensor *gamma, const tern_tensor *beta, tern_tensor *y)
+{
+    if (l->config.norm_type == TERN_NORM_RMS) return tern_rms_norm_run(l->norm, &(tern_rms_norm_args){ .input = *x, .gamma = *gamma, .output = *y });
+    return tern_layer_norm_run(l->norm, &(tern_layer_norm_args){ .input = *x, .gamma = *gamma, .beta = *beta, .output = *y });
+}
+
+/* q, k and v of the input, behind its norm where there is one. normed (without data: not wanted) receives the normed input. */
+static tern_status project(tern_transformer_layer *l, const tern_tensor *x, tern_tensor *qkv, tern_tensor *normed)
+{
+    tern_status st = TERN_OK;
+    const tern_layer_weights *w = &l->w;
+    if (l->parts.latent) {
+        tern_tensor n = rows_like(l, x, l->config.hidden_size);
+        if (!n.data) return TERN_ERR_MEMORY;
+        TERN_TRY(norm(l, x, &w->norm_w, &w->norm_b, &n));
+        TERN_TRY(tern_latent_run(l->ctx, l->parts.latent, &n, qkv));
+    } else if (l->wiring == POST_NORM || l->extras.no_input_norm) {
+        TERN_TRY(tern_linear_run(l->project_in, &(tern_linear_args){
+            .input = *x, .weight = w->attn_qkvw, .weight_k = w->attn_kw, .weight_v = w->attn_vw, .weight_scale = w->attn_qkvw_scale,
+            .bias = w->attn_qkvb, .bias_k = w->attn_kb, .bias_v = w->attn_vb, .output = *qkv }));
+    } else {
+        TERN_TRY(tern_qkv_gemm_run(l->project_in, &(tern_qkv_gemm_args){
+            .input = *x, .weight = w->attn_qkvw, .weight_k = w->attn_kw, .weight_v = w->attn_vw, .weight_scale = w->attn_qkvw_scale,
+            .bias = w->attn_qkvb, .bias_k = w->attn_kb, .bias_v = w->attn_vb, .gamma = w->norm_w, .beta = w->norm_b, .output = *qkv, .inp_norm = *normed }));
+    }
+done:
+    return st;
+}
+
 /* a = attn(n(x)) Wo [+ bo where the wiring adds it here]; normed: n(x). */
 static tern_status attention(tern_transformer_layer *l, const tern_transformer_layer_args *args, tern_tensor *a, tern_tensor *normed)
 {
@@ -181,20 +210,11 @@ static tern_status attention(tern_transformer_layer *l, const tern_transformer_l
     const tern_tensor *x = &args->input;
     tern_tensor mask, qkv = rows_like(l, x, l->qkv_width), context = rows_like(l, x, l->context_width);
     bool want_normed = l->wiring == PARALLEL && !given(w->attn_nw);
-    if (want_normed) *normed = rows_like(l, x, l->config.hidden_size);
+    *normed = want_normed ? rows_like(l, x, l->config.hidden_size) : (tern_tensor){ 0 };
     *a = rows_like(l, x, l->config.hidden_size);
     if (!qkv.data || !context.data || !a->data || (want_normed && !normed->data)) return TERN_ERR_MEMORY;
 
-    if (l->wiring == POST_NORM || l->extras.no_input_norm) {
-        TERN_TRY(tern_linear_run(l->project_in, &(tern_linear_args){
-            .input = *x, .weight = w->attn_qkvw, .weight_k = w->attn_kw, .weight_v = w->attn_vw, .weight_scale = w->attn_qkvw_scale,
-            .bias = w->attn_qkvb, .bias_k = w->attn_kb, .bias_v = w->attn_vb, .output = qkv }));
-    } else {
-        TERN_TRY(tern_qkv_gemm_run(l->project_in, &(tern_qkv_gemm_args){
-            .input = *x, .weight = w->attn_qkvw, .weight_k = w->attn_kw, .weight_v = w->attn_vw, .weight_scale = w->attn_qkvw_scale,
-            .bias = w->attn_qkvb, .bias_k = w->attn_kb, .bias_v = w->attn_vb, .gamma = w->norm_w, .beta = w->norm_b, .output = qkv,
-            .inp_norm = want_normed ? *normed : (tern_tensor){ 0 } }));
-    }
+    TERN_TRY(project(l, x, &qkv, normed));
     if (l->extras.qkv_interleaved) {
         tern_tensor apart = rows_like(l, x, l->qkv_width);
         if (!apart.data) return TERN_ERR_MEMORY;
@@ -220,16 +240,10 @@ done:
 static tern_status plain_mlp(tern_transformer_layer *l, const tern_tensor *n, tern_tensor *m)
 {
     const tern_layer_weights *w = &l->w;
-    if (l->experts) return tern_experts_run(l->ctx, l->experts, n, m);
+    if (l->parts.experts) return tern_experts_run(l->ctx, l->parts.experts, n, m);
     return tern_gelu_gemm_run(l->mlp, &(tern_gelu_gemm_args){
         .input = *n, .weight = w->inter_w, .weight_gate = w->gate_w, .weight_out = w->output_w, .weight_scale = w->inter_w_scale,
         .weight_out_scale = w->output_w_scale, .bias = w->inter_b, .bias_gate = w->gate_b, .output = *m });
-}
-
-static tern_status norm(tern_transformer_layer *l, const tern_tensor *x, const tern_tensor *gamma, const tern_tensor *beta, tern_tensor *y)
-{
-    if (l->config.norm_type == TERN_NORM_RMS) return tern_rms_norm_run(l->norm, &(tern_rms_norm_args){ .input = *x, .gamma = *gamma, .output = *y });
-    return tern_layer_norm_run(l->norm, &(tern_layer_norm_args){ .input = *x, .gamma = *gamma, .beta = *beta, .output = *y });
 }
 
 /* Sums x over the ranks, through f32 where T is another type. */

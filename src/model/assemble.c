@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/dtype.h"
 #include "base/memory.h"
 #include "model/internal.h"
 
@@ -92,17 +93,40 @@ static tern_layer_weights weights_of(const tern_model *m, const tern_model_layer
     };
 }
 
-/* Alibi's slope of each head: 2^-(max i / P) for i = 1 .. P, P the largest power of two within the heads; the others take every other step of 2 P.
+/* Alibi's slope of a head: 2^-(max i / P) for i = 1 .. P, P the largest power of two within the heads; the others take every other step of 2 P.
  * Source: Press et al. 2022 and its reference code. */
+static float slope_of(const tern_spec *s, int64_t head)
+{
+    int64_t n = tern_get(s, S_HEADS), p = 1;
+    double max = s->value[S_ALIBI_MAX];
+    while (2 * p <= n) p *= 2;
+    return (float)(head < p ? exp2(-max * (double)(head + 1) / (double)p) : exp2(-max * (double)(2 * (head - p) + 1) / (double)(2 * p)));
+}
+
 static tern_status make_slopes(tern_model *m, tern_tensor *out)
 {
-    int64_t n = tern_get(m->spec, S_HEADS), p = 1;
-    double max = m->spec->value[S_ALIBI_MAX];
+    int64_t n = tern_get(m->spec, S_HEADS);
     float *slope = tern_model_own(m, (size_t)n * sizeof *slope, "slopes");
     if (!slope) return TERN_ERR_MEMORY;
-    while (2 * p <= n) p *= 2;
-    for (int64_t h = 0; h < n; h++) slope[h] = (float)(h < p ? exp2(-max * (double)(h + 1) / (double)p) : exp2(-max * (double)(2 * (h - p) + 1) / (double)(2 * p)));
+    for (int64_t h = 0; h < n; h++) slope[h] = slope_of(m->spec, h);
     *out = tern_tensor_of(slope, TERN_F32, 1, &n);
+    return TERN_OK;
+}
+
+static float bf16(float f)
+{
+    return tern_f32_from_bf16(tern_bf16_from_f32(f));
+}
+
+/* Falcon's alibi: slope, position and product are rounded to bf16, and the sum with the scores is scaled. Source: Hugging Face build_alibi_tensor. */
+static tern_status make_rounded_alibi(tern_model *m)
+{
+    int64_t n = tern_get(m->spec, S_HEADS), keys = tern_get(m->spec, S_MAX_POS), shape[2] = { n, keys };
+    float *alibi = tern_model_own(m, (size_t)(n * keys) * sizeof *alibi, "alibi"), scale = 1 / sqrtf((float)tern_get(m->spec, S_HEAD_DIM));
+    if (!alibi) return TERN_ERR_MEMORY;
+    for (int64_t h = 0; h < n; h++)
+        for (int64_t j = 0; j < keys; j++) alibi[h * keys + j] = bf16(bf16(slope_of(m->spec, h)) * bf16((float)j)) * scale;
+    m->alibi = tern_tensor_of(alibi, TERN_F32, 2, shape);
     return TERN_OK;
 }
 
@@ -110,7 +134,7 @@ static tern_status check_layer(const tern_model *m, const tern_model_layer *l, i
 {
     const tern_tensor *w = l->slot;
     const char *lacks = NULL;
-    if (!given(w[W_QKV]) && !(given(w[W_Q]) && given(w[W_K]) && given(w[W_V]))) lacks = "a projection of q, k and v";
+    if (!given(w[W_KV_A]) && !given(w[W_QKV]) && !(given(w[W_Q]) && given(w[W_K]) && given(w[W_V]))) lacks = "a projection of q, k and v";
     else if (!given(w[W_O])) lacks = "an output projection of attention";
     else if (!m->spec->sparse[layer] && !(given(w[W_DOWN]) && (given(w[W_UP]) || given(w[W_GATE_UP])))) lacks = "an MLP";
     if (!lacks) return TERN_OK;
@@ -154,12 +178,23 @@ static tern_status create_experts(tern_model *m, tern_model_layer *l)
         .shared = expert_of(w[W_SHARED_GATE], w[W_SHARED_UP], w[W_SHARED_DOWN]), .shared_score = w[W_SHARED_SCORE] }, &l->experts);
 }
 
+static tern_latent latent_of(const tern_model *m, const tern_model_layer *l)
+{
+    const tern_spec *s = m->spec;
+    const tern_tensor *w = l->slot;
+    int64_t turned = tern_get(s, S_ROPE_HEAD_DIM);
+    return (tern_latent){ .n_head = tern_get(s, S_HEADS), .plain_dim = tern_get(s, S_HEAD_DIM) - turned, .turned_dim = turned, .value_dim = tern_get(s, S_VALUE_DIM),
+                          .kv_rank = tern_get(s, S_KV_RANK), .q_a = w[W_Q_A], .q_a_norm = w[W_Q_A_NORM], .q_b = w[W_Q], .kv_a = w[W_KV_A], .kv_a_norm = w[W_KV_A_NORM],
+                          .kv_b = w[W_KV_B], .q_a_b = w[W_Q_A_B].data, .kv_a_b = w[W_KV_A_B].data, .compute = m->compute };
+}
+
 static tern_status create_layers(tern_model *m)
 {
     tern_status st = TERN_OK;
     const tern_spec *s = m->spec;
     tern_tensor slope = { 0 };
     if (tern_get(s, S_POSITION) == POS_ALIBI) TERN_TRY(make_slopes(m, &slope));
+    if (tern_get(s, S_POSITION) == POS_ALIBI_BF16) TERN_TRY(make_rounded_alibi(m));
     for (int64_t i = 0; i < tern_get(s, S_LAYERS); i++) {
         tern_model_layer *l = &m->layers[i];
         TERN_TRY(check_layer(m, l, i));
@@ -167,9 +202,11 @@ static tern_status create_layers(tern_model *m)
         tern_layer_weights w = weights_of(m, l);
         w.slope = slope;
         if (s->sparse[i]) TERN_TRY(create_experts(m, l));
+        l->latent = latent_of(m, l);
         tern_layer_extras extras = { .qkv_interleaved = tern_get(s, S_INTERLEAVED), .no_input_norm = tern_get(s, S_PLACE) == PLACE_BRANCH,
                                      .residual_scale = s->value[S_RESIDUAL_SCALE] };
-        TERN_TRY(tern_block_create(m->ctx, &config, &w, &extras, l->experts, NULL, &l->layer));
+        tern_block_parts parts = { .experts = l->experts, .latent = l->latent.kv_a.data ? &l->latent : NULL };
+        TERN_TRY(tern_block_create(m->ctx, &config, &w, &extras, &parts, NULL, &l->layer));
     }
 done:
     return st;

@@ -50,7 +50,7 @@ static tern_status run_layers(tern_model *m, const tern_step *step, const int32_
         const angles *a = s->rope_of[l] == ROPE_LOCAL ? &local : &global;
         TERN_TRY(tern_transformer_layer_run(m->layers[l].layer, &(tern_transformer_layer_args){
             .input = tern_tensor_of(*x, TERN_F32, 3, shape), .output = tern_tensor_of(*y, TERN_F32, 3, shape),
-            .layer = step->kv->n_layer == 1 ? 0 : l, .kv = step->kv, .batch = step->batch, .cos = a->cos, .sin = a->sin }));
+            .layer = step->kv->n_layer == 1 ? 0 : l, .kv = step->kv, .batch = step->batch, .alibi = m->alibi, .cos = a->cos, .sin = a->sin }));
         float *swap = *x;
         *x = *y;
         *y = swap;

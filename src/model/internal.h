@@ -18,6 +18,7 @@ typedef struct tern_model_layer {
     tern_tensor slot[N_SLOTS];
     tern_tensor *expert[N_SLOTS];         /* [EXPERTS] of the slots that are counted by {e}; null: none */
     tern_experts *experts;
+    tern_latent latent;                   /* kv_a without data: none */
     tern_transformer_layer *layer;
 } tern_model_layer;
 
@@ -32,6 +33,7 @@ struct tern_model {
     tern_model_layer *layers;
     tern_embedding embedding;
     tern_head head;
+    tern_tensor alibi;                    /* [heads, max_tokens] where alibi is no plain slope; without data: none */
     tern_dtype stored, compute, kv;
     uint64_t random_state;
     bool random;

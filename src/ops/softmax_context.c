@@ -145,6 +145,18 @@ static score_shape scores_of(const tern_op *op, const context_args *a, const wid
     return (score_shape){ .n_seq = op_dim(d, 'b'), .n_head = w->heads, .n_row = op_dim(d, 's'), .n_key = longest(a, d), .mp_size = op->config.mp_size, .head_offset = a->head_offset };
 }
 
+/* A ragged batch takes no mask, and alibi as [heads, keys] that serves every sequence. */
+static tern_status check_ragged(tern_op *op, const context_args *a, const widths *w)
+{
+    if (a->attn_mask.data) return op_fail(op, TERN_ERR_UNSUPPORTED, "attn_mask with a ragged batch");
+    if (!a->alibi.data) return TERN_OK;
+    if (a->alibi.rank != 2 || a->alibi.dtype != TERN_F32 || a->alibi.shape[0] != w->heads) return op_fail(op, TERN_ERR_SHAPE, "alibi with a ragged batch must be f32 [%lld, keys]", (long long)w->heads);
+    for (int32_t s = 0; s < a->batch->n_seq; s++)
+        if (a->batch->past[s] + a->batch->n_tok[s] > a->alibi.shape[1])
+            return op_fail(op, TERN_ERR_LIMIT, "alibi has %lld keys, and a sequence %d", (long long)a->alibi.shape[1], (int)(a->batch->past[s] + a->batch->n_tok[s]));
+    return TERN_OK;
+}
+
 static tern_status check(tern_op *op, const void *args, op_dims *d)
 {
     const context_args *a = args;
@@ -156,10 +168,7 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     if (!isfinite(a->norm_factor) || a->norm_factor <= 0) return op_fail(op, TERN_ERR_ARGUMENT, "norm_factor is %g, not above 0", a->norm_factor);
     if (op->config.rotary_dim > w.key) return op_fail(op, TERN_ERR_ARGUMENT, "rotary_dim %lld is larger than a head's %lld", (long long)op->config.rotary_dim, (long long)w.key);
     TERN_TRY(check_extras(op, a, &w, d));
-    if (a->kv) {
-        if (a->attn_mask.data || a->alibi.data) return op_fail(op, TERN_ERR_UNSUPPORTED, "%s with a ragged batch", a->attn_mask.data ? "attn_mask" : "alibi");
-        return TERN_OK;
-    }
+    if (a->kv) return check_ragged(op, a, &w);
     if (!a->workspace) return op_fail(op, TERN_ERR_ARGUMENT, "workspace is missing");
     TERN_TRY(check_cache(op, a, &w, d));
     score_shape shape = scores_of(op, a, &w, d);
@@ -263,7 +272,9 @@ static tern_status attend(tern_op *op, const context_args *a, const widths *w, c
     at.slope = a->slope.data;
     at.sink = a->sink.data;
     at.round = op->t;
-    if (a->attn_mask.data || a->alibi.data) {
+    if (a->kv && a->alibi.data) {
+        at.alibi = (tern_score_bias){ .data = a->alibi.data, .stride_head = a->alibi.shape[1] };
+    } else if (a->attn_mask.data || a->alibi.data) {
         score_shape shape = scores_of(op, a, w, d);
         TERN_TRY(scores_mask(op, &shape, &a->attn_mask, &at.mask));
         TERN_TRY(scores_alibi(op, &shape, &a->alibi, &at.alibi));

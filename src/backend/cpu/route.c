@@ -29,7 +29,7 @@ static float group_worth(const tern_route *r, const float *choice, int64_t n)
     return choice[first] + second;
 }
 
-/* Scores of the groups that are not among the n_group_used best count as 0; of equals the lower group is better. worth: [n_group]. */
+/* Nobody is chosen from the groups that are not among the n_group_used best; of equals the lower group is better. worth: [n_group]. */
 static void keep_best_groups(const tern_route *r, float *choice, float *worth)
 {
     int64_t size = r->n_expert / r->n_group;
@@ -37,7 +37,7 @@ static void keep_best_groups(const tern_route *r, float *choice, float *worth)
     for (int64_t g = 0; g < r->n_group; g++) {
         int64_t better = 0;
         for (int64_t h = 0; h < r->n_group; h++) better += worth[h] > worth[g] || (worth[h] == worth[g] && h < g);
-        for (int64_t i = 0; better >= r->n_group_used && i < size; i++) choice[g * size + i] = 0;
+        for (int64_t i = 0; better >= r->n_group_used && i < size; i++) choice[g * size + i] = -INFINITY;
     }
 }
 
