@@ -29,6 +29,7 @@ static const row rows[] = {
     { 4, 2, 16, 16, TERN_F32, 1, { 0 }, { 40 }, .causal = true, .window = 39, .why = "a window one key short" },
     { 4, 2, 16, 16, TERN_F32, 1, { 0 }, { 40 }, .causal = true, .window = 41, .why = "a window one key long" },
     { 4, 2, 16, 16, TERN_F32, 2, { 600, 10 }, { 70, 70 }, .causal = true, .window = 100, .why = "a window that skips whole blocks" },
+    { 6, 1, 16, 16, TERN_F32, 2, { 1000, 30 }, { 1, 2 }, .causal = true, .window = 300, .why = "a decode step whose first blocks are out of reach" },
     { 4, 2, 16, 16, TERN_F32, 1, { 0 }, { 70 }, .causal = true, .window = 1, .why = "a window of the token itself" },
     { 4, 2, 16, 16, TERN_F32, 1, { 0 }, { 300 }, .causal = false, .window = 20, .why = "a window without a causal limit" },
     { 4, 2, 32, 32, TERN_F32, 1, { 250 }, { 20 }, .causal = true, .softcap = 2, .why = "soft capping" },

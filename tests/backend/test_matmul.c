@@ -131,7 +131,7 @@ static void make(problem *p, setup u)
     }
     for (int i = 0; i < p->n_part; i++) {
         make_weight(p, i);
-        if (biased && i != 1) p->bias[i] = rig_floats((size_t)p->u.s->out[i], 1);
+        if (biased && (gated || i != 1)) p->bias[i] = rig_floats((size_t)p->u.s->out[i], 1);
         p->want[i] = calloc((size_t)(u.s->n_row * p->ldy) + 1, sizeof(double));
         p->slack[i] = calloc((size_t)(u.s->n_row * p->ldy) + 1, sizeof(double));
     }
@@ -182,8 +182,10 @@ static void check(tern_ctx *ctx, const problem *p, float *y[3])
         for (int64_t r = 0; r < p->u.s->n_row; r++)
             for (int64_t o = 0; o < p->ldy; o++) {
                 size_t at = (size_t)(r * p->ldy + o);
-                if (o < p->u.s->out[i]) rig_near(ctx, p->u.why, at, y[i][at], p->want[i][at], p->slack[i][at]);
-                else if (y[i][at] != UNTOUCHED) fail_msg("%s: element %zu beyond the outputs is written", p->u.why, at);
+                if (o < p->u.s->out[i]) {
+                    rig_near(ctx, p->u.why, at, y[i][at], p->want[i][at], p->slack[i][at]);
+                    if (y[i][at] != (float)rig_round(p->u.round, y[i][at])) fail_msg("%s: element %zu is not rounded", p->u.why, at);
+                } else if (y[i][at] != UNTOUCHED) fail_msg("%s: element %zu beyond the outputs is written", p->u.why, at);
             }
 }
 
@@ -366,6 +368,35 @@ static void test_steady(void **state)
     unmake(&p);
 }
 
+/* Where the roundings stand, by numbers that fall differently: in bf16 1 + 2^-8 is a tie that goes to 1, 1 + 2^-7 a number. */
+static void test_stages(void **state)
+{
+    static const struct {
+        float sum, bias, gate_bias, residual, want;
+        bool gated;
+        const char *why;
+    } stages[] = {
+        { 1 + 0x1p-8f, 0, 0, 0, 1, false, "the sum is rounded" },
+        { 1 + 0x1p-8f, 0x1p-8f, 0, 0, 1, false, "the sum before the bias, and after it" },
+        { 1 + 0x1p-8f, 0, 0, 0x1p-8f, 1, false, "the sum before the residual, and after it" },
+        { 1 + 0x1p-8f, 0x1p-8f, 0x1p-8f, 0, 1, true, "gate and value each on their own" },
+        { 1 + 0x1p-7f, 0, 0, 0x1p-6f, 1 + 0x1p-5f, true, "the product before the residual, and after it" },
+    };
+    tern_ctx *ctx;
+    (void)state;
+    RIG_EACH(ctx)
+        for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+            float x[] = { 1, stages[i].sum - 1 }, w[] = { 1, 1 }, y = 0;
+            tern_weight weight = { .data = w, .dtype = TERN_F32, .out = 1, .in = 2, .ld = 2 };
+            tern_matmul m = { .x = x, .ldx = 2, .n_row = 1, .n_part = stages[i].gated ? 2 : 1, .gated = stages[i].gated, .act = stages[i].gated ? ACT_RELU : ACT_NONE, .round = TERN_BF16 };
+            m.part[0] = (tern_matmul_part){ weight, stages[i].gated ? &stages[i].gate_bias : &stages[i].bias, &y, 1 };
+            m.part[1] = (tern_matmul_part){ weight, &stages[i].bias, NULL, 1 };
+            m.residual = stages[i].residual != 0 ? &stages[i].residual : NULL;
+            assert_int_equal(ctx->backend->matmul(ctx, &m), TERN_OK);
+            if (y != stages[i].want) fail_msg("%s (%s): %.9g, not %.9g", stages[i].why, rig_name(ctx), y, stages[i].want);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_epilogues),
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_steady),
+        cmocka_unit_test(test_stages),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

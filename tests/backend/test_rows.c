@@ -347,6 +347,7 @@ static void test_experts(void **state)
     for (int r = 0; r < N_SLOT; r++) token[r] = (int32_t)rig_below(N_TOKEN + 1) - 1;
     for (int r = 0; r < N_TOKEN * K; r++) slot[r] = (int32_t)rig_below(N_SLOT + 9) - 9 < 0 ? -1 : (int32_t)rig_below(N_SLOT);
     slot[0] = slot[1] = slot[2] = -1;
+    slot[3] = 0;
     for (int form = 0; form < 6; form++) {
         tern_dtype type = rounds[form % 3];
         float *one = NULL;
