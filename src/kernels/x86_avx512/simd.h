@@ -35,6 +35,13 @@ INLINE __m512 load_some(__mmask16 m, const float *p)
     return _mm512_maskz_loadu_ps(m, p);
 }
 
+/* v, held in a register: without this the compiler reads it from memory again for each of its uses. */
+INLINE __m512 held(__m512 v)
+{
+    __asm__("" : "+v"(v));
+    return v;
+}
+
 /* The types that widen to f32 as they are loaded. Each is a constant where it is used, so the choice is made by the compiler. */
 typedef enum stored { STORED_F32, STORED_BF16, STORED_F16 } stored;
 

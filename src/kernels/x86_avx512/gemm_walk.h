@@ -1,0 +1,147 @@
+/* The walk of y = x w^T that all types share: which tile comes when, what is packed, what is fetched ahead. Included by the gemm files of
+ * this folder and of those that build on it: a file gives its step along k and its packing, and everything is inlined around them.
+ *
+ *              k_block                     A tile is 3 rows of x by 8 rows of w, 24 sums of 16 lanes. One output is summed so, whatever
+ *        +------+------+----               tile it lies in: k in blocks of k_block; a block in the lanes, as the step has it; the lanes
+ *   8    | panel|      |         w         by one tree; the blocks one after the other. That order depends on k alone.
+ *        +------+------+----               Many rows: eight rows of a block of w are packed into an aligned panel of 24 KiB, which stays
+ *        +------+------+----               in the first cache while the rows of x pass by; M_BLOCK of those stay in the second one.
+ *   3    |      |      |         x         Up to 3 rows: w streams by once, as it is stored, eight rows at a time over the whole of k. */
+#ifndef TERN_KERNELS_X86_AVX512_GEMM_WALK_H
+#define TERN_KERNELS_X86_AVX512_GEMM_WALK_H
+
+#include <stdalign.h>
+#include <stdbool.h>
+
+#include "kernels/x86_avx512/simd.h"
+
+enum { TILE_M = 3, TILE_N = 8, M_BLOCK = 256, PANEL_BYTES = 24576, AHEAD = 512 };
+
+/* What one tile works on. x's leading dimension is in bytes, so that the walk knows no types. */
+typedef struct tile_job {
+    float *y;
+    size_t ldy;
+    const char *x;               /* rows, from the block's first k on */
+    size_t ldx;
+    const char *row[TILE_N];     /* of w, from the block's first k on; beyond the last row, that one again */
+    const char *panel;           /* the same rows packed */
+    size_t n, k_len;             /* outputs of a row that are wanted; length of the block */
+    bool first;                  /* the block's sums are stored; those of later blocks are added */
+    const char *ahead;           /* packed: n_ahead rows of w that are wanted next, fetched while this tile goes on */
+    size_t n_ahead, ldw;
+    size_t turn, after_turn;     /* stored: the fetch runs AHEAD bytes before the row; from k = turn on, after_turn, into the next tile's */
+} tile_job;
+
+/* Adds to sum[i][j] the products of x's row i and w's row j at [k, k + step), or at [k, k_len) where not whole. */
+typedef void step_fn(int tm, bool packed, __m512 sum[TILE_M][TILE_N], const tile_job *t, size_t k, bool whole);
+
+/* Copies k_len numbers of eight rows into the panel as the step wants them, zeros up to a whole step. */
+typedef void pack_fn(char *panel, const char *const row[TILE_N], size_t k_len);
+
+typedef struct gemm_kind {
+    size_t x_bytes, w_bytes, step, k_block;
+    step_fn *add_step;
+    pack_fn *pack;
+} gemm_kind;
+
+typedef struct matrix {
+    const char *at;
+    size_t ld;                   /* bytes */
+} matrix;
+
+INLINE void fetch(int tm, bool packed, const gemm_kind *kind, const tile_job *t, size_t k)
+{
+    size_t x_at = k * kind->x_bytes, w_at = k * kind->w_bytes;
+    for (int i = 0; packed && i < tm; i++) _mm_prefetch(t->x + (size_t)(TILE_M + i) * t->ldx + x_at, _MM_HINT_T0);
+    for (size_t r = 0; packed && r < t->n_ahead; r++) _mm_prefetch(t->ahead + r * t->ldw + w_at, _MM_HINT_T1);
+    for (int j = 0; !packed && j < TILE_N; j++) _mm_prefetch(t->row[j] + w_at + (k < t->turn ? AHEAD : t->after_turn), _MM_HINT_T0);
+}
+
+INLINE void tile(int tm, bool packed, const gemm_kind *kind, const tile_job *t)
+{
+    __m512 sum[TILE_M][TILE_N];
+    size_t k = 0;
+    for (int i = 0; i < tm; i++)
+        for (int j = 0; j < TILE_N; j++) sum[i][j] = _mm512_setzero_ps();
+    for (; k + kind->step <= t->k_len; k += kind->step) {
+        fetch(tm, packed, kind, t, k);
+        kind->add_step(tm, packed, sum, t, k, true);
+    }
+    if (k < t->k_len) kind->add_step(tm, packed, sum, t, k, false);
+    __mmask8 wanted = (__mmask8)lanes(t->n);
+    for (int i = 0; i < tm; i++) {
+        float *y = t->y + (size_t)i * t->ldy;
+        __m256 total = sum_lanes8(sum[i]);
+        if (!t->first) total = _mm256_add_ps(_mm256_maskz_loadu_ps(wanted, y), total);
+        _mm256_mask_storeu_ps(y, wanted, total);
+    }
+}
+
+INLINE void tile_of(size_t tm, bool packed, const gemm_kind *kind, const tile_job *t)
+{
+    if (tm == 1) tile(1, packed, kind, t);
+    else if (tm == 2) tile(2, packed, kind, t);
+    else tile(3, packed, kind, t);
+}
+
+INLINE void set_rows(tile_job *t, const gemm_kind *kind, matrix w, size_t j, size_t n, size_t k)
+{
+    t->n = n - j;
+    for (size_t r = 0; r < TILE_N; r++) t->row[r] = w.at + (r < t->n ? j + r : n - 1) * w.ld + k * kind->w_bytes;
+}
+
+INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
+{
+    alignas(64) char panel[PANEL_BYTES];
+    size_t tiles = (m + TILE_M - 1) / TILE_M, share = (TILE_N + tiles - 1) / tiles;
+    tile_job t = { .ldy = ldy, .ldx = x.ld, .panel = panel, .ldw = w.ld };
+    for (size_t k = 0; k < k_len; k += kind->k_block)
+        for (size_t j = 0; j < n; j += TILE_N) {
+            set_rows(&t, kind, w, j, n, k);
+            t.k_len = k_len - k < kind->k_block ? k_len - k : kind->k_block;
+            t.first = k == 0;
+            kind->pack(panel, t.row, t.k_len);
+            size_t to_fetch = n - j > TILE_N ? n - j - TILE_N : 0;
+            if (to_fetch > TILE_N) to_fetch = TILE_N;
+            t.ahead = w.at + (j + TILE_N) * w.ld + k * kind->w_bytes;
+            for (size_t i = 0; i < m; i += TILE_M) {
+                t.y = y + i * ldy + j;
+                t.x = x.at + i * x.ld + k * kind->x_bytes;
+                t.n_ahead = share < to_fetch ? share : to_fetch;
+                tile_of(m - i, true, kind, &t);
+                t.ahead += t.n_ahead * w.ld;
+                to_fetch -= t.n_ahead;
+            }
+        }
+}
+
+INLINE void walk_few(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
+{
+    size_t row_bytes = k_len * kind->w_bytes;
+    tile_job t = { .ldy = ldy, .ldx = x.ld, .after_turn = TILE_N * w.ld + AHEAD - row_bytes };
+    for (size_t j = 0; j < n; j += TILE_N)
+        for (size_t k = 0; k < k_len; k += kind->k_block) {
+            size_t to_turn = k_len - k, ahead = AHEAD / kind->w_bytes;
+            set_rows(&t, kind, w, j, n, k);
+            t.k_len = k_len - k < kind->k_block ? k_len - k : kind->k_block;
+            t.first = k == 0;
+            t.turn = to_turn > ahead ? to_turn - ahead : 0;
+            t.y = y + j;
+            t.x = x.at + k * kind->x_bytes;
+            tile_of(m, false, kind, &t);
+        }
+}
+
+INLINE void gemm_walk(const gemm_kind *kind, float *y, size_t ldy, const void *x, size_t ldx, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+{
+    matrix from = { x, ldx * kind->x_bytes }, by = { w, ldw * kind->w_bytes };
+    for (size_t i = 0; i < m && !k_len; i++)
+        for (size_t j = 0; j < n; j++) y[i * ldy + j] = 0;
+    for (size_t i = 0; i < m; i += M_BLOCK, from.at += M_BLOCK * from.ld, y += M_BLOCK * ldy) {
+        size_t part = m - i < M_BLOCK ? m - i : M_BLOCK;
+        if (part <= TILE_M) walk_few(kind, y, ldy, from, by, part, n, k_len);
+        else walk_many(kind, y, ldy, from, by, part, n, k_len);
+    }
+}
+
+#endif

@@ -1,0 +1,15 @@
+/* The AVX-512 BF16 table: the product of bf16 by bf16, which has an instruction of its own. Compiled with baseline flags. */
+#include "kernels/x86_avx512/slots.h"
+#include "kernels/x86_avx512_bf16/slots.h"
+
+static bool x86_avx512_bf16_usable(const tern_cpu *cpu)
+{
+    return tern_kernels_x86_avx512.usable(cpu) && (cpu->leaf7_1_eax >> 5 & 1);
+}
+
+const tern_kernels tern_kernels_x86_avx512_bf16 = {
+    .isa    = "x86_avx512_bf16",
+    .rank   = 40,
+    .usable = x86_avx512_bf16_usable,
+    .gemm_bf16_bf16 = k_gemm_bf16_bf16__x86_avx512_bf16,
+};
