@@ -93,6 +93,7 @@ typedef struct tern_kernels {
     const char *isa;                        /* the folder's name: "scalar", "x86_avx2" */
     int rank;                               /* 0 scalar, 20 AVX2, 30 AVX-512, 40 AVX-512 BF16, 60 AMX */
     bool (*usable)(const tern_cpu *cpu);    /* compiled with baseline flags */
+    bool (*wanted)(const tern_cpu *cpu);    /* whether it beats the lower ranks on this CPU; null: always. By name it can be had anyway */
 #define X(slot, type) type *slot;
     TERN_KERNEL_SLOTS(X)
 #undef X
@@ -108,7 +109,8 @@ const tern_kernels *tern_isa_find(const char *name);
 /* The name as users write it. */
 const char *tern_isa_short(const tern_kernels *table);
 
-/* Fills *k from scalar upward with every usable table of rank <= max_rank; isa and rank are those of the highest one. */
+/* Fills *k from scalar upward with every usable table of rank <= max_rank that is wanted, or has just that rank; isa and rank are those of
+ * the highest one. */
 void tern_kernels_select(tern_kernels *k, const tern_cpu *cpu, int max_rank);
 
 #endif

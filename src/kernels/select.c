@@ -42,7 +42,7 @@ void tern_kernels_select(tern_kernels *k, const tern_cpu *cpu, int max_rank)
 {
     *k = (tern_kernels){ .isa = "none", .rank = INT_MIN };
     for (const tern_kernels *t = next_above(INT_MIN); t && t->rank <= max_rank; t = next_above(t->rank)) {
-        if (!t->usable(cpu)) continue;
+        if (!t->usable(cpu) || (t->wanted && t->rank != max_rank && !t->wanted(cpu))) continue;
         k->isa = t->isa;
         k->rank = t->rank;
         if (t->peak_f32) k->peak_f32 = t->peak_f32;
