@@ -10,6 +10,7 @@
 #include <tern/ops.h>
 #include <tern/sampling.h>
 #include <tern/status.h>
+#include <tern/template.h>
 #include <tern/tensor.h>
 #include <tern/tokenizer.h>
 

@@ -1,0 +1,87 @@
+/* Chat templates against what Python's jinja2 rendered under transformers' settings: the public fixtures, templates in the style of the big
+ * families, and snippets over every construct (tools/make_template_goldens.py records the last two). */
+#include "text/template_rig.h"
+
+#include <dirent.h>
+
+/* One case of a golden file: the inputs as tern takes them. */
+static char *inputs_of(const json_t *golden, const json_t *one)
+{
+    static const char *const keys[] = { "messages", "tools", "documents", "add_generation_prompt", "continue_final_message" };
+    json_t *in = json_object();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        json_t *value = json_object_get(one, keys[i]);
+        if (value) json_object_set(in, keys[i], value);
+    }
+    json_object_set(in, "special_tokens", json_object_get(golden, "special_tokens"));
+    json_object_set(in, "chat_template_kwargs", json_object_get(one, "kwargs"));
+    char *text = json_dumps(in, JSON_ENCODE_ANY);
+    json_decref(in);
+    return text;
+}
+
+/* Everything but the words of the error, which tern puts a place before: "NAME: line 1, column 2: TypeError: ...". */
+static bool same_error(const char *want, const char *got)
+{
+    return strstr(got, want) != NULL;
+}
+
+static size_t check_case(tern_template *t, const char *name, const char *what, const char *json, const char *now, const json_t *one)
+{
+    const json_t *rendered = json_object_get(one, "rendered"), *error = json_object_get(one, "error");
+    tern_rendered got = { 0 };
+    tern_status st = tern_template_render(t, json, strlen(json), now, &got);
+    bool same = false;
+    if (json_is_string(rendered))
+        same = st == TERN_OK && got.n_bytes == json_string_length(rendered) && memcmp(got.text, json_string_value(rendered), got.n_bytes) == 0;
+    else if (json_is_string(error)) same = st != TERN_OK && same_error(json_string_value(error), tern_ctx_error(ctx));
+    if (!same) {
+        print_message("%s, %s\n  want %s\n  got  %s\n", name, what, json_string_value(json_is_string(rendered) ? rendered : error),
+                      st == TERN_OK ? got.text : tern_ctx_error(ctx));
+    }
+    if (st == TERN_OK) check_spans_cover(&got);
+    tern_rendered_free(&got);
+    return !same;
+}
+
+/* A folder's expected.json: { template, special_tokens, now, cases }. */
+static size_t check_folder(const char *folder, size_t *n_cases)
+{
+    char path[512], what[64];
+    json_t *golden, *one;
+    tern_template *t;
+    size_t i, n_wrong = 0;
+    snprintf(path, sizeof path, "chat/%s/expected.json", folder);
+    assert_int_equal(tern_json_read(ctx, TERN_GOLDEN, path, 64 << 20, &golden), TERN_OK);
+    const json_t *text = json_object_get(golden, "template");
+    if (tern_template_parse(ctx, folder, json_string_value(text), json_string_length(text), &t)) fail_msg("%s", tern_ctx_error(ctx));
+    json_array_foreach(json_object_get(golden, "cases"), i, one) {
+        char *json = inputs_of(golden, one);
+        snprintf(what, sizeof what, "case %zu", i);
+        n_wrong += check_case(t, folder, what, json, json_string_value(json_object_get(golden, "now")), one);
+        free(json);
+    }
+    *n_cases += i;
+    tern_template_free(t);
+    json_decref(golden);
+    return n_wrong;
+}
+
+static void folders_render_alike(void **state)
+{
+    DIR *dir = opendir(TERN_GOLDEN "/chat");
+    size_t n_wrong = 0, n_cases = 0;
+    (void)state;
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (entry->d_name[0] != '.' && !strchr(entry->d_name, '.')) n_wrong += check_folder(entry->d_name, &n_cases);
+    closedir(dir);
+    assert_true(n_cases >= 55);
+    assert_int_equal(n_wrong, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(folders_render_alike) };
+    return cmocka_run_group_tests(tests, make_ctx, free_ctx);
+}
