@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/ctx.h"
 #include "base/memory.h"
@@ -86,11 +88,13 @@ static tern_status open_single(tern_ctx *ctx, tern_checkpoint *c)
     return st;
 }
 
-/* Whatever is there counts, so that a directory or a FIFO of that name is refused as such. */
+/* Whatever is there counts, so that a directory, a FIFO or a link to nothing is refused as such. */
 static bool is_there(const char *dir, const char *name)
 {
-    tern_file_id id;
-    return !tern_file_identify(NULL, dir, name, &id);
+    char path[4096];
+    struct stat info;
+    int n = snprintf(path, sizeof path, "%s/%s", dir, name);
+    return n > 0 && n < (int)sizeof path && !lstat(path, &info);
 }
 
 tern_status tern_checkpoint_open(tern_ctx *ctx, const char *dir, tern_checkpoint **out)

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 
-enum { MAX_INDEX_BYTES = 256 << 20 };
+enum { MAX_INDEX_BYTES = 64 << 20 };
 
 /* One entry of the weight_map: both borrowed from the parsed index. */
 typedef struct entry {

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "formats/hf_inside.h"
 
-enum { MAX_CONFIG_BYTES = 64 << 20 };
+enum { MAX_CONFIG_BYTES = 8 << 20 };
 
 static tern_status wrap(tern_ctx *ctx, const char *what, json_t *root, tern_hf_config **out)
 {

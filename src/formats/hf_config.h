@@ -22,7 +22,7 @@
 
 typedef struct tern_hf_config tern_hf_config;
 
-/* Reads dir/name (at most 64 MB of JSON, an object). The caller owns *out: tern_hf_config_free. It refers to ctx. */
+/* Reads dir/name (at most 8 MB of JSON, an object). The caller owns *out: tern_hf_config_free. It refers to ctx. */
 tern_status tern_hf_config_open(tern_ctx *ctx, const char *dir, const char *name, tern_hf_config **out);
 
 /* The same from text; what begins the sentences of errors. */

@@ -53,12 +53,12 @@ static void visit(search *s, const json_t *object, char *path, size_t length)
     json_object_foreach((json_t *)object, key, value) {
         if (json_is_null(value)) continue;
         int n = snprintf(path + length, TERN_HF_KEY_BYTES - length, "%s%s", length ? "." : "", key);
-        bool addressable = length + (size_t)n < TERN_HF_KEY_BYTES && !strchr(key, '.');
+        bool fits = length + (size_t)n < TERN_HF_KEY_BYTES, addressable = fits && !strchr(key, '.');
         const json_t *asked = addressable ? json_object_get(s->config->asked, path) : NULL;
         const char *name = !strncmp(path, TERN_HF_INNER ".", inner) ? path + inner : path;
         bool is_inner = s->config->inner && value == s->config->inner;
         if (json_is_true(asked)) continue;
-        if (addressable && (explained_by(tern_hf_ignorables, tern_hf_n_ignorables, name, value) || explained_by(s->own, s->n_own, name, value))) continue;
+        if (fits && (explained_by(tern_hf_ignorables, tern_hf_n_ignorables, name, value) || explained_by(s->own, s->n_own, name, value))) continue;
         if ((asked || is_inner) && json_is_object(value)) visit(s, value, path, length + (size_t)n);
         else s->found(s, path, value);
         path[length] = 0;

@@ -7,12 +7,13 @@ const tern_hf_ignorable tern_hf_ignorables[] = {
     /* where a file comes from */
     { "_name_or_path", NULL }, { "name_or_path", NULL }, { "_commit_hash", NULL }, { "transformers_version", NULL },
     { "_from_model_config", NULL }, { "model_type", NULL }, { "architectures", NULL }, { "tokenizer_class", NULL }, { "finetuning_task", NULL },
-    { "unsloth_version", NULL }, { "unsloth_fixed", NULL }, { "language", NULL },
+    { "unsloth_version", NULL }, { "unsloth_fixed", NULL }, { "language", NULL }, { "transformers.js_config", NULL },
+    { "max_sequence_length", NULL }, { "is_llama_config", NULL }, { "rope_interleaved", "false" },
     /* code that tern never runs, and which implementation of the same arithmetic to run */
     { "auto_map", NULL }, { "custom_pipelines", NULL }, { "trust_remote_code", NULL }, { "_attn_implementation", NULL },
     { "_attn_implementation_autoset", NULL }, { "_attn_implementation_internal", NULL }, { "attn_implementation", NULL },
     { "_experts_implementation", NULL }, { "use_flash_attention_2", NULL }, { "_flash_attn_2_enabled", NULL }, { "pretraining_tp", NULL },
-    { "torchscript", NULL }, { "use_bfloat16", NULL }, { "tf_legacy_loss", NULL }, { "low_cpu_mem_usage", NULL }, { "chunk_size_feed_forward", NULL },
+    { "torchscript", NULL }, { "use_bfloat16", NULL }, { "tf_legacy_loss", NULL }, { "low_cpu_mem_usage", NULL }, { "xla_device", NULL }, { "chunk_size_feed_forward", NULL },
     /* what a Python call returns */
     { "return_dict", NULL }, { "use_return_dict", NULL }, { "output_attentions", NULL }, { "output_hidden_states", NULL }, { "output_past", NULL },
     { "output_scores", NULL }, { "output_router_logits", NULL }, { "use_cache", NULL }, { "num_logits_to_keep", NULL },
@@ -27,7 +28,7 @@ const tern_hf_ignorable tern_hf_ignorables[] = {
     { "torch_dtype", NULL }, { "dtype", NULL },
     /* special tokens: the tokenizer and generation_config.json have them; here they are read where those are missing */
     { "bos_token_id", NULL }, { "eos_token_id", NULL }, { "pad_token_id", NULL }, { "sep_token_id", NULL }, { "cls_token_id", NULL },
-    { "mask_token_id", NULL }, { "unk_token_id", NULL }, { "decoder_start_token_id", NULL },
+    { "mask_token_id", NULL }, { "unk_token_id", NULL }, { "bos_token", NULL }, { "eos_token", NULL }, { "pad_token", NULL }, { "decoder_start_token_id", NULL },
     /* encoder and decoder in one, which no family here is */
     { "is_encoder_decoder", "false" }, { "is_decoder", "false" }, { "add_cross_attention", "false" }, { "cross_attention_hidden_size", "null" },
     { "tie_encoder_decoder", "false" }, { "pruned_heads", "{}" },
@@ -37,7 +38,7 @@ const tern_hf_ignorable tern_hf_ignorables[] = {
     { "top_p", NULL }, { "typical_p", NULL }, { "length_penalty", NULL }, { "num_return_sequences", NULL }, { "return_dict_in_generate", NULL },
     { "remove_invalid_values", NULL }, { "repetition_penalty", NULL }, { "encoder_no_repeat_ngram_size", NULL }, { "no_repeat_ngram_size", "0" },
     { "exponential_decay_length_penalty", "null" }, { "bad_words_ids", "null" }, { "suppress_tokens", "null" }, { "begin_suppress_tokens", "null" },
-    { "forced_bos_token_id", "null" }, { "forced_eos_token_id", "null" }, { "prefix", "null|\"\"" },
+    { "forced_bos_token_id", "null" }, { "forced_eos_token_id", "null" }, { "prefix", NULL },
 };
 
 const size_t tern_hf_n_ignorables = sizeof tern_hf_ignorables / sizeof *tern_hf_ignorables;

@@ -80,7 +80,10 @@ static void join(const tern_faults *faults, char *text, size_t size)
             snprintf(text + used, size - used, "; and %zu more", faults->count - i);
             return;
         }
-        if ((size_t)n >= left) n = (int)left - 1;
+        if ((size_t)n >= left) {
+            n = (int)left - 1;
+            memcpy(text + n - 3, "...", 3);
+        }
         used += (size_t)n;
     }
 }

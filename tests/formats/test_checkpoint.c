@@ -135,6 +135,9 @@ static void says_what_it_looked_for(void **state)
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     assert_int_equal(mkdir(path, 0700), 0);
     expect_words(tern_checkpoint_open(&words, dir, &c), TERN_ERR_FORMAT, "model.safetensors: is a directory", "[13] the file's name is a directory");
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(symlink("nowhere", path), 0);
+    expect_words(tern_checkpoint_open(&words, dir, &c), TERN_ERR_IO, "model.safetensors: No such file", "a link to nothing");
     remove_folder(dir);
 }
 

@@ -173,6 +173,7 @@ static const key_row key_rows[] = {
     { "{\"vision_config\":{\"a\":1}}", { "a" }, "\"vision_config\"", "another tower" },
     { "{\"auto_map\":{\"AutoModel\":\"modeling.Model\"},\"trust_remote_code\":true}", { NULL }, NULL, "[21] code is named and never executed" },
     { "{\"transformers_version\":\"4.46.0\",\"torch_dtype\":\"float32\",\"use_cache\":true,\"initializer_range\":0.02,\"resid_pdrop\":0.1,\"id2label\":{\"0\":\"x\"}}", { NULL }, NULL, "without effect" },
+    { "{\"prefix\":\"</s>\",\"transformers.js_config\":{\"dtype\":{\"q4\":\"float16\"}}}", { NULL }, NULL, "of OPT and SmolLM, without effect; one with a dot" },
     { "{\"no_repeat_ngram_size\":0,\"add_cross_attention\":false,\"pruned_heads\":{},\"min_length\":0.0}", { NULL }, NULL, "at the values that have none" },
     { "{\"no_repeat_ngram_size\":3}", { NULL }, "\"no_repeat_ngram_size\": 3", "at one that has" },
     { "{\"add_cross_attention\":true,\"is_decoder\":true}", { NULL }, "2 faults", "at others that have" },
