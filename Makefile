@@ -48,7 +48,7 @@ bench: deps all
 	@build/tern bench
 
 lint: deps
-	@tools/lint.sh
+	@tools/lint.py
 
 fuzz: deps
 	@$(CONFIGURE) -B build-asan -DTERN_SANITIZE=address,undefined >/dev/null
@@ -67,7 +67,7 @@ install: all
 	@echo "installed below $(DESTDIR)$(PREFIX)"
 
 uninstall:
-	@cmake -DDESTDIR=$(DESTDIR) -DPREFIX=$(PREFIX) -P tools/uninstall.cmake
+	@cmake -DDESTDIR=$(DESTDIR) -P tools/uninstall.cmake
 
 clean:
 	rm -rf build build-asan build-tsan build-coverage

@@ -1,5 +1,9 @@
 # make uninstall: removes what the last make install put there, after its manifest, and the folders of tern's own that are empty then.
+#   cmake [-DMANIFEST=build/install_manifest.txt] [-DDESTDIR=DIR] -P tools/uninstall.cmake
 set(manifest ${CMAKE_CURRENT_LIST_DIR}/../build/install_manifest.txt)
+if(MANIFEST)
+    set(manifest ${MANIFEST})
+endif()
 if(NOT EXISTS ${manifest})
     message(FATAL_ERROR "build/install_manifest.txt is not there: nothing was installed from this folder")
 endif()

@@ -150,7 +150,6 @@ static int run(const cli_args *args, cli_session *s, const int32_t *ids, size_t 
     tern_request request = { .ids = ids, .n_ids = n, .max_new_tokens = tokens_of(args, s, n), .sampling = sampling_of(args, s->model),
                              .ignore_eos = args->value[FLAG_IGNORE_EOS].set, .tokenizer = s->tokenizer, .stop = args->stop, .n_stop = args->n_stop,
                              .on_event = on_event, .user = r };
-    if (args->n_stop && !s->tokenizer) return cli_fail("--stop needs a tokenizer, and the model's directory has none");
     r->n_prompt = (int64_t)n;
     r->finish = TERN_FINISH_LENGTH;
     if (!request.max_new_tokens) return finish(r, 0);
@@ -158,6 +157,12 @@ static int run(const cli_args *args, cli_session *s, const int32_t *ids, size_t 
     double start = cli_seconds();
     if (tern_engine_submit(s->engine, &request, NULL) != TERN_OK || tern_engine_run(s->engine) != TERN_OK) return cli_fail_ctx(s);
     return finish(r, cli_seconds() - start);
+}
+
+/* Ids alone can do without a tokenizer. */
+static bool wants_text(const cli_args *args)
+{
+    return args->value[FLAG_PROMPT].set || args->value[FLAG_FILE].set || args->n_stop;
 }
 
 int cli_generate(const cli_args *args)
@@ -168,7 +173,7 @@ int cli_generate(const cli_args *args)
     size_t n;
     int status = EXIT_FAILED;
     if (!cli_one_prompt(args)) return EXIT_USAGE;
-    if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s) || !cli_open_tokenizer(args, &s, false)) goto done;
+    if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s) || !cli_open_tokenizer(args, &s, wants_text(args))) goto done;
     if (!cli_prompt_ids(args, &s, &ids, &n) || !cli_open_engine(args, &s, 1)) goto done;
     r.has_text = s.tokenizer;
     status = run(args, &s, ids, n, &r);

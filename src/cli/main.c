@@ -37,20 +37,17 @@ static int unknown_word(const char *word)
 /* tern --help and its like; -1 where the word is none of them. */
 static int program_flag(int n, char **words)
 {
-    bool one = true;
-    if (!strcmp(words[0], "--help") || !strcmp(words[0], "-h")) {
-        cli_help_program();
-    } else if (!strcmp(words[0], "--version")) {
-        printf("tern %s\n", tern_version());
-    } else if (!strcmp(words[0], "--man")) {
-        cli_manual();
-    } else if (!strcmp(words[0], "--completion")) {
-        one = false;
-        if (n != 2 || !cli_completion(words[1])) return cli_usage("--completion \"%s\" is none of: bash, zsh, fish", n > 1 ? words[1] : "");
-    } else {
-        return -1;
+    const char *word = words[0];
+    bool help = !strcmp(word, "--help") || !strcmp(word, "-h"), version = !strcmp(word, "--version"), manual = !strcmp(word, "--man");
+    if (!strcmp(word, "--completion")) {
+        if (n == 2 && cli_completion(words[1])) return EXIT_OK;
+        return cli_usage("--completion \"%s\" is none of: bash, zsh, fish", n > 1 ? words[1] : "");
     }
-    if (one && n > 1) return cli_usage("%s takes no argument, and got \"%s\"", words[0], words[1]);
+    if (!help && !version && !manual) return -1;
+    if (n > 1) return cli_usage("%s takes no argument, and got \"%s\"", word, words[1]);
+    if (help) cli_help_program();
+    if (version) printf("tern %s\n", tern_version());
+    if (manual) cli_manual();
     return EXIT_OK;
 }
 

@@ -14,8 +14,9 @@ bool cli_open_tokenizer(const cli_args *args, cli_session *s, bool required)
     if (!dir) return false;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) there = there || cli_is_file(dir, files[i]);
     if (!there || tern_tokenizer_open(s->ctx, dir, &s->tokenizer) == TERN_OK) return true;
-    cli_fail_ctx(s);
-    return false;
+    if (required) cli_fail_ctx(s);
+    else cli_say("warning: no text, only ids: %s", tern_ctx_error(s->ctx));
+    return !required;
 }
 
 static bool copy_ids(const int32_t *from, size_t n, int32_t **ids)
@@ -55,9 +56,7 @@ static bool text_ids(const cli_args *args, cli_session *s, int32_t **ids, size_t
     const cli_value *prompt = &args->value[FLAG_PROMPT], *file = &args->value[FLAG_FILE];
     char *text = NULL;
     size_t n_bytes = prompt->set ? strlen(prompt->text) : 0;
-    if (!s->tokenizer) {
-        if (!cli_open_tokenizer(args, s, true)) return false;
-    }
+    if (!s->tokenizer && !cli_open_tokenizer(args, s, true)) return false;
     if (file->set && !cli_read(file->text, &text, &n_bytes)) return false;
     bool ok = encode(s, file->set ? text : prompt->text, n_bytes, ids, n);
     free(text);

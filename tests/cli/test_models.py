@@ -1,0 +1,130 @@
+"""Whole models against Hugging Face's values: logits, greedy tokens, text, for every folder of tests/golden/models and the demo model, with
+--compute f32 on every instruction set of this machine.
+
+labels: models golden
+
+Tolerance of a logit: the largest of 5e-4, 20 times the fixture's float32 noise and 1e-4 of the largest logit. Greedy tokens are identical.
+"""
+import json
+import os
+
+import numpy as np
+
+from rig import GOLDEN, check, document, finish, isas, one_sentence, sanitized, tern
+
+MODELS = os.path.join(GOLDEN, "models")
+TEXT_LATER = ("llama-mha",)    # whose tokenizers (SentencePiece) this version does not know: they must be refused by name
+
+
+def ids_text(ids):
+    return ",".join(map(str, ids))
+
+
+def tolerance(expected, logits):
+    return max(5e-4, 20 * expected.get("float32_noise_max_abs", 0), 1e-4 * float(np.abs(logits).max()))
+
+
+def same_logits(got, want, tol, words):
+    got, want = np.array(got), np.array(want)
+    if check(got.shape == want.shape, f"{words}: {got.shape} logits, not {want.shape}"):
+        worst = float(np.abs(got - want).max())
+        check(worst <= tol, f"{words}: a logit is off by {worst:.3g}, beyond {tol:.3g}")
+
+
+def check_positions(rows, sums, tol, words):
+    """Every position's largest logit, where it stands, and the length of the row."""
+    for at, (row, want) in enumerate(zip(np.array(rows), zip(sums["argmax"], sums["max"], sums["margin"], sums["l2"]))):
+        argmax, largest, margin, l2 = want
+        check(abs(row.max() - largest) <= tol, f"{words}: position {at}: largest logit {row.max()}, not {largest}")
+        check(margin <= 2 * tol or int(row.argmax()) == argmax, f"{words}: position {at}: argmax {row.argmax()}, not {argmax}")
+        check(abs(np.linalg.norm(row) - l2) <= tol * np.sqrt(len(row)) + 1e-5 * l2, f"{words}: position {at}: norm {np.linalg.norm(row)}, not {l2}")
+
+
+def generate(folder, isa, ids, n):
+    return document("generate", "-m", folder, "--isa", isa, "--compute", "f32", "--ids", ids_text(ids), "-n", str(n), "--temperature", "0", "--repetition-penalty", "1",
+                    "--ignore-eos", "--json")
+
+
+def check_prompts(name, folder, expected, isa):
+    prompts, runs = expected["prompts"], []
+    for i, ids in enumerate(prompts):
+        words = f"{name}, {isa}, prompt {i}"
+        rows = document("logits", "-m", folder, "--isa", isa, "--compute", "f32", "--ids", ids_text(ids), "--all", "--json")["logits"]
+        tol = tolerance(expected, expected["logits_last"][i])
+        check(len(rows) == len(ids), f"{words}: {len(rows)} rows for {len(ids)} ids")
+        same_logits(rows[-1], expected["logits_last"][i], tol, words)
+        check_positions(rows, expected["logits_all_checksum"][i], tol, words)
+        greedy = generate(folder, isa, ids, len(expected["greedy"][i]))["ids"]
+        check(greedy == expected["greedy"][i], f"{words}: greedy {greedy}, not {expected['greedy'][i]}")
+        runs.append((rows[-1], greedy))
+    batch = expected.get("batch")
+    if not batch:
+        return
+    for row, i in enumerate(batch["prompt_indices"]):
+        words = f"{name}, {isa}, left-padded row {row}"
+        same_logits(runs[i][0], batch["logits_last"][row], tolerance(expected, batch["logits_last"][row]), words)
+        n = min(len(runs[i][1]), len(batch["greedy"][row]))
+        check(runs[i][1][:n] == batch["greedy"][row][:n], f"{words}: greedy {runs[i][1]}, not {batch['greedy'][row]}")
+
+
+def has_tokenizer(name, folder):
+    run = tern("tokenize", "-m", folder, stdin=b"a")
+    if run.returncode and name in TEXT_LATER:
+        one_sentence(run, f"{name}: a tokenizer that is not known")
+        print(f"{name}: text not run: {run.stderr.decode().strip()}")
+    return run.returncode == 0 or name not in TEXT_LATER
+
+
+def check_text(name, folder, expected, isa):
+    if not expected.get("text") or not has_tokenizer(name, folder):
+        return
+    for i, case in enumerate(expected["text"]):
+        words = f"{name}, {isa}, text {i} {case['text']!r}"
+        made = document("generate", "-m", folder, "--isa", isa, "--compute", "f32", "-p", case["text"], "-n", str(len(case["greedy"])), "--temperature", "0",
+                        "--repetition-penalty", "1", "--ignore-eos", "--json")
+        check(made["usage"]["prompt_tokens"] == len(case["prompt_ids"]), f"{words}: {made['usage']} for {len(case['prompt_ids'])} ids")
+        check(made["ids"] == case["greedy"], f"{words}: {made['ids']}, not {case['greedy']}")
+        check(made["text"] == case["greedy_text"], f"{words}: {made['text']!r}, not {case['greedy_text']!r}")
+        ids = document("tokenize", "-m", folder, "--parse-special", "--json", stdin=case["text"].encode())["ids"]
+        check(ids == case["prompt_ids"], f"{words}: ids {ids}, not {case['prompt_ids']}")
+        whole = " ".join(map(str, case["greedy"])).encode()
+        text = tern("detokenize", "-m", folder, stdin=whole).stdout.decode()
+        check(text == case["greedy_text_with_special"], f"{words}: {text!r}, not {case['greedy_text_with_special']!r}")
+
+
+def check_demo(isa):
+    with open(os.path.join(GOLDEN, "demo", "expected.json"), encoding="utf-8") as f:
+        cases = json.load(f)["cases"]
+    for case in cases:
+        words = f"demo, {isa}, {case['prompt']!r}"
+        made = document("generate", "--isa", isa, "--compute", "f32", "-p", case["prompt"], "-n", str(len(case["greedy"])), "--temperature", "0", "--ignore-eos", "--json")
+        check(made["ids"] == case["greedy"], f"{words}: {made['ids']}, not {case['greedy']}")
+        check(made["text"] == case["text"], f"{words}: {made['text']!r}, not {case['text']!r}")
+        check(made["usage"]["prompt_tokens"] == len(case["prompt_ids"]), f"{words}: {made['usage']}")
+        logits = np.array(document("logits", "--isa", isa, "--compute", "f32", "--ids", ids_text(case["prompt_ids"]), "--json")["logits"])
+        for at, (token, value) in enumerate(case["first_top8"]):
+            check(abs(logits[token] - value) <= max(5e-4, 1e-4 * float(np.abs(logits).max())), f"{words}: top {at}: logit {logits[token]} of {token}, not {value}")
+
+
+def main():
+    usable, absent = isas()
+    if sanitized():
+        usable = [usable[0], usable[-1]]    # what is wrong with memory is wrong in one of them
+    print("on:", *usable, "| not run, this CPU lacks them:", *(absent or ["none"]))
+    for name in sorted(os.listdir(MODELS)):
+        folder = os.path.join(MODELS, name)
+        if not os.path.isdir(folder):
+            continue
+        with open(os.path.join(folder, "expected.json"), encoding="utf-8") as f:
+            expected = json.load(f)
+        if expected["kind"] != "causal_lm":
+            continue
+        for isa in usable:
+            check_prompts(name, folder, expected, isa)
+        check_text(name, folder, expected, usable[-1])
+    for isa in usable:
+        check_demo(isa)
+    finish()
+
+
+main()

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""The habits of this code that a machine can see. Prints what breaks them, one line each, and ends with 1 where there is any.
+
+Sizes (files over 500 lines, functions over 80) are only reported. CONTRIBUTING.md says why the rules are there.
+    tools/lint.py
+"""
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LINE = 210
+FILE_LINES, FUNCTION_LINES = 500, 80
+
+# A room includes itself and those after it.
+ROOMS = "cli server engine text model families formats layers ops backend kernels comm base".split()
+ONLY = {"text": {"text", "base"}, "kernels": {"kernels", "base"}}
+
+ALLOCATE = re.compile(r"\b(malloc|calloc|realloc|free|aligned_alloc|posix_memalign|strdup|strndup|asprintf|alloca)\s*\(")
+SPEAK = re.compile(r"\b(printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|perror|exit|_exit|abort|assert|signal|sigaction|setlocale)\s*\(")
+MAY_ALLOCATE = ("src/base/memory.c", "src/cli/", "src/server/", "src/formats/checkpoint_index.c")    # the last frees what realpath hands over
+MAY_SPEAK = ("src/cli/",)
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+
+problems = []
+
+
+def problem(path, line, words):
+    problems.append(f"{path}:{line}: {words}")
+
+
+def tracked():
+    """Files of the checkout; outside of git, those below the source folders."""
+    try:
+        listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    except (OSError, subprocess.CalledProcessError):
+        listed = [os.path.relpath(os.path.join(folder, name), ROOT) for top in ("include", "src", "tests", "bench", "examples", "tools", "docs", "cmake")
+                  for folder, _, names in os.walk(os.path.join(ROOT, top)) for name in names]
+    return sorted(p for p in listed if p and os.path.isfile(os.path.join(ROOT, p)) and not p.startswith(("tests/golden/", "models/")))
+
+
+def bare(text):
+    """C without comments, strings and characters: each is blanked, lines stay where they are."""
+    def blank(match):
+        return re.sub(r"[^\n]", " ", match.group(0))
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text, flags=re.S)
+
+
+def check_format(path, text):
+    if text and not text.endswith("\n"):
+        problem(path, text.count("\n") + 1, "no line end at the end")
+    if text.endswith("\n\n"):
+        problem(path, text.count("\n"), "an empty line at the end")
+    for n, line in enumerate(text.split("\n"), 1):
+        if "\t" in line and os.path.basename(path) != "Makefile":
+            problem(path, n, "a tab")
+        if line != line.rstrip() and not path.endswith(".md"):
+            problem(path, n, "blanks at the line's end")
+        if len(line) > LINE and path.endswith((".c", ".h", ".py")):
+            problem(path, n, f"{len(line)} columns, more than {LINE}")
+        if UNFINISHED.search(line) and path != "tools/lint.py":
+            problem(path, n, "unfinished: " + UNFINISHED.search(line).group(0))
+
+
+def check_c(path, text):
+    code = bare(text)
+    if not text.startswith("/*"):
+        problem(path, 1, "does not open with what the file answers")
+    lines, codes = text.split("\n"), code.split("\n")
+    for n, line in enumerate(codes, 1):
+        if re.match(r"(static |const |unsigned |struct |enum |[a-z_0-9]+ )+\**[a-z_0-9]+\([^;]*\)\s*\{\s*$", line) and not line.startswith((" ", "}")):
+            problem(path, n, "the brace of a function belongs on a line of its own")
+        if line.lstrip().startswith("//") or re.search(r"(?<!:)//", lines[n - 1]) and re.search(r"(?<!:)//", re.sub(r'"(?:\\.|[^"\\])*"', "", lines[n - 1])) \
+                and "/*" not in lines[n - 1] and "*" != lines[n - 1].strip()[:1] and not inside_comment(text, n):
+            problem(path, n, "a // comment")
+    if not path.startswith(("src/", "include/")):
+        return
+    for n, line in enumerate(codes, 1):
+        if ALLOCATE.search(line) and not path.startswith(MAY_ALLOCATE):
+            problem(path, n, f"{ALLOCATE.search(line).group(1)}: memory comes from base/memory.h or an arena")
+        if SPEAK.search(line) and not path.startswith(MAY_SPEAK):
+            problem(path, n, f"{SPEAK.search(line).group(1)}: the library does not print, end or abort")
+    check_conditions(path, lines)
+    check_includes(path, lines)
+
+
+def inside_comment(text, n):
+    before = "\n".join(text.split("\n")[:n - 1])
+    return before.rfind("/*") > before.rfind("*/")
+
+
+def check_conditions(path, lines):
+    """#if: an include guard, extern "C"; nowhere else, as the build chooses systems and CPUs by file."""
+    conditions = [(n, line.strip()) for n, line in enumerate(lines, 1) if re.match(r"\s*#\s*(if|ifdef|ifndef|elif)\b", line)]
+    for i, (n, line) in enumerate(conditions):
+        guard = path.endswith(".h") and i == 0 and re.match(r"#ifndef [A-Z0-9_]+_H$", line)
+        if not guard and not (path.startswith("include/") and line == "#ifdef __cplusplus"):
+            problem(path, n, f"\"{line}\": systems and CPUs are chosen by the build")
+    if path.endswith(".h") and not (conditions and conditions[0][1].startswith("#ifndef ")):
+        problem(path, 1, "no include guard")
+
+
+def check_includes(path, lines):
+    room = path.split("/")[1] if path.startswith("src/") else None
+    for n, line in enumerate(lines, 1):
+        match = re.match(r'#include "([^"]+)"', line)
+        if not match or match.group(1).endswith(".inc"):
+            continue
+        other = match.group(1).split("/")[0]
+        if path.startswith("include/"):
+            problem(path, n, "a public header includes an internal one")
+        elif other not in ROOMS or room not in ROOMS:
+            problem(path, n, f"\"{match.group(1)}\" is in no room")
+        elif ROOMS.index(other) < ROOMS.index(room) or (room in ONLY and other not in ONLY[room]):
+            problem(path, n, f"{room} may not include {other}")
+
+
+def sizes(path, text):
+    """What is over size: the file, and functions, from a brace in the first column to its closing one."""
+    over, start = [], None
+    n_lines = text.count("\n")
+    if n_lines > FILE_LINES:
+        over.append(f"{path}: {n_lines} lines")
+    for n, line in enumerate(bare(text).split("\n"), 1):
+        if line == "{":
+            start = n
+        if line == "}" and start:
+            if n - start - 1 > FUNCTION_LINES:
+                over.append(f"{path}:{start}: a function of {n - start - 1} lines")
+            start = None
+    return over
+
+
+def compiles_alone(path):
+    """A header that needs another one first is a trap."""
+    flags = os.path.join(ROOT, os.path.dirname(path), "flags.txt")
+    extra = open(flags, encoding="utf-8").read().split() if os.path.exists(flags) else []
+    run = subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", *extra, "-Iinclude", "-Isrc", "-x", "c", "-"],
+                         input=f'#include "{path}"\n'.encode(), capture_output=True, cwd=ROOT)
+    return None if run.returncode == 0 else (path, run.stderr.decode().split("\n")[0:2])
+
+
+def main():
+    os.chdir(ROOT)
+    over, headers = [], []
+    for path in tracked():
+        if not path.endswith((".c", ".h", ".py", ".sh", ".cmake", ".txt", ".md", "Makefile")):
+            continue
+        with open(path, encoding="utf-8", newline="") as f:
+            text = f.read()
+        check_format(path, text)
+        if path.endswith((".c", ".h")):
+            check_c(path, text)
+            over += sizes(path, text)
+            if path.endswith(".h") and path.startswith(("src/", "include/")):
+                headers.append(path)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for failed in filter(None, pool.map(compiles_alone, headers)):
+            problem(failed[0], 1, "does not compile alone: " + " ".join(failed[1]))
+    print("\n".join(problems + [f"over size: {words}" for words in over]))
+    print(f"{len(problems)} problems; {len(over)} over size (a report, no problem)")
+    sys.exit(1 if problems else 0)
+
+
+main()
