@@ -108,8 +108,42 @@ TERN_API tern_status tern_config_from_file(tern_ctx *ctx, const char *path, tern
 TERN_API tern_status tern_config_to_json(tern_ctx *ctx, const tern_config *config, char **text);
 
 /* What a whole layer needs of its config (spec: config.md section 2): sizes positive, heads divide hidden_size, mp_size divides heads, KV heads and
- * intermediate_size, rotary within the head and one pairing, eps >= 0, token limits, window, norm and activation that go together. */
+ * intermediate_size, rotary within the head and one pairing, eps >= 0, token limits, window, a norm and an activation that layers have. A gated
+ * activation with LayerNorm takes its gate apart (mlp_gemm). */
 TERN_API tern_status tern_config_check(tern_ctx *ctx, const tern_config *config);
+
+/* ---- The mixture-of-experts layer ------------------------------------------------------------------------------------------------------
+ * DeepSpeedMoEInferenceConfig: the layer's fields, and those of its experts. Its dtype is FP32 unless it is given, or one of the precision flags is. */
+typedef enum tern_mlp_type { TERN_MLP_STANDARD = 0, TERN_MLP_RESIDUAL = 1 } tern_mlp_type;
+
+typedef struct tern_moe_config {
+    tern_config layer;
+    bool fp16, bf16, q_int8;                  /* false: precision flags; q_int8 goes before bf16, bf16 before fp16 */
+    int64_t moe_experts;                      /* 1: held by this rank */
+    int64_t global_experts;                   /* 1: over the whole expert-parallel group; the gate's width */
+    int64_t k;                                /* 1: experts a token goes to */
+    double capacity_factor;                   /* 1: in training */
+    double eval_capacity_factor;              /* 1 */
+    int64_t min_capacity;                     /* 1 */
+    tern_noise noisy_gate_policy;             /* None; in training alone */
+    bool drop_tokens;                         /* true */
+    bool use_rts;                             /* false */
+    tern_mlp_type mlp_type;                   /* "standard"; "residual": a dense MLP beside the experts */
+
+    /* tern's additions */
+    bool top2_2nd_expert_sampling;            /* false: noise on the second choice of k = 2 */
+    bool einsum_dispatch;                     /* false: tokens are gathered; true: dense masks and products, with the same result */
+} tern_moe_config;
+
+TERN_API tern_moe_config tern_moe_config_default(void);
+
+/* As the calls of tern_config; all keys lie in one object. */
+TERN_API tern_status tern_moe_config_from_json(tern_ctx *ctx, const char *text, size_t n_bytes, tern_config_mode mode, tern_moe_config *config);
+TERN_API tern_status tern_moe_config_from_file(tern_ctx *ctx, const char *path, tern_config_mode mode, tern_moe_config *config);
+TERN_API tern_status tern_moe_config_to_json(tern_ctx *ctx, const tern_moe_config *config, char **text);
+
+/* The experts' fields alone: moe_experts divides global_experts, k from 1 to global_experts, capacity factors > 0, min_capacity >= 0. */
+TERN_API tern_status tern_moe_config_check(tern_ctx *ctx, const tern_moe_config *config);
 
 /* Frees text that a tern call handed over; null is allowed. */
 TERN_API void tern_text_free(char *text);

@@ -7,6 +7,7 @@
 #include <tern/engine.h>
 #include <tern/layer.h>
 #include <tern/model.h>
+#include <tern/moe.h>
 #include <tern/ops.h>
 #include <tern/sampling.h>
 #include <tern/status.h>

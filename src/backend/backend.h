@@ -257,7 +257,8 @@ typedef struct tern_dequantise {
     tern_dtype round;
 } tern_dequantise;
 
-/* y[i,j] = round(round(a[i,j] * wa) + round(b[i,j] * wb)), wa = weight_a[i * weight_row + j * weight_col], wb likewise. y may be a or b. */
+/* y[i,j] = round(round(a[i,j] * wa) + round(b[i,j] * wb)), wa = weight_a[i * weight_row + j * weight_col], wb likewise. b null: the first product alone.
+ * y may be a or b. */
 typedef struct tern_blend {
     const float *a, *b, *weight_a, *weight_b;
     float *y;

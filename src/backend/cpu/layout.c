@@ -57,9 +57,11 @@ static void blend_rows(void *arg, int64_t lo, int64_t hi, int worker)
         for (int64_t i = 0; i < b->dim; i += CPU_CHUNK) {
             int64_t part = b->dim - i < CPU_CHUNK ? b->dim - i : CPU_CHUNK, at = r * b->weight_row + i * b->weight_col;
             weigh(j, ta, b->a + r * b->lda + i, b->weight_a + at, part);
-            weigh(j, tb, b->b + r * b->ldb + i, b->weight_b + at, part);
-            cpu_add_row(j->k, ta, ta, tb, part);
-            cpu_round_row(j->k, b->round, ta, part);
+            if (b->b) {
+                weigh(j, tb, b->b + r * b->ldb + i, b->weight_b + at, part);
+                cpu_add_row(j->k, ta, ta, tb, part);
+                cpu_round_row(j->k, b->round, ta, part);
+            }
             memcpy(b->y + r * b->ldy + i, ta, (size_t)part * sizeof *ta);
         }
 }

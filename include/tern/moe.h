@@ -1,0 +1,65 @@
+/* tern_moe: a gate and its experts. tern_moe_layer: DeepSpeedMoEInference, a transformer layer with experts in the place of its MLP. */
+#ifndef TERN_MOE_H
+#define TERN_MOE_H
+
+#include <tern/comm.h>
+#include <tern/config.h>
+#include <tern/layer.h>
+#include <tern/ops.h>
+
+/* Parameters by DeepSpeed's names; data null: there is none. The experts are this rank's moe_experts; their matrices lie [in, out] as here, or with both
+ * axes swapped under config.layer.transposed_mode. int8 matrices are [out, in] with scales. Borrowed as long as the object lives. */
+typedef struct tern_moe_weights {
+    tern_tensor gate_w;                                      /* gate.wg.weight [global_experts, M], f32 or T */
+    tern_tensor inter_w, inter_b;                            /* experts.inter_w [n, M, F], experts.inter_b [n, F] */
+    tern_tensor output_w, output_b;                          /* experts.output_w [n, F, M], experts.output_b [n, M] */
+    tern_tensor inter_w_scale, output_w_scale;               /* f32 [n, G] */
+    tern_tensor mlp_inter_w, mlp_inter_b, mlp_output_w, mlp_output_b;    /* mlp_type residual: [M, F], [F], [F, M], [M] */
+    tern_tensor mlp_inter_w_scale, mlp_output_w_scale;
+    tern_tensor coefficient_w, coefficient_b;                /* coefficient.weight [2, M], coefficient.bias [2]; f32 or T */
+} tern_moe_weights;
+
+typedef struct tern_moe tern_moe;
+
+/* config.layer gives dtype, activation, transposed_mode and compute; its hidden_size is M. experts: the ranks that share the experts, global_experts /
+ * moe_experts of them in the order of the experts; null: one process. The caller frees *out. */
+TERN_API tern_status tern_moe_create(tern_ctx *ctx, const tern_moe_config *config, const tern_moe_weights *weights, const tern_comm *experts, tern_moe **out);
+TERN_API void tern_moe_free(tern_moe *moe);
+
+typedef struct tern_moe_args {
+    tern_tensor input;             /* [..., M] T; every rank has as many rows */
+    tern_tensor used_token;        /* [rows] i64 or i32, 0: the token goes to no expert; k = 1 alone, optional */
+    bool training;                 /* capacity_factor and noise instead of eval_capacity_factor and none */
+    int64_t seed;                  /* of noise and random token selection */
+    tern_tensor output;            /* [..., M] T; not the input's memory */
+    tern_tensor l_aux;             /* [1] f32, optional */
+    tern_tensor exp_counts;        /* [global_experts] i64, before dropping; optional */
+} tern_moe_args;
+
+/* output = sum over a token's experts of weight * expert(x),  expert(x) = f(x . W1 + b1) . W2 + b2,  routes by top1gating, top2gating or topkgating over
+ * all rows of this rank; a token without a route gets 0. mlp_type residual: output * p0 + mlp(x) * p1, p = softmax(x . coefficient_w^T + coefficient_b).
+ * Source: DeepSpeed MOELayer and MoE.forward (deepspeed/moe), DeepSpeedMoEInference with its [DO]s. */
+TERN_API tern_status tern_moe_run(tern_moe *moe, const tern_moe_args *args);
+
+typedef struct tern_moe_layer tern_moe_layer;
+
+/* attention: norm_w, norm_b, attn_* and attn_nw, attn_nb of a layer; its MLP is not read. config.layer.mp_size must be 1, mlp_after_attn true. */
+TERN_API tern_status tern_moe_layer_create(tern_ctx *ctx, const tern_moe_config *config, const tern_layer_weights *attention, const tern_moe_weights *weights,
+                                           const tern_comm *experts, tern_moe_layer **out);
+TERN_API void tern_moe_layer_free(tern_moe_layer *layer);
+
+typedef struct tern_moe_layer_args {
+    tern_tensor input, attn_mask, alibi, position_ids;    /* as in tern_transformer_layer_args */
+    tern_workspace *workspace;
+    int64_t layer;
+    tern_tensor used_token;                               /* and these as in tern_moe_args */
+    bool training;
+    int64_t seed;
+    tern_tensor output, l_aux, exp_counts;
+} tern_moe_layer_args;
+
+/* r = x + attn(n(x)) Wo + bo,  y = r + moe(n'(r)); post-norm: r = x + attn(x) Wo + bo,  y = n(r + moe(n'(r))); n by norm_w, n' by attn_nw.
+ * Source: DeepSpeedMoEInference.forward, with the layer's input added as in DeepSpeed's other layers. */
+TERN_API tern_status tern_moe_layer_run(tern_moe_layer *layer, const tern_moe_layer_args *args);
+
+#endif

@@ -1,0 +1,197 @@
+/* Routes of one call, the exchange of tokens between the ranks that share the experts, and the experts themselves. Called by moe.c.
+ *
+ *     x [n, M] --slots--> [expert][slot][M] --all to all--> [source][own expert][slot][M] --experts--> and back --weights--> y [n, M]
+ *
+ * One process alone packs the slots that are in use; ranks exchange all capacity slots of every expert. */
+#include <string.h>
+
+#include "layers/moe.h"
+
+static tern_status no_memory(const tern_tensor *t)
+{
+    return t->data ? TERN_OK : TERN_ERR_MEMORY;
+}
+
+/* ---- Routes ---- */
+
+/* The largest capacity of all ranks: blocks that they exchange have one size. */
+static tern_status common_capacity(tern_moe *moe, int64_t *capacity)
+{
+    int size = moe->comm->size;
+    float own = (float)*capacity, *all;
+    if (size == 1) return TERN_OK;
+    if (*capacity > 1 << 24) return tern_fail(moe->ctx, TERN_ERR_LIMIT, "moe: a capacity of %lld between ranks; at most %d", (long long)*capacity, 1 << 24);
+    all = tern_arena_get(moe->ctx, &moe->ctx->step, (size_t)size, sizeof *all);
+    if (!all) return TERN_ERR_MEMORY;
+    tern_status st = moe->comm->all_gather(moe->comm->self, moe->ctx, &own, all, 1);
+    for (int r = 0; !st && r < size; r++)
+        if (all[r] > (float)*capacity) *capacity = (int64_t)all[r];
+    return st;
+}
+
+static tern_status lay_slots(tern_moe *moe, moe_routes *r)
+{
+    bool packed = moe->comm->size == 1 && !moe->config.einsum_dispatch;
+    int64_t n = r->n_row * r->k, experts = moe->config.global_experts;
+    const int32_t *index = r->index.data, *location = r->location.data;
+    const float *gate = r->gate.data;
+    r->first = tern_arena_get(moe->ctx, &moe->ctx->step, 2 * (size_t)experts, sizeof *r->first);
+    r->slot = tern_arena_get(moe->ctx, &moe->ctx->step, (size_t)n, sizeof *r->slot);
+    r->weight = tern_arena_get(moe->ctx, &moe->ctx->step, (size_t)n, sizeof *r->weight);
+    if (!r->first || !r->slot || !r->weight) return TERN_ERR_MEMORY;
+    r->count = r->first + experts;
+    memset(r->count, 0, (size_t)experts * sizeof *r->count);
+    for (int64_t i = 0; i < n; i++)
+        if (index[i] >= 0) r->count[index[i]]++;
+    r->n_slot = 0;
+    for (int64_t e = 0; e < experts; e++) {
+        r->first[e] = r->n_slot;
+        r->n_slot += packed ? r->count[e] : r->capacity;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t token = i % r->n_row, at = token * r->k + i / r->n_row;
+        r->slot[at] = index[i] < 0 ? -1 : (int32_t)(r->first[index[i]] + location[i]);
+        r->weight[at] = gate[i];
+    }
+    return TERN_OK;
+}
+
+tern_status moe_choose(tern_moe *moe, const tern_moe_args *args, const tern_tensor *logits, moe_routes *r)
+{
+    tern_ctx *ctx = moe->ctx;
+    const tern_moe_config *c = &moe->config;
+    tern_status st = TERN_OK;
+    *r = (moe_routes){ .n_row = logits->shape[0], .k = c->k };
+    r->index = moe_rows(moe, TERN_I32, r->k, r->n_row);
+    r->location = moe_rows(moe, TERN_I32, r->k, r->n_row);
+    r->gate = moe_rows(moe, TERN_F32, r->k, r->n_row);
+    if (!r->index.data || !r->location.data || !r->gate.data) return TERN_ERR_MEMORY;
+    tern_gating_args gate = { .logits = *logits, .used_token = args->used_token, .k = c->k, .capacity_factor = args->training ? c->capacity_factor : c->eval_capacity_factor,
+                              .min_capacity = c->min_capacity, .keep_tokens = !c->drop_tokens, .first_come = !c->use_rts,
+                              .noisy_gate_policy = args->training && c->noisy_gate_policy == TERN_NOISE_RSAMPLE ? TERN_NOISE_RSAMPLE : TERN_NOISE_NONE,
+                              .top2_2nd_expert_sampling = c->top2_2nd_expert_sampling, .seed = args->seed, .l_aux = args->l_aux, .exp_counts = args->exp_counts,
+                              .capacity = tern_tensor_of(&r->capacity, TERN_I64, 1, (int64_t[]){ 1 }), .indices = r->index, .locations = r->location, .gates = r->gate };
+    if (c->k > 1 && args->used_token.data) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "moe: used_token with k = %lld; it goes with k = 1", (long long)c->k);
+    TERN_TRY(c->k == 1 ? tern_top1gating_run(moe->gate, &gate) : c->k == 2 ? tern_top2gating_run(moe->gate, &gate) : tern_topkgating_run(moe->gate, &gate));
+    TERN_TRY(common_capacity(moe, &r->capacity));
+    TERN_TRY(lay_slots(moe, r));
+done:
+    return st;
+}
+
+/* ---- Dispatch and combine ---- */
+
+/* slots [n_slot, M] f32 by copying each token to its slots. */
+static tern_status gather(tern_moe *moe, const moe_routes *r, const tern_tensor *x, tern_tensor *slots)
+{
+    int32_t *token = tern_arena_get(moe->ctx, &moe->ctx->step, (size_t)r->n_slot, sizeof *token);
+    if (!token) return TERN_ERR_MEMORY;
+    memset(token, -1, (size_t)r->n_slot * sizeof *token);
+    for (int64_t i = 0; i < r->n_row * r->k; i++)
+        if (r->slot[i] >= 0) token[r->slot[i]] = (int32_t)(i / r->k);
+    return moe->ctx->backend->dispatch(moe->ctx, &(tern_dispatch){ .x = x->data, .out = slots->data, .token = token, .ldx = moe->dim, .ldout = moe->dim, .n_route = r->n_slot, .dim = moe->dim });
+}
+
+static tern_status scatter(tern_moe *moe, const moe_routes *r, const tern_tensor *slots, tern_tensor *y)
+{
+    return moe->ctx->backend->combine(moe->ctx, &(tern_combine){
+        .x = slots->data, .y = y->data, .slot = r->slot, .weight = r->weight, .ldx = moe->dim, .ldy = moe->dim, .n_row = r->n_row, .k = r->k, .dim = moe->dim });
+}
+
+/* A dense [n, e, c] of the routes: 1 or the weight at each route's slot. */
+static tern_tensor dense(tern_moe *moe, const moe_routes *r, bool weights)
+{
+    tern_tensor t = tern_tensor_of(NULL, TERN_F32, 3, (int64_t[]){ r->n_row, moe->config.global_experts, r->capacity });
+    size_t n = (size_t)tern_tensor_count(&t);
+    float *cell = t.data = tern_arena_get(moe->ctx, &moe->ctx->step, n, sizeof *cell);
+    if (cell) memset(cell, 0, n * sizeof *cell);
+    for (int64_t i = 0; cell && i < r->n_row * r->k; i++)
+        if (r->slot[i] >= 0) cell[i / r->k * r->n_slot + r->slot[i]] = weights ? r->weight[i] : 1;
+    return t;
+}
+
+static tern_status gather_by_einsum(tern_moe *moe, const moe_routes *r, const tern_tensor *x, tern_tensor *slots)
+{
+    tern_tensor mask = dense(moe, r, false), out = tern_tensor_of(slots->data, TERN_F32, 3, (int64_t[]){ moe->config.global_experts, r->capacity, moe->dim });
+    if (!mask.data) return TERN_ERR_MEMORY;
+    return tern_einsum_sec_sm_ecm_run(moe->mask, &(tern_einsum_sec_sm_ecm_args){ .Q = mask, .W = *x, .output = out });
+}
+
+static tern_status scatter_by_einsum(tern_moe *moe, const moe_routes *r, const tern_tensor *slots, tern_tensor *y)
+{
+    tern_tensor weights = dense(moe, r, true), rows = tern_tensor_of(weights.data, TERN_F32, 2, (int64_t[]){ r->n_row, r->n_slot });
+    if (!weights.data) return TERN_ERR_MEMORY;
+    return tern_vector_matmul_run(moe->weigh, &(tern_vector_matmul_args){ .input = rows, .weight = *slots, .output = *y });
+}
+
+/* ---- Experts ---- */
+
+static tern_tensor one_of(const tern_tensor *all, int64_t i)
+{
+    tern_tensor t = { 0 };
+    if (!all->data) return t;
+    t = tern_tensor_of((char *)all->data + (size_t)(i * all->stride[0]) * tern_dtype_bytes(all->dtype), all->dtype, all->rank - 1, all->shape + 1);
+    return t;
+}
+
+/* Rows [first, first + n) of x through own expert i to those of y, T both. */
+static tern_status run_expert(tern_moe *moe, int64_t i, const tern_tensor *x, tern_tensor *y, int64_t first, int64_t n)
+{
+    const tern_moe_weights *w = &moe->w;
+    size_t at = (size_t)(first * moe->dim) * tern_dtype_bytes(moe->t);
+    int64_t shape[2] = { n, moe->dim };
+    tern_tensor in = tern_tensor_of((char *)x->data + at, moe->t, 2, shape), out = tern_tensor_of((char *)y->data + at, moe->t, 2, shape);
+    if (!n) return TERN_OK;
+    tern_status st = tern_gelu_gemm_run(moe->expert, &(tern_gelu_gemm_args){
+        .input = in, .weight = one_of(&w->inter_w, i), .weight_scale = one_of(&w->inter_w_scale, i), .bias = one_of(&w->inter_b, i),
+        .weight_out = one_of(&w->output_w, i), .weight_out_scale = one_of(&w->output_w_scale, i), .output = out });
+    if (st || !w->output_b.data) return st;
+    return tern_bias_add_run(moe->bias, &(tern_bias_add_args){ .input = out, .bias = one_of(&w->output_b, i), .output = out });
+}
+
+/* All of this rank's experts over the slots that it has, f32 in and out. */
+static tern_status run_experts(tern_moe *moe, const moe_routes *r, const tern_tensor *in, tern_tensor *out)
+{
+    int64_t own = moe->config.moe_experts, sources = moe->comm->size;
+    tern_tensor x, y = moe_rows(moe, moe->t, in->shape[0], moe->dim);
+    tern_status st = TERN_OK;
+    TERN_TRY(no_memory(&y));
+    TERN_TRY(moe_convert(moe, in, moe->t, &x));
+    if (sources == 1) {
+        for (int64_t e = 0; e < own; e++) TERN_TRY(run_expert(moe, e, &x, &y, r->first[e], moe->config.einsum_dispatch ? r->capacity : r->count[e]));
+    } else {
+        for (int64_t i = 0; i < sources * own; i++) TERN_TRY(run_expert(moe, i % own, &x, &y, i * r->capacity, r->capacity));
+    }
+    TERN_TRY(moe_convert(moe, &y, TERN_F32, out));
+done:
+    return st;
+}
+
+/* Blocks of this rank's tokens to the experts' owners, or their outputs back: the same call both ways. */
+static tern_status exchange(tern_moe *moe, const moe_routes *r, tern_tensor *slots)
+{
+    if (moe->comm->size == 1) return TERN_OK;
+    tern_tensor got = moe_rows(moe, TERN_F32, r->n_slot, moe->dim);
+    if (!got.data) return TERN_ERR_MEMORY;
+    tern_status st = moe->comm->all_to_all(moe->comm->self, moe->ctx, slots->data, got.data, (size_t)(moe->config.moe_experts * r->capacity * moe->dim));
+    *slots = got;
+    return st;
+}
+
+tern_status moe_experts(tern_moe *moe, const moe_routes *r, const tern_tensor *x, tern_tensor *y)
+{
+    tern_tensor wide, sum = moe_rows(moe, TERN_F32, r->n_row, moe->dim), slots = moe_rows(moe, TERN_F32, r->n_slot, moe->dim), outputs;
+    bool einsum = moe->config.einsum_dispatch;
+    tern_status st = TERN_OK;
+    TERN_TRY(no_memory(&sum));
+    TERN_TRY(no_memory(&slots));
+    TERN_TRY(moe_convert(moe, x, TERN_F32, &wide));
+    TERN_TRY(einsum ? gather_by_einsum(moe, r, &wide, &slots) : gather(moe, r, &wide, &slots));
+    TERN_TRY(exchange(moe, r, &slots));
+    TERN_TRY(run_experts(moe, r, &slots, &outputs));
+    TERN_TRY(exchange(moe, r, &outputs));
+    TERN_TRY(einsum ? scatter_by_einsum(moe, r, &outputs, &sum) : scatter(moe, r, &outputs, &sum));
+    TERN_TRY(moe_convert_into(moe, &sum, y));
+done:
+    return st;
+}
