@@ -54,6 +54,8 @@ tern_status tern_latent_run(tern_ctx *ctx, const tern_latent *latent, const tern
 typedef struct tern_block_parts {
     const tern_experts *experts;           /* instead of the MLP */
     const tern_latent *latent;             /* instead of the projection of q, k and v */
+    tern_status (*mlp)(void *self, const tern_tensor *x, tern_tensor *y);    /* instead of the MLP, x and y of T; called with mlp_self */
+    void *mlp_self;
 } tern_block_parts;
 
 /* tern_transformer_layer_create with other parts. */

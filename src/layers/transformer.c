@@ -33,7 +33,7 @@ static bool given(tern_tensor t)
 static wiring wiring_of(const tern_transformer_layer *l)
 {
     bool branches = given(l->w.post_attn_w) || given(l->w.post_mlp_w) || l->extras.no_input_norm || l->extras.residual_scale != 0;
-    if (branches || l->parts.experts) return BRANCHES;
+    if (branches || l->parts.experts || l->parts.mlp) return BRANCHES;
     if (!l->config.mlp_after_attn) return PARALLEL;
     return l->config.pre_layer_norm ? PRE_NORM : POST_NORM;
 }
@@ -228,7 +228,8 @@ static tern_status attention(tern_transformer_layer *l, const tern_transformer_l
         .batch = args->batch, .q_gamma = w->q_norm_w, .q_beta = w->q_norm_b, .k_gamma = w->k_norm_w, .k_beta = w->k_norm_b, .slope = w->slope,
         .sink = w->sink, .cos = args->cos, .sin = args->sin }));
     if (l->wiring == BRANCHES)
-        TERN_TRY(tern_linear_run(l->project_out, &(tern_linear_args){ .input = context, .weight = w->attn_ow, .bias = w->attn_ob, .output = *a }));
+        TERN_TRY(tern_linear_run(l->project_out, &(tern_linear_args){
+            .input = context, .weight = w->attn_ow, .weight_scale = w->attn_ow_scale, .bias = w->attn_ob, .output = *a }));
     else
         TERN_TRY(tern_vector_matmul_run(l->project_out, &(tern_vector_matmul_args){
             .input = context, .weight = w->attn_ow, .weight_scale = w->attn_ow_scale, .output = *a }));
@@ -241,6 +242,7 @@ static tern_status plain_mlp(tern_transformer_layer *l, const tern_tensor *n, te
 {
     const tern_layer_weights *w = &l->w;
     if (l->parts.experts) return tern_experts_run(l->ctx, l->parts.experts, n, m);
+    if (l->parts.mlp) return l->parts.mlp(l->parts.mlp_self, n, m);
     return tern_gelu_gemm_run(l->mlp, &(tern_gelu_gemm_args){
         .input = *n, .weight = w->inter_w, .weight_gate = w->gate_w, .weight_out = w->output_w, .weight_scale = w->inter_w_scale,
         .weight_out_scale = w->output_w_scale, .bias = w->inter_b, .bias_gate = w->gate_b, .output = *m });
