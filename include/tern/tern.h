@@ -4,6 +4,7 @@
 
 #include <tern/config.h>
 #include <tern/context.h>
+#include <tern/embed.h>
 #include <tern/engine.h>
 #include <tern/layer.h>
 #include <tern/model.h>

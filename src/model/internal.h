@@ -43,6 +43,7 @@ struct tern_model {
     double read_bytes, matmul_params;     /* bytes of weights that one token reads; weights that it is multiplied with */
     tern_hf_generation generation;
     int32_t eos[TERN_MAX_EOS];
+    const char **label;                   /* [LABELS], owned; null: none */
 };
 
 /* ---- bind.c: every slot of every layer gets its tensor, checked against the shape that the settings ask for; every tensor of the files is used,
@@ -69,6 +70,9 @@ tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor
 
 /* A tensor of shape with random values, as if stored in the model's random_dtype. */
 tern_status tern_model_random_tensor(tern_model *m, int rank, const int64_t *shape, tern_tensor *out);
+
+/* ---- labels.c: the names of id2label */
+tern_status tern_model_read_labels(tern_model *m);
 
 /* ---- assemble.c: layers and ends out of bound slots */
 tern_status tern_model_assemble(tern_model *m);

@@ -30,4 +30,14 @@ tern_ctx *tern_model_ctx(const tern_model *model);
 /* What generation_config.json says: where sampling takes its defaults from. */
 const tern_hf_generation *tern_model_generation(const tern_model *model);
 
+/* The directory that the model was opened from. Lives as long as the model. */
+const char *tern_model_dir(const tern_model *model);
+
+/* BERT's pooler on the hidden states of first tokens: out[i,:] = tanh(x[i,:] w^T + b), both [n, dim]. TERN_ERR_UNSUPPORTED: the model has none. */
+bool tern_model_has_pooler(const tern_model *model);
+tern_status tern_model_pool(tern_model *model, int64_t n, const float *x, float *out);
+
+/* The classification head on hidden states x [n, dim] of first tokens (encoders) or last tokens (causal models): logits [n, n_label]. */
+tern_status tern_model_classify(tern_model *model, int64_t n, const float *x, float *logits);
+
 #endif

@@ -53,6 +53,7 @@ static tern_status open_parts(tern_model *m, const tern_model_options *o)
         st = TERN_ERR_MEMORY;
         goto done;
     }
+    TERN_TRY(tern_model_read_labels(m));
     TERN_TRY(tern_model_bind(m));
     TERN_TRY(tern_model_assemble(m));
 done:
