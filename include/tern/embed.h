@@ -54,7 +54,4 @@ TERN_API tern_status tern_embedder_hidden(tern_embedder *embedder, const tern_em
 /* logits [n, n_label] of a sequence-classification head; TERN_ERR_UNSUPPORTED where the model has none. A reranker's score is its one logit. */
 TERN_API tern_status tern_embedder_classify(tern_embedder *embedder, const tern_embed_input *inputs, size_t n, float *logits);
 
-/* The label's name by id2label, "LABEL_3" where it has none; null past the last. Lives as long as the model. */
-TERN_API const char *tern_model_label(const tern_model *model, int64_t label);
-
 #endif

@@ -55,6 +55,9 @@ TERN_API size_t tern_model_eos(const tern_model *model, const int32_t **ids);
 TERN_API int32_t tern_model_bos(const tern_model *model);
 TERN_API int32_t tern_model_pad(const tern_model *model);
 
+/* The label's name by id2label, "LABEL_3" where it has none; null past the last. Lives as long as the model. */
+TERN_API const char *tern_model_label(const tern_model *model, int64_t label);
+
 /* The directory of the model that comes with tern: TERN_DEMO_MODEL where set, else beside the program or library it was installed or built with.
  * Written to buffer, which is returned; null where none of them is there, or size is too small. */
 TERN_API const char *tern_demo_dir(char *buffer, size_t size);
