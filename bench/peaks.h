@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-double peak_now(void);    /* seconds */
+double peak_now(void);    /* seconds of this thread on its core: others that take turns on it do not count */
 
 /* GFLOP/s of one thread, by the name of a table: its widest FMA, or for bf16 its own product instruction where it has one. 0: not known. */
 double peak_f32(const char *isa);

@@ -1,77 +1,114 @@
-/* Sixteen f32 lanes: loads and stores with tails, widening, sums by a fixed tree, exp. Shared by the files of this folder.
- * A tail is masked: lanes beyond the end read as zero and memory behind them is not touched. */
+/* AVX-512's words for the kernels of kernels/vector: sixteen f32 lanes, tails by masks. kernels/vector/math.h says what each word means. */
 #ifndef TERN_KERNELS_X86_AVX512_SIMD_H
 #define TERN_KERNELS_X86_AVX512_SIMD_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernels/coefficients.h"
+#include "kernels/vector/stored.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { LANES = 16 };
+typedef __m512 vec;
+typedef __m512i bits;
 
-/* The first n lanes; all of them for n >= 16. */
+/* 24 sums, 3 registers of x, one of w. 24 KiB of panel and two times 3 rows of x fill a first cache of 48 KiB. */
+enum { LANES = 16, TILE_M = 3, TILE_N = 8, PANEL_BYTES = 24576, NN_M = 6, NN_N = 4, NN_WIDE = 8 };
+
 INLINE __mmask16 lanes(size_t n)
 {
     return n >= LANES ? (__mmask16)0xFFFF : (__mmask16)((1u << n) - 1);
 }
 
-/* What remains of n after at, zero at the least: the mask of a block that may lie wholly behind the end. */
-INLINE __mmask16 lanes_from(size_t n, size_t at)
+INLINE vec v_all(float x) { return _mm512_set1_ps(x); }
+INLINE vec v_zero(void) { return _mm512_setzero_ps(); }
+INLINE vec v_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+INLINE vec v_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
+INLINE vec v_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
+INLINE vec v_div(vec a, vec b) { return _mm512_div_ps(a, b); }
+INLINE vec v_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vec v_fnma(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, c); }
+INLINE vec v_max(vec a, vec b) { return _mm512_max_ps(a, b); }
+INLINE vec v_min(vec a, vec b) { return _mm512_min_ps(a, b); }
+INLINE vec v_abs(vec v) { return _mm512_abs_ps(v); }
+INLINE vec v_round(vec v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE vec v_sign_from(vec v, vec x) { return _mm512_or_ps(v, _mm512_and_ps(x, _mm512_set1_ps(-0.0f))); }
+INLINE vec v_scale(vec v, vec n) { return _mm512_scalef_ps(v, n); }
+INLINE vec v_keep_n(vec v, size_t n) { return _mm512_maskz_mov_ps(lanes(n), v); }
+INLINE vec v_swap(vec v) { return _mm512_permute_ps(v, 0xB1); }
+INLINE vec v_fma_sub_add(vec a, vec b, vec c) { return _mm512_fmaddsub_ps(a, b, c); }
+INLINE bool v_any_nan(vec v) { return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0; }
+INLINE float v_max_of(vec v) { return _mm512_reduce_max_ps(v); }
+
+INLINE vec v_positive(vec x, vec a, vec b)
 {
-    return n > at ? lanes(n - at) : 0;
+    return _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), a);
 }
 
-INLINE __m512 load(const float *p)
-{
-    return _mm512_loadu_ps(p);
-}
-
-INLINE __m512 load_some(__mmask16 m, const float *p)
-{
-    return _mm512_maskz_loadu_ps(m, p);
-}
-
-/* v, held in a register: without this the compiler reads it from memory again for each of its uses. */
-INLINE __m512 held(__m512 v)
+INLINE vec v_held(vec v)
 {
     __asm__("" : "+v"(v));
     return v;
 }
 
-/* The types that widen to f32 as they are loaded. Each is a constant where it is used, so the choice is made by the compiler. */
-typedef enum stored { STORED_F32, STORED_BF16, STORED_F16 } stored;
-
-INLINE size_t stored_bytes(stored type)
+INLINE vec v_load_n(const float *p, size_t n)
 {
-    return type == STORED_F32 ? sizeof(float) : sizeof(uint16_t);
+    return n >= LANES ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps(lanes(n), p);
 }
 
-INLINE __m512 widen_bf16(__m256i v)
+INLINE void v_store_n(float *p, size_t n, vec v)
+{
+    if (n >= LANES) _mm512_storeu_ps(p, v);
+    else _mm512_mask_storeu_ps(p, lanes(n), v);
+}
+
+INLINE vec v_twice_n(const float *p, size_t n)
+{
+    const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    return _mm512_permutexvar_ps(twice, _mm512_maskz_loadu_ps(lanes(n) & 0xFF, p));
+}
+
+INLINE vec widen_bf16(__m256i v)
 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16));
 }
 
-/* 16 numbers of a stored type from p + at elements. */
-INLINE __m512 load_stored(const void *p, size_t at, stored type)
+INLINE vec v_load_stored(const void *p, size_t at, size_t n, stored type)
 {
-    if (type == STORED_F32) return _mm512_loadu_ps((const float *)p + at);
-    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)p + at));
+    if (type == STORED_F32) return v_load_n((const float *)p + at, n);
+    const uint16_t *from = (const uint16_t *)p + at;
+    __m256i v = n >= LANES ? _mm256_loadu_si256((const __m256i *)(const void *)from) : _mm256_maskz_loadu_epi16(lanes(n), from);
     return type == STORED_BF16 ? widen_bf16(v) : _mm512_cvtph_ps(v);
 }
 
-INLINE __m512 load_stored_some(__mmask16 m, const void *p, size_t at, stored type)
+/* To nearest even by adding half a unit, less one where the kept part is even. A NaN keeps its upper bits and becomes quiet. */
+INLINE void v_store_bf16(uint16_t *p, size_t n, vec v)
 {
-    if (type == STORED_F32) return _mm512_maskz_loadu_ps(m, (const float *)p + at);
-    __m256i v = _mm256_maskz_loadu_epi16(m, (const uint16_t *)p + at);
-    return type == STORED_BF16 ? widen_bf16(v) : _mm512_cvtph_ps(v);
+    __m512i u = _mm512_castps_si512(v), upper = _mm512_srli_epi32(u, 16);
+    __m512i half = _mm512_add_epi32(_mm512_and_si512(upper, _mm512_set1_epi32(1)), _mm512_set1_epi32(0x7FFF));
+    __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(u, half), 16);
+    __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    _mm256_mask_storeu_epi16(p, lanes(n), _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(rounded, nan, upper, _mm512_set1_epi32(0x40))));
 }
 
-/* The sum of each of eight registers, by one tree. */
-INLINE __m256 sum_lanes8(const __m512 v[8])
+INLINE void v_store_f16(uint16_t *p, size_t n, vec v)
+{
+    _mm256_mask_storeu_epi16(p, lanes(n), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+/* Halves, quarters, pairs. */
+INLINE float v_sum_of(vec v)
+{
+    __m256 h = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+
+/* The sums of eight registers at once: neighbours, pairs, quarters, halves. */
+INLINE __m256 sums_of(const vec v[TILE_N])
 {
     __m512 a = _mm512_add_ps(_mm512_unpacklo_ps(v[0], v[1]), _mm512_unpackhi_ps(v[0], v[1]));
     __m512 b = _mm512_add_ps(_mm512_unpacklo_ps(v[2], v[3]), _mm512_unpackhi_ps(v[2], v[3]));
@@ -84,61 +121,20 @@ INLINE __m256 sum_lanes8(const __m512 v[8])
     return _mm256_add_ps(_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31));
 }
 
-/* The sum of one register: halves, quarters, pairs. */
-INLINE float sum_lanes(__m512 v)
+INLINE void v_store_sums(float *y, size_t n, bool first, const vec sum[TILE_N])
 {
-    __m256 h = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
-    __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
-    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
-    return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+    __mmask8 wanted = (__mmask8)lanes(n);
+    __m256 total = sums_of(sum);
+    if (!first) total = _mm256_add_ps(_mm256_maskz_loadu_ps(wanted, y), total);
+    _mm256_mask_storeu_ps(y, wanted, total);
 }
 
-/* x = n ln 2 + r; gives exp(r) - 1 and n. x lies within EXP_LEAST and EXP_MOST, or is NaN. */
-INLINE __m512 exp_part(__m512 x, __m512 *n)
+INLINE bits b_load_n(const uint16_t *p, size_t n)
 {
-    *n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(EXP_LOG2E)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m512 r = _mm512_fnmadd_ps(*n, _mm512_set1_ps(EXP_LN2_HIGH), x);
-    r = _mm512_fnmadd_ps(*n, _mm512_set1_ps(EXP_LN2_LOW), r);
-    __m512 p = _mm512_set1_ps(exp_coefficients[4]);
-    for (int i = 3; i >= 0; i--) p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(exp_coefficients[i]));
-    return _mm512_fmadd_ps(_mm512_mul_ps(r, r), p, r);
+    return n >= 2 * LANES ? _mm512_loadu_si512(p) : _mm512_maskz_loadu_epi16((1u << n) - 1, p);
 }
 
-/* exp to about 1 ulp: subnormal results, 0 and infinity come out as they should, NaN stays (max and min give their second operand then). */
-INLINE __m512 exp16(__m512 x)
-{
-    __m512 n;
-    x = _mm512_min_ps(_mm512_set1_ps(EXP_MOST), _mm512_max_ps(_mm512_set1_ps(EXP_LEAST), x));
-    __m512 p = exp_part(x, &n);
-    return _mm512_scalef_ps(_mm512_add_ps(p, _mm512_set1_ps(1)), n);
-}
-
-/* 1 / (1 + exp(-x)) = sigmoid(x), numerator given. */
-INLINE __m512 over_1_plus_exp_minus(__m512 numerator, __m512 x)
-{
-    __m512 e = exp16(_mm512_sub_ps(_mm512_setzero_ps(), x));
-    return _mm512_div_ps(numerator, _mm512_add_ps(_mm512_set1_ps(1), e));
-}
-
-/* tanh |x| = m / (m + 2), m = exp(2 |x|) - 1, which stays relatively exact down to zero; 10 and beyond give 1. */
-INLINE __m512 tanh16(__m512 x)
-{
-    __m512 n, one = _mm512_set1_ps(1), a = _mm512_abs_ps(x);
-    a = _mm512_min_ps(_mm512_set1_ps(10), a);
-    __m512 p = exp_part(_mm512_add_ps(a, a), &n), power = _mm512_scalef_ps(one, n);
-    __m512 m = _mm512_fmadd_ps(p, power, _mm512_sub_ps(power, one));
-    __m512 t = _mm512_div_ps(m, _mm512_add_ps(m, _mm512_set1_ps(2)));
-    return _mm512_or_ps(t, _mm512_and_ps(x, _mm512_set1_ps(-0.0f)));
-}
-
-/* Phi(-|x|) of the normal distribution: see coefficients.h. */
-INLINE __m512 phi_minus(__m512 x)
-{
-    __m512 one = _mm512_set1_ps(1), s = _mm512_div_ps(one, _mm512_fmadd_ps(_mm512_abs_ps(x), _mm512_set1_ps(PHI_RATE), one));
-    __m512 p = _mm512_set1_ps(phi_coefficients[8]);
-    for (int i = 7; i >= 0; i--) p = _mm512_fmadd_ps(p, s, _mm512_set1_ps(phi_coefficients[i]));
-    __m512 e = exp16(_mm512_mul_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(-0.5f)));
-    return _mm512_mul_ps(e, _mm512_mul_ps(p, s));
-}
+INLINE vec v_even(bits v) { return _mm512_castsi512_ps(_mm512_slli_epi32(v, 16)); }
+INLINE vec v_odd(bits v) { return _mm512_castsi512_ps(_mm512_and_si512(v, _mm512_set1_epi32((int)0xFFFF0000))); }
 
 #endif

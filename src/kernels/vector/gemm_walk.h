@@ -1,21 +1,21 @@
-/* The walk of y = x w^T that all types share: which tile comes when, what is packed, what is fetched ahead. Included by the gemm files of
- * this folder and of those that build on it: a file gives its step along k and its packing, and everything is inlined around them.
+/* The walk of y = x w^T that all types share: which tile comes when, what is packed, what is fetched ahead. Included by the gemm files of the
+ * vector folders: a file gives its step along k and its packing, and everything is inlined around them. math.h lists the words.
  *
- *              k_block                     A tile is 3 rows of x by 8 rows of w, 24 sums of 16 lanes. One output is summed so, whatever
- *        +------+------+----               tile it lies in: k in blocks of k_block; a block in the lanes, as the step has it; the lanes
- *   8    | panel|      |         w         by one tree; the blocks one after the other. That order depends on k alone.
- *        +------+------+----               Many rows: eight rows of a block of w are packed into an aligned panel of 24 KiB, which stays
- *        +------+------+----               in the first cache while the rows of x pass by; M_BLOCK of those stay in the second one.
- *   3    |      |      |         x         Up to 3 rows: w streams by once, as it is stored, eight rows at a time over the whole of k. */
-#ifndef TERN_KERNELS_X86_AVX512_GEMM_WALK_H
-#define TERN_KERNELS_X86_AVX512_GEMM_WALK_H
+ *              k_block                     A tile is TILE_M rows of x by TILE_N rows of w, one register of sums each. One output is summed
+ *        +------+------+----               so, whatever tile it lies in: k in blocks of k_block; a block in the lanes, as the step has it;
+ *  TILE_N| panel|      |         w         the lanes by one tree; the blocks one after the other. That order depends on k alone.
+ *        +------+------+----               Many rows: a block of TILE_N rows of w is packed into an aligned panel, which stays in the first
+ *        +------+------+----               cache while the rows of x pass by, this tile's and the next's; M_BLOCK of them stay in the second.
+ *  TILE_M|      |      |         x         Up to TILE_M rows: w streams by once, as it is stored, TILE_N rows at a time over the whole of k. */
+#ifndef TERN_KERNELS_VECTOR_GEMM_WALK_H
+#define TERN_KERNELS_VECTOR_GEMM_WALK_H
 
 #include <stdalign.h>
 #include <stdbool.h>
 
-#include "kernels/x86_avx512/simd.h"
+#include "kernels/vector/math.h"
 
-enum { TILE_M = 3, TILE_N = 8, M_BLOCK = 256, PANEL_BYTES = 24576, AHEAD = 512 };
+enum { M_BLOCK = 256, AHEAD = 512 };
 
 /* What one tile works on. x's leading dimension is in bytes, so that the walk knows no types. */
 typedef struct tile_job {
@@ -33,9 +33,9 @@ typedef struct tile_job {
 } tile_job;
 
 /* Adds to sum[i][j] the products of x's row i and w's row j at [k, k + step), or at [k, k_len) where not whole. */
-typedef void step_fn(int tm, bool packed, __m512 sum[TILE_M][TILE_N], const tile_job *t, size_t k, bool whole);
+typedef void step_fn(int tm, bool packed, vec sum[TILE_M][TILE_N], const tile_job *t, size_t k, bool whole);
 
-/* Copies k_len numbers of eight rows into the panel as the step wants them, zeros up to a whole step. */
+/* Copies k_len numbers of the rows into the panel as the step wants them, zeros up to a whole step. */
 typedef void pack_fn(char *panel, const char *const row[TILE_N], size_t k_len);
 
 typedef struct gemm_kind {
@@ -59,22 +59,16 @@ INLINE void fetch(int tm, bool packed, const gemm_kind *kind, const tile_job *t,
 
 INLINE void tile(int tm, bool packed, const gemm_kind *kind, const tile_job *t)
 {
-    __m512 sum[TILE_M][TILE_N];
+    vec sum[TILE_M][TILE_N];
     size_t k = 0;
     for (int i = 0; i < tm; i++)
-        for (int j = 0; j < TILE_N; j++) sum[i][j] = _mm512_setzero_ps();
+        for (int j = 0; j < TILE_N; j++) sum[i][j] = v_zero();
     for (; k + kind->step <= t->k_len; k += kind->step) {
         fetch(tm, packed, kind, t, k);
         kind->add_step(tm, packed, sum, t, k, true);
     }
     if (k < t->k_len) kind->add_step(tm, packed, sum, t, k, false);
-    __mmask8 wanted = (__mmask8)lanes(t->n);
-    for (int i = 0; i < tm; i++) {
-        float *y = t->y + (size_t)i * t->ldy;
-        __m256 total = sum_lanes8(sum[i]);
-        if (!t->first) total = _mm256_add_ps(_mm256_maskz_loadu_ps(wanted, y), total);
-        _mm256_mask_storeu_ps(y, wanted, total);
-    }
+    for (int i = 0; i < tm; i++) v_store_sums(t->y + (size_t)i * t->ldy, t->n, t->first, sum[i]);
 }
 
 INLINE void tile_of(size_t tm, bool packed, const gemm_kind *kind, const tile_job *t)

@@ -1,0 +1,79 @@
+/* Rows that are normalised by a sum over themselves: softmax's exponentials, RMS norm, layer norm. Each vector folder compiles this for
+ * itself; math.h lists the words. A norm's sum has 4 LANES lanes whatever n is, exp_row's has LANES. */
+#include <math.h>
+#include <stdbool.h>
+
+#include "kernels/vector/math.h"
+
+static float find_max(const float *s, size_t n)
+{
+    vec most = v_all(-INFINITY);
+    bool nan = false;
+    size_t j = 0;
+    for (; j + LANES <= n; j += LANES) {
+        vec v = v_load_n(s + j, LANES);
+        nan |= v_any_nan(v);
+        most = v_max(v, most);
+    }
+    float max = v_max_of(most);
+    for (; j < n; j++) {
+        nan |= isnan(s[j]);
+        max = s[j] > max ? s[j] : max;
+    }
+    return nan ? NAN : max;
+}
+
+float K(exp_row)(float *s, size_t n, float *max)
+{
+    vec sum = v_zero();
+    *max = find_max(s, n);
+    if (isnan(*max) || *max == -INFINITY) {
+        float all = isnan(*max) ? NAN : 0;
+        for (size_t j = 0; j < n; j++) s[j] = all;
+        return all;
+    }
+    for (size_t j = 0; j < n; j += LANES) {
+        size_t left = n - j;
+        vec e = v_keep_n(v_exp(v_sub(v_load_n(s + j, left), v_all(*max))), left);
+        v_store_n(s + j, left, e);
+        sum = v_add(sum, e);
+    }
+    return v_sum_of(sum);
+}
+
+/* The sum of x[i] - minus, or of its square. */
+INLINE float sum_terms(const float *x, size_t n, float minus, bool square)
+{
+    vec sum[4] = { v_zero(), v_zero(), v_zero(), v_zero() };
+    for (size_t i = 0; i < n; i += 4 * LANES)
+        for (size_t r = 0; r < 4; r++) {
+            size_t at = i + r * LANES, left = at < n ? n - at : 0;
+            vec v = v_keep_n(v_sub(v_load_n(x + at, left), v_all(minus)), left);
+            sum[r] = square ? v_fma(v, v, sum[r]) : v_add(v, sum[r]);
+        }
+    return v_sum_of(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
+}
+
+/* y = (x - mean) * scale * w + b */
+static void apply(float *y, const float *x, const float *w, const float *b, size_t n, float mean, float scale)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        size_t left = n - i;
+        vec v = v_mul(v_sub(v_load_n(x + i, left), v_all(mean)), v_all(scale));
+        if (w) v = v_mul(v, v_load_n(w + i, left));
+        if (b) v = v_add(v, v_load_n(b + i, left));
+        v_store_n(y + i, left, v);
+    }
+}
+
+void K(rms_row)(float *y, const float *x, const float *w, size_t n, float eps)
+{
+    float square = sum_terms(x, n, 0, true);
+    apply(y, x, w, NULL, n, 0, 1 / sqrtf(square / (float)n + eps));
+}
+
+void K(layer_norm_row)(float *y, const float *x, const float *w, const float *b, size_t n, float eps)
+{
+    float mean = sum_terms(x, n, 0, false) / (float)n, square = sum_terms(x, n, mean, true);
+    apply(y, x, w, b, n, mean, 1 / sqrtf(square / (float)n + eps));
+}

@@ -1,0 +1,11 @@
+/* Declares every slot of this folder: k_<slot>__x86_avx2. Baseline flags may include it. */
+#ifndef TERN_KERNELS_X86_AVX2_SLOTS_H
+#define TERN_KERNELS_X86_AVX2_SLOTS_H
+
+#include "kernels/kernels.h"
+
+#define X(slot, type) type k_##slot##__x86_avx2;
+TERN_KERNEL_SLOTS(X)
+#undef X
+
+#endif
