@@ -3,7 +3,7 @@
 
 #include "engine/models.h"
 
-enum { OTHERS = 5, NEW = 12 };
+enum { OTHERS = 5, NEW = 8 };
 
 typedef struct scene {
     const char *why;
@@ -76,7 +76,7 @@ static void play_scene(const bits_row *row, const char *isa, const scene *s, rec
 {
     bench b;
     record *other = calloc(OTHERS, sizeof *other);
-    int32_t id[600], other_id[OTHERS][600];
+    int32_t id[600], other_id[OTHERS][64];
     open_row(&b, row, isa, s->threads);
     tern_engine *e = bench_engine(&b, (tern_engine_options){ .max_requests = OTHERS + 1, .step_tokens = s->step_tokens });
     make_prompt(id, row->n_prompt, b.info.vocab, 0);
@@ -86,9 +86,9 @@ static void play_scene(const bits_row *row, const char *isa, const scene *s, rec
         run(b.ctx, e);
     }
     for (int32_t i = 0; s->others && i < OTHERS; i++) {
-        int32_t n = 1 + i * row->n_prompt / 6;
+        int32_t n = 1 + i * 9;
         make_prompt(other_id[i], n, b.info.vocab, i + 1);
-        tern_request q = request_of(other_id[i], (size_t)n, 3 + i * 3, &other[i]);
+        tern_request q = request_of(other_id[i], (size_t)n, 3 + i, &other[i]);
         submit(b.ctx, e, &q);
         if (i % 2) assert_int_equal(tern_engine_step(e, NULL), TERN_OK);
     }
