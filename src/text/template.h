@@ -309,6 +309,7 @@ typedef struct tpl_method {
 const tpl_filter *tpl_find_filter(const char *name);
 const tpl_test *tpl_find_test(const char *name);
 const tpl_function *tpl_find_global(const char *name);
+bool tpl_is_class(const tpl_function *global);      /* one that Python has as a class: namespace, cycler, joiner */
 const tpl_function *tpl_find_method(tpl_kind kind, const char *name);
 bool tpl_known_missing(const char *name);          /* a Python method, filter or test that tern does not have */
 extern const tpl_filter tpl_filters_text[], tpl_filters_list[], tpl_filters_pick[];    /* ended by a null name */

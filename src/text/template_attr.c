@@ -19,6 +19,7 @@ const char *tpl_type_name(tpl_value v)
     if (v.kind == TPL_STR && v.sub) return "Markup";
     if (v.kind == TPL_VIEW) return views[v.sub];
     if (v.kind == TPL_ITER) return v.iter->type;
+    if (v.kind == TPL_FUNCTION && tpl_is_class(v.function)) return "type";
     return v.kind == TPL_MISSING ? "object" : names[v.kind];
 }
 

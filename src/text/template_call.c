@@ -5,6 +5,8 @@
 #include "base/ctx.h"
 #include "text/template.h"
 
+#define LOCALS "_cached_compile_jinja_template.<locals>."      /* what Python calls the place of transformers' functions */
+
 enum { MAX_RANGE = 100000 };      /* items of a range: the sandbox's limit */
 
 /* The i-th of the blank-separated names; its length, 0 past the last. */
@@ -57,7 +59,7 @@ static bool raise_exception(tpl_render *r, tpl_value self, const tpl_args *args,
 {
     tpl_value message;
     (void)self, (void)out;
-    return tpl_bind(r, "raise_exception", args, "message", 1, &message) && tpl_to_str(r, message, &message) &&
+    return tpl_bind(r, LOCALS "raise_exception", args, "message", 1, &message) && tpl_to_str(r, message, &message) &&
            tpl_raise_value(r, "TemplateError", message);
 }
 
@@ -65,7 +67,7 @@ static bool strftime_now(tpl_render *r, tpl_value self, const tpl_args *args, tp
 {
     tpl_value format;
     (void)self;
-    if (!tpl_bind(r, "strftime_now", args, "format", 1, &format)) return false;
+    if (!tpl_bind(r, LOCALS "strftime_now", args, "format", 1, &format)) return false;
     if (format.kind != TPL_STR) return tpl_raise(r, "TypeError", "strftime() argument 1 must be str, not %s", tpl_type_name(format));
     return tpl_strftime(r, format, out);
 }
@@ -205,6 +207,11 @@ static const tpl_function *find(const tpl_function *table, const char *name)
 const tpl_function *tpl_find_global(const char *name)
 {
     return find(globals, name);
+}
+
+bool tpl_is_class(const tpl_function *global)
+{
+    return global->run == make_namespace || global->run == make_cycler || global->run == make_joiner;
 }
 
 const tpl_filter *tpl_find_filter(const char *name)

@@ -50,12 +50,13 @@ bool tpl_fail_undefined(tpl_render *r, tpl_value v)
     if (u->hint) return tpl_raise(r, kind, "%s", u->hint);
     if (!name || !tpl_put_repr(r, name, u->name)) return false;
     if (u->object.kind == TPL_MISSING) return tpl_raise(r, kind, "%.*s is undefined", (int)name->used, name->data);
-    bool none = u->object.kind == TPL_NONE;
+    const char *object = u->object.kind == TPL_NONE ? "" : " object";
+    if (u->object.kind == TPL_NONE) type = "None";
     if (u->object.kind == TPL_NAMESPACE) type = "transformers.utils.chat_template_utils.TemplateNamespace";
     if (u->object.kind == TPL_LOOP) type = "jinja2.runtime.LoopContext";
     if (u->object.kind == TPL_MACRO) type = "jinja2.runtime.Macro";
-    if (u->name.kind != TPL_STR) return tpl_raise(r, kind, "%s has no element %.*s", none ? "None" : type, (int)name->used, name->data);
-    return tpl_raise(r, kind, "'%s' has no attribute %.*s", none ? "None" : type, (int)name->used, name->data);
+    if (u->name.kind != TPL_STR) return tpl_raise(r, kind, "%s%s has no element %.*s", type, object, (int)name->used, name->data);
+    return tpl_raise(r, kind, "'%s%s' has no attribute %.*s", type, object, (int)name->used, name->data);
 }
 
 /* ---- expressions ---- */

@@ -188,7 +188,7 @@ static tpl_flow run_for(tpl_render *r, const tpl_node *node, tpl_frame *frame)
     uint32_t slot;
     bool more, any = false, has_loop = find_slot(r->v, "loop", &slot);
     if (!loop || !open_loop(r, node, frame, loop)) return FLOW_ERROR;
-    for (;; any = true) {
+    for (;;) {
         if (!tpl_loop_next(r, loop, &more)) return FLOW_ERROR;
         if (!more) break;
         if (!tpl_work(&r->pool, 1)) return FLOW_ERROR;
@@ -199,10 +199,8 @@ static tpl_flow run_for(tpl_render *r, const tpl_node *node, tpl_frame *frame)
         if (has_loop && !tpl_frame_set(r, round, slot, (tpl_value){ .kind = TPL_LOOP, .loop = loop })) return FLOW_ERROR;
         tpl_flow flow = tpl_exec(r, &node->list, round);
         if (flow == FLOW_ERROR) return flow;
-        if (flow == FLOW_BREAK) {
-            any = true;
-            break;
-        }
+        if (flow == FLOW_BREAK) break;
+        any = any || flow == FLOW_ON;      /* as in Jinja, else runs where no round came to its end */
     }
     if (any || !node->orelse.n) return FLOW_ON;
     tpl_frame *inner = tpl_frame_new(r, frame);

@@ -249,9 +249,8 @@ static tpl_node *subscript(tpl_parser *p, tpl_node *object)
         if (!tpl_nodes_add(p, &list, subscribed(p))) return NULL;
     }
     if (!tpl_expect_op(p, ']')) return NULL;
-    if (!list.n) return tpl_syntax(p, at, "Expected an expression, got ']'"), NULL;
-    tpl_node *key = list.items[0];
-    if (list.n > 1) {
+    tpl_node *key = list.n ? list.items[0] : NULL;
+    if (list.n != 1) {
         for (uint32_t i = 0; i < list.n; i++)
             if (list.items[i]->kind == N_SLICE) return tpl_unsupported(p, at, "a subscript of several slices"), NULL;
         if (!(key = tpl_node_new(p, N_TUPLE, at))) return NULL;

@@ -94,6 +94,8 @@ FILTER(indent)
     if (!tpl_str(&r->pool, " ", &blanks) || !tpl_str(&r->pool, "\n", &newline)) return false;
     if (slots[0].kind == TPL_STR) blanks = slots[0];
     else if (!tpl_binary(r, '*', blanks, tpl_int(width), &blanks)) return false;
+    if (v.kind != TPL_STR && v.kind != TPL_UNDEFINED)
+        return tpl_raise(r, "TypeError", "unsupported operand type(s) for +=: '%s' and 'str'", tpl_type_name(v));
     blanks.sub = v.kind == TPL_STR ? v.sub : 0;
     if (!tpl_binary(r, '+', v, newline, &v) || !method(r, "splitlines", v, &(tpl_args){ 0 }, &lines)) return false;
     tpl_text *text = tpl_text_new(&r->pool, v.n);

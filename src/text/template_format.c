@@ -322,17 +322,16 @@ typedef struct formatting {
     int64_t next;             /* of {}; -1: fields are numbered */
 } formatting;
 
-static bool numbered(formatting *f, tpl_value name, tpl_value *out)
+/* As Python's string.Formatter counts: {} takes the next one, and a field that is nothing but a number ends that. */
+static bool numbered(formatting *f, tpl_value name, bool whole_field, tpl_value *out)
 {
     int64_t i = 0;
-    bool automatic = !name.n;
-    if (automatic ? f->next < 0 : f->next > 0)
-        return tpl_raise(f->r, "ValueError", automatic ? "cannot switch from manual field specification to automatic field numbering"
-                                                       : "cannot switch from automatic field numbering to manual field specification");
+    if (whole_field && (name.n ? f->next > 0 : f->next < 0))
+        return tpl_raise(f->r, "ValueError", "cannot switch from manual field specification to automatic field numbering");
     for (uint32_t k = 0; k < name.n && i < MAX_WIDTH; k++) i = i * 10 + (tpl_data(name)[k] - '0');
-    if (automatic) i = f->next++;
-    else f->next = -1;
-    if (i >= f->args->n) return tpl_raise(f->r, "IndexError", "Replacement index %lld out of range for positional args tuple", (long long)i);
+    if (!name.n) i = f->next++;
+    else if (whole_field) f->next = -1;
+    if (i >= f->args->n) return tpl_raise(f->r, "IndexError", "tuple index out of range");
     *out = f->args->positional[i];
     return true;
 }
@@ -345,8 +344,8 @@ static bool field_value(formatting *f, tpl_value field, tpl_value *out)
     const char *s = tpl_data(field);
     while (n < field.n && s[n] != '.' && s[n] != '[') digits = digits && s[n] >= '0' && s[n] <= '9', n++;
     tpl_value name = tpl_cut(field, 0, n), text;
-    if (digits) {
-        if (!numbered(f, name, out)) return false;
+    if (digits && (n || !field.n)) {
+        if (!numbered(f, name, n == field.n, out)) return false;
     } else {
         uint32_t k = 0;
         while (k < f->args->n_keys && !tpl_is(name, f->args->keys[k])) k++;

@@ -160,7 +160,7 @@ bool tpl_tojson(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *out
 {
     tpl_value slots[4];      /* in transformers' order */
     dumper d = { .r = r, .text = tpl_text_new(&r->pool, 64) };
-    if (!d.text || !tpl_bind(r, "tojson", args, "ensure_ascii indent separators sort_keys", 0, slots)) return false;
+    if (!d.text || !tpl_bind(r, "_cached_compile_jinja_template.<locals>.tojson", args, "ensure_ascii indent separators sort_keys", 0, slots)) return false;
     d.ascii = tpl_truth(slots[0]);
     d.sort = tpl_truth(slots[3]);
     if (!set_indent(&d, slots[1])) return false;

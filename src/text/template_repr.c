@@ -177,7 +177,7 @@ static bool put_any(tpl_render *r, tpl_text *text, tpl_value v)
     case TPL_DICT: return put_dict(r, text, v.dict);
     case TPL_VIEW: return put_view(r, text, v);
     case TPL_RANGE: return put_range(r, text, v.range);
-    case TPL_NAMESPACE: return tpl_puts(&r->pool, text, "<TemplateNamespace ") && put_dict(r, text, v.dict) && tpl_puts(&r->pool, text, ">");
+    case TPL_NAMESPACE: return tpl_puts(&r->pool, text, "<Namespace ") && put_dict(r, text, v.dict) && tpl_puts(&r->pool, text, ">");
     case TPL_LOOP: return put_loop(r, text, v.loop);
     case TPL_MACRO:
         if (!v.macro->def->name) return tpl_puts(&r->pool, text, "<Macro anonymous>");

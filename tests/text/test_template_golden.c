@@ -80,8 +80,72 @@ static void folders_render_alike(void **state)
     assert_int_equal(n_wrong, 0);
 }
 
+/* Errors of running in Jinja that tern sees when the template is opened: a call of what can never be a function. */
+static bool is_refused(const char *text)
+{
+    static const char *const templates[] = { "{{ name() }}", "{{ nums|map('upper')|map('nope2')|list if no else missing|int }}" };
+    for (size_t i = 0; i < sizeof templates / sizeof *templates; i++)
+        if (strcmp(text, templates[i]) == 0) return true;
+    return false;
+}
+
+/* A broken template: the line must be the one that Jinja gives. */
+static size_t check_syntax(const char *text, const json_t *one)
+{
+    char line[32];
+    tern_template *t = NULL;
+    tern_status st = tern_template_parse(ctx, "snippet", text, strlen(text), &t);
+    snprintf(line, sizeof line, "line %d,", (int)json_integer_value(json_object_get(one, "line")));
+    bool same = (st == TERN_ERR_FORMAT || st == TERN_ERR_UNSUPPORTED) && strstr(tern_ctx_error(ctx), line);
+    if (!same) {
+        print_message("%s\n  want %s %s\n  got  %s\n", text, line, json_string_value(json_object_get(one, "syntax_error")),
+                      st ? tern_ctx_error(ctx) : "a template");
+    }
+    tern_template_free(t);
+    return !same;
+}
+
+static char *snippet_inputs(const json_t *golden, const json_t *one)
+{
+    json_t *kwargs = json_deep_copy(json_object_get(golden, "kwargs"));
+    json_object_update(kwargs, json_object_get(one, "kwargs"));
+    json_t *in = json_pack("{s:[{s:s, s:s}], s:o}", "messages", "role", "user", "content", "Hi", "chat_template_kwargs", kwargs);
+    char *text = json_dumps(in, JSON_ENCODE_ANY);
+    json_decref(in);
+    return text;
+}
+
+static void snippets_render_alike(void **state)
+{
+    json_t *golden, *one;
+    size_t i, n_wrong = 0;
+    (void)state;
+    assert_int_equal(tern_json_read(ctx, TERN_GOLDEN, "chat/snippets.json", 64 << 20, &golden), TERN_OK);
+    json_array_foreach(json_object_get(golden, "cases"), i, one) {
+        const char *text = json_string_value(json_object_get(one, "template"));
+        tern_template *t = NULL;
+        if (json_object_get(one, "syntax_error")) {
+            n_wrong += check_syntax(text, one);
+            continue;
+        }
+        if (tern_template_parse(ctx, "snippet", text, json_string_length(json_object_get(one, "template")), &t)) {
+            bool refused = json_object_get(one, "error") && is_refused(text);
+            if (!refused) print_message("%s\n  want %s%s\n  got  %s\n", text, json_string_value(json_object_get(one, "rendered")), json_string_value(json_object_get(one, "error")), tern_ctx_error(ctx));
+            n_wrong += !refused;
+            continue;
+        }
+        char *json = snippet_inputs(golden, one);
+        n_wrong += check_case(t, "snippet", text, json, json_string_value(json_object_get(golden, "now")), one);
+        free(json);
+        tern_template_free(t);
+    }
+    assert_true(i >= 700);
+    json_decref(golden);
+    assert_int_equal(n_wrong, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(folders_render_alike) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(folders_render_alike), cmocka_unit_test(snippets_render_alike) };
     return cmocka_run_group_tests(tests, make_ctx, free_ctx);
 }
