@@ -1,8 +1,5 @@
 /* Allocations that fail on demand, for tests that fail the k-th one for every k: the library's (base/memory.c is compiled into the test, and the
- * linker then takes no other) and jansson's. Include it in one .c file of a test program.
- *
- * jansson's parser (2.14) does not survive a failure inside a token: it drops a character and may then read past its buffer. So its allocations
- * are counted, for leaks, and fail only while jansson_fails is set, which a test does around calls that build values and parse nothing. */
+ * linker then takes no other) and jansson's. Include it in one .c file of a test program. */
 #ifndef TERN_TESTS_TORTURE_H
 #define TERN_TESTS_TORTURE_H
 
@@ -13,7 +10,6 @@
 #include <string.h>
 
 static size_t countdown, n_live;    /* countdown 1: the next allocation fails; 0: none does */
-static bool jansson_fails;
 
 static bool fails_now(void)
 {
@@ -28,7 +24,7 @@ static void *count_live(void *p)
 
 static void *torture_malloc(size_t n)
 {
-    return jansson_fails && fails_now() ? NULL : count_live(malloc(n));
+    return fails_now() ? NULL : count_live(malloc(n));
 }
 
 static void *torture_calloc(size_t count, size_t size)
@@ -69,7 +65,7 @@ static void torture_free(void *p)
 #undef free
 #pragma pop_macro("fail")
 
-/* From here on jansson's allocations count too. */
+/* From here on jansson's allocations count and fail too. */
 static inline void torture_jansson(void)
 {
     json_set_alloc_funcs(torture_malloc, torture_free);

@@ -1,4 +1,4 @@
-/* JSON text in, values out: see json.h. */
+/* JSON files, and words for JSON values: see json.h. Text is read by json_read.c. */
 #include "base/json.h"
 
 #include <stdio.h>
@@ -7,16 +7,6 @@
 #include "base/ctx.h"
 #include "base/file.h"
 #include "base/memory.h"
-
-tern_status tern_json_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
-{
-    json_error_t error = { 0 };
-    json_t *value = json_loadb(text, n_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-    if (!value && (!error.text[0] || json_error_code(&error) == json_error_out_of_memory)) return tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory to read it", what);
-    if (!value) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: line %d, column %d: %s", what, error.line, error.column, error.text);
-    *out = value;
-    return TERN_OK;
-}
 
 tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
 {

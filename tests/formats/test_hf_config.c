@@ -23,12 +23,12 @@ typedef struct text_row {
 static const text_row text_rows[] = {
     { "", TERN_ERR_FORMAT, "config.json: line 1", "an empty file" },
     { "[]", TERN_ERR_FORMAT, "config.json: a list, not an object", "a list" },
-    { "{\"a\":1,\"a\":1}", TERN_ERR_FORMAT, "duplicate", "a key twice" },
+    { "{\"a\":1,\"a\":1}", TERN_ERR_FORMAT, "column 8|duplicate of the key \"a\"", "a key twice" },
     { "{\"a\":NaN}", TERN_ERR_FORMAT, "line 1", "NaN, which is no JSON" },
-    { "{\"a\":1e999}", TERN_ERR_FORMAT, "overflow", "a number beyond double" },
-    { "{\"a\":9223372036854775808}", TERN_ERR_FORMAT, "too big integer", "2^63" },
+    { "{\"a\":1e999}", TERN_ERR_FORMAT, "line 1, column 6|beyond the range of double", "a number beyond double" },
+    { "{\"a\":9223372036854775808}", TERN_ERR_FORMAT, "line 1, column 6|beyond 64 bits", "2^63" },
     { "{\"a\":\"\xFF\"}", TERN_ERR_FORMAT, "byte 0xff", "a stray byte" },
-    { "{\"a\":1}x", TERN_ERR_FORMAT, "end of file expected", "text behind it" },
+    { "{\"a\":1}x", TERN_ERR_FORMAT, "column 8|nothing behind", "text behind it" },
 };
 
 static void refuses_text_that_is_no_config(void **state)

@@ -63,11 +63,9 @@ static tern_status read_config(void)
     float frequencies[8];
     tern_status st = tern_hf_config_open(&words, folder, "config.json", &c);
     if (!st) {
-        jansson_fails = true;
         tern_rope_read(c, &(tern_rope_source){ .theta = 10000, .head_dim = 8, .max_tokens = 4096 }, &rope);
         tern_rope_frequencies(&rope, 9000, frequencies);
         tern_rope_free(&rope);
-        jansson_fails = false;
         st = tern_hf_generation_read(&words, folder, c, 100, &g);
     }
     if (!st) st = tern_hf_finish(c, NULL, 0);
@@ -86,9 +84,7 @@ static tern_status write_file(void)
     char path[128];
     tern_safetensors_writer *w = NULL;
     snprintf(path, sizeof path, "%s/out.safetensors", folder);
-    jansson_fails = true;
     tern_status st = tern_safetensors_write_begin(&words, path, tensors, 2, pairs, 1, &w);
-    jansson_fails = false;
     for (size_t i = 0; !st && i < 2; i++) st = tern_safetensors_write_put(&words, w, i, &tensors[i].tensor);
     if (!st) st = tern_safetensors_write_commit(&words, w);
     tern_safetensors_write_close(w);
@@ -96,8 +92,8 @@ static tern_status write_file(void)
 }
 
 static const struct { const char *name; tern_status (*call)(void); size_t least; } calls[] = {
-    { "open_shards", open_shards, 30 },   { "refuse_tensors", refuse_tensors, 20 }, { "refuse_an_index", refuse_an_index, 5 },
-    { "read_metadata", read_metadata, 4 }, { "read_config", read_config, 12 },       { "write_file", write_file, 20 },
+    { "open_shards", open_shards, 100 },   { "refuse_tensors", refuse_tensors, 20 }, { "refuse_an_index", refuse_an_index, 5 },
+    { "read_metadata", read_metadata, 4 }, { "read_config", read_config, 40 },       { "write_file", write_file, 20 },
 };
 
 static void every_allocation_may_fail(void **state)

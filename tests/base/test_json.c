@@ -1,0 +1,114 @@
+/* JSON text: what is refused, at which line and column, and that what is taken has the right values in any locale. */
+#include "formats/support.h"
+
+#include <locale.h>
+
+#include "base/json.h"
+
+typedef struct bad_row {
+    const char *text;
+    size_t n_bytes;       /* 0: up to the NUL */
+    const char *words, *why;
+} bad_row;
+
+static const bad_row bad_rows[] = {
+    { "", 0, "line 1, column 1|a value is expected, not the end", "nothing" },
+    { "  \n ", 0, "line 2, column 2", "blanks" },
+    { "{\n\"a\": tru}", 0, "line 2, column 6|a value|'t'", "a word cut short" },
+    { "\xC3\xA9", 0, "column 1|0xc3", "a letter that is no value" },
+    { "[\"\xC3\xA9\", x]", 0, "column 7|'x'", "columns count characters" },
+    { "[1,]", 0, "column 4|']'", "a comma too many in a list" },
+    { "{\"a\":1,}", 0, "column 8|key", "a comma too many in an object" },
+    { "{\"a\" 1}", 0, "':'|'1'", "no colon" },
+    { "{a:1}", 0, "key in quotes|'a'", "a key without quotes" },
+    { "[1 2]", 0, "']'|'2'", "no comma" },
+    { "[1", 0, "']'|end", "no closing bracket" },
+    { "1 2", 0, "column 3|nothing behind", "two values" },
+    { "{}\0", 3, "column 3|0x00", "a NUL behind" },
+    { "01", 0, "column 2|nothing behind", "a leading zero" },
+    { "-", 0, "a digit", "a sign alone" },
+    { "+1", 0, "'+'", "a plus sign" },
+    { "1.", 0, "behind the point", "no digit behind the point" },
+    { ".5", 0, "'.'", "no digit before the point" },
+    { "1e", 0, "exponent", "no exponent" },
+    { "1e+", 0, "exponent", "a signed nothing" },
+    { "1e309", 0, "column 1|beyond the range of double", "too large" },
+    { "-1e309", 0, "beyond the range of double", "too small" },
+    { "9223372036854775808", 0, "beyond 64 bits", "2^63" },
+    { "-9223372036854775809", 0, "beyond 64 bits", "-2^63 - 1" },
+    { "NaN", 0, "'N'", "no number at all" },
+    { "Infinity", 0, "'I'", "nor this" },
+    { "\"a\nb\"", 0, "0x0a", "a newline in a string" },
+    { "\"a", 0, "closing", "no closing quote" },
+    { "\"\\q\"", 0, "escape", "an unknown escape" },
+    { "\"\\u12\"", 0, "hexadecimal", "an escape cut short" },
+    { "\"\\ud800\"", 0, "surrogate", "half a pair" },
+    { "\"\\ud800\\u0041\"", 0, "surrogate", "half a pair and a letter" },
+    { "\"\\udc00\"", 0, "surrogate", "the other half" },
+    { "\"\xC3\"", 0, "column 2|0xc3|UTF-8", "half a character" },
+    { "\"\xF5\x80\x80\x80\"", 0, "UTF-8", "beyond Unicode" },
+    { "{\"a\":1,\"b\":2,\n\"a\":3}", 0, "line 2, column 1|duplicate of the key \"a\"", "a key twice" },
+    { "{\"a\":1,\"\\u0061\":3}", 0, "duplicate of the key \"a\"", "a key twice, once escaped" },
+    { "{\"a\\u0000\":1}", 0, "NUL in the key", "a key that NUL would cut" },
+};
+
+static void refuses(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bad_rows / sizeof *bad_rows; i++) {
+        json_t *value = NULL;
+        const bad_row *r = &bad_rows[i];
+        expect_words(tern_json_parse(&words, "x.json", r->text, r->n_bytes ? r->n_bytes : strlen(r->text), &value), TERN_ERR_FORMAT, r->words, r->why);
+        expect_words(TERN_OK, TERN_OK, "x.json: line ", r->why);
+        assert_null(value);
+    }
+}
+
+/* Depth 512 is taken, 513 is not, and neither is what only opens. */
+static void caps_the_depth(void **state)
+{
+    (void)state;
+    for (int depth = 512; depth <= 513; depth++) {
+        char text[2 * 513];
+        json_t *value = NULL;
+        memset(text, '[', (size_t)depth);
+        memset(text + depth, ']', (size_t)depth);
+        expect_words(tern_json_parse(&words, "x", text, 2 * (size_t)depth, &value), depth == 512 ? TERN_OK : TERN_ERR_FORMAT, depth == 512 ? NULL : "column 513|depth of 512", "nesting");
+        json_decref(value);
+    }
+    char *open = malloc(1000000);
+    json_t *value;
+    assert_non_null(open);
+    memset(open, '[', 1000000);
+    expect_words(tern_json_parse(&words, "x", open, 1000000, &value), TERN_ERR_FORMAT, "depth of 512", "a million levels");
+    free(open);
+}
+
+static void gives_the_values(void **state)
+{
+    (void)state;
+    static const char text[] = " {\"i\": [0, -0, -9223372036854775808, 9223372036854775807], \"r\": [1.5, -2.5e-3, 1E2, 4.9e-324, 0.1], \"\": null,"
+                               "\"s\": [\"\", \"a\\\"\\\\\\/\\b\\f\\n\\r\\t\", \"\\u00e9\\ud83d\\ude00\", \"a\\u0000b\"], \"w\": [true, false, {}, []]}\t\r\n";
+    json_t *v;
+    for (int turn = 0; turn < 2; turn++) {
+        if (turn && !setlocale(LC_ALL, "de_DE.UTF-8")) break;    /* a comma for a point, where the machine has that locale */
+        expect_words(tern_json_parse(&words, "x", text, sizeof text - 1, &v), TERN_OK, NULL, "a good text");
+        const json_t *i = json_object_get(v, "i"), *r = json_object_get(v, "r"), *s = json_object_get(v, "s"), *w = json_object_get(v, "w");
+        assert_true(json_integer_value(json_array_get(i, 2)) == INT64_MIN && json_integer_value(json_array_get(i, 3)) == INT64_MAX && json_is_integer(json_array_get(i, 1)));
+        assert_true(json_real_value(json_array_get(r, 0)) == 1.5 && json_real_value(json_array_get(r, 1)) == -2.5e-3 && json_real_value(json_array_get(r, 2)) == 100);
+        assert_true(json_real_value(json_array_get(r, 3)) == 4.9e-324 && json_real_value(json_array_get(r, 4)) == 0.1);
+        assert_string_equal(json_string_value(json_array_get(s, 1)), "a\"\\/\b\f\n\r\t");
+        assert_string_equal(json_string_value(json_array_get(s, 2)), "\xC3\xA9\xF0\x9F\x98\x80");
+        assert_true(json_string_length(json_array_get(s, 3)) == 3 && json_string_length(json_array_get(s, 0)) == 0);
+        assert_true(json_is_true(json_array_get(w, 0)) && json_is_false(json_array_get(w, 1)) && json_is_null(json_object_get(v, "")));
+        assert_true(json_is_object(json_array_get(w, 2)) && json_array_size(json_array_get(w, 3)) == 0 && json_array_size(w) == 4);
+        json_decref(v);
+    }
+    setlocale(LC_ALL, "C");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(refuses), cmocka_unit_test(caps_the_depth), cmocka_unit_test(gives_the_values) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
