@@ -14,7 +14,6 @@
 #define INLINE static inline __attribute__((always_inline))
 
 typedef __m256 vec;
-typedef __m256i bits;
 
 /* 12 sums, 3 registers of x, one of w. 12 KiB of panel and two times 3 rows of x fill a first cache of 32 KiB. */
 enum { LANES = 8, TILE_M = 3, TILE_N = 4, PANEL_BYTES = 12288, NN_M = 6, NN_N = 2, NN_WIDE = 8 };
@@ -140,16 +139,5 @@ INLINE void v_store_sums(float *y, size_t n, bool first, const vec sum[TILE_N])
     if (!first) total = _mm_add_ps(_mm_maskload_ps(y, wanted), total);
     _mm_maskstore_ps(y, wanted, total);
 }
-
-INLINE bits b_load_n(const uint16_t *p, size_t n)
-{
-    uint16_t some[2 * LANES] = { 0 };
-    if (n >= 2 * LANES) return _mm256_loadu_si256((const __m256i *)(const void *)p);
-    memcpy(some, p, n * sizeof *p);
-    return _mm256_loadu_si256((const __m256i *)(const void *)some);
-}
-
-INLINE vec v_even(bits v) { return _mm256_castsi256_ps(_mm256_slli_epi32(v, 16)); }
-INLINE vec v_odd(bits v) { return _mm256_castsi256_ps(_mm256_and_si256(v, _mm256_set1_epi32((int)0xFFFF0000))); }
 
 #endif

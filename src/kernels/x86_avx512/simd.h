@@ -12,7 +12,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 typedef __m512 vec;
-typedef __m512i bits;
+typedef __m512i bits;    /* 32 numbers of 16 bits */
 
 /* 24 sums, 3 registers of x, one of w. 24 KiB of panel and two times 3 rows of x fill a first cache of 48 KiB. */
 enum { LANES = 16, TILE_M = 3, TILE_N = 8, PANEL_BYTES = 24576, NN_M = 6, NN_N = 4, NN_WIDE = 8 };
