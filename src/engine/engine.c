@@ -17,11 +17,12 @@ static tern_status make_batch(tern_engine *e)
     b->row = tern_alloc(ctx, seqs, sizeof *b->row, what);
     b->n_tok = tern_alloc(ctx, seqs, sizeof *b->n_tok, what);
     b->past = tern_alloc(ctx, seqs, sizeof *b->past, what);
+    b->length = tern_alloc(ctx, seqs, sizeof *b->length, what);
     b->page = tern_alloc(ctx, seqs, sizeof *b->page, what);
     b->job = tern_alloc(ctx, seqs, sizeof *b->job, what);
     e->running = tern_alloc(ctx, seqs, sizeof *e->running, what);
     b->logits = tern_alloc_aligned(ctx, 64, outs * (size_t)e->runner.vocab, sizeof *b->logits, "the logits of a step");
-    bool all = b->id && b->out_row && b->row && b->n_tok && b->past && b->page && b->job && e->running && b->logits;
+    bool all = b->id && b->out_row && b->row && b->n_tok && b->past && b->length && b->page && b->job && e->running && b->logits;
     return all ? TERN_OK : TERN_ERR_MEMORY;
 }
 
@@ -83,6 +84,7 @@ void tern_engine_free(tern_engine *e)
     tern_free(b->row);
     tern_free(b->n_tok);
     tern_free(b->past);
+    tern_free(b->length);
     tern_free(b->page);
     tern_free(b->job);
     tern_free(b->logits);
@@ -154,7 +156,7 @@ static tern_status run_batch(tern_engine *e)
 {
     const tern_batch *b = &e->batch;
     tern_ragged ragged = { .n_seq = b->n_seq, .n_row = b->n_row, .row = b->row, .n_tok = b->n_tok, .past = b->past, .page = b->page };
-    tern_step step = { .batch = &ragged, .kv = &e->kv, .id = b->id, .out_row = b->out_row, .n_out = b->n_out, .logits = b->n_out ? b->logits : NULL };
+    tern_step step = { .batch = &ragged, .kv = &e->kv, .id = b->id, .length = b->length, .out_row = b->out_row, .n_out = b->n_out, .logits = b->n_out ? b->logits : NULL };
     return e->runner.step(e->runner.user, &step);
 }
 
@@ -164,6 +166,7 @@ static void take_results(tern_engine *e, tern_job *job)
     int32_t n_out = job->n_out, position = job->past - n_out;
     for (int32_t i = 0; i < n_out && job->finish == TERN_FINISH_NONE && !job->cancelled; i++)
         tern_job_logits(&e->runner, job, position + i, e->batch.logits + (job->first_out + i) * e->runner.vocab);
+    if (job->past > job->n_told) job->n_told = job->past;
     if (!n_out && job->past == job->n_most && job->finish == TERN_FINISH_NONE) tern_job_end(job, TERN_FINISH_LENGTH, NULL);
 }
 

@@ -16,6 +16,7 @@ tern_status tern_engine_create(tern_ctx *ctx, tern_model *model, const tern_engi
     runner.page_bytes = tern_kv_bytes(&runner.kv, 1);
     runner.mapped_bytes = info.weight_bytes - info.copied_bytes;
     runner.row_bytes = sizeof(float) * (size_t)(4 * info.dim + 3 * info.ffn + 2 * (info.n_head + 2 * info.n_kv_head) * info.head_dim);
+    runner.rope_tokens = tern_model_rope_tokens(model, &runner.rope_restarts);
     runner.n_eos = tern_model_eos(model, &runner.eos);
     return tern_engine_create_on(&runner, options, out);
 }

@@ -37,8 +37,9 @@ tern_status tern_job_create(const tern_runner *r, const tern_request *q, int64_t
     job->ask = *q;
     job->ask.ids = NULL;
     job->ask.stop = NULL;
-    job->n_prompt = job->n_id = (int32_t)q->n_ids;
+    job->n_prompt = job->n_id = job->n_given = (int32_t)q->n_ids;
     job->n_most = job->n_prompt + (int32_t)q->max_new_tokens;
+    job->crosses = r->rope_tokens && job->n_most > r->rope_tokens;
     job->n_block = (job->n_most + TERN_KV_PAGE - 1) / TERN_KV_PAGE;
     job->id = tern_alloc(r->ctx, (size_t)job->n_most, sizeof *job->id, "a request's tokens");
     job->page = tern_alloc(r->ctx, (size_t)job->n_block, sizeof *job->page, "a request's blocks");

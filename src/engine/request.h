@@ -12,6 +12,10 @@ typedef struct tern_job {
     tern_request ask;             /* ids, stop: null, their copies are below */
     int32_t *id;                  /* the prompt, then the tokens drawn */
     int32_t n_prompt, n_id, n_most;
+    int32_t n_given;              /* tokens to run before the next one is drawn: the prompt, or all there are after a restart */
+    int32_t n_told;               /* positions that every-position logits were told of */
+    bool crosses;                 /* may grow past the runner's rope_tokens: shares no blocks */
+    bool restarted;               /* the runner's rope_restarts: its cache is computed for more than rope_tokens */
 
     int32_t past;                 /* tokens whose keys and values are in the cache */
     int32_t *page;                /* the blocks held, in order; room for n_block */

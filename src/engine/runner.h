@@ -18,6 +18,8 @@ typedef struct tern_runner {
     size_t row_bytes;              /* of a step's workspace for one row */
     int64_t vocab;
     int64_t max_tokens;            /* 0: no limit */
+    int64_t rope_tokens;           /* tern_model_rope_tokens; 0: rope does not depend on the length */
+    bool rope_restarts;
     const int32_t *eos;            /* borrowed as long as the engine */
     size_t n_eos;
     tern_run_step_fn *step;

@@ -13,7 +13,7 @@ static int32_t min32(int32_t a, int32_t b)
  * position's are, nothing can be skipped. */
 static void share_prefix(tern_engine *e, tern_job *job)
 {
-    if (!e->share || job->ask.logits == TERN_LOGITS_ALL) return;
+    if (!e->share || job->crosses || job->ask.logits == TERN_LOGITS_ALL) return;
     int32_t most = (job->n_prompt - 1) / TERN_KV_PAGE;
     while (job->n_page < most) {
         int32_t parent = job->n_page ? job->page[job->n_page - 1] : TERN_NO_BLOCK;
@@ -75,7 +75,16 @@ static void grant(budget *left, tern_job *job, int32_t n)
 
 static bool in_prompt(const tern_job *job)
 {
-    return job->past < job->n_prompt;
+    return job->past < job->n_given;
+}
+
+/* A request that grows past the runner's rope_tokens under longrope has its cache computed again, in the blocks that it holds: it shares none. */
+static void restart(const tern_engine *e, tern_job *job)
+{
+    if (!e->runner.rope_restarts || job->restarted || job->n_id <= e->runner.rope_tokens) return;
+    job->restarted = true;
+    job->n_given = job->n_id;
+    job->past = 0;
 }
 
 /* A token for each decoding request that has none yet, until only kept tokens are left; the turn goes to the first that got none. */
@@ -107,9 +116,10 @@ static void take_blocks(tern_engine *e, tern_job *job)
 
 static int32_t rows_wanted(const tern_job *job)
 {
-    if (job->ask.logits == TERN_LOGITS_ALL) return job->chunk;
+    int32_t end = job->past + job->chunk;
+    if (job->ask.logits == TERN_LOGITS_ALL) return min32(job->chunk, end > job->n_told ? end - job->n_told : 0);
     bool any = job->ask.max_new_tokens > 0 || job->ask.logits == TERN_LOGITS_LAST;
-    return any && job->past + job->chunk == job->n_id;
+    return any && end == job->n_id;
 }
 
 static void lay(tern_engine *e, tern_job *job)
@@ -123,6 +133,7 @@ static void lay(tern_engine *e, tern_job *job)
     b->row[b->n_seq] = b->n_row;
     b->n_tok[b->n_seq] = job->chunk;
     b->past[b->n_seq] = job->past;
+    b->length[b->n_seq] = in_prompt(job) ? job->n_given : job->past + job->chunk;
     b->page[b->n_seq] = job->page;
     b->job[b->n_seq++] = job;
     for (int32_t i = 0; i < job->chunk; i++) b->id[b->n_row++] = job->id[job->past + i];
@@ -135,6 +146,7 @@ void tern_schedule_batch(tern_engine *e)
     int32_t prompts = 0;
     for (int32_t i = 0; i < e->n_running; i++) {
         e->running[i]->chunk = 0;
+        restart(e, e->running[i]);
         prompts += in_prompt(e->running[i]);
     }
     grant_decoding(e, &left, prompts ? (left.tokens + 3) / 4 : 0);
@@ -151,7 +163,7 @@ void tern_schedule_batch(tern_engine *e)
 void tern_schedule_advance(tern_engine *e, tern_job *job)
 {
     job->past += job->chunk;
-    for (int32_t i = job->n_published; e->share && (i + 1) * TERN_KV_PAGE <= job->past; i++) {
+    for (int32_t i = job->n_published; e->share && !job->crosses && (i + 1) * TERN_KV_PAGE <= job->past; i++) {
         int32_t parent = i ? job->page[i - 1] : TERN_NO_BLOCK;
         job->page[i] = tern_blocks_publish(e->blocks, parent, job->page[i], job->id + i * TERN_KV_PAGE);
         job->n_published = i + 1;

@@ -10,7 +10,7 @@
 typedef struct tern_batch {
     int32_t n_seq, n_row, n_out;
     int32_t *id, *out_row;                   /* [step_tokens], [n_logit_row] */
-    int32_t *row, *n_tok, *past;             /* [max_requests] */
+    int32_t *row, *n_tok, *past, *length;    /* [max_requests] */
     const int32_t **page;                    /* [max_requests] */
     tern_job **job;                          /* [max_requests]: whose sequence it is */
     float *logits;                           /* [n_logit_row, vocab] */

@@ -10,17 +10,45 @@ typedef struct angles {
     tern_tensor cos, sin;
 } angles;
 
-static tern_status make_angles(tern_model *m, const tern_rope_plan *rope, const int32_t *position, int64_t n_row, angles *out)
+static tern_status turn_rows(tern_model *m, const tern_rope_plan *rope, int64_t length, const int32_t *position, int64_t first, int64_t n_row, float *inv_freq, angles *out)
 {
-    int64_t n = rope->n_dims / 2, shape[2] = { n_row, n };
-    tern_arena *step = &m->ctx->step;
-    float *inv_freq = tern_arena_get(m->ctx, step, (size_t)n, sizeof *inv_freq);
-    out->cos = tern_tensor_of(tern_arena_get(m->ctx, step, (size_t)(n_row * n), sizeof(float)), TERN_F32, 2, shape);
-    out->sin = tern_tensor_of(tern_arena_get(m->ctx, step, (size_t)(n_row * n), sizeof(float)), TERN_F32, 2, shape);
+    int64_t n = rope->n_dims / 2;
+    tern_rope_frequencies(rope, length, inv_freq);
+    return m->ctx->backend->rope_table(m->ctx, &(tern_rope_table){ .position = position + first, .inv_freq = inv_freq, .magnitude = (float)rope->magnitude,
+                                                                   .cos = (float *)out->cos.data + first * n, .sin = (float *)out->sin.data + first * n, .n_row = n_row, .n = n });
+}
+
+static tern_status make_angles(tern_model *m, const tern_rope_plan *rope, const tern_step *step, const int32_t *position, angles *out)
+{
+    tern_status st = TERN_OK;
+    const tern_ragged *b = step->batch;
+    int64_t n = rope->n_dims / 2, shape[2] = { b->n_row, n };
+    tern_arena *arena = &m->ctx->step;
+    float *inv_freq = tern_arena_get(m->ctx, arena, (size_t)n, sizeof *inv_freq);
+    out->cos = tern_tensor_of(tern_arena_get(m->ctx, arena, (size_t)(b->n_row * n), sizeof(float)), TERN_F32, 2, shape);
+    out->sin = tern_tensor_of(tern_arena_get(m->ctx, arena, (size_t)(b->n_row * n), sizeof(float)), TERN_F32, 2, shape);
     if (!inv_freq || !out->cos.data || !out->sin.data) return TERN_ERR_MEMORY;
-    tern_rope_frequencies(rope, 0, inv_freq);
-    return m->ctx->backend->rope_table(m->ctx, &(tern_rope_table){ .position = position, .inv_freq = inv_freq, .magnitude = (float)rope->magnitude,
-                                                                   .cos = out->cos.data, .sin = out->sin.data, .n_row = n_row, .n = n });
+    if (!tern_rope_depends_on_length(rope)) return turn_rows(m, rope, 0, position, 0, b->n_row, inv_freq, out);
+    for (int32_t s = 0; s < b->n_seq; s++) {
+        int64_t length = step->length ? step->length[s] : b->past[s] + b->n_tok[s];
+        TERN_TRY(turn_rows(m, rope, length, position, b->row[s], b->n_tok[s], inv_freq, out));
+    }
+done:
+    return st;
+}
+
+static int64_t rope_tokens(const tern_rope_plan *rope, bool *restarts)
+{
+    if (!rope || !tern_rope_depends_on_length(rope)) return 0;
+    *restarts = rope->type == TERN_ROPE_LONGROPE;
+    return *restarts ? rope->original_tokens : rope->max_tokens;
+}
+
+int64_t tern_model_rope_tokens(const tern_model *m, bool *restarts)
+{
+    *restarts = false;
+    int64_t n = rope_tokens(m->spec->rope, restarts);
+    return n ? n : rope_tokens(m->spec->rope_local, restarts);
 }
 
 /* Where each row stands: past, past + 1, ... of its sequence. A padding token of the families that number behind it stands before the first position. */
@@ -44,8 +72,8 @@ static tern_status run_layers(tern_model *m, const tern_step *step, const int32_
     const tern_spec *s = m->spec;
     int64_t n_row = step->batch->n_row, shape[3] = { 1, n_row, tern_get(s, S_DIM) };
     angles global = { 0 }, local = { 0 };
-    if (s->rope) TERN_TRY(make_angles(m, s->rope, position, n_row, &global));
-    if (s->rope_local) TERN_TRY(make_angles(m, s->rope_local, position, n_row, &local));
+    if (s->rope) TERN_TRY(make_angles(m, s->rope, step, position, &global));
+    if (s->rope_local) TERN_TRY(make_angles(m, s->rope_local, step, position, &local));
     for (int64_t l = 0; l < tern_get(s, S_LAYERS); l++) {
         const angles *a = s->rope_of[l] == ROPE_LOCAL ? &local : &global;
         TERN_TRY(tern_transformer_layer_run(m->layers[l].layer, &(tern_transformer_layer_args){

@@ -13,6 +13,7 @@ typedef struct tern_step {
     const tern_kv *kv;              /* of the shape tern_model_kv gives */
     const int32_t *id;              /* [n_row] */
     const int32_t *position;        /* [n_row]; null: past, past + 1, ... of each sequence */
+    const int32_t *length;          /* [n_seq] tokens that a rope which depends on the length counts for a sequence's rows; null: past + n_tok */
     const int32_t *type_id;         /* [n_row] token types of encoders; null: 0 */
     const int32_t *out_row;         /* [n_out] the rows whose results are wanted, ascending */
     int32_t n_out;
@@ -24,6 +25,10 @@ tern_status tern_model_step(tern_model *model, const tern_step *step);
 
 /* The cache a model needs: all fields but data and n_page. */
 tern_kv tern_model_kv(const tern_model *model);
+
+/* A sequence longer than this is turned by other frequencies than a shorter one; 0: all alike. *restarts: its cache has to be computed again when
+ * it grows past that (longrope); false: cached keys stay as they are (dynamic). */
+int64_t tern_model_rope_tokens(const tern_model *model, bool *restarts);
 
 tern_ctx *tern_model_ctx(const tern_model *model);
 

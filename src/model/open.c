@@ -133,6 +133,12 @@ int32_t tern_model_pad(const tern_model *m)
     return (int32_t)m->generation.pad;
 }
 
+/* A dynamic rope stretches to any length. */
+static int64_t max_tokens(const tern_spec *s)
+{
+    return s->rope && s->rope->type == TERN_ROPE_DYNAMIC ? 0 : tern_get(s, S_MAX_POS);
+}
+
 tern_model_info tern_model_get_info(const tern_model *m)
 {
     const tern_spec *s = m->spec;
@@ -143,7 +149,7 @@ tern_model_info tern_model_get_info(const tern_model *m)
         .causal = tern_get(s, S_CAUSAL), .has_logits = m->head.weight.data != NULL,
         .n_layer = tern_get(s, S_LAYERS), .dim = tern_get(s, S_DIM), .ffn = tern_get(s, S_FFN), .n_head = tern_get(s, S_HEADS),
         .n_kv_head = tern_get(s, S_KV_HEADS), .head_dim = tern_get(s, S_HEAD_DIM), .vocab = tern_get(s, S_VOCAB), .n_label = tern_get(s, S_LABELS),
-        .n_expert = tern_get(s, S_EXPERTS), .n_expert_used = tern_get(s, S_EXPERTS_USED), .max_tokens = tern_get(s, S_MAX_POS),
+        .n_expert = tern_get(s, S_EXPERTS), .n_expert_used = tern_get(s, S_EXPERTS_USED), .max_tokens = max_tokens(s),
         .n_param = m->n_param, .weight_bytes = m->weight_bytes, .copied_bytes = m->owned.n_bytes,
         .kv_bytes_per_token = (size_t)kv.n_layer * (size_t)kv.n_kv_head * (size_t)(kv.key_dim + kv.value_dim) * tern_dtype_bytes(kv.dtype),
         .flops_per_token = 2 * m->matmul_params, .read_bytes_per_token = (size_t)m->read_bytes,

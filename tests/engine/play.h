@@ -10,6 +10,7 @@ enum { PLAY_MOST = 1200 };
 
 typedef struct play {
     tern_request ask;
+    const toy *model;
     uint64_t name;
     int32_t id[PLAY_MOST];           /* the prompt, then what a request alone must draw */
     int32_t n_prompt, n_expected;
@@ -23,13 +24,14 @@ typedef struct play {
 } play;
 
 /* What the request must draw by the definition: the toy's logits of all tokens so far, sampled. */
-static inline void play_expect(tern_ctx *ctx, play *p)
+static inline void play_expect(tern_ctx *ctx, const toy *model, play *p)
 {
+    p->model = model;
     float logits[TOY_VOCAB];
     p->n_expected = 0;
     p->expected = TERN_FINISH_LENGTH;
     for (int32_t n = p->n_prompt; p->n_expected < p->ask.max_new_tokens; n++) {
-        toy_logits(p->id, n, logits);
+        toy_logits(model, p->id, n, p->n_prompt, logits);
         if (tern_sample(ctx, &p->ask.sampling, logits, TOY_VOCAB, p->id, (size_t)n, n, &p->id[n]) != TERN_OK) {
             p->expected = TERN_FINISH_ERROR;
             return;
@@ -50,7 +52,7 @@ static inline void play_wrong(play *p, bool right, const char *words)
 static inline void play_check_logits(play *p, const tern_event *e)
 {
     float logits[TOY_VOCAB];
-    toy_logits(p->id, e->position + 1, logits);
+    toy_logits(p->model, p->id, (int32_t)e->position + 1, p->n_prompt, logits);
     play_wrong(p, !memcmp(logits, e->logits, sizeof logits), "logits differ from those of the request alone");
     if (e->position < p->n_prompt) {
         int64_t first = p->ask.logits == TERN_LOGITS_ALL ? 0 : p->n_prompt - 1;

@@ -31,7 +31,7 @@ static play *ask(house *h, int i, int32_t n, int64_t max_new)
 
 static void submit(house *h, play *p)
 {
-    play_expect(h->ctx, p);
+    play_expect(h->ctx, &h->t, p);
     assert_int_equal(tern_engine_submit(h->e, &p->ask, &p->name), TERN_OK);
 }
 
@@ -288,6 +288,38 @@ static void sharing_can_be_turned_off(void **state)
     assert_int_equal(h->t.n_row, 2 * 201);
 }
 
+/* Under longrope the cache of a request that passes the length is computed again, once, and its blocks are nobody else's. */
+static void a_rope_that_restarts_computes_the_cache_again(void **state)
+{
+    house *h = *state;
+    h->t.rope_tokens = 100;
+    h->t.rope_restarts = true;
+    open_house(h, (tern_engine_options){ .kv_tokens = 4096 });
+    submit(h, ask(h, 0, 90, 30));
+    run_out(h, 1);
+    assert_int_equal(h->t.n_row, 90 + 10 + 101 + 18);    /* positions 0..99 short, the first 101 tokens again, the rest one by one */
+    play_prompt(ask(h, 1, 90, 2), h->p[0].id, 90);
+    submit(h, &h->p[1]);
+    run_out(h, 2);
+    assert_int_equal(h->p[1].n_cached, 0);               /* what the long one left is not for short ones */
+    play_prompt(ask(h, 2, 90, 2), h->p[0].id, 90);
+    submit(h, &h->p[2]);
+    run_out(h, 3);
+    assert_int_equal(h->p[2].n_cached, 64);              /* short ones share */
+}
+
+/* A dynamic rope turns a prompt by the prompt's length, and leaves cached keys alone. */
+static void a_dynamic_rope_leaves_the_cache_alone(void **state)
+{
+    house *h = *state;
+    h->t.rope_tokens = 100;
+    open_house(h, (tern_engine_options){ .kv_tokens = 4096, .step_tokens = 50 });
+    submit(h, ask(h, 0, 90, 30));
+    submit(h, ask(h, 1, 200, 5));
+    run_out(h, 2);
+    assert_int_equal(h->t.n_row, 90 + 29 + 200 + 4);
+}
+
 static void nan_ends_the_request_that_met_it(void **state)
 {
     house *h = *state;
@@ -479,6 +511,8 @@ int main(void)
         HOUSE_TEST(all_logits_come_in_chunks_that_fit),
         HOUSE_TEST(an_equal_beginning_is_computed_once),
         HOUSE_TEST(sharing_can_be_turned_off),
+        HOUSE_TEST(a_rope_that_restarts_computes_the_cache_again),
+        HOUSE_TEST(a_dynamic_rope_leaves_the_cache_alone),
         HOUSE_TEST(nan_ends_the_request_that_met_it),
         HOUSE_TEST(a_failed_step_can_be_tried_again),
         HOUSE_TEST(freeing_tells_every_request),

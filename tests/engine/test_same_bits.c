@@ -23,26 +23,32 @@ static const scene scenes[] = {
     { "behind a cached prefix in a batch of 5 others, two threads", 2, 64, true, true },
 };
 
+/* One narrow layer with random weights, that a long prompt costs little. */
+#define NARROW(rope, max) "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_size\": 24, \"intermediate_size\": 40, " \
+    "\"num_hidden_layers\": 1, \"num_attention_heads\": 3, \"num_key_value_heads\": 1, \"head_dim\": 8, \"vocab_size\": 61, \"rms_norm_eps\": 1e-6, " \
+    "\"rope_theta\": 10000.0, \"rope_scaling\": " rope ", \"hidden_act\": \"silu\", \"max_position_embeddings\": " max ", \"tie_word_embeddings\": false}"
+#define LONGROPE(original) "{\"type\": \"longrope\", \"short_factor\": [1, 1.1, 1.2, 1.5], \"long_factor\": [1, 2, 3, 5], \"original_max_position_embeddings\": " original "}"
+
 typedef struct bits_row {
-    const char *dir;             /* null: the narrow model */
+    const char *dir, *config;    /* a checkpoint, or a narrow model */
     tern_compute compute;
     int32_t n_prompt;
+    bool crosses;                /* its rope depends on the length, so that it shares no blocks */
     const char *why;
 } bits_row;
 
 static const bits_row rows[] = {
-    { TERN_GOLDEN "/models/llama-gqa-tied-llama3rope", TERN_COMPUTE_F32, 100, "grouped queries, f32" },
-    { TERN_GOLDEN "/models/llama-gqa-tied-llama3rope", TERN_COMPUTE_BF16, 100, "grouped queries, bf16" },
-    { DEMO, TERN_COMPUTE_F32, 70, "the demo model, f32" },
-    { DEMO, TERN_COMPUTE_BF16, 70, "the demo model, bf16" },
-    { NULL, TERN_COMPUTE_F32, 530, "more keys than two key blocks, f32" },
-    { NULL, TERN_COMPUTE_BF16, 530, "more keys than two key blocks, bf16" },
+    { TERN_GOLDEN "/models/llama-gqa-tied-llama3rope", NULL, TERN_COMPUTE_F32, 100, false, "grouped queries, f32" },
+    { TERN_GOLDEN "/models/llama-gqa-tied-llama3rope", NULL, TERN_COMPUTE_BF16, 100, false, "grouped queries, bf16" },
+    { DEMO, NULL, TERN_COMPUTE_F32, 70, false, "the demo model, f32" },
+    { DEMO, NULL, TERN_COMPUTE_BF16, 70, false, "the demo model, bf16" },
+    { NULL, NARROW("null", "1024"), TERN_COMPUTE_F32, 530, false, "more keys than two key blocks, f32" },
+    { NULL, NARROW("null", "1024"), TERN_COMPUTE_BF16, 530, false, "more keys than two key blocks, bf16" },
+    { NULL, NARROW("{\"type\": \"dynamic\", \"factor\": 2.0}", "64"), TERN_COMPUTE_F32, 90, true, "a prompt longer than a dynamic rope's limit" },
+    { NULL, NARROW("{\"type\": \"dynamic\", \"factor\": 2.0}", "92"), TERN_COMPUTE_F32, 90, true, "an output that passes a dynamic rope's limit" },
+    { NULL, NARROW(LONGROPE("64"), "1024"), TERN_COMPUTE_F32, 90, true, "a prompt longer than longrope's original" },
+    { NULL, NARROW(LONGROPE("92"), "1024"), TERN_COMPUTE_F32, 90, true, "an output that passes longrope's original" },
 };
-
-/* One narrow layer with random weights, that a long prompt costs little. */
-static const char narrow_config[] = "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_size\": 24, \"intermediate_size\": 40, "
-    "\"num_hidden_layers\": 1, \"num_attention_heads\": 3, \"num_key_value_heads\": 1, \"head_dim\": 8, \"vocab_size\": 61, \"rms_norm_eps\": 1e-6, "
-    "\"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \"max_position_embeddings\": 1024, \"tie_word_embeddings\": false}";
 
 static void open_row(bench *b, const bits_row *row, const char *isa, int threads)
 {
@@ -55,7 +61,7 @@ static void open_row(bench *b, const bits_row *row, const char *isa, int threads
     snprintf(path, sizeof path, "%s/config.json", dir);
     FILE *f = fopen(path, "w");
     assert_non_null(f);
-    fputs(narrow_config, f);
+    fputs(row->config, f);
     fclose(f);
     bench_open_random(b, dir, isa, threads, row->compute);
     unlink(path);
@@ -97,7 +103,7 @@ static void play_scene(const bits_row *row, const char *isa, const scene *s, rec
     submit(b.ctx, e, &q);
     run(b.ctx, e);
     assert_int_equal(r->finish, TERN_FINISH_LENGTH);
-    assert_int_equal(r->n_cached, s->warm ? (row->n_prompt - 1) / 64 * 64 : 0);
+    assert_int_equal(r->n_cached, s->warm && !row->crosses ? (row->n_prompt - 1) / 64 * 64 : 0);
     tern_engine_free(e);
     bench_close(&b);
     free(other);
@@ -131,6 +137,39 @@ static void check_row(const bits_row *row, const char *isa)
     record_free(alone);
 }
 
+/* Behind longrope's original length a request's logits are those of its tokens as one prompt: the cache that was computed for a shorter one is
+ * gone. Up to it, they are those of a shorter sequence. */
+static void longrope_counts_the_length_of_now(void **state)
+{
+    (void)state;
+    enum { PROMPT = 20, ORIGINAL = 32, LAST = 50 };
+    static const bits_row row = { NULL, NARROW(LONGROPE("32"), "1024"), TERN_COMPUTE_F32, PROMPT, true, "" };
+    bench b;
+    int32_t id[LAST];
+    open_row(&b, &row, NULL, 1);
+    tern_engine *e = bench_engine(&b, (tern_engine_options){ 0 });
+    make_prompt(id, PROMPT, b.info.vocab, 0);
+    record *r = record_new(b.info.vocab, LAST);
+    tern_request q = request_of(id, PROMPT, LAST - PROMPT, r);
+    q.logits = TERN_LOGITS_LAST;
+    submit(b.ctx, e, &q);
+    run(b.ctx, e);
+    memcpy(id + PROMPT, r->token, (LAST - PROMPT) * sizeof *id);
+    for (size_t n = PROMPT; n < LAST; n++) {
+        record *once = record_new(b.info.vocab, LAST);
+        q = request_of(id, n, 0, once);
+        q.logits = TERN_LOGITS_LAST;
+        submit(b.ctx, e, &q);
+        run(b.ctx, e);
+        size_t at = (n - 1) * (size_t)b.info.vocab;
+        assert_memory_equal(once->logits + at, r->logits + at, (size_t)b.info.vocab * sizeof(float));
+        record_free(once);
+    }
+    record_free(r);
+    tern_engine_free(e);
+    bench_close(&b);
+}
+
 static void every_scene_gives_the_same_bits(void **state)
 {
     (void)state;
@@ -141,6 +180,6 @@ static void every_scene_gives_the_same_bits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_scene_gives_the_same_bits) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(longrope_counts_the_length_of_now), cmocka_unit_test(every_scene_gives_the_same_bits) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

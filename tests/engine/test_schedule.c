@@ -13,7 +13,7 @@ static void random_prompt(dice *d, play *p)
     play_prompt(p, token, n);
 }
 
-static void random_play(dice *d, tern_ctx *ctx, play *p)
+static void random_play(dice *d, tern_ctx *ctx, const toy *t, play *p)
 {
     *p = (play){ 0 };
     random_prompt(d, p);
@@ -23,7 +23,7 @@ static void random_play(dice *d, tern_ctx *ctx, play *p)
     p->ask.sampling = tern_sampling_greedy();
     if (dice_below(d, 2)) p->ask.sampling = (tern_sampling){ .temperature = 1, .top_k = 10, .top_p = 0.9f, .repetition_penalty = 1.1f, .seed = dice_next(d) };
     if (dice_below(d, 10) == 0) p->cancel_after = 1 + dice_below(d, 5);
-    play_expect(ctx, p);
+    play_expect(ctx, t, p);
     if (p->ask.max_new_tokens == 0 && p->ask.logits != TERN_LOGITS_NONE && p->id[p->n_prompt - 1] == TOY_NAN) p->expected = TERN_FINISH_ERROR;
 }
 
@@ -46,9 +46,15 @@ static tern_engine_options random_options(dice *d, const play *p, int32_t n)
 static void one_schedule(tern_ctx *ctx, dice *d, play *p, int64_t *n_cached)
 {
     int32_t n = 1 + dice_below(d, MOST_PLAYS), n_in = 0, cancelled = -1;
-    for (int32_t i = 0; i < n; i++) random_play(d, ctx, &p[i]);
+    toy t = { 0 };
+    if (dice_below(d, 4) == 0) {
+        t.rope_tokens = 1 + dice_below(d, 150);
+        t.rope_restarts = dice_below(d, 2);
+    }
+    for (int32_t i = 0; i < n; i++) random_play(d, ctx, &t, &p[i]);
     tern_engine_options o = random_options(d, p, n);
-    toy t = { .most_rows = o.step_tokens, .most_seqs = o.max_requests };
+    t.most_rows = o.step_tokens;
+    t.most_seqs = o.max_requests;
     tern_runner r = toy_runner(ctx, &t);
     tern_engine *e;
     assert_int_equal(tern_engine_create_on(&r, &o, &e), TERN_OK);
@@ -64,7 +70,7 @@ static void one_schedule(tern_ctx *ctx, dice *d, play *p, int64_t *n_cached)
             p[cancelled].cancel_after = 1;    /* from now on cancelled is an end that it may have */
             tern_engine_cancel(e, p[cancelled].name);
         }
-        assert_int_equal(tern_engine_step(e, &n_left), TERN_OK);
+        if (tern_engine_step(e, &n_left)) fail_msg("%s", t.broken);
     }
     for (int32_t i = 0; i < n; i++) {
         if (p[i].wrong) fail_msg("request %d of %d: %s", i, n, p[i].wrong);

@@ -20,11 +20,13 @@
 enum { TOY_VOCAB = 40, TOY_EOS = 3, TOY_NAN = 39 };    /* a sequence that ends in TOY_NAN has NaN among its logits */
 
 typedef struct toy_slot {
-    int32_t token, position;
+    int32_t token, position, turn;    /* turn: what a rope that depends on the length did with it */
 } toy_slot;
 
 typedef struct toy {
     int32_t most_rows, most_seqs;    /* what the engine promised; 0: not checked */
+    int32_t rope_tokens;             /* its rope depends on the length beyond so many tokens; 0: it does not */
+    bool rope_restarts;
     int64_t n_step, n_row;
     int fail_at;                     /* the step that fails, counted from 1; 0: none */
     int32_t last_tok[4096];          /* tokens of each sequence of the last step */
@@ -45,11 +47,25 @@ static inline void toy_row(uint64_t h, int32_t last_token, float *logits)
     if (last_token == TOY_NAN) logits[7] = NAN;
 }
 
-/* The logits behind n tokens, by the definition. */
-static inline void toy_logits(const int32_t *token, int64_t n, float *logits)
+/* What the rope does with a token of a sequence of this length: one thing beyond rope_tokens if all tokens are turned alike, else one each length. */
+static inline int32_t toy_turn(const toy *t, int32_t length)
+{
+    if (!t->rope_tokens || length <= t->rope_tokens) return 0;
+    return t->rope_restarts ? 1 : length;
+}
+
+static inline uint64_t toy_token(uint64_t h, int32_t token, int32_t turn)
+{
+    return toy_mix(toy_mix(h, (uint64_t)token + 1), (uint64_t)turn);
+}
+
+/* The logits behind n tokens, n_prompt of them the prompt, by the definition: the prompt is turned by its own full length, a later token by the
+ * length that it makes; where the rope restarts, all by the whole length. */
+static inline void toy_logits(const toy *t, const int32_t *token, int32_t n, int32_t n_prompt, float *logits)
 {
     uint64_t h = 0;
-    for (int64_t i = 0; i < n; i++) h = toy_mix(h, (uint64_t)token[i] + 1);
+    int32_t whole = n > n_prompt ? n : n_prompt;
+    for (int32_t i = 0; i < n; i++) h = toy_token(h, token[i], toy_turn(t, t->rope_restarts ? whole : i < n_prompt ? n_prompt : i + 1));
     toy_row(h, token[n - 1], logits);
 }
 
@@ -82,7 +98,7 @@ static inline tern_status toy_step(void *user, const tern_step *s)
         for (int32_t i = 0; i < b->n_tok[q]; i++) {
             toy_slot *slot = toy_at(s, q, b->past[q] + i);
             if (!slot) return toy_break(t, "a page outside the pool");
-            *slot = (toy_slot){ s->id[b->row[q] + i], b->past[q] + i };
+            *slot = (toy_slot){ s->id[b->row[q] + i], b->past[q] + i, toy_turn(t, s->length[q]) };
         }
     }
     if (row != b->n_row) return toy_break(t, "rows that belong to no sequence");
@@ -91,7 +107,7 @@ static inline tern_status toy_step(void *user, const tern_step *s)
         for (int32_t p = 0; p < b->past[q] + b->n_tok[q]; p++) {
             toy_slot *slot = toy_at(s, q, p);
             if (!slot || slot->position != p) return toy_break(t, "a token of the sequence is not in the cache");
-            h = toy_mix(h, (uint64_t)slot->token + 1);
+            h = toy_token(h, slot->token, slot->turn);
             if (out < s->n_out && s->out_row[out] == b->row[q] + p - b->past[q]) toy_row(h, slot->token, s->logits + (int64_t)out++ * TOY_VOCAB);
         }
     }
@@ -103,7 +119,8 @@ static const int32_t toy_eos[] = { TOY_EOS };
 static inline tern_runner toy_runner(tern_ctx *ctx, toy *t)
 {
     return (tern_runner){ .ctx = ctx, .kv = { .dtype = TERN_F32, .n_layer = 1, .n_kv_head = 1, .key_dim = 1, .value_dim = 1 },
-                          .page_bytes = TERN_KV_PAGE * sizeof(toy_slot), .vocab = TOY_VOCAB, .eos = toy_eos, .n_eos = 1, .step = toy_step, .user = t };
+                          .page_bytes = TERN_KV_PAGE * sizeof(toy_slot), .vocab = TOY_VOCAB, .eos = toy_eos, .n_eos = 1,
+                          .rope_tokens = t->rope_tokens, .rope_restarts = t->rope_restarts, .step = toy_step, .user = t };
 }
 
 static inline tern_ctx *toy_ctx(void)
