@@ -51,6 +51,10 @@ TERN_API tern_status tern_embedder_run(tern_embedder *embedder, const tern_embed
 /* The hidden state of every token of one input: hidden [n_ids, dim of the model]. */
 TERN_API tern_status tern_embedder_hidden(tern_embedder *embedder, const tern_embed_input *input, float *hidden);
 
+/* The logits of every token of one input over the vocabulary, of a masked-language model: logits [n_ids, vocab]. TERN_ERR_UNSUPPORTED where the model
+ * has no such head. */
+TERN_API tern_status tern_embedder_logits(tern_embedder *embedder, const tern_embed_input *input, float *logits);
+
 /* logits [n, n_label] of a sequence-classification head; TERN_ERR_UNSUPPORTED where the model has none. A reranker's score is its one logit. */
 TERN_API tern_status tern_embedder_classify(tern_embedder *embedder, const tern_embed_input *inputs, size_t n, float *logits);
 

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/texts.h"
 
 typedef struct rows {
     json_out *json;     /* null: lines of numbers */
@@ -23,6 +24,20 @@ static void print_row(const rows *r, const float *logits)
     if (r->json && r->all) out_close(r->json);
 }
 
+static void begin(rows *r)
+{
+    if (!r->json) return;
+    out_open(r->json, NULL, '{');
+    out_open(r->json, "logits", '[');
+}
+
+static void end(rows *r)
+{
+    if (!r->json) return;
+    out_close(r->json);
+    out_close(r->json);
+}
+
 static bool on_event(void *user, const tern_event *e)
 {
     rows *r = user;
@@ -39,17 +54,40 @@ static int run(const cli_args *args, cli_session *s, const int32_t *ids, size_t 
     rows r = { .json = args->value[FLAG_JSON].set ? &json : NULL, .all = all, .vocab = tern_model_get_info(s->model).vocab };
     tern_request request = { .ids = ids, .n_ids = n, .sampling = tern_sampling_greedy(), .logits = all ? TERN_LOGITS_ALL : TERN_LOGITS_LAST, .on_event = on_event, .user = &r };
     if (tern_engine_submit(s->engine, &request, NULL) != TERN_OK) return cli_fail_ctx(s);
-    if (r.json) {
-        out_open(&json, NULL, '{');
-        out_open(&json, "logits", '[');
-    }
+    begin(&r);
     if (tern_engine_run(s->engine) != TERN_OK) return cli_fail_ctx(s);
     if (r.finish == TERN_FINISH_ERROR) return cli_fail("%s", r.error);
-    if (r.json) {
-        out_close(&json);
-        out_close(&json);
-    }
+    end(&r);
     return EXIT_OK;
+}
+
+/* A masked-language model sees the whole text at once. */
+static int run_encoder(const cli_args *args, cli_session *s)
+{
+    cli_texts t = { 0 };
+    json_out json = { 0 };
+    tern_embedder *embedder = NULL;
+    rows r = { .json = args->value[FLAG_JSON].set ? &json : NULL, .all = args->value[FLAG_ALL].set, .vocab = tern_model_get_info(s->model).vocab };
+    float *logits = NULL;
+    int status = EXIT_FAILED;
+    if (!args->value[FLAG_IDS].set) return cli_fail("the logits of an encoder are asked for by --ids");
+    if (!cli_texts_of_ids(args, &t)) goto done;
+    logits = malloc(t.inputs->n_ids * (size_t)r.vocab * sizeof *logits);
+    if (!logits) {
+        cli_fail("no memory for %zu rows of %lld logits", t.inputs->n_ids, (long long)r.vocab);
+    } else if (tern_embedder_create(s->ctx, s->model, NULL, &embedder) || tern_embedder_logits(embedder, t.inputs, logits)) {
+        cli_fail_ctx(s);
+    } else {
+        status = EXIT_OK;
+        begin(&r);
+        for (size_t i = r.all ? 0 : t.inputs->n_ids - 1; i < t.inputs->n_ids; i++) print_row(&r, logits + i * (size_t)r.vocab);
+        end(&r);
+    }
+done:
+    free(logits);
+    tern_embedder_free(embedder);
+    cli_texts_free(&t);
+    return status;
 }
 
 int cli_logits(const cli_args *args)
@@ -59,7 +97,10 @@ int cli_logits(const cli_args *args)
     size_t n;
     int status = EXIT_FAILED;
     if (!cli_one_prompt(args)) return EXIT_USAGE;
-    if (cli_open_ctx(args, &s) && cli_open_model(args, &s) && cli_prompt_ids(args, &s, &ids, &n) && cli_open_engine(args, &s, 1)) status = run(args, &s, ids, n);
+    if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s)) goto done;
+    if (!tern_model_get_info(s.model).causal) status = run_encoder(args, &s);
+    else if (cli_prompt_ids(args, &s, &ids, &n) && cli_open_engine(args, &s, 1)) status = run(args, &s, ids, n);
+done:
     cli_close(&s);
     free(ids);
     return status;

@@ -356,3 +356,18 @@ done:
     tern_arena_reset(&e->ctx->step, mark);
     return st;
 }
+
+tern_status tern_embedder_logits(tern_embedder *e, const tern_embed_input *input, float *logits)
+{
+    tern_status st = TERN_OK;
+    batch b;
+    tern_mark mark = tern_arena_mark(&e->ctx->step);
+    if (!e->info.has_logits) return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no head over the vocabulary", tern_model_dir(e->model), e->info.architecture);
+    TERN_TRY(check_input(e, input, 0));
+    TERN_TRY(lay_out(e, input, 1, &b));
+    TERN_TRY(tern_model_step(e->model, &(tern_step){ .batch = &b.ragged, .kv = &e->kv, .id = b.id, .type_id = b.type, .out_row = b.out_row, .n_out = b.ragged.n_row,
+                                                     .logits = logits }));
+done:
+    tern_arena_reset(&e->ctx->step, mark);
+    return st;
+}

@@ -64,7 +64,7 @@ static bool read_row(tern_hf_config *config, const tern_family_key *row, const d
 {
     if (row->key && read_key(config, row->setting, row->key, out)) return true;
     if (row->has) *out = row->set;
-    else if (row->as) *out = value[row->as - 1] * (row->times != 0 ? row->times : 1) / (row->over ? value[row->over - 1] : 1);
+    else if (row->as && (!row->over || value[row->over - 1] != 0)) *out = value[row->as - 1] * (row->times != 0 ? row->times : 1) / (row->over ? value[row->over - 1] : 1);
     return row->has || (row->as && (!row->over || value[row->over - 1] != 0));
 }
 
@@ -87,6 +87,7 @@ static void read_settings(tern_hf_config *config, tern_spec *s)
         }
         s->value[i] = 1;    /* so that what follows can be looked at too */
     }
+    if (s->value[S_KV_HEADS] < 1) s->value[S_KV_HEADS] = s->value[S_HEADS];    /* as heads, which were missing */
 }
 
 static tern_status allocate_layers(tern_ctx *ctx, tern_spec *s)

@@ -92,6 +92,30 @@ def check_text(name, folder, expected, isa):
         check(text == case["greedy_text_with_special"], f"{words}: {text!r}, not {case['greedy_text_with_special']!r}")
 
 
+def check_encoder(name, folder, expected, isa):
+    """Hidden states, pooler, pooled vectors and the logits of a masked-language model; the padding of a row is left out, as it means nothing."""
+    for i, case in enumerate(expected["cases"]):
+        for row in range(len(case["input_ids"])):
+            words = f"{name}, {isa}, case {i}, row {row}"
+            kept = [at for at, attend in enumerate(case["attention_mask"][row]) if attend]
+            given = ["-m", folder, "--isa", isa, "--compute", "f32", "--json", "--ids", ids_text(case["input_ids"][row][at] for at in kept)]
+            if case.get("token_type_ids"):
+                given += ["--type-ids", ids_text(case["token_type_ids"][row][at] for at in kept)]
+            wanted = [("last_hidden_state", ["embed", "--hidden"], "hidden", 5e-4), ("pooler_output", ["embed", "--pooling", "pooler"], "embedding", 5e-4),
+                      ("mean_pooled_l2norm", ["embed", "--pooling", "mean", "--normalize"], "embedding", 1e-4),
+                      ("cls_l2norm", ["embed", "--pooling", "cls", "--normalize"], "embedding", 1e-4), ("mlm_logits", ["logits", "--all"], "logits", None),
+                      ("mlm_logits_first_position", ["logits", "--all"], "logits", None)]
+            for key, command, part, tol in wanted:
+                if not case.get(key):
+                    continue
+                got, want = document(*command, *given)[part], np.array(case[key][row])
+                if key in ("last_hidden_state", "mlm_logits"):
+                    want = want[kept]
+                if key == "mlm_logits_first_position":
+                    got = got[0]
+                same_logits(got, want, tol or tolerance(expected, want), f"{words}, {key}")
+
+
 def check_demo(isa):
     with open(os.path.join(GOLDEN, "demo", "expected.json"), encoding="utf-8") as f:
         cases = json.load(f)["cases"]
@@ -117,11 +141,11 @@ def main():
             continue
         with open(os.path.join(folder, "expected.json"), encoding="utf-8") as f:
             expected = json.load(f)
-        if expected["kind"] != "causal_lm":
-            continue
+        causal = expected["kind"] == "causal_lm"
         for isa in usable:
-            check_prompts(name, folder, expected, isa)
-        check_text(name, folder, expected, usable[-1])
+            (check_prompts if causal else check_encoder)(name, folder, expected, isa)
+        if causal:
+            check_text(name, folder, expected, usable[-1])
     for isa in usable:
         check_demo(isa)
     finish()

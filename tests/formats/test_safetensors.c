@@ -214,7 +214,7 @@ static void takes_a_million_tensors(void **state)
     double tenth = seconds_for(100000), all = seconds_for(1000000);
     print_message("a million tensors: %.2f s\n", all);
     assert_true(all < (__asan_init ? 8 : 2));
-    assert_true(all < 40 * tenth + 0.2);
+    assert_true(all < 25 * tenth + 0.1);
 }
 
 static void reads_what_is_good(void **state)

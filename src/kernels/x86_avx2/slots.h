@@ -7,5 +7,6 @@
 #define X(slot, type) type k_##slot##__x86_avx2;
 TERN_KERNEL_SLOTS(X)
 #undef X
+k_peak_fn k_peak_f32__x86_avx2;
 
 #endif

@@ -14,4 +14,5 @@ const tern_kernels tern_kernels_x86_avx2 = {
 #define X(slot, type) .slot = k_##slot##__x86_avx2,
     TERN_KERNEL_SLOTS(X)
 #undef X
+    .peak_f32 = k_peak_f32__x86_avx2,
 };

@@ -1,0 +1,115 @@
+/* Lines of text as token ids: see texts.h. */
+#include "cli/texts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Cuts text into lines in place; a last line without its end counts, an empty rest does not. */
+static bool cut_lines(cli_texts *t, size_t n_bytes)
+{
+    size_t room = 0;
+    char *end = t->text + n_bytes;
+    for (char *line = t->text; line < end;) {
+        char *stop = memchr(line, '\n', (size_t)(end - line));
+        if (!stop) stop = end;
+        if (t->n == room) {
+            room = room ? 2 * room : 64;
+            const char **more = realloc(t->lines, room * sizeof *more);
+            if (!more) return false;
+            t->lines = more;
+        }
+        *stop = 0;
+        t->lines[t->n++] = line;
+        line = stop + 1;
+    }
+    return true;
+}
+
+static char *joined(const char *prefix, const char *line)
+{
+    size_t n = strlen(prefix), m = strlen(line);
+    char *text = malloc(n + m + 1);
+    if (!text) return NULL;
+    memcpy(text, prefix, n);
+    memcpy(text + n, line, m + 1);
+    return text;
+}
+
+static bool keep(const tern_encoding *e, tern_embed_input *input)
+{
+    int32_t *ids = malloc((2 * e->n + 1) * sizeof *ids);
+    if (!ids) return false;
+    for (size_t i = 0; i < e->n; i++) {
+        ids[i] = e->ids[i];
+        ids[e->n + i] = e->info[i].type_id;
+    }
+    *input = (tern_embed_input){ .ids = ids, .type_ids = ids + e->n, .n_ids = e->n };
+    return true;
+}
+
+static bool encode(cli_session *s, const char *first, const char *second, tern_encoding *e, tern_embed_input *input)
+{
+    tern_encode_options options = { .add_special = true, .detail = true, .no_truncation = true, .pair = second, .n_pair_bytes = second ? strlen(second) : 0 };
+    if (tern_tokenizer_encode(s->tokenizer, first, strlen(first), &options, e)) {
+        cli_fail_ctx(s);
+        return false;
+    }
+    if (keep(e, input)) return true;
+    cli_fail("no memory for %zu tokens", e->n);
+    return false;
+}
+
+bool cli_texts_read(cli_session *s, const char *prefix, const char *query, cli_texts *t)
+{
+    tern_encoding e = { 0 };
+    size_t n_bytes;
+    bool ok = true;
+    *t = (cli_texts){ 0 };
+    if (!cli_read("-", &t->text, &n_bytes)) return false;
+    if (!cut_lines(t, n_bytes) || !(t->inputs = calloc(t->n + 1, sizeof *t->inputs))) {
+        cli_fail("no memory for the lines");
+        return false;
+    }
+    for (size_t i = 0; ok && i < t->n; i++) {
+        char *text = joined(prefix ? prefix : "", t->lines[i]);
+        if (!text) cli_fail("no memory for a line");
+        ok = text && (query ? encode(s, query, text, &e, &t->inputs[i]) : encode(s, text, NULL, &e, &t->inputs[i]));
+        free(text);
+    }
+    tern_encoding_free(&e);
+    return ok;
+}
+
+bool cli_texts_of_ids(const cli_args *args, cli_texts *t)
+{
+    const char *ids = args->value[FLAG_IDS].text, *types = args->value[FLAG_TYPE_IDS].text, *bad;
+    int32_t *list = NULL, *type_list = NULL;
+    size_t n = 0, n_types = 0;
+    *t = (cli_texts){ .inputs = calloc(1, sizeof *t->inputs), .n = 1 };
+    bool ok = t->inputs && cli_parse_ids(ids, strlen(ids), &list, &n, &bad) && (!types || cli_parse_ids(types, strlen(types), &type_list, &n_types, &bad));
+    int32_t *both = ok ? calloc(2 * n + 1, sizeof *both) : NULL;
+    if (!both) {
+        cli_fail("no memory for the token ids");
+    } else if (types && n_types != n) {
+        cli_fail("--type-ids has %zu numbers and --ids %zu", n_types, n);
+        ok = false;
+    } else {
+        memcpy(both, list, n * sizeof *both);
+        if (types) memcpy(both + n, type_list, n * sizeof *both);
+        *t->inputs = (tern_embed_input){ .ids = both, .type_ids = both + n, .n_ids = n };
+        both = NULL;
+    }
+    free(both);
+    free(list);
+    free(type_list);
+    return ok && t->inputs->ids;
+}
+
+void cli_texts_free(cli_texts *t)
+{
+    for (size_t i = 0; t->inputs && i < t->n; i++) free((void *)t->inputs[i].ids);
+    free(t->inputs);
+    free(t->lines);
+    free(t->text);
+    *t = (cli_texts){ 0 };
+}
