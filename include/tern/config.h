@@ -14,6 +14,12 @@
 /* The longest text of a config, its end included: paths. */
 #define TERN_TEXT_BYTES 1024
 
+/* A short list of numbers. */
+#define TERN_MOST_INTS 64
+typedef struct tern_int_list {
+    int64_t n, value[TERN_MOST_INTS];
+} tern_int_list;
+
 typedef enum tern_activation_type {
     TERN_ACT_UNKNOWN = 0,
     TERN_ACT_GELU = 1,              /* the tanh form */

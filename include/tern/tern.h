@@ -6,6 +6,7 @@
 #include <tern/context.h>
 #include <tern/embed.h>
 #include <tern/engine.h>
+#include <tern/engine_config.h>
 #include <tern/layer.h>
 #include <tern/model.h>
 #include <tern/moe.h>

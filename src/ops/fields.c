@@ -73,6 +73,31 @@ static tern_status read_text(tern_ctx *ctx, const char *what, const json_t *valu
     return TERN_OK;
 }
 
+static tern_status read_ints(tern_ctx *ctx, const char *what, const json_t *value, const field *f, tern_int_list *into)
+{
+    if (!json_is_array(value)) return wrong_kind(ctx, what, f, value, "a list of integers");
+    if (json_array_size(value) > TERN_MOST_INTS) return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %s has %zu numbers, more than %d", what, f->name, json_array_size(value), TERN_MOST_INTS);
+    into->n = (int64_t)json_array_size(value);
+    for (int64_t i = 0; i < into->n; i++) {
+        const json_t *item = json_array_get(value, (size_t)i);
+        if (!json_is_integer(item)) return wrong_kind(ctx, what, f, value, "a list of integers");
+        into->value[i] = json_integer_value(item);
+        tern_status st = check_range(ctx, what, f, (double)into->value[i]);
+        if (st) return st;
+    }
+    return TERN_OK;
+}
+
+static tern_status read_json(tern_ctx *ctx, const char *what, const json_t *value, const field *f, char *into)
+{
+    if (json_is_null(value) || json_is_string(value)) return read_text(ctx, what, value, f, into);
+    if (!json_is_object(value) && !json_is_array(value)) return wrong_kind(ctx, what, f, value, "a string, an object or null");
+    size_t n = json_dumpb(value, into, TERN_TEXT_BYTES - 1, JSON_COMPACT);
+    if (n >= TERN_TEXT_BYTES) return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %s has %zu bytes, more than %d", what, f->name, n, TERN_TEXT_BYTES - 1);
+    into[n] = 0;
+    return TERN_OK;
+}
+
 tern_status field_read(tern_ctx *ctx, const char *what, const json_t *value, const field *f, void *into)
 {
     void *p = (char *)into + f->offset;
@@ -96,6 +121,11 @@ tern_status field_read(tern_ctx *ctx, const char *what, const json_t *value, con
     case FIELD_STRUCT:
         if (!json_is_object(value)) return wrong_kind(ctx, what, f, value, "an object");
         return fields_read(ctx, f->name, value, f->fields, TERN_CONFIG_STRICT, p);
+    case FIELD_INTS: return read_ints(ctx, what, value, f, p);
+    case FIELD_JSON: return read_json(ctx, what, value, f, p);
+    case FIELD_NONE:
+        if (json_is_null(value)) return TERN_OK;
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s is %s; it may only be null, being an object of Python's", what, f->name, tern_json_kind(value));
     }
     return TERN_OK;
 }
@@ -133,6 +163,13 @@ tern_status fields_read(tern_ctx *ctx, const char *what, const json_t *object, c
     return TERN_OK;
 }
 
+static json_t *write_ints(const tern_int_list *list)
+{
+    json_t *array = json_array();
+    for (int64_t i = 0; array && i < list->n; i++) json_array_append_new(array, json_integer(list->value[i]));
+    return array;
+}
+
 static json_t *write_one(const field *f, const void *from)
 {
     const void *p = (const char *)from + f->offset;
@@ -144,6 +181,11 @@ static json_t *write_one(const field *f, const void *from)
     case FIELD_ENUM: return json_string(field_name_of(f->names, *(const int *)p));
     case FIELD_TEXT: return *(const char *)p ? json_string(p) : json_null();
     case FIELD_STRUCT: return fields_write(f->fields, p);
+    case FIELD_INTS: return write_ints(p);
+    case FIELD_JSON:
+        if (*(const char *)p == '{' || *(const char *)p == '[') return json_loads(p, 0, NULL);
+        return *(const char *)p ? json_string(p) : json_null();
+    case FIELD_NONE: return json_null();
     case FIELD_IGNORED: break;
     }
     return NULL;

@@ -21,7 +21,10 @@ typedef enum field_kind {
     FIELD_NUMBER,    /* double */
     FIELD_ENUM,      /* an enumeration (int), by name or by number */
     FIELD_TEXT,      /* char[TERN_TEXT_BYTES]; null is "" */
-    FIELD_STRUCT     /* a struct of its own, with its own table */
+    FIELD_STRUCT,    /* a struct of its own, with its own table */
+    FIELD_INTS,      /* tern_int_list */
+    FIELD_JSON,      /* char[TERN_TEXT_BYTES]: a string as it is, an object or list as JSON text, null as "" */
+    FIELD_NONE       /* null, and nothing else: an object of Python's, which has no place here */
 } field_kind;
 
 typedef struct field_name {
