@@ -76,6 +76,13 @@ done:
 
 /* ---- Checks ---- */
 
+/* The workspace's sequence of the s-th one of the call. */
+static int64_t sequence_of(const context_args *a, int64_t s)
+{
+    if (!a->batch_ids.data) return s;
+    return a->batch_ids.dtype == TERN_I64 ? ((const int64_t *)a->batch_ids.data)[s] : ((const int32_t *)a->batch_ids.data)[s];
+}
+
 static tern_status check_cache(tern_op *op, const context_args *a, const widths *w, const op_dims *d)
 {
     const tern_workspace *ws = a->workspace;
@@ -89,9 +96,10 @@ static tern_status check_cache(tern_op *op, const context_args *a, const widths 
         return op_fail(op, TERN_ERR_SHAPE, "workspace has heads of %d and %d channels, and query_key_value of %lld and %lld", (int)kv->key_dim, (int)kv->value_dim, (long long)w->key,
                        (long long)w->value);
     for (int64_t s = 0; s < batch; s++) {
-        int64_t id = s;
-        if (a->batch_ids.data) id = a->batch_ids.dtype == TERN_I64 ? ((const int64_t *)a->batch_ids.data)[s] : ((const int32_t *)a->batch_ids.data)[s];
+        int64_t id = sequence_of(a, s);
         if (id < 0 || id >= workspace_max_batch(ws)) return op_fail(op, TERN_ERR_ARGUMENT, "batch_ids has %lld, and workspace holds %d sequences", (long long)id, (int)workspace_max_batch(ws));
+        for (int64_t earlier = 0; a->batch_ids.data && earlier < s; earlier++)
+            if (sequence_of(a, earlier) == id) return op_fail(op, TERN_ERR_ARGUMENT, "batch_ids has %lld twice", (long long)id);
         int64_t past = tern_workspace_tokens(ws, (int32_t)a->layer, (int32_t)id);
         if (past + n_tok > tern_workspace_max_tokens(ws))
             return op_fail(op, TERN_ERR_LIMIT, "sequence %lld has %lld tokens in workspace, %lld more do not fit in %lld", (long long)id, (long long)past, (long long)n_tok,
@@ -132,9 +140,7 @@ static int64_t longest(const context_args *a, const op_dims *d)
 {
     int64_t most = 0;
     for (int64_t s = 0; s < op_dim(d, 'b'); s++) {
-        int32_t id = (int32_t)s;
-        if (a->batch_ids.data) id = a->batch_ids.dtype == TERN_I64 ? (int32_t)((const int64_t *)a->batch_ids.data)[s] : ((const int32_t *)a->batch_ids.data)[s];
-        int64_t n = tern_workspace_tokens(a->workspace, (int32_t)a->layer, id) + op_dim(d, 's');
+        int64_t n = tern_workspace_tokens(a->workspace, (int32_t)a->layer, (int32_t)sequence_of(a, s)) + op_dim(d, 's');
         if (n > most) most = n;
     }
     return most;
