@@ -35,7 +35,7 @@ TERN_API void tern_template_free(tern_template *t);      /* null is allowed */
 typedef struct tern_template_limits {
     uint64_t steps;          /* nodes of the template executed, and every 32 bytes copied or searched: 20,000,000 */
     size_t output_bytes;     /* of the text, and of any string on the way: 64 MiB                                 */
-    size_t memory_bytes;     /* of all values: 1 GiB                                                              */
+    size_t memory_bytes;     /* of all values: 512 MiB                                                            */
     uint32_t depth;          /* of nested calls, blocks and operators: 1000                                       */
 } tern_template_limits;
 TERN_API void tern_template_limit(tern_template *t, const tern_template_limits *limits);

@@ -52,7 +52,7 @@ static bool array_from(tpl_render *r, const json_t *json, bool trusted, tpl_valu
 static bool set_from(tpl_render *r, tpl_dict *dict, const char *key, size_t key_bytes, const json_t *json, bool trusted)
 {
     tpl_value name, value;
-    return string_from(r, key, key_bytes, trusted, &name) && from_json(r, json, trusted, &value) && tpl_dict_set(&r->pool, dict, name, value);
+    return string_from(r, key, key_bytes, false, &name) && from_json(r, json, trusted, &value) && tpl_dict_set(&r->pool, dict, name, value);
 }
 
 static bool object_from(tpl_render *r, const json_t *json, bool trusted, tpl_value *out)

@@ -100,7 +100,7 @@ void tern_template_limit(tern_template *t, const tern_template_limits *limits)
     t->limits = *limits;
     if (!t->limits.steps) t->limits.steps = 20000000;
     if (!t->limits.output_bytes) t->limits.output_bytes = (size_t)64 << 20;
-    if (!t->limits.memory_bytes) t->limits.memory_bytes = (size_t)1 << 30;
+    if (!t->limits.memory_bytes) t->limits.memory_bytes = (size_t)512 << 20;
     if (!t->limits.depth) t->limits.depth = 1000;
     if (t->limits.output_bytes > UINT32_MAX / 2) t->limits.output_bytes = UINT32_MAX / 2;
 }

@@ -126,6 +126,11 @@ bool tpl_negate(tpl_render *r, tpl_value v, bool minus, tpl_value *out)
 static bool repeat(tpl_render *r, tpl_value v, int64_t times, tpl_value *out)
 {
     if (times < 0 || !v.n) times = 0;
+    if (v.kind == TPL_STR && (uint64_t)times > r->pool.max_text_bytes / (v.n ? v.n : 1)) {
+        if (!r->pool.status)
+            r->pool.status = tern_fail(r->pool.ctx, TERN_ERR_LIMIT, "the template writes more than its limit of %zu bytes", r->pool.max_text_bytes);
+        return false;
+    }
     if (v.kind == TPL_STR) {
         tpl_text *text = tpl_text_new(&r->pool, 0);
         if (!text) return false;

@@ -227,6 +227,17 @@ static bool ends_body(const tpl_parser *p, const char *ends)
     return false;
 }
 
+static bool unexpected_end(tpl_parser *p, uint32_t at, const char *ends, uint32_t opened)
+{
+    char tags[80];
+    size_t n = 0;
+    uint32_t line, column;
+    for (const char *w = ends; *w && n < sizeof tags; w += strcspn(w, " ") + (w[strcspn(w, " ")] == ' '))
+        n += (size_t)snprintf(tags + n, sizeof tags - n, "%s'%.*s'", w == ends ? "" : " or ", (int)strcspn(w, " "), w);
+    tpl_place(p->v, opened, &line, &column);
+    return tpl_syntax(p, at, "Unexpected end of template. Jinja was looking for the following tags: %s, of the block that line %u, column %u opens.", tags, line, column);
+}
+
 /* Statements up to one of the words in ends, which becomes the current token (behind "{%"); ends null: up to the end. */
 static bool body_until(tpl_parser *p, const char *ends, tpl_nodes *body, uint32_t opened)
 {
@@ -236,10 +247,7 @@ static bool body_until(tpl_parser *p, const char *ends, tpl_nodes *body, uint32_
         tpl_node *node;
         if (t->kind == TOK_END) {
             if (!ends) return true;
-            uint32_t line, column;
-            tpl_place(p->v, opened, &line, &column);
-            return tpl_syntax(p, t->at, "Unexpected end of template. Jinja was looking for the following tags: '%s' (of the block that line %u, column %u opens).",
-                              ends, line, column);
+            return unexpected_end(p, t->at, ends, opened);
         }
         p->at++;
         if (t->kind == TOK_DATA) {
