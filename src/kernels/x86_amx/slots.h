@@ -1,0 +1,9 @@
+/* Declares the slots of this folder. Baseline flags may include it. */
+#ifndef TERN_KERNELS_X86_AMX_SLOTS_H
+#define TERN_KERNELS_X86_AMX_SLOTS_H
+
+#include "kernels/kernels.h"
+
+k_gemm_fn k_gemm_bf16_bf16__x86_amx;
+
+#endif

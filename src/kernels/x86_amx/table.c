@@ -1,0 +1,18 @@
+/* The AMX table: the product of bf16 by bf16 on tiles, where the CPU has them and the system hands them out. Compiled with baseline flags. */
+#include "kernels/x86_amx/slots.h"
+#include "kernels/x86_avx512/slots.h"
+
+static bool x86_amx_usable(const tern_cpu *cpu)
+{
+    const uint32_t bf16_tile = 1u << 22 | 1u << 24;
+    const uint64_t tile_state = 0x60000;
+    return tern_kernels_x86_avx512.usable(cpu) && (cpu->leaf7_edx & bf16_tile) == bf16_tile && (cpu->xcr0 & tile_state) == tile_state &&
+           tern_cpu_permit_tiles();
+}
+
+const tern_kernels tern_kernels_x86_amx = {
+    .isa    = "x86_amx",
+    .rank   = 60,
+    .usable = x86_amx_usable,
+    .gemm_bf16_bf16 = k_gemm_bf16_bf16__x86_amx,
+};

@@ -1,0 +1,117 @@
+/* The AMX kernel over a model of the tile instructions, so that its packing, edges and order are proved where the CPU has no tiles.
+ * CTest runs it; test_amx_model.flags has the compiler flags of the kernel that is included here. It needs AVX-512, and says so if there is none.
+ * What TDPBF16PS adds in which order is from Intel's Software Developer's Manual, volume 2. */
+#include "kernels/check.h"
+#include "kernels/rows.h"
+
+#define TERN_KERNELS_X86_AMX_TILES_H
+#include <immintrin.h>
+
+typedef struct tile_model {
+    unsigned char row[16][64];
+} tile_model;
+
+static tile_model tiles[8];
+
+static void tiles_open(void)
+{
+    memset(tiles, 0xFF, sizeof tiles);    /* NaN: whoever uses a tile before it is set sees it */
+}
+
+static void tiles_close(void)
+{
+    memset(tiles, 0xFF, sizeof tiles);
+}
+
+static void tile_zero(int t)
+{
+    memset(&tiles[t], 0, sizeof tiles[t]);
+}
+
+static void tile_load(int t, const void *from, size_t stride)
+{
+    for (size_t i = 0; i < 16; i++) memcpy(tiles[t].row[i], (const char *)from + i * stride, 64);
+}
+
+static void tile_store(int t, void *to, size_t stride)
+{
+    for (size_t i = 0; i < 16; i++) memcpy((char *)to + i * stride, tiles[t].row[i], 64);
+}
+
+/* c[i][j] += the sum of the even products plus the sum of the odd ones, each by FMA over the 16 pairs. */
+static void tile_dot(int c, int a, int b)
+{
+    for (size_t i = 0; i < 16; i++) {
+        const uint16_t *left = (const uint16_t *)(const void *)tiles[a].row[i];
+        float *sum = (float *)(void *)tiles[c].row[i];
+        for (size_t j = 0; j < 16; j++) {
+            float even = 0, odd = 0;
+            for (size_t k = 0; k < 16; k++) {
+                const uint16_t *right = (const uint16_t *)(const void *)tiles[b].row[k] + 2 * j;
+                even = fmaf(tern_f32_from_bf16(left[2 * k]), tern_f32_from_bf16(right[0]), even);
+                odd = fmaf(tern_f32_from_bf16(left[2 * k + 1]), tern_f32_from_bf16(right[1]), odd);
+            }
+            sum[j] += even + odd;
+        }
+    }
+}
+
+#define TILE_ZERO(t) tile_zero(t)
+#define TILE_LOAD(t, from, stride) tile_load(t, from, stride)
+#define TILE_STORE(t, to, stride) tile_store(t, to, stride)
+#define TILE_DOT(sum, a, b) tile_dot(sum, a, b)
+#define k_gemm_bf16_bf16__x86_amx k_gemm_bf16_bf16__model
+k_gemm_fn k_gemm_bf16_bf16__model;
+#include "kernels/x86_amx/gemm_bf16.c"
+
+enum { SHAPES = 60, MOST = 1 << 18 };
+
+static void check_shape(const gemm_shape *s, const guarded g[4], rng *r)
+{
+    size_t ldx = s->k + rng_below(r, 3), ldw = s->k + rng_below(r, 3), ldy = s->n + rng_below(r, 3), count = extent(s->m, s->n, ldy);
+    uint16_t *x = guarded_end(&g[0], extent(s->m, s->k, ldx), 2), *w = guarded_end(&g[1], extent(s->n, s->k, ldw), 2);
+    float *y = guarded_end(&g[2], count, 4), *want = guarded_end(&g[3], count, 4);
+    fill_rows(r, x, 'b', s->m, s->k, ldx);
+    fill_rows(r, w, 'b', s->n, s->k, ldw);
+    for (size_t i = 0; i < count; i++) y[i] = want[i] = -12345;
+    k_gemm_bf16_bf16__model(y, ldy, x, ldx, w, ldw, s->m, s->n, s->k);
+    tern_kernels_scalar.gemm_bf16_bf16(want, ldy, x, ldx, w, ldw, s->m, s->n, s->k);
+    for (size_t i = 0; i < count; i++) {
+        double allowed = (2 + sqrt((double)s->k) / 2) * FLT_EPSILON * (double)s->k;    /* |x w| < 1; test_gemm.c has the reason */
+        if (!(fabs((double)y[i] - want[i]) <= allowed))
+            fail_msg("y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, not %.9g", i / ldy, i % ldy, s->m, s->n, s->k, s->why, (double)y[i], (double)want[i]);
+    }
+    for (size_t i = 0; i < s->m; i++) k_gemm_bf16_bf16__model(want + i * ldy, ldy, x + i * ldx, ldx, w, ldw, 1, s->n, s->k);
+    assert_memory_equal(y, want, count * sizeof *y);
+    size_t cut = rng_below(r, s->n + 1);
+    k_gemm_bf16_bf16__model(want, ldy, x, ldx, w, ldw, s->m, cut, s->k);
+    if (cut < s->n) k_gemm_bf16_bf16__model(want + cut, ldy, x, ldx, w + cut * ldw, ldw, s->m, s->n - cut, s->k);
+    assert_memory_equal(y, want, count * sizeof *y);
+}
+
+static void test_shapes(void **state)
+{
+    rng r = { .s = 23 };
+    guarded g[4];
+    tern_cpu cpu;
+    (void)state;
+    tern_cpu_probe(&cpu);
+    const tern_kernels *avx512 = tern_isa_find("avx512");
+    if (!avx512 || !avx512->usable(&cpu)) {
+        print_message("skipped: the kernel around the tiles is AVX-512, which this CPU cannot run\n");
+        skip();
+    }
+    for (size_t i = 0; i < 4; i++) guarded_open(&g[i], MOST * sizeof(float));
+    for (size_t i = 0; i < N_ROWS(gemm_rows); i++) check_shape(&gemm_rows[i], g, &r);
+    for (size_t i = 0; i < SHAPES; i++) {
+        gemm_shape s = { rng_size(&r, 70), rng_size(&r, 80), rng_size(&r, i % 4 ? 150 : 2500), "by seed" };
+        check_shape(&s, g, &r);
+    }
+    for (size_t i = 0; i < 4; i++) guarded_close(&g[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_shapes) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
