@@ -9,15 +9,15 @@
  *
  * Every component that tokenizer.json names is executed as written; one that tern does not know is an error of tern_tokenizer_open that
  * names it. Text is UTF-8; bytes that are not valid UTF-8 count as U+FFFD, one for each maximal part that could have begun a character
- * (what Python's bytes.decode(errors="replace") gives). Encoding keeps scratch and a cache of bounded size in the tokenizer, so that a
- * tokenizer encodes on one thread at a time; decoding only reads it. */
+ * (what Python's bytes.decode(errors="replace") gives). A tokenizer keeps scratch and a cache of bounded size, and is used by one thread at a time,
+ * as everything that was made from a context is. */
 #ifndef TERN_TOKENIZER_H
 #define TERN_TOKENIZER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <tern/context.h>
+#include <tern/config.h>
 
 typedef struct tern_tokenizer tern_tokenizer;
 
@@ -91,9 +91,8 @@ TERN_API tern_status tern_tokenizer_encode_spans(tern_tokenizer *tok, const tern
 /* ---- Decoding ---- */
 
 /* The text of n ids through the tokenizer's decoder; invalid UTF-8 becomes U+FFFD, ids outside the vocabulary give nothing. *text has a NUL behind its
- * n_bytes and is freed by tern_text_free. skip_special leaves out special tokens. */
+ * n_bytes and is freed by tern_text_free (tern/config.h). skip_special leaves out special tokens. */
 TERN_API tern_status tern_tokenizer_decode(const tern_tokenizer *tok, const int32_t *ids, size_t n, bool skip_special, char **text, size_t *n_bytes);
-TERN_API void tern_text_free(char *text);
 
 /* Decoding as tokens come: each step gives what can be printed now, never half a character. */
 typedef struct tern_decode_stream tern_decode_stream;

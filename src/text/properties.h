@@ -1,0 +1,10 @@
+/* Unicode properties by Oniguruma's names, as items of a PCRE2 class. Called by pattern_translate.c. */
+#ifndef TERN_TEXT_PROPERTIES_H
+#define TERN_TEXT_PROPERTIES_H
+
+#include "text/bytes.h"
+
+/* Appends the items of \p{name} (without blanks, '_' and '-'). A name that neither side knows is left for PCRE2 to refuse. */
+void property_items(bytes *items, const char *name);
+
+#endif
