@@ -76,6 +76,7 @@ typedef struct tern_activation {
     int64_t ldx, ldy, n_row, dim;    /* dim: of y */
     float cap;                       /* of ACT_SOFTCAP */
     tern_dtype round;
+    float limit;                     /* gated, > 0: y = (clamp(x0, -limit, limit) + 1) * f(min(x1, limit))     gpt-oss */
 } tern_activation;
 
 /* y = alpha * (a + a_bias) + beta * b ...: y[i,:] = round(alpha * (a[i,:] + bias_a[:] + c[i,:]) + b[i,:]). Null a_bias, c, b: zero. */

@@ -63,6 +63,7 @@
     X(EXPERTS_USED, INT, 0)                                                                                       \
     X(EXPERT_FFN, INT, 0)                                                                                         \
     X(SHARED_FFN, INT, 0)            /* 0: no shared expert                                            */         \
+    X(GLU_LIMIT, NUMBER, 0)          /* > 0: an expert's gate and value are limited (gpt-oss)          */         \
     X(ROUTE_NORM, FLAG, 0)           /* the chosen scores are divided by their sum                     */         \
     X(ROUTE_SCORE, CHOICE, ROUTE_SOFTMAX)                                                                         \
     X(ROUTE_SCALE, NUMBER, 1)                                                                                     \
@@ -119,7 +120,12 @@ typedef enum tern_slot {
 } tern_slot;
 
 /* How a stored tensor becomes the slot's: folded once, while it is bound. */
-typedef enum tern_how { AS_IS, TRANSPOSE, ADD_ONE } tern_how;
+typedef enum tern_how {
+    AS_IS,
+    TRANSPOSE,       /* [in, out] becomes [out, in]; of a stack, each plane */
+    ADD_ONE,
+    UNPAIR,          /* the last axis holds gate, up, gate, up, ...: all gates, then all ups; a matrix or plane is transposed too */
+} tern_how;
 
 /* A tensor's name: {l} the layer, {e} the expert. Rows of one slot are alternatives. With a key, the tensor is there exactly where that flag of
  * config.json is true; optional: the model may lack it, and its slot stays empty. What a tied head, a layer without experts, an MLP without gate and

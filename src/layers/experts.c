@@ -18,17 +18,35 @@ void tern_experts_free(tern_experts *e)
     tern_free(e);
 }
 
-/* y = (act(x . gate^T + gate_b) * (x . up^T + up_b)) . down^T + down_b for n rows; h is n rows of the experts' width. */
+/* h = act(x . gate^T + gate_b) * (x . up^T + up_b), with limits where the experts have them. */
+static tern_status gated(tern_ctx *ctx, const tern_experts *e, const tern_expert *w, const float *x, int64_t n, float *h)
+{
+    tern_status st = TERN_OK;
+    int64_t dim = w->down.shape[0], ffn = w->down.shape[1];
+    bool limited = e->o.limit > 0;
+    tern_mark mark = tern_arena_mark(&ctx->step);
+    float *both = limited ? tern_arena_get(ctx, &ctx->step, (size_t)(2 * n * ffn), sizeof *both) : NULL;
+    if (limited && !both) return TERN_ERR_MEMORY;
+    tern_matmul in = { .x = x, .ldx = dim, .n_row = n, .n_part = 2, .act = limited ? ACT_NONE : e->o.act, .gated = !limited, .compute = e->o.compute };
+    in.part[0] = (tern_matmul_part){ .w = tern_weight_of(&w->gate), .bias = w->gate_b, .y = limited ? both : h, .ldy = limited ? 2 * ffn : ffn };
+    in.part[1] = (tern_matmul_part){ .w = tern_weight_of(&w->up), .bias = w->up_b, .y = limited ? both + ffn : NULL, .ldy = 2 * ffn };
+    TERN_TRY(ctx->backend->matmul(ctx, &in));
+    if (limited)
+        TERN_TRY(ctx->backend->activation(ctx, &(tern_activation){ .act = e->o.act, .gated = true, .gate_first = true, .x = both, .y = h, .ldx = 2 * ffn, .ldy = ffn,
+                                                                   .n_row = n, .dim = ffn, .limit = e->o.limit }));
+done:
+    tern_arena_reset(&ctx->step, mark);
+    return st;
+}
+
+/* y = gated(x) . down^T + down_b for n rows; h is n rows of the experts' width. */
 static tern_status one_expert(tern_ctx *ctx, const tern_experts *e, const tern_expert *w, const float *x, int64_t n, float *h, float *y)
 {
     tern_status st = TERN_OK;
     int64_t dim = w->down.shape[0], ffn = w->down.shape[1];
-    tern_matmul in = { .x = x, .ldx = dim, .n_row = n, .n_part = 2, .act = e->o.act, .gated = true, .compute = e->o.compute };
-    in.part[0] = (tern_matmul_part){ .w = tern_weight_of(&w->gate), .bias = w->gate_b, .y = h, .ldy = ffn };
-    in.part[1] = (tern_matmul_part){ .w = tern_weight_of(&w->up), .bias = w->up_b };
     tern_matmul out = { .x = h, .ldx = ffn, .n_row = n, .n_part = 1, .compute = e->o.compute };
     out.part[0] = (tern_matmul_part){ .w = tern_weight_of(&w->down), .bias = w->down_b, .y = y, .ldy = dim };
-    TERN_TRY(ctx->backend->matmul(ctx, &in));
+    TERN_TRY(gated(ctx, e, w, x, n, h));
     TERN_TRY(ctx->backend->matmul(ctx, &out));
 done:
     return st;

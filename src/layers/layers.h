@@ -18,7 +18,7 @@ typedef struct tern_experts_options {
     int64_t n_expert, k, n_group, n_group_used;
     tern_route_score score;
     bool normalise, group_pairs;
-    float scale;
+    float scale, limit;                    /* limit > 0: of an activation's gate and value, as the activation primitive has it */
     tern_act act;
     tern_dtype compute;
     tern_tensor router;                    /* [n_expert, dim] */

@@ -164,7 +164,11 @@ static tern_status create_experts(tern_model *m, tern_model_layer *l)
     for (int64_t e = 0; e < n; e++) {
         if (given(w[W_EX_GATE_UP_ALL]) && given(w[W_EX_DOWN_ALL])) {
             tern_tensor both = plane(w[W_EX_GATE_UP_ALL], e);
+            const float *both_b = w[W_EX_GATE_UP_ALL_B].data, *down_b = w[W_EX_DOWN_ALL_B].data;
             expert[e] = expert_of(rows(both, 0, ffn), rows(both, ffn, ffn), plane(w[W_EX_DOWN_ALL], e));
+            if (both_b) expert[e].gate_b = both_b + 2 * e * ffn;
+            if (both_b) expert[e].up_b = both_b + (2 * e + 1) * ffn;
+            if (down_b) expert[e].down_b = down_b + e * tern_get(s, S_DIM);
         } else {
             if (!l->expert[W_EX_GATE] || !l->expert[W_EX_UP] || !l->expert[W_EX_DOWN]) return tern_fail(m->ctx, TERN_ERR_FORMAT, "%s: no tensors for experts", m->dir);
             expert[e] = expert_of(l->expert[W_EX_GATE][e], l->expert[W_EX_UP][e], l->expert[W_EX_DOWN][e]);
@@ -173,7 +177,7 @@ static tern_status create_experts(tern_model *m, tern_model_layer *l)
     return tern_experts_create(m->ctx, &(tern_experts_options){
         .n_expert = n, .k = tern_get(s, S_EXPERTS_USED), .n_group = tern_get(s, S_ROUTE_GROUPS), .n_group_used = tern_get(s, S_ROUTE_GROUPS_USED),
         .score = (tern_route_score)tern_get(s, S_ROUTE_SCORE), .normalise = tern_get(s, S_ROUTE_NORM), .group_pairs = tern_get(s, S_ROUTE_GROUP_PAIRS),
-        .scale = (float)s->value[S_ROUTE_SCALE], .act = (tern_act)tern_get(s, S_ACT), .compute = m->compute, .router = w[W_ROUTER],
+        .scale = (float)s->value[S_ROUTE_SCALE], .limit = (float)s->value[S_GLU_LIMIT], .act = (tern_act)tern_get(s, S_ACT), .compute = m->compute, .router = w[W_ROUTER],
         .router_b = w[W_ROUTER_B].data, .choice_bias = w[W_ROUTER_CHOICE_B].data, .expert = expert,
         .shared = expert_of(w[W_SHARED_GATE], w[W_SHARED_UP], w[W_SHARED_DOWN]), .shared_score = w[W_SHARED_SCORE] }, &l->experts);
 }

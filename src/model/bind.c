@@ -65,7 +65,8 @@ static bool fits(const tern_slot_shape *want, tern_slot slot, tern_how how, int 
         if (want->rank[a] != rank) continue;
         bool same = true;
         for (int i = 0; i < rank; i++) {
-            int64_t w = want->shape[a][how == TRANSPOSE && rank == 2 ? 1 - i : i];
+            bool turned = (how == TRANSPOSE || (how == UNPAIR && rank == 3)) && i >= rank - 2;
+            int64_t w = want->shape[a][turned ? 2 * rank - 3 - i : i];
             bool padded = i == 0 && (slot == W_EMBED || slot == W_HEAD || slot == W_HEAD_B) && shape[i] > w;
             same &= shape[i] == w || padded;
         }
@@ -108,7 +109,7 @@ static tern_status bind_one(tern_model *m, const tern_family_bind *b, int64_t la
     if (m->random) {
         expand(name, "", b->name, layer, expert);
         TERN_TRY(tern_model_random_tensor(m, want.rank[0], want.shape[0], &stored));
-        TERN_TRY(tern_model_shape_tensor(m, name, stored, b->how == TRANSPOSE ? AS_IS : b->how, use, out));
+        TERN_TRY(tern_model_shape_tensor(m, name, stored, b->how == ADD_ONE ? ADD_ONE : AS_IS, use, out));
         count(m, b->slot, use, out);
         return TERN_OK;
     }
@@ -118,7 +119,7 @@ static tern_status bind_one(tern_model *m, const tern_family_bind *b, int64_t la
         show_shape(has, sizeof has, found->rank, found->shape);
         show_shape(wants, sizeof wants, want.rank[0], want.shape[0]);
         return tern_fail(m->ctx, TERN_ERR_FORMAT, "%s: tensor %s has shape %s, and config.json asks for %s%s", m->dir, tern_show_name(name, shown), has, wants,
-                         b->how == TRANSPOSE ? " transposed" : "");
+                         b->how == TRANSPOSE || b->how == UNPAIR ? " transposed" : "");
     }
     TERN_TRY(tern_checkpoint_take(m->ctx, m->checkpoint, name, &stored));
     TERN_TRY(tern_model_shape_tensor(m, name, stored, b->how, use, out));

@@ -39,20 +39,41 @@ static tern_status convert(tern_model *m, const tern_tensor *from, tern_dtype dt
     return m->ctx->backend->convert(m->ctx, &(tern_convert){ .from = from->data, .to = out->data, .from_dtype = from->dtype, .to_dtype = dtype, .n = n });
 }
 
-/* [in, out] becomes [out, in], in blocks that stay in cache. */
-static tern_status transpose(tern_model *m, const tern_tensor *from, const char *name, tern_tensor *out)
+/* Where column c of cols goes: its place, or with gates and ups in turn, all gates before all ups. */
+static int64_t place_of(int64_t c, int64_t cols, bool unpair)
+{
+    return unpair ? c / 2 + (c % 2) * (cols / 2) : c;
+}
+
+/* [in, out] becomes [out, in], in blocks that stay in cache; of a stack, each plane. */
+static tern_status transpose(tern_model *m, const tern_tensor *from, bool unpair, const char *name, tern_tensor *out)
 {
     enum { BLOCK = 32 };
-    int64_t rows = from->shape[0], cols = from->shape[1], shape[2] = { cols, rows };
+    int last = from->rank - 1;
+    int64_t rows = from->shape[last - 1], cols = from->shape[last], n_plane = tern_tensor_count(from) / (rows * cols), shape[3] = { n_plane, cols, rows };
     size_t bytes = tern_dtype_bytes(from->dtype);
-    *out = tern_tensor_of(NULL, from->dtype, 2, shape);
-    out->data = tern_model_own(m, (size_t)(rows * cols) * bytes, name);
+    *out = tern_tensor_of(NULL, from->dtype, from->rank, from->rank == 3 ? shape : shape + 1);
+    out->data = tern_model_own(m, (size_t)(n_plane * rows * cols) * bytes, name);
     if (!out->data) return TERN_ERR_MEMORY;
-    const char *in = from->data;
-    char *to = out->data;
-    for (int64_t r0 = 0; r0 < rows; r0 += BLOCK)
-        for (int64_t c = 0; c < cols; c++)
-            for (int64_t r = r0; r < r0 + BLOCK && r < rows; r++) memcpy(to + (size_t)(c * rows + r) * bytes, in + (size_t)(r * cols + c) * bytes, bytes);
+    for (int64_t p = 0; p < n_plane; p++) {
+        const char *in = (const char *)from->data + (size_t)(p * rows * cols) * bytes;
+        char *to = (char *)out->data + (size_t)(p * rows * cols) * bytes;
+        for (int64_t r0 = 0; r0 < rows; r0 += BLOCK)
+            for (int64_t c = 0; c < cols; c++)
+                for (int64_t r = r0; r < r0 + BLOCK && r < rows; r++)
+                    memcpy(to + (size_t)(place_of(c, cols, unpair) * rows + r) * bytes, in + (size_t)(r * cols + c) * bytes, bytes);
+    }
+    return TERN_OK;
+}
+
+/* The last axis of an f32 vector or of rows of them, its gates before its ups. */
+static tern_status unpair(tern_model *m, const tern_tensor *from, const char *name, tern_tensor *out)
+{
+    int64_t cols = from->shape[from->rank - 1], n = tern_tensor_count(from);
+    *out = *from;
+    float *to = out->data = tern_model_own(m, (size_t)n * sizeof *to, name);
+    if (!to) return TERN_ERR_MEMORY;
+    for (int64_t i = 0; i < n; i++) to[i / cols * cols + place_of(i % cols, cols, true)] = ((const float *)from->data)[i];
     return TERN_OK;
 }
 
@@ -80,9 +101,13 @@ tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor
         t = next;
         float *v = t.data;
         for (int64_t i = 0; how == ADD_ONE && i < tern_tensor_count(&t); i++) v[i] += 1;
+        if (how == UNPAIR) {
+            TERN_TRY(unpair(m, &t, name, &next));
+            t = next;
+        }
     } else if (use == USE_MATRIX) {
-        if (how == TRANSPOSE) {
-            TERN_TRY(transpose(m, &t, name, &next));
+        if (how == TRANSPOSE || how == UNPAIR) {
+            TERN_TRY(transpose(m, &t, how == UNPAIR, name, &next));
             t = next;
         }
         if (m->compute == TERN_BF16 && t.dtype != TERN_BF16) {

@@ -102,7 +102,7 @@ static void check_activation(tern_act act, bool gated, bool gate_first, bool bia
     snprintf(why, sizeof why, "act %d%s%s%s%s", (int)act, gated ? " gated" : "", gate_first ? " gate first" : "", biased ? " biased" : "", in_place ? " in place" : "");
     RIG_EACH(ctx) {
         float *in = rig_copy(x, (size_t)(n_row * width)), *y = in_place ? in : rig_floats((size_t)(n_row * ldy), 1);
-        tern_activation a = { act, gated, gate_first, in, bias, y, width, ldy, n_row, dim, 1.5f, type };
+        tern_activation a = { act, gated, gate_first, in, bias, y, width, ldy, n_row, dim, 1.5f, type, 0 };
         assert_int_equal(ctx->backend->activation(ctx, &a), TERN_OK);
         for (int64_t r = 0; r < n_row; r++)
             for (int64_t i = 0; i < dim; i++) {

@@ -41,6 +41,15 @@ static void activate_row(const activation_job *j, const float *x, float *y)
     }
 }
 
+/* value = clamp(value) + 1, gate = min(gate, limit); NaN stays. */
+static void limit_row(float limit, float *value, float *gate, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        value[i] = (value[i] < -limit ? -limit : value[i] > limit ? limit : value[i]) + 1;
+        gate[i] = gate[i] > limit ? limit : gate[i];
+    }
+}
+
 static void gate_row(const activation_job *j, const float *x, float *y)
 {
     const tern_activation *a = j->a;
@@ -52,6 +61,7 @@ static void gate_row(const activation_job *j, const float *x, float *y)
         biased(j->k, gate, x + gate_at + i, a->bias ? a->bias + gate_at + i : NULL, part);
         cpu_round_row(j->k, a->round, value, part);
         cpu_round_row(j->k, a->round, gate, part);
+        if (a->limit > 0) limit_row(a->limit, value, gate, part);
         apply(j, gate, gate, part);
         cpu_round_row(j->k, a->round, gate, part);
         j->k->mul_row(y + i, value, gate, (size_t)part);
