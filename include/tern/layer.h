@@ -29,6 +29,7 @@ typedef struct tern_layer_weights {
 typedef struct tern_layer_extras {
     bool qkv_interleaved;          /* the fused projection lies per KV head: its query heads, k, v (GPT-NeoX, BLOOM, Falcon) */
     bool no_input_norm;            /* neither before attention nor after the layer (OLMo 2): only the branches are normalised */
+    double clip_qkv;               /* 0: none; else q, k and v are clamped to +-it (OLMo, MPT) */
     double residual_scale;         /* 0: 1; else each branch is multiplied by it before it is added (Granite) */
 } tern_layer_extras;
 

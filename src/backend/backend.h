@@ -14,7 +14,8 @@
 /* The elementwise functions of epilogues and of the activation primitive; gating is a matmul's or an activation's own flag. */
 typedef enum tern_act {
     ACT_NONE, ACT_GELU_TANH, ACT_GELU_ERF, ACT_SILU, ACT_RELU, ACT_RELU_SQUARED, ACT_QUICK_GELU, ACT_TANH, ACT_SIGMOID,
-    ACT_SOFTCAP,    /* cap * tanh(x / cap), of the activation primitive alone */
+    ACT_SOFTCAP,    /* cap * tanh(x / cap), of the activation primitive alone; and so is */
+    ACT_CLAMP,      /* x clamped to +-cap */
     N_ACTS
 } tern_act;
 
@@ -74,7 +75,7 @@ typedef struct tern_activation {
     const float *x, *bias;
     float *y;
     int64_t ldx, ldy, n_row, dim;    /* dim: of y */
-    float cap;                       /* of ACT_SOFTCAP */
+    float cap;                       /* of ACT_SOFTCAP and ACT_CLAMP */
     tern_dtype round;
     float limit;                     /* gated, > 0: y = (clamp(x0, -limit, limit) + 1) * f(min(x1, limit))     gpt-oss */
 } tern_activation;

@@ -13,7 +13,11 @@ static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
     tern_hf_int(config, "n_head_kv", 1, tern_get(s, S_HEADS), &kv);
     s->value[S_KV_HEADS] = (double)(grouped ? kv : one_kv ? 1 : tern_get(s, S_HEADS));
     s->value[S_PARALLEL] = grouped || parallel;
-    if (tern_spec_flag(s, "alibi", false)) s->value[S_POSITION] = POS_ALIBI_BF16;
+    if (tern_spec_flag(s, "alibi", false)) {
+        static const char *const unused[] = { "rope_parameters", "rope_theta", "rope_scaling" };
+        for (size_t i = 0; i < sizeof unused / sizeof *unused; i++) tern_hf_value(config, unused[i]);
+        s->value[S_POSITION] = POS_ALIBI_BF16;
+    }
     s->one_norm = tern_get(s, S_PARALLEL) && !(grouped && norms == 2);
     if (grouped && !parallel) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"parallel_attn\" is false with \"new_decoder_architecture\"");
     return TERN_OK;

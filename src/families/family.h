@@ -46,7 +46,8 @@
     X(EMBED_SCALE, NUMBER, 1)                                                                                     \
     X(RESIDUAL_SCALE, NUMBER, 0)     /* 0: 1                                                           */         \
     X(LOGIT_SCALE, NUMBER, 1)                                                                                     \
-    X(ALIBI_MAX, NUMBER, 8)          /* the steepest slope of alibi is 2^-(ALIBI_MAX / heads)           */         \
+    X(CLIP_QKV, NUMBER, 0)           /* 0: none; q, k and v are clamped to +-it                         */         \
+    X(NORM_WEIGHTS, FLAG, 1)         /* 0: norms have no parameters                                    */         \
     X(NORM, CHOICE, NORM_RMS)        /* NORM_RMS, NORM_LAYER                                           */         \
     X(PLACE, CHOICE, PLACE_PRE)      /* PLACE_PRE, PLACE_POST, PLACE_BRANCH (norms of the branches only) */       \
     X(ACT, CHOICE, ACT_SILU)         /* of the MLP, by Hugging Face's names in config.json             */         \
@@ -127,7 +128,7 @@ typedef enum tern_how {
     UNPAIR,          /* the last axis holds gate, up, gate, up, ...: all gates, then all ups; a matrix or plane is transposed too */
 } tern_how;
 
-/* A tensor's name: {l} the layer, {e} the expert. Rows of one slot are alternatives. With a key, the tensor is there exactly where that flag of
+/* A tensor's name: {l} the layer, {e} the expert, {h} the head (one row of the slot each). Rows of one slot are alternatives. With a key, the tensor is there exactly where that flag of
  * config.json is true; optional: the model may lack it, and its slot stays empty. What a tied head, a layer without experts, an MLP without gate and
  * so on have no use for is not looked for at all. */
 typedef struct tern_family_bind {
@@ -147,7 +148,7 @@ typedef struct tern_family {
     const char *model_type[4];         /* model_type values, where architectures is absent */
     const char *prefix[4];             /* of every tensor's name, any of them; "" is always tried */
     const char *ignore[8];             /* tensors that a checkpoint may carry and nobody reads; '*' stands for anything */
-    const char *no_effect[16];         /* keys of this family's config without effect on inference */
+    const char *no_effect[32];         /* keys of this family's config without effect on inference */
     const tern_family_key *keys;
     size_t n_key;
     const tern_family_bind *binds;

@@ -10,12 +10,14 @@ static void must_be(tern_hf_config *config, const char *key, bool wanted)
 static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
 {
     (void)ctx;
+    int64_t alibi_max = 8;    /* Hugging Face's class computes with 8 whatever the key says, MosaicML's with the key: only where both agree there is one answer */
+    tern_hf_int(config, "attn_config.alibi_bias_max", 8, 8, &alibi_max);
     must_be(config, "attn_config.alibi", true);
     must_be(config, "attn_config.qk_ln", false);
     must_be(config, "attn_config.prefix_lm", false);
     must_be(config, "attn_config.attn_uses_sequence_id", false);
     must_be(config, "no_bias", true);
-    if (tern_hf_has(config, "attn_config.clip_qkv")) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"attn_config.clip_qkv\" is given, and q, k and v are not clipped here");
+    tern_hf_number(config, "attn_config.clip_qkv", 1e-9, 1e9, &s->value[S_CLIP_QKV]);
     if (tern_hf_has(config, "logit_scale")) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"logit_scale\" is given, and logits are not scaled here");
     tern_hf_number(config, "attn_config.softmax_scale", 1e-9, 1e9, &s->value[S_ATTN_SCALE]);
     return TERN_OK;
@@ -28,10 +30,13 @@ const tern_family tern_family_mpt = {
     .prefix = { "transformer." },
     .no_effect = { "attn_config.attn_impl", "attn_config.attn_pdrop", "attn_config.attn_type", "emb_pdrop", "resid_pdrop", "embedding_fraction", "init_device",
                    "init_config", "learned_pos_emb", "norm_type", "verbose",
+                   "attn_config._name_or_path", "attn_config.chunk_size_feed_forward", "attn_config.id2label", "attn_config.label2id", "attn_config.is_encoder_decoder",
+                   "attn_config.model_type", "attn_config.output_*", "attn_config.return_dict", "attn_config.problem_type", "attn_config.architectures", "attn_config.*dtype",
+                   "attn_config.transformers_version",
                    "expansion_ratio" /* the MLP is 4 times as wide whatever it says */ },
     KEYS(KEY(DIM, "d_model"), KEY(LAYERS, "n_layers"), KEY(HEADS, "n_heads"), KEY_AS(KV_HEADS, NULL, HEADS), KEY_OVER(HEAD_DIM, NULL, DIM, HEADS),
          KEY_TIMES(FFN, NULL, DIM, 4), KEY(VOCAB, "vocab_size"), KEY_OR(MAX_POS, "max_seq_len", 2048), KEY_OR(EPS, "layer_norm_epsilon", 1e-5),
-         KEY_OR(TIED, "tie_word_embeddings", 1), KEY_OR(ALIBI_MAX, "attn_config.alibi_bias_max", 8), SET(ACT, ACT_GELU_ERF), SET(NORM, NORM_LAYER), SET(GATED, 0),
+         KEY_OR(TIED, "tie_word_embeddings", 1), SET(ACT, ACT_GELU_ERF), SET(NORM, NORM_LAYER), SET(GATED, 0),
          SET(POSITION, POS_ALIBI)),
     BINDS(BIND(EMBED, "wte.weight"), BIND(OUT_NORM, "norm_f.weight"), BIND(HEAD, "lm_head.weight"), BIND(ATTN_NORM, "blocks.{l}.norm_1.weight"),
           BIND(MLP_NORM, "blocks.{l}.norm_2.weight"), BIND(QKV, "blocks.{l}.attn.Wqkv.weight"), BIND(O, "blocks.{l}.attn.out_proj.weight"),

@@ -4,9 +4,9 @@
 
 static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
 {
-    (void)ctx;
+    (void)ctx, (void)config;
     if (!tern_spec_flag(s, "do_layer_norm_before", true)) s->value[S_PLACE] = PLACE_POST;
-    if (!tern_spec_flag(s, "layer_norm_elementwise_affine", true)) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"layer_norm_elementwise_affine\" is false");
+    if (!tern_spec_flag(s, "layer_norm_elementwise_affine", true)) s->value[S_NORM_WEIGHTS] = 0;
     if (tern_spec_flag(s, "_remove_final_layer_norm", false)) s->no_out_norm = true;
     return TERN_OK;
 }
@@ -21,9 +21,9 @@ const tern_family tern_family_opt = {
          KEY(EMBED_DIM, "word_embed_proj_dim"), KEY_OR(ACT, "activation_function", ACT_RELU), KEY_OR(TIED, "tie_word_embeddings", 1), SET(EPS, 1e-5),
          SET(NORM, NORM_LAYER), SET(GATED, 0), SET(POSITION, POS_LEARNED), SET(POS_OFFSET, 2), SET(POS_ROWS_MORE, 2)),
     BINDS(BIND(EMBED, "embed_tokens.weight"), BIND(POS, "embed_positions.weight"), BIND(EMBED_PROJECT, "project_in.weight"),
-          BIND(OUT_NORM, "final_layer_norm.weight"), BIND(OUT_NORM_B, "final_layer_norm.bias"), BIND(OUT_PROJECT, "project_out.weight"), BIND(HEAD, "lm_head.weight"),
-          BIND(ATTN_NORM, "layers.{l}.self_attn_layer_norm.weight"), BIND(ATTN_NORM_B, "layers.{l}.self_attn_layer_norm.bias"),
-          BIND(MLP_NORM, "layers.{l}.final_layer_norm.weight"), BIND(MLP_NORM_B, "layers.{l}.final_layer_norm.bias"),
+          BIND_IF(OUT_NORM, "final_layer_norm.weight", "layer_norm_elementwise_affine", true), BIND_IF(OUT_NORM_B, "final_layer_norm.bias", "layer_norm_elementwise_affine", true), BIND(OUT_PROJECT, "project_out.weight"), BIND(HEAD, "lm_head.weight"),
+          BIND_IF(ATTN_NORM, "layers.{l}.self_attn_layer_norm.weight", "layer_norm_elementwise_affine", true), BIND_IF(ATTN_NORM_B, "layers.{l}.self_attn_layer_norm.bias", "layer_norm_elementwise_affine", true),
+          BIND_IF(MLP_NORM, "layers.{l}.final_layer_norm.weight", "layer_norm_elementwise_affine", true), BIND_IF(MLP_NORM_B, "layers.{l}.final_layer_norm.bias", "layer_norm_elementwise_affine", true),
           BIND(Q, "layers.{l}.self_attn.q_proj.weight"), BIND_IF(Q_B, "layers.{l}.self_attn.q_proj.bias", "enable_bias", true),
           BIND(K, "layers.{l}.self_attn.k_proj.weight"), BIND_IF(K_B, "layers.{l}.self_attn.k_proj.bias", "enable_bias", true),
           BIND(V, "layers.{l}.self_attn.v_proj.weight"), BIND_IF(V_B, "layers.{l}.self_attn.v_proj.bias", "enable_bias", true),

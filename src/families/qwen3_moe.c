@@ -7,7 +7,7 @@ const tern_family tern_family_qwen3_moe = {
     .model_type = { "qwen3_moe" },
     .prefix = { "model." },
     .no_effect = { "router_aux_loss_coef", "output_router_logits" },
-    KEYS(LLAMA_DIMS, KEY_OR(EPS, "rms_norm_eps", 1e-6), KEY(WINDOW, "sliding_window"), KEY_OR(EXPERTS, "num_experts", 128),
+    KEYS(LLAMA_DIMS, KEY_OR(EPS, "rms_norm_eps", 1e-6), KEY(WINDOW, "sliding_window"), KEY(EXPERTS, "num_local_experts"), KEY_OR(EXPERTS, "num_experts", 128),
          KEY_OR(EXPERTS_USED, "num_experts_per_tok", 8), KEY_OR(EXPERT_FFN, "moe_intermediate_size", 768), KEY_OR(ROUTE_NORM, "norm_topk_prob", 0),
          KEY_OR(SPARSE_STEP, "decoder_sparse_step", 1)),
     BINDS(LLAMA_ENDS, LLAMA_NORMS, LLAMA_ATTENTION, LLAMA_QKVO_BIAS("attention_bias", false), LLAMA_QK_NORM(AS_IS), LLAMA_MLP,

@@ -3,8 +3,7 @@
 
 static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
 {
-    (void)ctx;
-    if (tern_spec_flag(s, "qk_layernorm", false)) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"qk_layernorm\" is true, and this family runs without norms of q and k");
+    (void)ctx, (void)config;
     s->one_norm = tern_get(s, S_PARALLEL);
     return TERN_OK;
 }
@@ -18,6 +17,8 @@ const tern_family tern_family_stablelm = {
     BINDS(BIND(EMBED, "embed_tokens.weight"), BIND(OUT_NORM, "norm.weight"), BIND(OUT_NORM_B, "norm.bias"), BIND(HEAD, "lm_head.weight"),
           BIND(ATTN_NORM, "layers.{l}.input_layernorm.weight"), BIND(ATTN_NORM_B, "layers.{l}.input_layernorm.bias"),
           BIND(MLP_NORM, "layers.{l}.post_attention_layernorm.weight"), BIND(MLP_NORM_B, "layers.{l}.post_attention_layernorm.bias"),
-          LLAMA_ATTENTION, LLAMA_QKV_BIAS("use_qkv_bias", false), LLAMA_MLP),
+          LLAMA_ATTENTION, LLAMA_QKV_BIAS("use_qkv_bias", false), LLAMA_MLP,
+          BIND_IF(Q_NORM, "layers.{l}.self_attn.q_layernorm.norms.{h}.weight", "qk_layernorm", false),
+          BIND_IF(K_NORM, "layers.{l}.self_attn.k_layernorm.norms.{h}.weight", "qk_layernorm", false)),
     .adjust = adjust,
 };

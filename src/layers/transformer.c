@@ -87,6 +87,10 @@ tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const te
         st = tern_fail(ctx, TERN_ERR_ARGUMENT, "transformer layer: mp_size is %lld and the communicator has %d ranks", (long long)config->mp_size, l->comm->size);
         goto done;
     }
+    if (l->extras.clip_qkv > 0 && config->dtype != TERN_DTYPE_FP32) {
+        st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "transformer layer: clip_qkv with activations that are not f32");
+        goto done;
+    }
     if (l->comm->size > 1 && (l->wiring == BRANCHES || l->parts.latent)) {
         st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "transformer layer: mp_size %d with norms or scales of the branches, experts or latent attention", l->comm->size);
         goto done;
@@ -215,6 +219,9 @@ static tern_status attention(tern_transformer_layer *l, const tern_transformer_l
     if (!qkv.data || !context.data || !a->data || (want_normed && !normed->data)) return TERN_ERR_MEMORY;
 
     TERN_TRY(project(l, x, &qkv, normed));
+    if (l->extras.clip_qkv > 0)
+        TERN_TRY(l->ctx->backend->activation(l->ctx, &(tern_activation){ .act = ACT_CLAMP, .x = qkv.data, .y = qkv.data, .n_row = 1, .dim = tern_tensor_count(&qkv),
+                                                                         .cap = (float)l->extras.clip_qkv }));
     if (l->extras.qkv_interleaved) {
         tern_tensor apart = rows_like(l, x, l->qkv_width);
         if (!apart.data) return TERN_ERR_MEMORY;

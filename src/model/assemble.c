@@ -49,7 +49,7 @@ static tern_config config_of(const tern_model *m, int64_t layer)
     c.rotate_half = position == POS_ROPE_HALF;
     c.rotate_every_two = !c.rotate_half;
     c.mlp_after_attn = !tern_get(s, S_PARALLEL);
-    c.mlp_act_func_type = activation_of(tern_get(s, S_ACT), tern_get(s, S_GATED));
+    c.mlp_act_func_type = s->sparse[layer] ? TERN_ACT_GATED_SILU : activation_of(tern_get(s, S_ACT), tern_get(s, S_GATED));    /* experts bring their own */
     c.scale_attn_by_inverse_layer_idx = s->scale_by_layer;
     c.transposed_mode = true;
     c.compute = m->compute;
@@ -93,14 +93,13 @@ static tern_layer_weights weights_of(const tern_model *m, const tern_model_layer
     };
 }
 
-/* Alibi's slope of a head: 2^-(max i / P) for i = 1 .. P, P the largest power of two within the heads; the others take every other step of 2 P.
+/* Alibi's slope of a head: 2^-(8 i / P) for i = 1 .. P, P the largest power of two within the heads; the others take every other step of 2 P.
  * Source: Press et al. 2022 and its reference code. */
 static float slope_of(const tern_spec *s, int64_t head)
 {
     int64_t n = tern_get(s, S_HEADS), p = 1;
-    double max = s->value[S_ALIBI_MAX];
     while (2 * p <= n) p *= 2;
-    return (float)(head < p ? exp2(-max * (double)(head + 1) / (double)p) : exp2(-max * (double)(2 * (head - p) + 1) / (double)(2 * p)));
+    return (float)(head < p ? exp2(-8 * (double)(head + 1) / (double)p) : exp2(-8 * (double)(2 * (head - p) + 1) / (double)(2 * p)));
 }
 
 static tern_status make_slopes(tern_model *m, tern_tensor *out)
@@ -110,6 +109,17 @@ static tern_status make_slopes(tern_model *m, tern_tensor *out)
     if (!slope) return TERN_ERR_MEMORY;
     for (int64_t h = 0; h < n; h++) slope[h] = slope_of(m->spec, h);
     *out = tern_tensor_of(slope, TERN_F32, 1, &n);
+    return TERN_OK;
+}
+
+/* The weights of a norm that has none. */
+static tern_status make_ones(tern_model *m, tern_tensor *out)
+{
+    int64_t dim = tern_get(m->spec, S_DIM);
+    float *one = tern_model_own(m, (size_t)dim * sizeof *one, "a norm");
+    if (!one) return TERN_ERR_MEMORY;
+    for (int64_t i = 0; i < dim; i++) one[i] = 1;
+    *out = tern_tensor_of(one, TERN_F32, 1, &dim);
     return TERN_OK;
 }
 
@@ -196,7 +206,8 @@ static tern_status create_layers(tern_model *m)
 {
     tern_status st = TERN_OK;
     const tern_spec *s = m->spec;
-    tern_tensor slope = { 0 };
+    tern_tensor slope = { 0 }, ones = { 0 };
+    if (!tern_get(s, S_NORM_WEIGHTS)) TERN_TRY(make_ones(m, &ones));
     if (tern_get(s, S_POSITION) == POS_ALIBI) TERN_TRY(make_slopes(m, &slope));
     if (tern_get(s, S_POSITION) == POS_ALIBI_BF16) TERN_TRY(make_rounded_alibi(m));
     for (int64_t i = 0; i < tern_get(s, S_LAYERS); i++) {
@@ -205,10 +216,11 @@ static tern_status create_layers(tern_model *m)
         tern_config config = config_of(m, i);
         tern_layer_weights w = weights_of(m, l);
         w.slope = slope;
+        if (!tern_get(s, S_NORM_WEIGHTS)) w.norm_w = w.attn_nw = ones;
         if (s->sparse[i]) TERN_TRY(create_experts(m, l));
         l->latent = latent_of(m, l);
         tern_layer_extras extras = { .qkv_interleaved = tern_get(s, S_INTERLEAVED), .no_input_norm = tern_get(s, S_PLACE) == PLACE_BRANCH,
-                                     .residual_scale = s->value[S_RESIDUAL_SCALE] };
+                                     .residual_scale = s->value[S_RESIDUAL_SCALE], .clip_qkv = s->value[S_CLIP_QKV] };
         tern_block_parts parts = { .experts = l->experts, .latent = l->latent.kv_a.data ? &l->latent : NULL };
         TERN_TRY(tern_block_create(m->ctx, &config, &w, &extras, &parts, NULL, &l->layer));
     }
@@ -231,8 +243,10 @@ static tern_status create_ends(tern_model *m)
     m->embedding = (tern_embedding){
         .token = w[W_EMBED], .position = w[W_POS], .type = w[W_TYPE], .norm_w = w[W_EMBED_NORM], .norm_b = w[W_EMBED_NORM_B], .project = w[W_EMBED_PROJECT],
         .norm = norm, .scale = s->value[S_EMBED_SCALE], .eps = s->value[S_EPS], .position_offset = tern_get(s, S_POS_OFFSET), .compute = m->compute };
+    tern_tensor out_norm = w[W_OUT_NORM];
+    if (!tern_get(s, S_NORM_WEIGHTS) && tern_slot_applies(s, W_OUT_NORM, -1)) TERN_TRY(make_ones(m, &out_norm));
     m->head = (tern_head){
-        .norm_w = w[W_OUT_NORM], .norm_b = w[W_OUT_NORM_B], .project = w[W_OUT_PROJECT], .transform_w = w[W_TRANSFORM], .transform_b = w[W_TRANSFORM_B],
+        .norm_w = out_norm, .norm_b = w[W_OUT_NORM_B], .project = w[W_OUT_PROJECT], .transform_w = w[W_TRANSFORM], .transform_b = w[W_TRANSFORM_B],
         .transform_norm_w = w[W_TRANSFORM_NORM], .transform_norm_b = w[W_TRANSFORM_NORM_B], .transform_act = (tern_act)tern_get(s, tern_get(s, S_TRANSFORM_ACT) < 0 ? S_ACT : S_TRANSFORM_ACT),
         .weight = vocabulary_of(m, w[W_HEAD]), .bias = vocabulary_of(m, w[W_HEAD_B]), .norm = norm, .eps = s->value[S_EPS],
         .scale = s->value[S_LOGIT_SCALE], .softcap = s->value[S_OUT_SOFTCAP], .compute = m->compute };

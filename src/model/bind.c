@@ -9,14 +9,14 @@
 
 enum { NAME_BYTES = 256 };
 
-/* Puts layer and expert numbers into a name; n_prefix 0: as it is. */
-static void expand(char out[NAME_BYTES], const char *prefix, const char *name, int64_t layer, int64_t expert)
+/* A name with its layer's number and the index of its expert or head. */
+static void expand(char out[NAME_BYTES], const char *prefix, const char *name, int64_t layer, int64_t index)
 {
     size_t n = (size_t)snprintf(out, NAME_BYTES, "%s", prefix);
     for (const char *p = name; *p && n + 24 < NAME_BYTES;) {
-        bool l = !strncmp(p, "{l}", 3), e = !strncmp(p, "{e}", 3);
+        bool l = !strncmp(p, "{l}", 3), e = !strncmp(p, "{e}", 3) || !strncmp(p, "{h}", 3);
         if (l || e) {
-            n += (size_t)snprintf(out + n, NAME_BYTES - n, "%lld", (long long)(l ? layer : expert));
+            n += (size_t)snprintf(out + n, NAME_BYTES - n, "%lld", (long long)(l ? layer : index));
             p += 3;
         } else {
             out[n++] = *p++;
@@ -151,6 +151,26 @@ done:
     return st;
 }
 
+/* A vector of each head, one below the other: [heads, head_dim]. */
+static tern_status bind_heads(tern_model *m, const tern_family_bind *b, int64_t layer, tern_tensor *out)
+{
+    tern_status st = TERN_OK;
+    int64_t n = tern_get(m->spec, b->slot == W_Q_NORM ? S_HEADS : S_KV_HEADS), dim = tern_get(m->spec, S_HEAD_DIM), shape[2] = { n, dim };
+    if (b->key && !tern_spec_flag(m->spec, b->key, b->otherwise)) return TERN_OK;
+    float *rows = tern_model_own(m, (size_t)(n * dim) * sizeof *rows, "norms of heads");
+    if (!rows) return TERN_ERR_MEMORY;
+    for (int64_t h = 0; h < n; h++) {
+        tern_tensor one = { 0 };
+        TERN_TRY(bind_slot(m, b, b + 1, layer, h, &one));
+        if (tern_tensor_count(&one) != dim) return tern_fail(m->ctx, TERN_ERR_FORMAT, "%s: the norm of head %lld of layer %lld has %lld elements, not %lld", m->dir, (long long)h,
+                                                             (long long)layer, (long long)tern_tensor_count(&one), (long long)dim);
+        memcpy(rows + h * dim, one.data, (size_t)dim * sizeof *rows);
+    }
+    *out = tern_tensor_of(rows, TERN_F32, 2, shape);
+done:
+    return st;
+}
+
 static tern_status bind_experts(tern_model *m, const tern_family_bind *first, const tern_family_bind *last, int64_t layer, tern_tensor **out)
 {
     tern_status st = TERN_OK;
@@ -178,7 +198,8 @@ tern_status tern_model_bind(tern_model *m)
         for (int64_t l = 0; l < n_layer; l++) {
             tern_model_layer *layer = &m->layers[l];
             if (!tern_slot_applies(m->spec, b->slot, l)) continue;
-            if (of_expert(b)) TERN_TRY(bind_experts(m, b, last, l, &layer->expert[b->slot]));
+            if (strstr(b->name, "{h}")) TERN_TRY(bind_heads(m, b, l, &layer->slot[b->slot]));
+            else if (of_expert(b)) TERN_TRY(bind_experts(m, b, last, l, &layer->expert[b->slot]));
             else TERN_TRY(bind_slot(m, b, last, l, -1, &layer->slot[b->slot]));
         }
     }

@@ -75,7 +75,7 @@ static tern_status run_layers(tern_model *m, const tern_step *step, const int32_
     if (s->rope) TERN_TRY(make_angles(m, s->rope, step, position, &global));
     if (s->rope_local) TERN_TRY(make_angles(m, s->rope_local, step, position, &local));
     for (int64_t l = 0; l < tern_get(s, S_LAYERS); l++) {
-        const angles *a = s->rope_of[l] == ROPE_LOCAL ? &local : &global;
+        const angles none = { 0 }, *a = s->rope_of[l] == ROPE_LOCAL ? &local : s->rope_of[l] == ROPE_NONE ? &none : &global;
         TERN_TRY(tern_transformer_layer_run(m->layers[l].layer, &(tern_transformer_layer_args){
             .input = tern_tensor_of(*x, TERN_F32, 3, shape), .output = tern_tensor_of(*y, TERN_F32, 3, shape),
             .layer = step->kv->n_layer == 1 ? 0 : l, .kv = step->kv, .batch = step->batch, .alibi = m->alibi, .cos = a->cos, .sin = a->sin }));

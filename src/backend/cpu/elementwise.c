@@ -23,9 +23,15 @@ static void biased(const tern_kernels *k, float *t, const float *x, const float 
     else memcpy(t, x, (size_t)n * sizeof *t);
 }
 
+static void clamp_row(float *y, const float *x, float cap, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] < -cap ? -cap : x[i] > cap ? cap : x[i];
+}
+
 static void apply(const activation_job *j, float *y, const float *x, int64_t n)
 {
-    if (j->a->act == ACT_SOFTCAP) j->k->softcap_row(y, x, j->a->cap, (size_t)n);
+    if (j->a->act == ACT_CLAMP) clamp_row(y, x, j->a->cap, n);
+    else if (j->a->act == ACT_SOFTCAP) j->k->softcap_row(y, x, j->a->cap, (size_t)n);
     else cpu_act_row(j->k, j->a->act, y, x, n);
 }
 
@@ -44,8 +50,9 @@ static void activate_row(const activation_job *j, const float *x, float *y)
 /* value = clamp(value) + 1, gate = min(gate, limit); NaN stays. */
 static void limit_row(float limit, float *value, float *gate, int64_t n)
 {
+    clamp_row(value, value, limit, n);
     for (int64_t i = 0; i < n; i++) {
-        value[i] = (value[i] < -limit ? -limit : value[i] > limit ? limit : value[i]) + 1;
+        value[i] += 1;
         gate[i] = gate[i] > limit ? limit : gate[i];
     }
 }
