@@ -60,6 +60,7 @@ static bool layout_fits(const op_arg *arg, const tern_tensor *t)
 {
     bool rows = arg->shape[0] == '*' || arg->type == OF_WEIGHT;
     if (!rows || t->rank < 2) return tern_tensor_contiguous(t);
+    if (!tern_tensor_count(t)) return true;
     if (t->shape[t->rank - 1] > 1 && t->stride[t->rank - 1] != 1) return false;
     int64_t want = 0;
     for (int i = t->rank - 2; i >= 0; i--) {
