@@ -12,6 +12,7 @@ pkg-config|command pkg-config|finds libraries
 libjansson-dev|module jansson|reads JSON
 libpcre2-dev|module libpcre2-8|splits text for tokenizers
 libutf8proc-dev|module libutf8proc|normalises Unicode
+libedit-dev|module libedit|edits lines in a chat
 libcmocka-dev|module cmocka|runs unit tests
 python3|command python3|runs test scripts
 python3-numpy|python numpy|compares tensors in tests

@@ -5,6 +5,7 @@
 struct cli_args;
 
 int cli_generate(const struct cli_args *args);
+int cli_chat(const struct cli_args *args);
 int cli_logits(const struct cli_args *args);
 int cli_tokenize(const struct cli_args *args);
 int cli_detokenize(const struct cli_args *args);

@@ -2,14 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/machine.h"
-#include "cli/session.h"
-#include "model/model.h"
+#include "cli/messages.h"
+#include "cli/sampling.h"
 
 enum { DEFAULT_TOKENS = 256 };
 
@@ -75,45 +73,20 @@ static bool on_event(void *user, const tern_event *e)
     return !r->lost;
 }
 
-/* ---- Flags ---- */
-
-static tern_sampling sampling_of(const cli_args *args, const tern_model *model)
-{
-    tern_sampling s = tern_sampling_default(model);
-    const cli_value *v = args->value;
-    if (v[FLAG_TEMPERATURE].set) s.temperature = (float)v[FLAG_TEMPERATURE].number;
-    if (v[FLAG_TOP_K].set) s.top_k = v[FLAG_TOP_K].integer;
-    if (v[FLAG_TOP_P].set) s.top_p = (float)v[FLAG_TOP_P].number;
-    if (v[FLAG_MIN_P].set) s.min_p = (float)v[FLAG_MIN_P].number;
-    if (v[FLAG_PENALTY].set) s.repetition_penalty = (float)v[FLAG_PENALTY].number;
-    s.seed = v[FLAG_SEED].seed;
-    return s;
-}
-
-/* A seed that nobody chose is said, so that the text can be had again. */
-static uint64_t draw_seed(void)
-{
-    uint32_t seed = 0;
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) seed = (uint32_t)time(NULL);
-    cli_say("seed %u", seed);
-    return seed;
-}
-
-/* How many tokens without -n: the model's own figure or DEFAULT_TOKENS, and never more than the context has room for. */
-static int64_t tokens_of(const cli_args *args, const cli_session *s, size_t n_prompt)
-{
-    if (args->value[FLAG_TOKENS].set) return args->value[FLAG_TOKENS].integer;
-    int64_t wanted = tern_model_generation(s->model)->max_new_tokens;
-    int64_t room = tern_engine_get_info(s->engine).context_tokens - (int64_t)n_prompt;
-    if (wanted <= 0) wanted = DEFAULT_TOKENS;
-    return room < 1 ? 1 : wanted < room ? wanted : room;
-}
-
 /* ---- The end ---- */
 
-static const char *finish_name(tern_finish finish)
+/* Without stop texts, which cut, the text is that of the ids as a whole: some decoders make other characters of tokens one by one. */
+static bool decode_whole(const cli_args *args, const cli_session *s, result *r)
 {
-    return finish == TERN_FINISH_STOP ? "stop" : finish == TERN_FINISH_CANCELLED ? "cancelled" : "length";
+    char *text;
+    size_t n_bytes;
+    if (!r->has_text || args->n_stop) return true;
+    if (tern_tokenizer_decode(s->tokenizer, r->ids, r->n, true, &text, &n_bytes) != TERN_OK) return false;
+    bool ok = grow((void **)&r->text, &r->text_room, n_bytes + 1, 1);
+    if (ok) memcpy(r->text, text, n_bytes);
+    r->n_bytes = n_bytes;
+    tern_text_free(text);
+    return ok;
 }
 
 static void print_json(const result *r)
@@ -125,7 +98,7 @@ static void print_json(const result *r)
     out_close(&j);
     if (r->has_text) out_string(&j, "text", r->text ? r->text : "", r->n_bytes);
     else out_word(&j, "text", NULL);
-    out_word(&j, "finish_reason", finish_name(r->finish));
+    out_word(&j, "finish_reason", cli_finish_name(r->finish));
     out_open(&j, "usage", '{');
     out_integer(&j, "prompt_tokens", r->n_prompt);
     out_integer(&j, "completion_tokens", r->n_output);
@@ -141,28 +114,45 @@ static int finish(result *r, double took)
     else if (r->last && r->last != '\n') cli_put("\n", 1);
     if (isatty(STDERR_FILENO) && took > 0)
         cli_say("%lld + %lld tokens in %.2f s, %.0f tokens/s, %s", (long long)r->n_prompt, (long long)r->n_output, took, (double)(r->n_prompt + r->n_output) / took,
-                finish_name(r->finish));
+                cli_finish_name(r->finish));
     return EXIT_OK;
 }
 
 static int run(const cli_args *args, cli_session *s, const int32_t *ids, size_t n, result *r)
 {
-    tern_request request = { .ids = ids, .n_ids = n, .max_new_tokens = tokens_of(args, s, n), .sampling = sampling_of(args, s->model),
+    tern_request request = { .ids = ids, .n_ids = n, .max_new_tokens = cli_max_tokens(args, s, n, DEFAULT_TOKENS),
                              .ignore_eos = args->value[FLAG_IGNORE_EOS].set, .tokenizer = s->tokenizer, .stop = args->stop, .n_stop = args->n_stop,
                              .on_event = on_event, .user = r };
     r->n_prompt = (int64_t)n;
     r->finish = TERN_FINISH_LENGTH;
     if (!request.max_new_tokens) return finish(r, 0);
-    if (request.sampling.temperature > 0 && !args->value[FLAG_SEED].set) request.sampling.seed = draw_seed();
+    request.sampling = cli_sampling(args, s->model);
     double start = cli_seconds();
-    if (tern_engine_submit(s->engine, &request, NULL) != TERN_OK || tern_engine_run(s->engine) != TERN_OK) return cli_fail_ctx(s);
-    return finish(r, cli_seconds() - start);
+    if (tern_engine_submit(s->engine, &request, NULL) != TERN_OK) return cli_fail_ctx(s);
+    cli_say_seed(args, &request.sampling);
+    if (tern_engine_run(s->engine) != TERN_OK) return cli_fail_ctx(s);
+    double took = cli_seconds() - start;
+    if (r->json && r->finish != TERN_FINISH_ERROR && !r->lost && !decode_whole(args, s, r)) return cli_fail_ctx(s);
+    return finish(r, took);
 }
 
 /* Ids alone can do without a tokenizer. */
 static bool wants_text(const cli_args *args)
 {
-    return args->value[FLAG_PROMPT].set || args->value[FLAG_FILE].set || args->n_stop;
+    return args->value[FLAG_PROMPT].set || args->value[FLAG_FILE].set || args->value[FLAG_CHAT].set || args->n_stop;
+}
+
+/* --chat: the ids of messages, by the chat template, with what begins the answer. */
+static bool message_ids(const cli_args *args, cli_session *s, int32_t **ids, size_t *n)
+{
+    tern_template *template = NULL;
+    char *messages = NULL;
+    size_t n_bytes;
+    bool ok = cli_open_template(args, s, &template) && cli_read(args->value[FLAG_FILE].set ? args->value[FLAG_FILE].text : "-", &messages, &n_bytes)
+              && cli_add_generation_prompt(s, &messages, &n_bytes) && cli_template_ids(s, template, messages, n_bytes, ids, n);
+    tern_template_free(template);
+    free(messages);
+    return ok;
 }
 
 int cli_generate(const cli_args *args)
@@ -172,9 +162,11 @@ int cli_generate(const cli_args *args)
     int32_t *ids = NULL;
     size_t n;
     int status = EXIT_FAILED;
+    bool chat = args->value[FLAG_CHAT].set;
     if (!cli_one_prompt(args)) return EXIT_USAGE;
+    if (chat && (args->value[FLAG_PROMPT].set || args->value[FLAG_IDS].set)) return cli_usage("--chat takes messages, from -f FILE or standard input");
     if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s) || !cli_open_tokenizer(args, &s, wants_text(args))) goto done;
-    if (!cli_prompt_ids(args, &s, &ids, &n) || !cli_open_engine(args, &s, 1)) goto done;
+    if (!(chat ? message_ids(args, &s, &ids, &n) : cli_prompt_ids(args, &s, &ids, &n)) || !cli_open_engine(args, &s, 1)) goto done;
     r.has_text = s.tokenizer;
     status = run(args, &s, ids, n, &r);
 done:

@@ -101,7 +101,7 @@ void cli_manual(void)
            ".Dd November 21, 2026\n.Dt TERN 1\n.Os\n.Sh NAME\n.Nm tern\n.Nd transformer models from the command line\n"
            ".Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar flag ...\n.Nm\n.Fl \\-help | Fl \\-version\n"
            ".Sh DESCRIPTION\n"
-           ".Nm\nopens a checkpoint directory as Hugging Face tools write it and runs the model on the CPU.\n"
+           ".Nm\nopens a checkpoint directory as Hugging Face tools write it,\nand runs the model on the CPU.\n"
            "Results go to standard output, all else to standard error.\n"
            "Flags are written\n.Fl \\-flag Ar value\nor\n.Fl \\-flag Ns = Ns Ar value .\n"
            ".Sh COMMANDS\n");

@@ -43,6 +43,9 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_STOP]        = { .name = "stop", .kind = CLI_TEXT, .argument = "TEXT", .repeats = true, .help = "end before TEXT; may be given more than once" },
     [FLAG_IGNORE_EOS]  = { .name = "ignore-eos", .help = "go on after the end-of-sequence token" },
 
+    [FLAG_CHAT]        = { .name = "chat", .help = "the file, or standard input, has chat messages: answer them by the chat template" },
+    [FLAG_SYSTEM]      = { .name = "system", .kind = CLI_TEXT, .argument = "TEXT", .help = "the system message that the conversation begins with" },
+
     [FLAG_ALL]           = { .name = "all", .help = "a row for every position of the prompt, not only the last" },
     [FLAG_NO_SPECIAL]    = { .name = "no-special", .help = "do not add the tokens that frame a text (BOS and the like)" },
     [FLAG_PARSE_SPECIAL] = { .name = "parse-special", .help = "let the text's own special tokens count as such" },
@@ -85,13 +88,18 @@ static const cli_flag_id text_common[] = { FLAG_MODEL, FLAG_HELP, N_FLAGS };
 static const cli_flag_id machine_common[] = { FLAG_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
 
 const cli_command cli_commands[] = {
-    { .name = "generate", .summary = "continue a text", .run = cli_generate, .usage = "[-p TEXT | -f FILE | --ids IDS] [-n N] [FLAG]...",
+    { .name = "generate", .summary = "continue a text", .run = cli_generate, .usage = "[-p TEXT | -f FILE | --ids IDS | --chat] [-n N] [FLAG]...",
       .about = "Prints the text that the model writes after the prompt, as it comes. Without a prompt it begins at the model's beginning-of-sequence token. "
                "Sampling follows the model's generation_config.json, and flags win over it: repetition penalty, temperature, top-k, top-p, min-p, in this "
                "order. --json prints {\"ids\", \"text\", \"finish_reason\", \"usage\"} at the end instead.",
-      .flags = FLAGS(FLAG_PROMPT, FLAG_FILE, FLAG_IDS, FLAG_TOKENS, FLAG_TEMPERATURE, FLAG_TOP_K, FLAG_TOP_P, FLAG_MIN_P, FLAG_PENALTY, FLAG_SEED, FLAG_STOP,
+      .flags = FLAGS(FLAG_PROMPT, FLAG_FILE, FLAG_IDS, FLAG_CHAT, FLAG_TEMPLATE, FLAG_TOKENS, FLAG_TEMPERATURE, FLAG_TOP_K, FLAG_TOP_P, FLAG_MIN_P, FLAG_PENALTY, FLAG_SEED, FLAG_STOP,
                      FLAG_IGNORE_EOS, FLAG_JSON),
       .common = model_common, .example = "generate -p 'Long ago, near the river,' -n 60 --temperature 0" },
+    { .name = "chat", .summary = "talk with a model", .run = cli_chat, .usage = "[--system TEXT] [-n N] [FLAG]...",
+      .about = "Each line of standard input is a turn, answered by the model through its chat template as it comes. On a terminal lines can be edited and called back, "
+               "Ctrl-C stops an answer, and /help lists commands.",
+      .flags = FLAGS(FLAG_SYSTEM, FLAG_TEMPLATE, FLAG_TOKENS, FLAG_TEMPERATURE, FLAG_TOP_K, FLAG_TOP_P, FLAG_MIN_P, FLAG_PENALTY, FLAG_SEED, FLAG_STOP),
+      .common = model_common, .example = "chat --system 'Answer in one sentence.'" },
     { .name = "logits", .summary = "the logits of the next token", .run = cli_logits, .usage = "[--ids IDS | -p TEXT | -f FILE] [--all] [FLAG]...",
       .about = "Prints one number per entry of the vocabulary, for the prompt's last position or with --all for each. --json prints {\"logits\": [...]}; with --all a list "
                "of rows.",

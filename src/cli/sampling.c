@@ -1,0 +1,47 @@
+/* Sampling as the command line asks for it: see sampling.h. */
+#include "cli/sampling.h"
+
+#include <sys/random.h>
+#include <time.h>
+
+#include "model/model.h"
+
+static uint64_t draw_seed(void)
+{
+    uint32_t seed = 0;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) seed = (uint32_t)time(NULL);
+    return seed;
+}
+
+void cli_say_seed(const cli_args *args, const tern_sampling *s)
+{
+    if (s->temperature > 0 && !args->value[FLAG_SEED].set) cli_say("seed %llu", (unsigned long long)s->seed);
+}
+
+tern_sampling cli_sampling(const cli_args *args, const tern_model *model)
+{
+    tern_sampling s = tern_sampling_default(model);
+    const cli_value *v = args->value;
+    if (v[FLAG_TEMPERATURE].set) s.temperature = (float)v[FLAG_TEMPERATURE].number;
+    if (v[FLAG_TOP_K].set) s.top_k = v[FLAG_TOP_K].integer;
+    if (v[FLAG_TOP_P].set) s.top_p = (float)v[FLAG_TOP_P].number;
+    if (v[FLAG_MIN_P].set) s.min_p = (float)v[FLAG_MIN_P].number;
+    if (v[FLAG_PENALTY].set) s.repetition_penalty = (float)v[FLAG_PENALTY].number;
+    s.seed = v[FLAG_SEED].seed;
+    if (s.temperature > 0 && !v[FLAG_SEED].set) s.seed = draw_seed();
+    return s;
+}
+
+int64_t cli_max_tokens(const cli_args *args, const cli_session *s, size_t n_prompt, int64_t fallback)
+{
+    if (args->value[FLAG_TOKENS].set) return args->value[FLAG_TOKENS].integer;
+    int64_t wanted = tern_model_generation(s->model)->max_new_tokens;
+    int64_t room = tern_engine_get_info(s->engine).context_tokens - (int64_t)n_prompt;
+    if (wanted <= 0) wanted = fallback;
+    return room < 1 ? 1 : wanted < room ? wanted : room;
+}
+
+const char *cli_finish_name(tern_finish finish)
+{
+    return finish == TERN_FINISH_STOP ? "stop" : finish == TERN_FINISH_CANCELLED ? "cancelled" : "length";
+}

@@ -1,0 +1,18 @@
+/* How tokens are drawn, out of the flags over what the model's generation_config.json says. generate and chat call it. */
+#ifndef TERN_CLI_SAMPLING_H
+#define TERN_CLI_SAMPLING_H
+
+#include "cli/session.h"
+
+/* Flags win over the model. Where tokens are drawn and no seed is given, one is. */
+tern_sampling cli_sampling(const cli_args *args, const tern_model *model);
+
+/* Says on stderr a seed that nobody chose, so that the text can be had again. */
+void cli_say_seed(const cli_args *args, const tern_sampling *s);
+
+/* How many tokens: -n; else the model's max_new_tokens, or fallback, and never more than the context has room for behind n_prompt tokens. */
+int64_t cli_max_tokens(const cli_args *args, const cli_session *s, size_t n_prompt, int64_t fallback);
+
+const char *cli_finish_name(tern_finish finish);    /* "stop", "length", "cancelled" */
+
+#endif
