@@ -12,7 +12,7 @@
 
 #include "backend/cpu/cpu.h"
 
-enum { TILE_ROWS = 64, TILES_A_THREAD = 2 };
+enum { TILE_ROWS = 64, TILES_A_THREAD = 2, MOST_ROOM = 1024 };
 
 /* What a set of keys gives a number of rows: merged in ascending order of the keys. */
 typedef struct partial {
@@ -107,9 +107,9 @@ static void take_queries(const job *j, const query_tile *t, int32_t kv_head, flo
     }
 }
 
-static void fill(float *s, int64_t lo, int64_t hi)
+static void fill(float *s, int64_t lo, int64_t hi, float v)
 {
-    for (int64_t i = lo; i < hi; i++) s[i] = -INFINITY;
+    for (int64_t i = lo; i < hi; i++) s[i] = v;
 }
 
 static const float *bias_row(const tern_score_bias *b, int64_t seq, int64_t head, int64_t row)
@@ -117,20 +117,25 @@ static const float *bias_row(const tern_score_bias *b, int64_t seq, int64_t head
     return b->data ? b->data + seq * b->stride_seq + head * b->stride_head + row * b->stride_row : NULL;
 }
 
-/* Scores of one row over the block's n keys from position base on: capped, biased, masked; its keys are [lo, hi) of the block. */
-static void shape_row(const job *j, const desk *d, float *s, int32_t seq, int32_t head, int64_t token, int64_t base, int64_t lo, int64_t hi, int64_t n)
+/* One row's scores over the block's n keys from position base on, of which it sees [lo, hi): capped, biased, and made the exponentials above
+ * the largest of them, which goes to *max; zeros where it sees nothing. Returns their sum. */
+static float weigh_row(const job *j, const desk *d, float *s, int32_t seq, int32_t head, int64_t token, int64_t base, int64_t lo, int64_t hi, int64_t n, float *max)
 {
     const tern_attention *a = j->a;
     const float *alibi = bias_row(&a->alibi, seq, head, token), *mask = bias_row(&a->mask, seq, head, token);
-    if (lo < hi) {
-        size_t seen = (size_t)(hi - lo);
-        if (a->softcap > 0) j->k->softcap_row(s + lo, s + lo, a->softcap, seen);
-        if (a->slope) j->k->axpb_row(s + lo, a->slope[head], d->ramp + lo, s + lo, seen);
-        if (alibi) cpu_add_row(j->k, s + lo, s + lo, alibi + base + lo, hi - lo);
-        if (mask) cpu_add_row(j->k, s + lo, s + lo, mask + base + lo, hi - lo);
+    *max = -INFINITY;
+    if (lo >= hi) {
+        fill(s, 0, n, 0);
+        return 0;
     }
-    fill(s, 0, lo < n ? lo : n);
-    fill(s, hi > 0 ? hi : 0, n);
+    size_t seen = (size_t)(hi - lo);
+    if (a->softcap > 0) j->k->softcap_row(s + lo, s + lo, a->softcap, seen);
+    if (a->slope) j->k->axpb_row(s + lo, a->slope[head], d->ramp + lo, s + lo, seen);
+    if (alibi) cpu_add_row(j->k, s + lo, s + lo, alibi + base + lo, hi - lo);
+    if (mask) cpu_add_row(j->k, s + lo, s + lo, mask + base + lo, hi - lo);
+    fill(s, 0, lo, -INFINITY);
+    fill(s, hi, n, 0);
+    return j->k->exp_row(s, (size_t)hi, max);
 }
 
 typedef struct span {
@@ -185,9 +190,8 @@ static void run_block(const job *j, const desk *d, const query_tile *t, int32_t 
     for (int32_t r = 0; r < t->n * j->group; r++) {
         int64_t token = t->first + r / j->group, position = a->batch->past[t->seq] + token;
         int64_t lo = keys_start(a, position) - s.base, hi = keys_end(a, t->seq, position) - s.base;
-        float *score = d->score + (int64_t)r * TERN_KEY_BLOCK;
-        shape_row(j, d, score, t->seq, kv_head * j->group + r % j->group, token, s.base, lo < 0 ? 0 : lo, hi < s.hi ? hi : s.hi, s.hi);
-        out->sum[r] = j->k->exp_row(score, (size_t)s.hi, &out->max[r]);
+        int32_t head = kv_head * j->group + r % j->group;
+        out->sum[r] = weigh_row(j, d, d->score + (int64_t)r * TERN_KEY_BLOCK, t->seq, head, token, s.base, lo < 0 ? 0 : lo, hi < s.hi ? hi : s.hi, s.hi, &out->max[r]);
     }
     weigh_block(j, d, t, kv_head, s, out->value);
 }
@@ -345,7 +349,11 @@ static tern_status get_scratch(tern_ctx *ctx, job *j)
     j->scratch = tern_arena_get(ctx, &ctx->step, (size_t)threads, j->scratch_bytes);
     if (!j->scratch) return TERN_ERR_MEMORY;
     if (threads == 1 || j->n_item >= TILES_A_THREAD * threads || j->n_partial <= j->n_tile) return TERN_OK;
-    j->partials = tern_arena_get(ctx, &ctx->step, (size_t)(j->n_partial * j->a->kv->n_kv_head), j->partial_floats * sizeof(float));
+    /* room for what these sequences can grow to (up to a point), so that a long generation does not take memory now and then */
+    int64_t pool = j->a->kv->n_page / (TERN_KEY_BLOCK / TERN_KV_PAGE) + j->n_tile;
+    int64_t room = pool < MOST_ROOM ? pool : MOST_ROOM;
+    if (room < j->n_partial) room = j->n_partial;
+    j->partials = tern_arena_get(ctx, &ctx->step, (size_t)(room * j->a->kv->n_kv_head), j->partial_floats * sizeof(float));
     return j->partials ? TERN_OK : TERN_ERR_MEMORY;
 }
 
