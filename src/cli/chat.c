@@ -157,10 +157,11 @@ static bool command(chat *c, const char *line)
     size_t n = strcspn(line, " ");
     const char *rest = line + n + (line[n] == ' ');
     const struct { const char *name; int is; } known[] = { { "/help", 0 }, { "/reset", 1 }, { "/system", 2 }, { "/save", 3 }, { "/load", 4 }, { "/params", 5 }, { "/quit", 6 } };
+    static const char help[] = "/reset forgets, /system TEXT sets the system message, /save FILE and /load FILE keep the messages, /params shows, /quit ends\n";
     int is = -1;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].name) == n && !memcmp(known[i].name, line, n)) is = known[i].is;
-    if (is == 0) cli_put("/reset forgets, /system TEXT sets the system message, /save FILE and /load FILE keep the messages, /params shows, /quit ends\n", 118);
+    if (is == 0) cli_put(help, sizeof help - 1);
     else if (is == 1) json_array_clear(c->messages);
     else if (is == 2) set_system(c, rest);
     else if (is == 3) save(c, rest);

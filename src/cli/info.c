@@ -34,8 +34,8 @@ static void print_text(const tern_model_info *m, const tern_engine_info *e, doub
            (long long)m->n_head, (long long)m->n_kv_head, (long long)m->head_dim, (long long)m->ffn, (long long)m->vocab);
     if (m->n_expert) printf("%-22s%lld, of which %lld a token\n", "experts", (long long)m->n_expert, (long long)m->n_expert_used);
     printf("%-22sstored %s, compute %s, KV cache %s\n", "types", m->stored, m->compute, m->kv);
-    printf("%-22s%s, %s of them copied\n", "weights", bytes_text((double)m->weight_bytes, text, sizeof text), m->copied_bytes ? "some" : "none");
-    if (m->copied_bytes) row_bytes("  copied", (double)m->copied_bytes);
+    printf("%-22s%s", "weights", bytes_text((double)m->weight_bytes, text, sizeof text));
+    printf(", %s of them copied\n", m->copied_bytes ? bytes_text((double)m->copied_bytes, text, sizeof text) : "none");
     row_bytes("read per token", (double)m->read_bytes_per_token);
     if (m->max_tokens) printf("%-22s%lld tokens\n", "made for", (long long)m->max_tokens);
     row_bytes("KV cache per token", (double)m->kv_bytes_per_token);

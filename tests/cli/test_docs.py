@@ -2,14 +2,14 @@
 
 labels: docs
 
-In a block, a line that begins with "$ " is a command for bash, in the root of the sources with build/tern in front of the path; the lines after it are its
+In a block, a line that begins with "$ " is a command for bash, in the root of the sources, where tern and build/tern are the program of the build folder; the lines after it are its
 stdout and stderr. "..." stands for any rest of a line, or as a line of its own for any lines. A block of another kind is not run.
 """
 import os
 import re
 import subprocess
 
-from rig import BUILD, ROOT, check, environment, finish, folder
+from rig import BUILD, ROOT, TERN, check, environment, finish, folder
 
 PAGES = ["README.md", "CONTRIBUTING.md"] + [os.path.join("docs", name) for name in sorted(os.listdir(os.path.join(ROOT, "docs"))) if name.endswith(".md")]
 
@@ -51,7 +51,7 @@ def main():
         for page in PAGES:
             for line, block in blocks(page):
                 for command, lines in commands(block):
-                    run = subprocess.run(["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, env=env, timeout=300)
+                    run = subprocess.run(["bash", "-c", command.replace("build/tern", TERN)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, env=env, timeout=300)
                     text = run.stdout.decode(errors="replace")
                     text += "" if not text or text.endswith("\n") else "\n"
                     check(re.match(pattern(lines), text), f"{page}:{line}: $ {command}\nprints\n{text}and not\n" + "\n".join(lines))
