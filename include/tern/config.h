@@ -113,7 +113,7 @@ TERN_API tern_status tern_config_from_file(tern_ctx *ctx, const char *path, tern
 /* The config as JSON that from_json reads back to the same value. *text is freed by tern_text_free. */
 TERN_API tern_status tern_config_to_json(tern_ctx *ctx, const tern_config *config, char **text);
 
-/* What a whole layer needs of its config (spec: config.md section 2): sizes positive, heads divide hidden_size, mp_size divides heads, KV heads and
+/* What a whole layer needs of its config: sizes positive, heads divide hidden_size, mp_size divides heads, KV heads and
  * intermediate_size, rotary within the head and one pairing, eps >= 0, token limits, window, a norm and an activation that layers have. A gated
  * activation with LayerNorm takes its gate apart (mlp_gemm). */
 TERN_API tern_status tern_config_check(tern_ctx *ctx, const tern_config *config);

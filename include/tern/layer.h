@@ -60,7 +60,7 @@ typedef struct tern_transformer_layer_args {
  *   post-norm     r = n(x + AR(attn(x) Wo) + bo),  y = n(AR((r + b2) / mp + mlp(r)))
  *   parallel      y = AR((x + bo + b2) / mp + attn(n(x)) Wo + mlp(n'(x)))             n' = n where attn_nw is absent
  *   branch norms  r = x + s n(attn(n(x)) Wo + bo),  y = r + s n(mlp(n(r)))
- * Source: DeepSpeedTransformerInference.forward, with its [DO]s; Hugging Face's decoder layers for the last. */
+ * Source: DeepSpeedTransformerInference.forward, with its defects mended; Hugging Face's decoder layers for the last. */
 TERN_API tern_status tern_transformer_layer_run(tern_transformer_layer *layer, const tern_transformer_layer_args *args);
 
 #endif

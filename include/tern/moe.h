@@ -38,7 +38,7 @@ typedef struct tern_moe_args {
 
 /* output = sum over a token's experts of weight * expert(x),  expert(x) = f(x . W1 + b1) . W2 + b2,  routes by top1gating, top2gating or topkgating over
  * all rows of this rank; a token without a route gets 0. mlp_type residual: output * p0 + mlp(x) * p1, p = softmax(x . coefficient_w^T + coefficient_b).
- * Source: DeepSpeed MOELayer and MoE.forward (deepspeed/moe), DeepSpeedMoEInference with its [DO]s. */
+ * Source: DeepSpeed MOELayer and MoE.forward (deepspeed/moe), DeepSpeedMoEInference with its defects mended. */
 TERN_API tern_status tern_moe_run(tern_moe *moe, const tern_moe_args *args);
 
 typedef struct tern_moe_layer tern_moe_layer;

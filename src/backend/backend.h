@@ -58,7 +58,7 @@ typedef struct tern_matmul {
 typedef enum tern_norm_kind { NORM_RMS = 0, NORM_LAYER = 1 } tern_norm_kind;
 
 /* y[i,:] = norm(x[i,:] + add[i,:]) over dim; sum (null: not wanted) receives x + add (+ add_bias). y may be x, sum may be x or add.
- * w, b null: 1, 0. RMS with round T: the product with w is rounded after its own rounding (spec 3.2, FB order). */
+ * w, b null: 1, 0. RMS with round T: the product with w is rounded after its own rounding. */
 typedef struct tern_norm {
     tern_norm_kind kind;
     const float *x, *add, *add_bias, *w, *b;    /* add: rows, added first; add_bias [dim] is added before add */

@@ -38,7 +38,7 @@ static wiring wiring_of(const tern_transformer_layer *l)
     return l->config.pre_layer_norm ? PRE_NORM : POST_NORM;
 }
 
-/* spec/layers.md 2: the factor that softmax_context squares. */
+/* DeepSpeedSelfAttention's norm_factor, which softmax_context squares. */
 static double norm_factor_of(const tern_config *c, int64_t head_dim)
 {
     if (!c->scale_attention) return 1;

@@ -1,0 +1,79 @@
+"""docs/ops.md lists exactly the ops of `tern ops`, and names what the args structs of include/tern/ops.h name.
+
+Usage: test_docs.py BUILD_DIR
+"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def sections(text):
+    """Op -> the text of its section."""
+    parts = re.split(r"^### `(\w+)`$", text, flags=re.M)
+    return {name: re.split(r"^## ", body, flags=re.M)[0] for name, body in zip(parts[1::2], parts[2::2])}
+
+
+def header_structs(text):
+    """Op -> (its tensors, all its fields), by the struct tern_OP_args; typedefs of another op's struct are followed."""
+    structs = {}
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    for body, name in re.findall(r"typedef struct \w+ \{(.*?)\} tern_(\w+)_args;", text, flags=re.S):
+        tensors, fields = set(), set()
+        for declaration in body.split(";"):
+            words = re.findall(r"\w+", declaration)
+            if not words:
+                continue
+            names = re.findall(r"(\w+)\s*(?:,|$)", declaration.strip().replace("*", " "))
+            fields.update(names)
+            if words[0] == "tern_tensor":
+                tensors.update(names)
+        structs[name] = (tensors, fields)
+    for base, others in re.findall(r"typedef tern_(\w+)_args (tern_\w+_args(?:, tern_\w+_args)*);", text):
+        for other in re.findall(r"tern_(\w+)_args", others):
+            structs[other] = structs[base]
+    return structs
+
+
+def main():
+    tern = pathlib.Path(sys.argv[1]) / "tern"
+    registry = json.loads(subprocess.run([tern, "ops", "--json"], capture_output=True, check=True).stdout)["ops"]
+    doc = sections((ROOT / "docs" / "ops.md").read_text())
+    header = (ROOT / "include" / "tern" / "ops.h").read_text()
+    config = (ROOT / "include" / "tern" / "config.h").read_text()
+    structs = header_structs(header)
+    faults = []
+    names = [op["name"] for op in registry]
+    for name in names:
+        if name not in doc:
+            faults.append(f"{name} has no section in docs/ops.md")
+        if f"tern_{name}_run(" not in header:
+            faults.append(f"{name} has no typed call in include/tern/ops.h")
+    faults += [f"docs/ops.md describes {name}, which is no op" for name in doc if name not in names]
+    for name in names:
+        body, (tensors, fields) = doc.get(name, ""), structs.get(name, (set(), set()))
+        if not fields:
+            faults.append(f"tern_{name}_args is not in include/tern/ops.h")
+            continue
+        quoted = set(re.findall(r"`([\w.]+)`", body))
+        shared = set(re.findall(r"c\.`(\w+)`", body))
+        if "as top1gating" in body:
+            quoted |= set(re.findall(r"`([\w.]+)`", doc["top1gating"]))
+        unnamed = sorted(tensors - quoted)
+        faults += [f"{name}: docs/ops.md does not name the tensor {tensor}" for tensor in unnamed]
+        faults += [f"{name}: c.{field} is no field of tern_config" for field in sorted(shared) if not re.search(rf"\b{field}\b", config)]
+        row = re.search(r"^\| inputs \|(.*)\|$", body, flags=re.M)
+        for tensor in re.findall(r"`([\w.]+)`", row.group(1) if row else ""):
+            if tensor.replace(".", "_") not in fields:
+                faults.append(f"{name}: docs/ops.md names the input {tensor}, which tern_{name}_args has not")
+    for fault in faults:
+        print(fault)
+    print(f"{len(names)} ops")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
