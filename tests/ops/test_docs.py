@@ -1,4 +1,5 @@
-"""docs/ops.md lists exactly the ops of `tern ops`, and names what the args structs of include/tern/ops.h name.
+"""docs/ops.md lists exactly the ops of `tern ops`, and names what the args structs of include/tern/ops.h name. docs/deepspeed.md names every field of the
+configs, and tests that are there.
 
 Usage: test_docs.py BUILD_DIR
 """
@@ -38,6 +39,28 @@ def header_structs(text):
     return structs
 
 
+def config_fields(text, struct):
+    """The fields of a config struct, those of structs inside it left out."""
+    body = re.search(r"typedef struct %s \{(.*?)\n\} %s;" % (struct, struct), re.sub(r"/\*.*?\*/", "", text, flags=re.S), flags=re.S).group(1)
+    body = re.sub(r"struct \{.*?\} (\w+);", r"int \1;", re.sub(r"struct \{[^{}]*\}", "int", body))
+    return [name for line in body.split(";") for name in re.findall(r"(\w+)\s*(?:\[\w+\])?\s*(?:,|$)", line.strip())]
+
+
+def deepspeed_faults():
+    """docs/deepspeed.md names every op, every field of the configs, and only tests that are there."""
+    text = (ROOT / "docs" / "deepspeed.md").read_text()
+    quoted = set(re.findall(r"`(\w+)`", text))
+    include = ROOT / "include" / "tern"
+    faults = []
+    for file, struct in (("config.h", "tern_config"), ("config.h", "tern_moe_config"), ("engine_config.h", "tern_engine_config")):
+        faults += [f"docs/deepspeed.md does not name {struct}.{name}" for name in config_fields((include / file).read_text(), struct) if name not in quoted and name != "layer"]
+    for path, name in re.findall(r"`(tests/\S+): (\w+)`", text):
+        if not (ROOT / path).exists() or not re.search(rf"\b{name}\(", (ROOT / path).read_text()):
+            faults.append(f"docs/deepspeed.md names the test {path}: {name}, which is not there")
+    faults += [f"docs/deepspeed.md names cases of {op}, and there are none" for op in re.findall(r"`fixtures/([a-z]\w+)`", text) if not list((ROOT / "tests/golden/ops" / op).glob("*.json"))]
+    return faults
+
+
 def main():
     tern = pathlib.Path(sys.argv[1]) / "tern"
     registry = json.loads(subprocess.run([tern, "ops", "--json"], capture_output=True, check=True).stdout)["ops"]
@@ -69,6 +92,7 @@ def main():
         for tensor in re.findall(r"`([\w.]+)`", row.group(1) if row else ""):
             if tensor.replace(".", "_") not in fields:
                 faults.append(f"{name}: docs/ops.md names the input {tensor}, which tern_{name}_args has not")
+    faults += deepspeed_faults()
     for fault in faults:
         print(fault)
     print(f"{len(names)} ops")
