@@ -172,11 +172,17 @@ static void equal_hashes_do_not_make_equal_blocks(void **state)
     free(tried);
     assert_true(tern_blocks_hash(0, a) == tern_blocks_hash(0, c));
 
-    tern_blocks *b = pool_of(2);
-    int32_t i = take(b);
+    int32_t next[TERN_KV_PAGE];
+    fill(next, 1);
+    tern_blocks *b = pool_of(3);
+    int32_t i = take(b), j = take(b), child = take(b);
     tern_blocks_publish(b, TERN_NO_BLOCK, i, a);
     assert_int_equal(tern_blocks_find(b, TERN_NO_BLOCK, c), TERN_NO_BLOCK);
     assert_int_equal(tern_blocks_find(b, TERN_NO_BLOCK, a), i);
+    assert_int_equal(tern_blocks_publish(b, TERN_NO_BLOCK, j, c), j);
+    assert_int_equal(tern_blocks_publish(b, i, child, next), child);    /* the same hash behind either parent */
+    assert_int_equal(tern_blocks_find(b, j, next), TERN_NO_BLOCK);
+    assert_int_equal(tern_blocks_find(b, i, next), child);
     tern_blocks_destroy(b);
 }
 
