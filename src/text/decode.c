@@ -34,6 +34,7 @@ void strings_clear(strings *s)
 void strings_free(strings *s)
 {
     bytes_free(&s->data);
+    bytes_free(&s->scratch);
     tern_free(s->ends);
     *s = (strings){ .data = { .ctx = s->data.ctx } };
 }
@@ -58,6 +59,16 @@ void bytes_add_lossy(bytes *out, const char *text, size_t n)
         text += length;
         n -= length;
     }
+}
+
+/* The empty scratch of the strings that are being filled. */
+static bytes *scratch_of(decoding *d)
+{
+    bytes *s = &d->out->scratch;
+    s->ctx = d->ctx;
+    s->n = 0;
+    s->st = TERN_OK;
+    return s;
 }
 
 tern_status decode_strings(decoding *d, const components *list)
@@ -92,23 +103,22 @@ static void add_replaced(bytes *out, const char *text, size_t n, const char *old
 static tern_status run_byte_level(decoding *d, const component *c)
 {
     tern_status st = TERN_OK;
-    bytes raw = { .ctx = d->ctx };
+    bytes *raw = scratch_of(d);
     (void)c;
     for (size_t i = 0; i < d->in->n; i++) {
-        size_t n, length, begin = raw.n, at = 0;
+        size_t n, length, begin = raw->n, at = 0;
         const char *text = string_at(d->in, i, &n);
         for (; at < n; at += length) {
             int byte = byte_level_byte(utf8_get(text + at, &length));
             if (byte < 0) break;
-            bytes_add(&raw, &(char){ (char)byte }, 1);
+            bytes_add(raw, &(char){ (char)byte }, 1);
         }
         if (at == n) continue;
-        raw.n = begin;             /* a token outside the alphabet is taken as it is */
-        bytes_add(&raw, text, n);
+        raw->n = begin;            /* a token outside the alphabet is taken as it is */
+        bytes_add(raw, text, n);
     }
-    if (raw.n) bytes_add_lossy(&d->out->data, raw.data, raw.n);
-    st = raw.st ? raw.st : strings_end(d->ctx, d->out);
-    bytes_free(&raw);
+    if (raw->n) bytes_add_lossy(&d->out->data, raw->data, raw->n);
+    st = raw->st ? raw->st : strings_end(d->ctx, d->out);
     return st;
 }
 
@@ -289,33 +299,32 @@ static int byte_of(const char *text, size_t n)
 static tern_status run_byte_fallback(decoding *d, const component *c)
 {
     tern_status st = TERN_OK;
-    bytes run = { .ctx = d->ctx };
+    bytes *run = scratch_of(d);
     (void)c;
     for (size_t i = 0; i <= d->in->n; i++) {
         size_t n = 0;
         const char *text = i < d->in->n ? string_at(d->in, i, &n) : "";
         int byte = byte_of(text, n);
         if (byte >= 0) {
-            bytes_add(&run, &(char){ (char)byte }, 1);
+            bytes_add(run, &(char){ (char)byte }, 1);
             continue;
         }
-        if (run.st) TERN_TRY(run.st);
-        if (run.n && utf8_valid_prefix(run.data, run.n) == run.n) {
-            bytes_add(&d->out->data, run.data, run.n);
+        if (run->st) TERN_TRY(run->st);
+        if (run->n && utf8_valid_prefix(run->data, run->n) == run->n) {
+            bytes_add(&d->out->data, run->data, run->n);
             TERN_TRY(strings_end(d->ctx, d->out));
         } else {
-            for (size_t k = 0; k < run.n; k++) {
+            for (size_t k = 0; k < run->n; k++) {
                 bytes_add(&d->out->data, replacement, 3);
                 TERN_TRY(strings_end(d->ctx, d->out));
             }
         }
-        run.n = 0;
+        run->n = 0;
         if (i == d->in->n) break;
         bytes_add(&d->out->data, text, n);
         TERN_TRY(strings_end(d->ctx, d->out));
     }
 done:
-    bytes_free(&run);
     return st;
 }
 

@@ -12,6 +12,7 @@ typedef struct strings {
     bytes data;
     size_t *ends;          /* [n] where each string ends in data */
     size_t n, capacity;
+    bytes scratch;         /* of the decoder that fills them: kept, so that a stream of tokens allocates nothing */
 } strings;
 
 typedef struct decoding {
