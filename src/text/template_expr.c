@@ -10,8 +10,6 @@
 
 enum { MAX_DEPTH = 200 };
 
-static tpl_node *unary(tpl_parser *p, bool with_filter);
-
 static tpl_node *pair(tpl_parser *p, tpl_node_kind kind, int op, tpl_node *a, tpl_node *b, uint32_t at)
 {
     tpl_node *node = a && b ? tpl_node_new(p, kind, at) : NULL;

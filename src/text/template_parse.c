@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/ctx.h"
 #include "text/template.h"
@@ -487,8 +486,8 @@ static bool check_calls(tpl_parser *p)
 {
     for (uint32_t i = 0; i < p->calls.n; i++) {
         const tpl_node *name = p->calls.items[i];
-        if (p->name_flags[name->slot] || tpl_find_global(name->name) || strcmp(name->name, "caller") == 0 || strcmp(name->name, "loop") == 0) continue;
-        return tpl_unsupported(p, name->at, "the function '%s'", name->name);
+        bool special = strcmp(name->name, "caller") == 0 || strcmp(name->name, "loop") == 0;
+        if (!special && !p->name_flags[name->slot] && !tpl_find_global(name->name)) return tpl_unsupported(p, name->at, "the function '%s'", name->name);
     }
     return true;
 }
