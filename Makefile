@@ -6,7 +6,7 @@
 #   make bench       measure this machine and the bundled model
 #   make deps        only install what is missing
 #   make lint        formatting, include direction, sizes, who may allocate and print
-#   make fuzz        mutated checkpoints, ROUNDS of them (default 20000) beginning at SEED, under the sanitizers
+#   make fuzz        mutated checkpoints, ROUNDS of them (default 20000) beginning at SEED, and FUZZ_SECONDS (30) of each libFuzzer target (clang-14)
 #   make coverage    which lines the tests reach: build-coverage/coverage.txt
 #   make install     into PREFIX (default /usr/local), below DESTDIR where it is given; make uninstall takes it away again
 #   make clean
@@ -17,6 +17,7 @@ PREFIX ?= /usr/local
 PROMPT ?= Long ago, near the river,
 ROUNDS ?= 20000
 SEED ?= 1
+FUZZ_SECONDS ?= 30
 CONFIGURE = cmake $(CMAKE_FLAGS) $(if $(filter-out default undefined,$(origin CC)),-DCMAKE_C_COMPILER=$(CC)) --log-level=WARNING -Wno-dev -S .
 BUILD = cmake --build
 CTEST = ctest --output-on-failure --timeout 900 -j $(JOBS)
@@ -54,6 +55,9 @@ fuzz: deps
 	@$(CONFIGURE) -B build-asan -DTERN_SANITIZE=address,undefined >/dev/null
 	@$(BUILD) build-asan -j $(JOBS) --target tern
 	@python3 tests/cli/test_mutations.py build-asan --rounds $(ROUNDS) --seed $(SEED)
+	@cmake -S . -B build-fuzz -DCMAKE_C_COMPILER=clang-14 -DTERN_FUZZ=ON -DTERN_SANITIZE=address,undefined >/dev/null
+	@for f in tests/fuzz/fuzz_*.c; do \
+	    t=$$(basename $$f .c); $(BUILD) build-fuzz -j $(JOBS) --target $$t && tests/fuzz/run.sh build-fuzz/fuzz/$$t $(FUZZ_SECONDS) || exit 1; done
 
 coverage: deps
 	@$(CONFIGURE) -B build-coverage -DCMAKE_C_FLAGS=--coverage -DCMAKE_BUILD_TYPE=Debug >/dev/null
@@ -70,6 +74,6 @@ uninstall:
 	@cmake -DDESTDIR=$(DESTDIR) -P tools/uninstall.cmake
 
 clean:
-	rm -rf build build-asan build-tsan build-coverage
+	rm -rf build build-asan build-tsan build-fuzz build-coverage
 
 .PHONY: all build/configured deps run test bench lint fuzz coverage install uninstall clean
