@@ -12,8 +12,8 @@ static const shape shapes[] = {
     { 1, 1, { 1, 1, 1 }, "the least of everything" },
     { 3, 33, { 17, 5, 1 }, "tails on all axes" },
     { 0, 8, { 8, 8, 8 }, "no rows: nothing is touched" },
-    { 37, 130, { 150, 67, 33 }, "several row blocks and panels" },
-    { 17, 4096, { 40, 8, 8 }, "rows long enough that a panel has the fewest outputs" },
+    { 37, 70, { 150, 67, 33 }, "several row blocks and panels" },
+    { 17, 2101, { 20, 8, 1 }, "rows long enough that a panel has the fewest outputs" },
 };
 
 enum { PLAIN, BIAS, ACT, BIAS_ACT, RESIDUAL, RESIDUAL_IN_PLACE, GATED, GATED_ALL, N_EPILOGUES };
@@ -75,35 +75,44 @@ static double finish(const setup *u, double sum, const float *bias)
     return bias ? rig_round(u->round, v + *bias) : v;
 }
 
-static double dot(const problem *p, int part, int64_t r, int64_t o, double *size)
+/* x . w in double, both as the compute type has them; size is the sum of the products' magnitudes. */
+static double dot(const float *x, const float *w, int64_t n, double *size)
 {
-    double sum = 0;
-    tern_dtype c = p->u.compute;
-    *size = 0;
-    for (int64_t k = 0; k < p->u.s->in; k++) {
-        double product = rig_round(c, p->x[r * p->ldx + k]) * rig_round(c, p->value[part][o * p->u.s->in + k]);
+    double sum = 0, all = 0;
+    for (int64_t k = 0; k < n; k++) {
+        double product = (double)x[k] * w[k];
         sum += product;
-        *size += fabs(product);
+        all += fabs(product);
     }
+    *size = all;
     return sum;
+}
+
+static float *as_computed(tern_dtype compute, const float *from, int64_t n)
+{
+    float *p = rig_copy(from, (size_t)n);
+    for (int64_t i = 0; i < n && compute != TERN_F32; i++) p[i] = (float)rig_round(compute, p[i]);
+    return p;
 }
 
 static void expect(problem *p)
 {
     const setup *u = &p->u;
     bool gated = u->epilogue >= GATED;
+    float *x = as_computed(u->compute, p->x, u->s->n_row * p->ldx), *w[3];
+    for (int i = 0; i < p->n_part; i++) w[i] = as_computed(u->compute, p->value[i], u->s->out[i] * u->s->in);
     for (int i = 0; i < p->n_part; i++)
         for (int64_t r = 0; r < u->s->n_row; r++)
             for (int64_t o = 0; o < u->s->out[i]; o++) {
                 double size, other, at = p->u.s->n_row ? (double)(r * p->ldy + o) : 0, eps = 8 * rig_eps(u->round);
-                double v = finish(u, dot(p, i, r, o, &size), p->bias[i] ? &p->bias[i][o] : NULL), slack = 2e-6 * size + 1e-6 + eps * (fabs(v) + 0.1);
+                double v = finish(u, dot(x + r * p->ldx, w[i] + o * u->s->in, u->s->in, &size), p->bias[i] ? &p->bias[i][o] : NULL), slack = 2e-6 * size + 1e-6 + eps * (fabs(v) + 0.1);
                 if (!gated || i == 0) {
                     slack *= u->act == ACT_RELU_SQUARED ? 2 * fabs(v) + 2 : 2;
                     v = u->act ? rig_round(u->round, rig_act(u->act, v)) : v;
                 }
                 if (gated && i == 0) {
                     double gate = v;
-                    v = finish(u, dot(p, 1, r, o, &other), p->bias[1] ? &p->bias[1][o] : NULL);
+                    v = finish(u, dot(x + r * p->ldx, w[1] + o * u->s->in, u->s->in, &other), p->bias[1] ? &p->bias[1][o] : NULL);
                     slack = slack * (fabs(v) + 1) + (2e-6 * other + 1e-6 + eps * (fabs(v) + 0.1)) * (fabs(gate) + 1);
                     v = rig_round(u->round, gate * v);
                 }
@@ -111,6 +120,8 @@ static void expect(problem *p)
                 p->want[i][(int64_t)at] = v;
                 p->slack[i][(int64_t)at] = slack + eps * fabs(v);
             }
+    free(x);
+    for (int i = 0; i < p->n_part; i++) free(w[i]);
 }
 
 static void make(problem *p, setup u)
