@@ -248,6 +248,144 @@ static void test_outputs_and_handles(void **state)
     free(x.data), free(gamma.data), free(y.data), free(h.data);
 }
 
+/* ---- Every input of every op, spoilt in every way ---- */
+
+typedef struct good_call {
+    const char *op, *options, *in;
+    const char *optional;      /* inputs that may be missing */
+    const char *free_last;     /* inputs whose last axis may be another size: the first to have it */
+} good_call;
+
+static const good_call good_calls[] = {
+    { "linear", F32, "input f32 2,8; weight f32 8,5; bias f32 5", "bias", "" },
+    { "linear", F32, "input f32 2,8; weight f32 8,5; weight_k f32 8,3; weight_v f32 8,2; bias f32 5; bias_k f32 3; bias_v f32 2", "bias bias_k bias_v", "" },
+    { "linear", INT8, "input f16 2,8; weight i8 6,8; weight.scale f32 3; bias f16 6", "bias", "" },
+    { "vector_matmul", F32, "input f32 2,8; weight f32 8,5", "", "weight" },
+    { "vector_matmul", INT8, "input f16 2,8; weight i8 6,8; weight.scale f32 2", "", "weight.scale" },
+    { "qkv_gemm", F32, "input f32 2,8; weight f32 8,5; bias f32 5; gamma f32 8; beta f32 8", "bias beta", "" },
+    { "gelu_gemm", F32, "input f32 2,8; weight f32 8,6; weight_out f32 6,4; bias f32 6", "bias", "weight_out" },
+    { "gelu_gemm", "{\"dtype\": \"fp32\", \"mlp_act_func_type\": \"GATED_SILU\"}", "input f32 2,8; weight f32 8,6; weight_gate f32 8,6; weight_out f32 6,4; bias f32 6; bias_gate f32 6", "bias bias_gate", "weight_out" },
+    { "mlp_gemm", F32, "input f32 2,8; residual f32 2,8; weight_interm f32 8,6; weight_out f32 6,8; input_bias f32 8; bias f32 6; gamma f32 8; beta f32 8", "input_bias bias beta", "" },
+    { "residual_add", F32, "hidden_state f32 2,8; residual f32 2,8; attention_output f32 2,8; attention_bias f32 8; final_bias f32 8; residual_add f32 2,8",
+      "attention_output attention_bias final_bias residual_add", "" },
+    { "softmax", F32, "attn_scores f32 2,3,4,5; attn_mask f32 2,5; alibi f32 6,1,5", "attn_mask alibi", "" },
+    { "apply_rotary_pos_emb", "{\"dtype\": \"fp32\", \"rotary_dim\": 4}", "mixed_query f32 1,2,3,8; key_layer f32 1,2,3,8", "", "" },
+    { "pad_transform", "{\"dtype\": \"fp32\", \"heads\": 2}", "query f32 1,3,8; key f32 1,4,8; value f32 1,4,8", "", "" },
+    { "layer_norm", F32, "input f32 2,8; gamma f32 8; beta f32 8", "beta", "" },
+    { "layer_norm_residual", F32, "input f32 2,8; residual f32 2,8; bias f32 8; gamma f32 8; beta f32 8", "bias beta", "" },
+    { "layer_norm_residual_store_pre_ln_res", F32, "input f32 2,8; residual f32 2,8; bias f32 8; gamma f32 8; beta f32 8", "bias beta", "" },
+    { "rms_norm", F32, "input f32 2,8; gamma f32 8", "", "" },
+    { "pre_rms_norm", F32, "input f32 2,8; residual f32 2,8; gamma f32 8", "", "" },
+    { "bias_add", F32, "input f32 2,8; bias f32 8", "bias", "" },
+    { "bias_gelu", F32, "input f32 2,8; bias f32 8", "bias", "" },
+    { "bias_relu", F32, "input f32 2,8; bias f32 8", "bias", "" },
+    { "bias_residual", F32, "output f32 2,8; residual f32 2,8; bias f32 8", "bias", "" },
+    { "vector_add", F32, "a f32 2,8; b f32 2,8", "", "" },
+    { "gated_activation", "{\"dtype\": \"fp32\", \"mlp_act_func_type\": \"GATED_GELU\"}", "activation f32 2,8; bias f32 8", "bias", "" },
+    { "nhwc_bias_add", F32, "input f32 1,2,2,8; bias f32 8; other f32 1,2,2,8; other_bias f32 8", "other_bias", "" },
+    { "einsum_sec_sm_ecm", F32, "Q f32 4,2,3; W f32 4,6", "", "Q W" },
+    { "moe_res_matmul", F32, "residual f32 2,3,8; coef f32 2,3,2; output f32 2,3,8", "", "" },
+    { "top1gating", F32, "logits f32 3,4; used_token i64 3", "used_token", "logits" },
+    { "top2gating", F32, "logits f32 3,4", "", "logits" },
+    { "topkgating", "{\"dtype\": \"fp32\", \"k\": 2}", "logits f32 3,4", "", "logits" },
+    { "quantize", F32, "weight f32 6,4", "", "weight" },
+    { "dequantize", F32, "weight i8 6,4; weight.scale f32 3", "", "weight weight.scale" },
+};
+
+static bool among(const char *list, const char *name)
+{
+    char padded[300], word[RIG_NAME + 2];
+    snprintf(padded, sizeof padded, " %s ", list);
+    snprintf(word, sizeof word, " %s ", name);
+    return strstr(padded, word);
+}
+
+/* Runs with set as it is; the sentence must begin with the op and name the argument. */
+static void expect_refusal(const good_call *g, tern_op *op, const rig_set *set, size_t arg, const char *how, tern_status status, const char *words)
+{
+    tern_named_tensor out[8] = { { 0 } }, in[RIG_MOST];
+    size_t n = 0, n_in = 0;
+    char begin[64];
+    for (const char *name; n < 8 && (name = tern_op_output_name(op, n)); n++) out[n].name = name;
+    for (size_t i = 0; i < set->n; i++) in[n_in++] = set->t[i];
+    tern_status st = tern_op_run(op, in, n_in, out, n, NULL);
+    if (!st) tern_outputs_free(out, n);
+    snprintf(begin, sizeof begin, "%s: ", g->op);
+    const char *sentence = st ? tern_ctx_error(rig) : "";
+    if (st != status || strncmp(sentence, begin, strlen(begin)) || !strstr(sentence, set->name[arg]) || !rig_has_words(sentence, words))
+        fail_msg("%s, %s %s: %s \"%s\", not %s", g->op, set->name[arg], how, tern_status_name(st), sentence, tern_status_name(status));
+}
+
+static void spoil(const good_call *g, tern_op *op, rig_set *set, size_t i)
+{
+    tern_tensor *t = &set->t[i].tensor, good = *t;
+    int last = t->rank - 1;
+    if (!among(g->optional, set->name[i])) {
+        t->data = NULL;
+        expect_refusal(g, op, set, i, "missing", TERN_ERR_ARGUMENT, "missing");
+    }
+    *t = good;
+    t->dtype = t->dtype == TERN_U8 ? TERN_I8 : TERN_U8;
+    expect_refusal(g, op, set, i, "of another type", TERN_ERR_DTYPE, "u8");
+    *t = good;
+    t->device = TERN_CUDA;
+    expect_refusal(g, op, set, i, "on another device", TERN_ERR_UNSUPPORTED, "device");
+    *t = good;
+    t->shape[last] = good.shape[last] > 2 ? 2 : good.shape[last];
+    t->stride[last] = 2;
+    if (t->shape[last] > 1) expect_refusal(g, op, set, i, "apart", TERN_ERR_ARGUMENT, "contiguous");
+    *t = good;
+    if (!among(g->free_last, set->name[i])) {
+        *t = tern_tensor_of(t->data, t->dtype, t->rank, good.shape);
+        t->shape[last]++;
+        *t = tern_tensor_of(t->data, t->dtype, t->rank, t->shape);
+        tern_named_tensor out[8] = { { 0 } };
+        size_t n = 0;
+        for (const char *name; n < 8 && (name = tern_op_output_name(op, n)); n++) out[n].name = name;
+        tern_status st = tern_op_run(op, set->t, set->n, out, n, NULL);
+        if (!st) tern_outputs_free(out, n);
+        if (st != TERN_ERR_SHAPE) fail_msg("%s, %s one longer: %s", g->op, set->name[i], tern_status_name(st));
+    }
+    *t = good;
+}
+
+static void test_every_input_spoilt(void **state)
+{
+    (void)state;
+    for (size_t c = 0; c < sizeof good_calls / sizeof *good_calls; c++) {
+        const good_call *g = &good_calls[c];
+        rig_set set;
+        tern_op *op;
+        tern_named_tensor out[8] = { { 0 } };
+        size_t n = 0;
+        rig_parse(g->in, &set);
+        RIG_OK(tern_op_create_json(rig, g->op, NULL, g->options, &op));
+        for (const char *name; n < 8 && (name = tern_op_output_name(op, n)); n++) out[n].name = name;
+        tern_status st = tern_op_run(op, set.t, set.n, out, n, NULL);
+        if (st) fail_msg("%s: %s", g->in, tern_ctx_error(rig));
+        tern_outputs_free(out, n);
+        for (size_t i = 0; i < set.n; i++) spoil(g, op, &set, i);
+        tern_op_free(op);
+        rig_free(&set);
+    }
+}
+
+/* A negative epsilon, and one that is no number, for every op that has one. */
+static void test_epsilon(void **state)
+{
+    static const char *const ops[] = { "qkv_gemm", "mlp_gemm", "layer_norm", "layer_norm_residual", "layer_norm_residual_store_pre_ln_res", "rms_norm", "pre_rms_norm" };
+    static const double bad[] = { -1e-5, NAN, INFINITY };
+    (void)state;
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        for (size_t b = 0; b < 3; b++) {
+            tern_config c = rig_config(0);
+            tern_op *op;
+            c.layer_norm_eps = bad[b];
+            assert_int_equal(tern_op_create(rig, ops[i], &c, &op), TERN_ERR_ARGUMENT);
+            assert_true(rig_has_words(tern_ctx_error(rig), "layer_norm_eps") && strstr(tern_ctx_error(rig), ops[i]));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +393,8 @@ int main(void)
         cmocka_unit_test(test_every_op_is_in_the_table),
         cmocka_unit_test(test_unknown_op_lists_the_known),
         cmocka_unit_test(test_outputs_and_handles),
+        cmocka_unit_test(test_every_input_spoilt),
+        cmocka_unit_test(test_epsilon),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }
