@@ -50,6 +50,9 @@ TERN_API tern_model_info tern_model_get_info(const tern_model *model);
  * cannot look (TERN_ERR_MEMORY). */
 TERN_API tern_status tern_model_explain(tern_ctx *ctx, const char *dir, char **text);
 
+/* Looks at every weight: TERN_ERR_FORMAT with the tensor and the index of the first element of it that is NaN or infinite. Opening does not look. */
+TERN_API tern_status tern_model_check_weights(tern_model *model);
+
 /* The ids of generation_config.json or config.json: end-of-sequence tokens, and the beginning or padding token (-1: none). */
 TERN_API size_t tern_model_eos(const tern_model *model, const int32_t **ids);
 TERN_API int32_t tern_model_bos(const tern_model *model);

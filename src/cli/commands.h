@@ -14,6 +14,7 @@ int cli_embed(const struct cli_args *args);
 int cli_classify(const struct cli_args *args);
 int cli_rerank(const struct cli_args *args);
 int cli_perplexity(const struct cli_args *args);
+int cli_verify(const struct cli_args *args);
 int cli_info(const struct cli_args *args);
 int cli_bench(const struct cli_args *args);
 int cli_ops(const struct cli_args *args);

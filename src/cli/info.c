@@ -1,6 +1,7 @@
 /* tern info: what a model is, what it needs, and what fits in this machine's memory. */
 #include <stdio.h>
 #include <string.h>
+#include <tern/config.h>
 
 #include "cli/commands.h"
 #include "cli/machine.h"
@@ -77,15 +78,45 @@ static void print_json(const tern_model_info *m, const tern_engine_info *e, doub
     out_close(&j);
 }
 
+/* Every reason why the directory cannot be opened, on stdout; the sentence of the failure is on stderr already. */
+static void print_reasons(const cli_args *args, cli_session *s)
+{
+    char *text = NULL;
+    json_out j = { 0 };
+    if (tern_model_explain(s->ctx, args->value[FLAG_MODEL].text, &text)) return;
+    bool as_json = args->value[FLAG_JSON].set;
+    if (as_json) {
+        out_open(&j, NULL, '{');
+        out_open(&j, "reasons", '[');
+    }
+    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+        if (as_json) out_string(&j, NULL, line, (size_t)(end - line));
+        else printf("%.*s\n", (int)(end - line), line);
+    }
+    if (as_json) {
+        out_close(&j);
+        out_close(&j);
+    }
+    tern_text_free(text);
+}
+
 int cli_info(const cli_args *args)
 {
     cli_session s = { 0 };
     int status = EXIT_FAILED;
-    if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s)) goto done;
+    if (!cli_open_ctx(args, &s)) goto done;
+    if (!cli_open_model(args, &s)) {
+        print_reasons(args, &s);
+        goto done;
+    }
+    if (args->value[FLAG_CHECK].set && tern_model_check_weights(s.model)) {
+        cli_fail_ctx(&s);
+        goto done;
+    }
     tern_model_info model = tern_model_get_info(s.model);
     double memory = cli_free_memory();
     tern_engine_info engine = { 0 };
-    if (model.causal && !cli_open_engine(args, &s, 1)) goto done;
+    if (model.causal && model.has_logits && !cli_open_engine(args, &s, 1)) goto done;
     if (s.engine) engine = tern_engine_get_info(s.engine);
     if (args->value[FLAG_JSON].set) print_json(&model, s.engine ? &engine : NULL, memory, &s);
     else print_text(&model, s.engine ? &engine : NULL, memory, &s);

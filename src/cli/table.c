@@ -59,6 +59,8 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_HIDDEN]      = { .name = "hidden", .help = "the last hidden state of every token, instead of one vector" },
     [FLAG_NPY]         = { .name = "npy", .help = "write one array in NumPy's format, float32" },
 
+    [FLAG_CHECK]       = { .name = "check", .help = "look at every weight: one that is NaN or infinite fails, with its tensor and index" },
+
     [FLAG_TEMPLATE]          = { .name = "template", .kind = CLI_FILE, .argument = "FILE", .fallback = "the model's", .help = "a file with the template" },
     [FLAG_NOW]               = { .name = "now", .kind = CLI_TEXT, .argument = "TIME", .fallback = "the clock", .help = "the local time that the template sees, as 2025-03-09T07:05:03" },
     [FLAG_GENERATION_PROMPT] = { .name = "generation-prompt", .help = "end with what begins the assistant's answer" },
@@ -131,9 +133,15 @@ const cli_command cli_commands[] = {
       .about = "Prints the perplexity of a text: exp of the mean of -log p(token | those before it), over windows of --context tokens that overlap by half. --json prints "
                "{\"perplexity\", \"tokens\", \"nats_per_token\"}.",
       .flags = FLAGS(FLAG_FILE, FLAG_PROMPT, FLAG_IDS, FLAG_JSON), .common = model_common, .example = "perplexity -f story.txt" },
+    { .name = "verify", .summary = "this machine's path against the scalar one", .run = cli_verify, .usage = "[-p TEXT | -f FILE | --ids IDS] [FLAG]...",
+      .about = "Runs a prompt through the model twice: as the flags say, and by the scalar kernels in f32. Prints how far the first is off behind the embedding, behind each layer and "
+               "in the logits: the largest difference, and the root mean square of the differences over that of the reference. Fails beyond 1e-4 (--compute f32), 0.05 (a KV cache of 16 bits) "
+               "or 0.1 (--compute bf16). --json prints {\"isa\", \"compute\", \"kv\", \"tokens\", \"embedding\", \"layers\", \"logits\", \"bound\", \"ok\"}.",
+      .flags = FLAGS(FLAG_PROMPT, FLAG_FILE, FLAG_IDS, FLAG_JSON), .common = model_common, .example = "verify --compute f32" },
     { .name = "info", .summary = "what a model is, and what fits", .run = cli_info, .usage = "[FLAG]...",
-      .about = "Prints the architecture, the parameters, the bytes of the weights and of the KV cache per token, and how long a context fits in this machine's memory.",
-      .flags = FLAGS(FLAG_JSON), .common = model_common, .example = "info -m models/demo" },
+      .about = "Prints the architecture, the parameters, the bytes of the weights and of the KV cache per token, and how long a context fits in this machine's memory. For a directory "
+               "that cannot be opened it prints every reason, a line each (--json: {\"reasons\": [...]}), and fails. --check looks for weights that are NaN or infinite.",
+      .flags = FLAGS(FLAG_CHECK, FLAG_JSON), .common = model_common, .example = "info -m models/demo" },
     { .name = "bench", .summary = "tokens per second, and how near to this machine's limits", .run = cli_bench, .usage = "[-p N] [-n N] [-b N] [--config FILE] [FLAG]...",
       .about = "Measures this machine's read bandwidth and peak of multiply-adds first, then a prompt and decoding: tokens per second, the share of the peak that the prompt "
                "reaches, and the share of the bandwidth that decoding reaches. --json prints {\"machine\", \"results\"}.",

@@ -214,13 +214,23 @@ done:
     return st;
 }
 
-/* One row of each sequence: its first, or its last. */
-static tern_status pick_rows(tern_embedder *e, const batch *b, bool last, float *out)
+typedef enum which { FIRST, LAST, LAST_TEXT } which;
+
+/* The last token before padding: where Hugging Face's decoders with classes look. */
+static int32_t last_text(const tern_embedder *e, const batch *b, int32_t s)
+{
+    int32_t pad = tern_model_pad(e->model), r = b->n_tok[s] - 1;
+    while (pad >= 0 && r > 0 && b->id[b->row[s] + r] == pad) r--;
+    return r;
+}
+
+/* One row of each sequence. */
+static tern_status pick_rows(tern_embedder *e, const batch *b, which w, float *out)
 {
     int64_t dim = e->info.dim;
     int32_t *row = tern_arena_get(e->ctx, &e->ctx->step, (size_t)b->ragged.n_seq, sizeof *row);
     if (!row) return TERN_ERR_MEMORY;
-    for (int32_t s = 0; s < b->ragged.n_seq; s++) row[s] = b->row[s] + (last ? b->n_tok[s] - 1 : 0);
+    for (int32_t s = 0; s < b->ragged.n_seq; s++) row[s] = b->row[s] + (w == FIRST ? 0 : w == LAST ? b->n_tok[s] - 1 : last_text(e, b, s));
     return e->ctx->backend->dispatch(e->ctx, &(tern_dispatch){ .x = b->hidden, .out = out, .token = row, .ldx = dim, .ldout = dim, .n_route = b->ragged.n_seq, .dim = dim });
 }
 
@@ -250,11 +260,11 @@ static tern_status pool(tern_embedder *e, const batch *b, float *out)
 {
     tern_status st = TERN_OK;
     int64_t dim = e->info.dim;
-    if (e->pooling == TERN_POOL_CLS || e->pooling == TERN_POOL_LAST) return pick_rows(e, b, e->pooling == TERN_POOL_LAST, out);
+    if (e->pooling == TERN_POOL_CLS || e->pooling == TERN_POOL_LAST) return pick_rows(e, b, e->pooling == TERN_POOL_LAST ? LAST : FIRST, out);
     if (e->pooling == TERN_POOL_POOLER) {
         float *first = tern_arena_get(e->ctx, &e->ctx->step, (size_t)b->ragged.n_seq * (size_t)dim, sizeof *first);
         if (!first) return TERN_ERR_MEMORY;
-        TERN_TRY(pick_rows(e, b, false, first));
+        TERN_TRY(pick_rows(e, b, FIRST, first));
         return tern_model_pool(e->model, b->ragged.n_seq, first, out);
     }
     for (int32_t s = 0; s < b->ragged.n_seq; s++) {
@@ -311,7 +321,7 @@ static tern_status end_classes(tern_embedder *e, const batch *b, float *out)
     tern_status st = TERN_OK;
     float *x = tern_arena_get(e->ctx, &e->ctx->step, (size_t)b->ragged.n_seq * (size_t)e->info.dim, sizeof *x);
     if (!x) return TERN_ERR_MEMORY;
-    TERN_TRY(pick_rows(e, b, e->info.causal, x));
+    TERN_TRY(pick_rows(e, b, e->info.causal ? LAST_TEXT : FIRST, x));
     TERN_TRY(tern_model_classify(e->model, b->ragged.n_seq, x, out));
 done:
     return st;

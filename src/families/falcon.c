@@ -1,4 +1,5 @@
 /* Falcon in its three wirings: 7B (one KV head, one norm, parallel), 40B and later (KV groups, two norms or one, parallel), RW (alibi, in sequence).
+ * Alibi enters as in Hugging Face's sdpa attention; its eager attention in transformers 5 adds alibi twice and is not what checkpoints were trained with.
  * Source: Almazrouei et al. 2023; Hugging Face FalconForCausalLM. */
 #include "families/spec.h"
 

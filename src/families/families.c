@@ -17,10 +17,32 @@ static const tern_family *const families[] = {
 #undef X
 };
 
+const tern_family_bind tern_family_decoder_classes = BIND(CLASSIFY, "score.weight");
+
 static bool among(const char *name, const char *const *list, size_t n)
 {
     for (size_t i = 0; name && i < n && list[i]; i++)
         if (!strcmp(name, list[i])) return true;
+    return false;
+}
+
+/* Whether text is the stem of a language model's class name ("Llama" of "LlamaForCausalLM") with another ending. */
+static bool sibling(const char *text, const char *with_head)
+{
+    static const char *const heads[] = { "ForCausalLM", "LMHeadModel" }, *const others[] = { "Model", "ForSequenceClassification" };
+    for (size_t h = 0; h < 2; h++) {
+        const char *end = strstr(with_head, heads[h]);
+        if (!end || strcmp(end, heads[h]) || strncmp(text, with_head, (size_t)(end - with_head))) continue;
+        if (!strcmp(text + (end - with_head), others[0]) || !strcmp(text + (end - with_head), others[1])) return true;
+    }
+    return false;
+}
+
+static bool serves(const tern_family *f, const char *architecture)
+{
+    if (among(architecture, f->arch, sizeof f->arch / sizeof *f->arch)) return true;
+    for (size_t i = 0; i < sizeof f->arch / sizeof *f->arch && f->arch[i]; i++)
+        if (sibling(architecture, f->arch[i])) return true;
     return false;
 }
 
@@ -33,7 +55,7 @@ const tern_family *tern_family_find(const char *architecture, const char *model_
 {
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         const tern_family *f = families[i];
-        if (architecture ? among(architecture, f->arch, sizeof f->arch / sizeof *f->arch) : among(model_type, f->model_type, sizeof f->model_type / sizeof *f->model_type)) return f;
+        if (architecture ? serves(f, architecture) : among(model_type, f->model_type, sizeof f->model_type / sizeof *f->model_type)) return f;
     }
     return NULL;
 }

@@ -144,7 +144,7 @@ typedef struct tern_spec tern_spec;
 
 typedef struct tern_family {
     const char *name;                  /* "llama" */
-    const char *arch[8];               /* architectures of config.json that it serves */
+    const char *arch[8];               /* architectures of config.json that it serves; with XForCausalLM, XModel and XForSequenceClassification too */
     const char *model_type[4];         /* model_type values, where architectures is absent */
     const char *prefix[4];             /* of every tensor's name, any of them; "" is always tried */
     const char *ignore[8];             /* tensors that a checkpoint may carry and nobody reads; '*' stands for anything */
@@ -190,6 +190,9 @@ static inline int64_t tern_get(const tern_spec *s, tern_setting i)
 #define MAYBE(s, n) { .slot = W_##s, .name = n, .optional = true }
 #define KEYS(...) .keys = (const tern_family_key[]){ __VA_ARGS__ }, .n_key = sizeof((tern_family_key[]){ __VA_ARGS__ }) / sizeof(tern_family_key)
 #define BINDS(...) .binds = (const tern_family_bind[]){ __VA_ARGS__ }, .n_bind = sizeof((tern_family_bind[]){ __VA_ARGS__ }) / sizeof(tern_family_bind)
+
+/* The class weights of a decoder with a sequence-classification head, whatever its family: a layer without bias on the last token. */
+extern const tern_family_bind tern_family_decoder_classes;
 
 /* The family that serves an architecture (or, architecture null, a model_type); null: none. The i-th family, null past the last. */
 const tern_family *tern_family_find(const char *architecture, const char *model_type);

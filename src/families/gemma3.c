@@ -35,7 +35,7 @@ static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
 
 const tern_family tern_family_gemma3 = {
     .name = "gemma3",
-    .arch = { "Gemma3ForCausalLM" },
+    .arch = { "Gemma3ForCausalLM", "Gemma3TextModel", "Gemma3TextForSequenceClassification" },
     .model_type = { "gemma3_text" },
     .prefix = { "model." },
     .no_effect = { "cache_implementation" },

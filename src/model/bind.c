@@ -1,4 +1,6 @@
-/* Every slot gets its tensor and every tensor its slot: a name that is missing, left over, or of another shape is an error with its name. */
+/* Every slot gets its tensor and every tensor its slot: a name that is missing, left over, or of another shape is an error with its name.
+ * Under m->faults names and shapes are looked at only, no byte of a weight is read, and every fault is kept: explain.c calls it so. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,6 +58,21 @@ static void show_shape(char *text, size_t size, int rank, const int64_t *shape)
     size_t n = 0;
     for (int i = 0; i < rank && n + 24 < size; i++) n += (size_t)snprintf(text + n, size - n, "%s%lld", i ? ", " : "[", (long long)shape[i]);
     snprintf(text + n, size - n, "]");
+}
+
+/* A fault of a tensor: kept where they are gathered, else the end of loading. */
+static tern_status fault(tern_model *m, tern_status status, const char *format, ...) TERN_PRINTF(3, 4);
+
+static tern_status fault(tern_model *m, tern_status status, const char *format, ...)
+{
+    char sentence[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    if (!m->faults) return tern_fail(m->ctx, status, "%s: %s", m->dir, sentence);
+    tern_faults_add(m->faults, status, "%s", sentence);
+    return TERN_OK;
 }
 
 /* The embedding may have more rows than the vocabulary (padding); everything else is exact. */
@@ -118,8 +135,15 @@ static tern_status bind_one(tern_model *m, const tern_family_bind *b, int64_t la
     if (!fits(&want, b->slot, b->how, found->rank, found->shape)) {
         show_shape(has, sizeof has, found->rank, found->shape);
         show_shape(wants, sizeof wants, want.rank[0], want.shape[0]);
-        return tern_fail(m->ctx, TERN_ERR_FORMAT, "%s: tensor %s has shape %s, and config.json asks for %s%s", m->dir, tern_show_name(name, shown), has, wants,
-                         b->how == TRANSPOSE || b->how == UNPAIR ? " transposed" : "");
+        if (m->faults && tern_checkpoint_mark(m->checkpoint, name)) out->data = m;
+        return fault(m, TERN_ERR_FORMAT, "tensor %s has shape %s, and config.json asks for %s%s", tern_show_name(name, shown), has, wants,
+                     b->how == TRANSPOSE || b->how == UNPAIR ? " transposed" : "");
+    }
+    if (m->faults) {
+        bool known = found->dtype == TERN_ST_F32 || found->dtype == TERN_ST_F16 || found->dtype == TERN_ST_BF16;
+        tern_checkpoint_mark(m->checkpoint, name);
+        out->data = m;    /* there, and never read */
+        return known ? TERN_OK : fault(m, TERN_ERR_UNSUPPORTED, "tensor %s is stored as %s; weights are f32, f16 or bf16", tern_show_name(name, shown), tern_stored_dtype_name(found->dtype));
     }
     TERN_TRY(tern_checkpoint_take(m->ctx, m->checkpoint, name, &stored));
     TERN_TRY(tern_model_shape_tensor(m, name, stored, b->how, use, out));
@@ -128,11 +152,21 @@ done:
     return st;
 }
 
+/* The prefix that the files' names have. */
+static const char *prefix_here(const tern_model *m)
+{
+    const char *const *prefix = m->spec->family->prefix;
+    for (size_t i = 0; i < sizeof m->spec->family->prefix / sizeof *prefix && prefix[i]; i++)
+        for (size_t t = 0; t < tern_checkpoint_count(m->checkpoint); t++)
+            if (!strncmp(tern_checkpoint_at(m->checkpoint, t)->name, prefix[i], strlen(prefix[i]))) return prefix[i];
+    return "";
+}
+
 static tern_status missing(tern_model *m, const tern_family_bind *b, int64_t layer, int64_t expert)
 {
     char name[NAME_BYTES];
-    expand(name, "", b->name, layer, expert);
-    return tern_fail(m->ctx, TERN_ERR_FORMAT, "%s: tensor %s is missing (%s of %s)", m->dir, name, tern_slot_name(b->slot), m->spec->family->name);
+    expand(name, of_layer(b) || b->slot == W_EMBED ? prefix_here(m) : "", b->name, layer, expert);
+    return fault(m, TERN_ERR_FORMAT, "tensor %s is missing (%s of %s)", name, tern_slot_name(b->slot), m->spec->family->name);
 }
 
 /* Fills a slot from the rows [first, last) that name it. */
@@ -162,6 +196,7 @@ static tern_status bind_heads(tern_model *m, const tern_family_bind *b, int64_t 
     for (int64_t h = 0; h < n; h++) {
         tern_tensor one = { 0 };
         TERN_TRY(bind_slot(m, b, b + 1, layer, h, &one));
+        if (m->faults) continue;
         if (tern_tensor_count(&one) != dim) return tern_fail(m->ctx, TERN_ERR_FORMAT, "%s: the norm of head %lld of layer %lld has %lld elements, not %lld", m->dir, (long long)h,
                                                              (long long)layer, (long long)tern_tensor_count(&one), (long long)dim);
         memcpy(rows + h * dim, one.data, (size_t)dim * sizeof *rows);
@@ -182,15 +217,34 @@ done:
     return st;
 }
 
+/* No tensor of the files is left over. */
+static tern_status explain_others(tern_model *m)
+{
+    const tern_family *f = m->spec->family;
+    const char *ignorable[24];
+    size_t n = 0;
+    while (n < sizeof f->ignore / sizeof *f->ignore && f->ignore[n]) {
+        ignorable[n] = f->ignore[n];
+        n++;
+    }
+    if (tern_get(m->spec, S_TIED)) ignorable[n++] = "*lm_head.weight";    /* stored by some although it is the embedding */
+    tern_status st = tern_checkpoint_finish(m->ctx, m->checkpoint, ignorable, n);
+    if (st && m->faults) {
+        tern_faults_add_error(m->faults, m->ctx, st);
+        st = TERN_OK;
+    }
+    return st;
+}
+
 tern_status tern_model_bind(tern_model *m)
 {
     tern_status st = TERN_OK;
     const tern_family *f = m->spec->family;
     int64_t n_layer = tern_get(m->spec, S_LAYERS);
-    const char *ignorable[24];
-    size_t n_ignorable = 0;
+    bool has_classes = false;
     for (const tern_family_bind *b = f->binds, *end = f->binds + f->n_bind, *last; b < end; b = last) {
         for (last = b + 1; last < end && last->slot == b->slot && of_layer(last) == of_layer(b); last++) {}
+        has_classes |= b->slot == W_CLASSIFY;
         if (!of_layer(b)) {
             if (tern_slot_applies(m->spec, b->slot, -1)) TERN_TRY(bind_slot(m, b, last, -1, -1, &m->slot[b->slot]));
             continue;
@@ -203,13 +257,9 @@ tern_status tern_model_bind(tern_model *m)
             else TERN_TRY(bind_slot(m, b, last, l, -1, &layer->slot[b->slot]));
         }
     }
-    if (m->random) return TERN_OK;
-    while (n_ignorable < sizeof f->ignore / sizeof *f->ignore && f->ignore[n_ignorable]) {
-        ignorable[n_ignorable] = f->ignore[n_ignorable];
-        n_ignorable++;
-    }
-    if (tern_get(m->spec, S_TIED)) ignorable[n_ignorable++] = "*lm_head.weight";    /* stored by some although it is the embedding */
-    st = tern_checkpoint_finish(m->ctx, m->checkpoint, ignorable, n_ignorable);
+    if (!has_classes && tern_slot_applies(m->spec, W_CLASSIFY, -1))
+        TERN_TRY(bind_slot(m, &tern_family_decoder_classes, &tern_family_decoder_classes + 1, -1, -1, &m->slot[W_CLASSIFY]));
+    if (!m->random) st = explain_others(m);
 done:
     return st;
 }

@@ -82,6 +82,7 @@ static tern_status run_layers(tern_model *m, const tern_step *step, const int32_
         float *swap = *x;
         *x = *y;
         *y = swap;
+        if (step->after_layer) step->after_layer(step->after_layer_user, l, *x);
     }
 done:
     return st;
@@ -101,6 +102,7 @@ tern_status tern_model_step(tern_model *m, const tern_step *step)
         goto done;
     }
     TERN_TRY(tern_embedding_run(ctx, &m->embedding, n_row, step->id, position, step->type_id, x));
+    if (step->after_layer) step->after_layer(step->after_layer_user, -1, x);
     TERN_TRY(run_layers(m, step, position, &x, &y));
     if (step->n_out) {
         TERN_TRY(ctx->backend->dispatch(ctx, &(tern_dispatch){ .x = x, .out = y, .token = step->out_row, .ldx = dim, .ldout = dim, .n_route = step->n_out, .dim = dim }));

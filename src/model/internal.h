@@ -5,6 +5,7 @@
 #include "families/spec.h"
 #include "formats/checkpoint.h"
 #include "formats/generation_config.h"
+#include "formats/words.h"
 #include "layers/layers.h"
 #include "model/model.h"
 
@@ -43,6 +44,7 @@ struct tern_model {
     double read_bytes, matmul_params;     /* bytes of weights that one token reads; weights that it is multiplied with */
     tern_hf_generation generation;
     int32_t eos[TERN_MAX_EOS];
+    tern_faults *faults;                  /* borrowed: tensors are looked at only, and what is wrong is kept here; null: they are loaded */
     const char **label;                   /* [LABELS], owned; null: none */
 };
 

@@ -19,6 +19,9 @@ typedef struct tern_step {
     int32_t n_out;
     float *logits;                  /* [n_out, vocab]; null: not wanted */
     float *hidden;                  /* [n_out, dim] after the last norm; null: not wanted */
+    /* Called behind the embedding (layer -1) and behind each layer with the residual stream [n_row, dim]; null: nobody looks. */
+    void (*after_layer)(void *user, int64_t layer, const float *x);
+    void *after_layer_user;
 } tern_step;
 
 tern_status tern_model_step(tern_model *model, const tern_step *step);

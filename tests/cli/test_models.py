@@ -95,7 +95,8 @@ def check_encoder(name, folder, expected, isa):
                 given += ["--type-ids", ids_text(case["token_type_ids"][row][at] for at in kept)]
             wanted = [("last_hidden_state", ["embed", "--hidden"], "hidden", 5e-4), ("pooler_output", ["embed", "--pooling", "pooler"], "embedding", 5e-4),
                       ("mean_pooled_l2norm", ["embed", "--pooling", "mean", "--normalize"], "embedding", 1e-4),
-                      ("cls_l2norm", ["embed", "--pooling", "cls", "--normalize"], "embedding", 1e-4), ("mlm_logits", ["logits", "--all"], "logits", None),
+                      ("cls_l2norm", ["embed", "--pooling", "cls", "--normalize"], "embedding", 1e-4), ("last_l2norm", ["embed", "--pooling", "last", "--normalize"], "embedding", 1e-4),
+                      ("max_l2norm", ["embed", "--pooling", "max", "--normalize"], "embedding", 1e-4), ("mlm_logits", ["logits", "--all"], "logits", None),
                       ("mlm_logits_first_position", ["logits", "--all"], "logits", None)]
             for key, command, part, tol in wanted:
                 if not case.get(key):
@@ -106,6 +107,13 @@ def check_encoder(name, folder, expected, isa):
                 if key == "mlm_logits_first_position":
                     got = got[0]
                 same_logits(got, want, tol or tolerance(expected, want), f"{words}, {key}")
+
+
+def check_classes(name, folder, expected, isa):
+    for i, case in enumerate(expected["cases"]):
+        given = ["--type-ids", ids_text(case["token_type_ids"])] if case.get("token_type_ids") else []
+        made = document("classify", "-m", folder, "--isa", isa, "--compute", "f32", "--ids", ids_text(case["input_ids"]), "--json", *given)
+        same_logits(made["logits"], case["logits"], max(5e-4, 1e-4 * float(np.abs(case["logits"]).max())), f"{name}, {isa}, case {i}")
 
 
 def check_demo(isa):
@@ -133,10 +141,10 @@ def main():
             continue
         with open(os.path.join(folder, "expected.json"), encoding="utf-8") as f:
             expected = json.load(f)
-        causal = expected["kind"] == "causal_lm"
-        for isa in usable:
-            (check_prompts if causal else check_encoder)(name, folder, expected, isa)
-        if causal:
+        kind = {"causal_lm": check_prompts, "encoder": check_encoder, "classifier": check_classes}[expected["kind"]]
+        for isa in usable if not name.startswith("made-") else {usable[0], usable[-1]}:
+            kind(name, folder, expected, isa)
+        if expected["kind"] == "causal_lm":
             check_text(name, folder, expected, usable[-1])
     for isa in usable:
         check_demo(isa)

@@ -1,0 +1,69 @@
+/* Why a directory cannot be opened, every reason at once: config.json, generation_config.json, the files and each tensor, by their headers alone.
+ * Called by programs (tern info); calls src/families, src/formats and bind.c. */
+#include <limits.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/memory.h"
+#include "model/internal.h"
+
+/* The settings, or the faults of config.json one by one. */
+static bool read_spec(tern_model *m, tern_faults *faults)
+{
+    tern_status st = tern_hf_config_open(m->ctx, m->dir, "config.json", &m->config);
+    if (!st) st = tern_spec_read(m->ctx, m->config, &m->spec);
+    if (!st) return true;
+    const tern_faults *own = m->config ? tern_hf_faults(m->config) : NULL;
+    for (size_t i = 0; own && i < own->count; i++) tern_faults_add(faults, own->status, "config.json: %s", own->sentences[i]);
+    if (!own || !own->count) tern_faults_add_error(faults, m->ctx, st);
+    return false;
+}
+
+static tern_status gather(tern_model *m, tern_faults *faults)
+{
+    tern_status st = TERN_OK;
+    bool known = read_spec(m, faults);
+    if ((st = tern_checkpoint_open(m->ctx, m->dir, &m->checkpoint))) tern_faults_add_error(faults, m->ctx, st);
+    if (!known) return TERN_OK;
+    st = tern_hf_generation_read(m->ctx, m->dir, m->config, tern_get(m->spec, S_VOCAB), &m->generation);
+    if (st) tern_faults_add_error(faults, m->ctx, st);
+    if (!m->checkpoint) return TERN_OK;
+    m->layers = tern_alloc(m->ctx, (size_t)tern_get(m->spec, S_LAYERS), sizeof *m->layers, "layers");
+    if (!m->layers) return TERN_ERR_MEMORY;
+    m->faults = faults;
+    return tern_model_bind(m);
+}
+
+/* The sentences, a line each. */
+static tern_status join(tern_ctx *ctx, const tern_faults *faults, char **text)
+{
+    size_t n = 1;
+    if (faults->out_of_memory) return tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the reasons");
+    for (size_t i = 0; i < faults->count; i++) n += strlen(faults->sentences[i]) + 1;
+    char *out = *text = tern_alloc(ctx, n, 1, "the reasons");
+    if (!out) return TERN_ERR_MEMORY;
+    for (size_t i = 0; i < faults->count; i++) {
+        size_t length = strlen(faults->sentences[i]);
+        memcpy(out, faults->sentences[i], length);
+        out += length;
+        *out++ = '\n';
+    }
+    *out = 0;
+    return TERN_OK;
+}
+
+tern_status tern_model_explain(tern_ctx *ctx, const char *dir, char **text)
+{
+    tern_faults faults = { 0 };
+    char demo[PATH_MAX];
+    if (!dir) dir = tern_demo_dir(demo, sizeof demo);
+    if (!dir) return tern_fail(ctx, TERN_ERR_IO, "no model is named, and the demo model that comes with tern is not found");
+    tern_model *m = tern_alloc(ctx, 1, sizeof *m, "a model");
+    if (!m) return TERN_ERR_MEMORY;
+    *m = (tern_model){ .ctx = ctx, .dir = tern_strdup(ctx, dir) };
+    tern_status st = m->dir ? gather(m, &faults) : TERN_ERR_MEMORY;
+    if (!st) st = join(ctx, &faults, text);
+    tern_faults_free(&faults);
+    tern_model_free(m);
+    return st;
+}
