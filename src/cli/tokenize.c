@@ -11,7 +11,7 @@ static void print_ids(const tern_encoding *e)
     putchar('\n');
 }
 
-static void print_json(const tern_encoding *e, const tern_tokenizer *tokenizer)
+static void print_json(const tern_encoding *e)
 {
     json_out j = { 0 };
     out_open(&j, NULL, '{');
@@ -19,11 +19,7 @@ static void print_json(const tern_encoding *e, const tern_tokenizer *tokenizer)
     for (size_t i = 0; i < e->n; i++) out_integer(&j, NULL, e->ids[i]);
     out_close(&j);
     out_open(&j, "tokens", '[');
-    for (size_t i = 0; i < e->n; i++) {
-        size_t n_bytes = 0;
-        const char *token = tern_tokenizer_token(tokenizer, e->ids[i], &n_bytes);
-        out_string(&j, NULL, token ? token : "", n_bytes);
-    }
+    for (size_t i = 0; i < e->n; i++) out_string(&j, NULL, e->text + e->info[i].text_at, e->info[i].n_text_bytes);
     out_close(&j);
     out_close(&j);
 }
@@ -32,7 +28,8 @@ int cli_tokenize(const cli_args *args)
 {
     cli_session s = { 0 };
     tern_encoding encoding = { 0 };
-    tern_encode_options options = { .add_special = !args->value[FLAG_NO_SPECIAL].set, .parse_special = args->value[FLAG_PARSE_SPECIAL].set };
+    tern_encode_options options = { .add_special = !args->value[FLAG_NO_SPECIAL].set, .parse_special = args->value[FLAG_PARSE_SPECIAL].set,
+                                    .detail = args->value[FLAG_JSON].set };
     char *text = NULL;
     size_t n_bytes;
     int status = EXIT_FAILED;
@@ -41,7 +38,7 @@ int cli_tokenize(const cli_args *args)
         cli_fail_ctx(&s);
         goto done;
     }
-    if (args->value[FLAG_JSON].set) print_json(&encoding, s.tokenizer);
+    if (args->value[FLAG_JSON].set) print_json(&encoding);
     else print_ids(&encoding);
     status = EXIT_OK;
 done:

@@ -9,11 +9,13 @@
 #include "base/ctx.h"
 #include "base/memory.h"
 #include "text/normalize.h"
+#include "text/transform.h"
+#include "text/unicode.h"
 #include "text/utf8.h"
 
 typedef struct mark {
     uint32_t c;
-    uint32_t src;          /* byte of the input */
+    int32_t change;        /* see transform.h */
     uint8_t combining;     /* canonical combining class */
 } mark;
 
@@ -23,15 +25,18 @@ typedef struct former {
     aligned *out;
     mark *run, *sorted;
     size_t n, capacity, sorted_capacity;
+    size_t begin;          /* byte of the input where the run begins */
     bool compat, compose;
 } former;
 
 static uint8_t combining_class(uint32_t c)
 {
-    return c < 0x300 ? 0 : (uint8_t)utf8proc_get_property((utf8proc_int32_t)c)->combining_class;
+    if (c < 0x300) return 0;
+    uint8_t k = (uint8_t)utf8proc_get_property((utf8proc_int32_t)c)->combining_class;
+    return k && unicode_is_frozen(c) ? 0 : k;
 }
 
-static tern_status push(former *f, uint32_t c, size_t src)
+static tern_status push(former *f, uint32_t c, int32_t change)
 {
     if (f->n == f->capacity) {
         size_t room = f->capacity * 2 + 64;
@@ -39,19 +44,20 @@ static tern_status push(former *f, uint32_t c, size_t src)
         if (st) return st;
         f->capacity = room;
     }
-    f->run[f->n++] = (mark){ c, (uint32_t)src, combining_class(c) };
+    f->run[f->n++] = (mark){ c, change, combining_class(c) };
     return TERN_OK;
 }
 
-static tern_status decompose(former *f, uint32_t c, size_t src)
+static tern_status decompose(former *f, uint32_t c, size_t at)
 {
     tern_status st = TERN_OK;
     utf8proc_int32_t parts[32];
     int last = 0;
-    if (c < 0xa0) return push(f, c, src);
+    if (!f->n) f->begin = at;
+    if (c < 0xa0 || unicode_is_frozen(c)) return push(f, c, 0);
     utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, 32, UTF8PROC_DECOMPOSE | (f->compat ? UTF8PROC_COMPAT : 0), &last);
-    if (n <= 0 || n > 32) return push(f, c, src);
-    for (utf8proc_ssize_t i = 0; i < n; i++) TERN_TRY(push(f, (uint32_t)parts[i], src));
+    if (n <= 0 || n > 32) return push(f, c, 0);
+    for (utf8proc_ssize_t i = 0; i < n; i++) TERN_TRY(push(f, (uint32_t)parts[i], i > 0));
 done:
     return st;
 }
@@ -84,6 +90,7 @@ done:
 /* The one character that a and b make, 0: none. */
 static uint32_t pair(uint32_t a, uint32_t b)
 {
+    if (unicode_is_frozen(a) || unicode_is_frozen(b)) return 0;
     utf8proc_int32_t both[2] = { (utf8proc_int32_t)a, (utf8proc_int32_t)b };
     return utf8proc_normalize_utf32(both, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) == 1 ? (uint32_t)both[0] : 0;
 }
@@ -98,6 +105,7 @@ static void compose(former *f)
         uint32_t made = starter != SIZE_MAX && last < m.combining ? pair(f->run[starter].c, m.c) : 0;
         if (made) {
             f->run[starter].c = made;
+            f->run[starter].change += m.change - 1;
             continue;
         }
         if (!m.combining) {
@@ -114,10 +122,11 @@ static void compose(former *f)
 static tern_status flush(former *f)
 {
     tern_status st = TERN_OK;
-    char text[4];
+    transform t = { .ctx = f->ctx, .in = f->in, .out = f->out, .at = f->begin };
     TERN_TRY(order(f));
     if (f->compose) compose(f);
-    for (size_t i = 0; i < f->n; i++) TERN_TRY(aligned_put(f->ctx, f->out, f->in, f->run[i].src, text, utf8_put(text, f->run[i].c)));
+    for (size_t i = 0; i < f->n; i++) TERN_TRY(transform_put(&t, f->run[i].c, f->run[i].change));
+    TERN_TRY(transform_end(&t));
     f->n = 0;
 done:
     return st;

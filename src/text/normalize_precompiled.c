@@ -4,34 +4,41 @@
 #include "base/ctx.h"
 #include "text/charsmap.h"
 #include "text/normalize.h"
+#include "text/transform.h"
 #include "text/utf8.h"
 
 enum { GRAPHEME_MOST = 5 };    /* bytes; a longer grapheme is only looked at character by character */
 
-/* Appends the replacement of in[begin, end): its characters take the places of the old ones in turn, and what is too much the last one's. */
-static tern_status put(tern_ctx *ctx, const aligned *in, aligned *out, size_t begin, size_t end, const char *text, size_t n)
+static size_t count(const char *text, size_t n)
+{
+    size_t chars = 0;
+    for (size_t i = 0; i < n; i++) chars += !utf8_continues(text[i]);
+    return chars;
+}
+
+/* A replacement of old_chars characters: what is more than they were is added, what is less goes to the last one. */
+static tern_status put(transform *t, size_t old_chars, const char *text, size_t n)
 {
     tern_status st = TERN_OK;
-    size_t src = begin, length, next;
-    for (size_t at = 0; at < n; at += length) {
-        length = utf8_length((unsigned char)text[at]);
-        TERN_TRY(aligned_put(ctx, out, in, src, text + at, length));
-        next = src + utf8_length((unsigned char)in->data[src]);
-        if (next < end) src = next;
+    size_t chars = count(text, n), length, i = 0;
+    for (size_t at = 0; at < n; at += length, i++) {
+        uint32_t c = utf8_get(text + at, &length);
+        TERN_TRY(transform_put(t, c, i >= old_chars));
     }
+    if (chars < old_chars) transform_adjust(t, (int64_t)chars - (int64_t)old_chars);
 done:
     return st;
 }
 
-static tern_status by_character(tern_ctx *ctx, component *c, const aligned *in, aligned *out, size_t begin, size_t end)
+static tern_status by_character(transform *t, component *c, const aligned *in, size_t begin, size_t end)
 {
     tern_status st = TERN_OK;
     size_t length, used, n;
     for (size_t at = begin; at < end; at += length) {
-        length = utf8_length((unsigned char)in->data[at]);
+        uint32_t ch = utf8_get(in->data + at, &length);
         const char *text = charsmap_find(c->map, in->data + at, length, false, &used, &n);
-        if (text) TERN_TRY(put(ctx, in, out, at, at + length, text, n));
-        else TERN_TRY(aligned_copy(ctx, out, in, at, at + length));
+        if (text) TERN_TRY(put(t, 1, text, n));
+        else TERN_TRY(transform_put(t, ch, 0));
     }
 done:
     return st;
@@ -40,6 +47,7 @@ done:
 tern_status normalize_precompiled(tern_ctx *ctx, component *c, const aligned *in, aligned *out)
 {
     tern_status st = TERN_OK;
+    transform t = { .ctx = ctx, .in = in, .out = out };
     size_t begin = 0, at = 0, length, used, n;
     utf8proc_int32_t state = 0;
     while (begin < in->n) {
@@ -51,11 +59,12 @@ tern_status normalize_precompiled(tern_ctx *ctx, component *c, const aligned *in
             if (!utf8proc_grapheme_break_stateful((utf8proc_int32_t)ch, (utf8proc_int32_t)next, &state)) continue;
         }
         const char *text = at - begin <= GRAPHEME_MOST ? charsmap_find(c->map, in->data + begin, at - begin, false, &used, &n) : NULL;
-        if (text) TERN_TRY(put(ctx, in, out, begin, at, text, n));
-        else TERN_TRY(by_character(ctx, c, in, out, begin, at));
+        if (text) TERN_TRY(put(&t, count(in->data + begin, at - begin), text, n));
+        else TERN_TRY(by_character(&t, c, in, begin, at));
         begin = at;
         state = 0;
     }
+    TERN_TRY(transform_end(&t));
 done:
     return st;
 }

@@ -16,10 +16,6 @@
 #include "text/properties.h"
 #include "text/utf8.h"
 
-#define SPACE "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
-#define HEX "0-9A-Fa-f"
-
 enum { NEST_MOST = 64, OPERANDS_MOST = 8 };
 
 typedef struct translator {
@@ -37,14 +33,14 @@ static tern_status refuse(translator *t, const char *what)
     return tern_fail(t->ctx, TERN_ERR_UNSUPPORTED, "the regular expression \"%.200s\", byte %zu: %s", t->source, t->at, what);
 }
 
-/* The set of a one-letter escape that has a complement, in class form; null: no such letter. */
+/* The name of the set of a one-letter escape that has a complement; null: no such letter. */
 static const char *set_of(char letter)
 {
-    switch (letter) {
-    case 's': return SPACE;
-    case 'w': return WORD;
-    case 'd': return "\\p{Nd}";
-    case 'h': return HEX;
+    switch (tolower((unsigned char)letter)) {
+    case 's': return "Space";
+    case 'w': return "Word";
+    case 'd': return "Nd";
+    case 'h': return "XDigit";
     default: return NULL;
     }
 }
@@ -128,7 +124,7 @@ static void add_alternative(operand *op, const char *expression)
     bytes_text(&op->alternatives, expression);
 }
 
-/* Adds a set or its complement to the operand. */
+/* Adds the items of a set, or the set's complement, to the operand. */
 static void add_set(operand *op, const char *items, bool negated)
 {
     if (!negated) {
@@ -138,6 +134,13 @@ static void add_set(operand *op, const char *items, bool negated)
     add_alternative(op, "[^");
     bytes_text(&op->alternatives, items);
     bytes_text(&op->alternatives, "]");
+}
+
+static void add_named_set(operand *op, const char *name, bool negated)
+{
+    if (negated) add_alternative(op, "[^");
+    property_items(negated ? &op->alternatives : &op->items, name);
+    if (negated) bytes_text(&op->alternatives, "]");
 }
 
 static tern_status class_escape(translator *t, operand *op)
@@ -150,8 +153,8 @@ static tern_status class_escape(translator *t, operand *op)
     if (c == 'p' || c == 'P') {
         TERN_TRY(read_property(t, &property, &negated));
         add_set(op, property.data, negated);
-    } else if (set_of((char)tolower((unsigned char)c))) {
-        add_set(op, set_of((char)tolower((unsigned char)c)), isupper((unsigned char)c));
+    } else if (set_of(c)) {
+        add_named_set(op, set_of(c), isupper((unsigned char)c));
         t->at++;
     } else if (c == 'b') {
         bytes_text(&op->items, "\\x08");
@@ -167,18 +170,14 @@ done:
 /* [:name:] or [:^name:] inside a class. */
 static bool class_posix(translator *t, operand *op)
 {
-    static const struct { const char *name, *items; } sets[] = {
-        { "alpha", "\\p{Alphabetic}" }, { "digit", "\\p{Nd}" }, { "space", SPACE }, { "upper", "\\p{Uppercase}" }, { "lower", "\\p{Lowercase}" },
-        { "alnum", "\\p{Alphabetic}\\p{Nd}" }, { "punct", "\\p{P}$+<=>^`|~" }, { "word", WORD }, { "xdigit", HEX }, { "cntrl", "\\p{Cc}" },
-        { "blank", "\\t\\p{Zs}" }, { "ascii", "\\x00-\\x7f" },
-    };
+    static const char *const names[] = { "alpha", "digit", "space", "upper", "lower", "alnum", "punct", "word", "xdigit", "cntrl", "blank", "ascii" };
     const char *p = t->source + t->at + 2;
     bool negated = *p == '^';
     p += negated;
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        size_t n = strlen(sets[i].name);
-        if (strncmp(p, sets[i].name, n) || strncmp(p + n, ":]", 2)) continue;
-        add_set(op, sets[i].items, negated);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n = strlen(names[i]);
+        if (strncmp(p, names[i], n) || strncmp(p + n, ":]", 2)) continue;
+        add_named_set(op, names[i], negated);
         t->at = (size_t)(p + n + 2 - t->source);
         return true;
     }
@@ -286,29 +285,37 @@ done:
 
 /* ---- Everything else ---- */
 
+/* A word boundary or its absence: PCRE2's own uses another notion of words. */
+static void write_boundary(bytes *out, bool boundary)
+{
+    static const char *const parts[2][5] = { { "(?:(?<=[", "])(?=[", "])|(?<![", "])(?![", "]))" }, { "(?:(?<=[", "])(?![", "])|(?<![", "])(?=[", "]))" } };
+    for (int i = 0; i < 5; i++) {
+        bytes_text(out, parts[boundary][i]);
+        if (i < 4) property_items(out, "Word");
+    }
+}
+
 static tern_status read_escape(translator *t)
 {
     tern_status st = TERN_OK;
-    bytes property = { .ctx = t->ctx };
-    bool negated;
+    bytes set = { .ctx = t->ctx };
+    bool negated = false;
     char c = t->source[++t->at];
-    const char *set = c ? set_of((char)tolower((unsigned char)c)) : NULL;
     t->atom = t->out.n;
     if (!c) return refuse(t, "a backslash at the end");
     if (c == 'p' || c == 'P') {
-        TERN_TRY(read_property(t, &property, &negated));
-        set = property.data;
-    } else if (set) {
+        TERN_TRY(read_property(t, &set, &negated));
+    } else if (set_of(c)) {
+        property_items(&set, set_of(c));
         negated = isupper((unsigned char)c);
         t->at++;
     }
-    if (set) {
+    if (set.n) {
         bytes_text(&t->out, negated ? "[^" : "[");
-        bytes_text(&t->out, set);
+        bytes_text(&t->out, set.data);
         bytes_text(&t->out, "]");
     } else if (c == 'b' || c == 'B') {
-        bytes_text(&t->out, c == 'b' ? "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))"
-                                     : "(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))");
+        write_boundary(&t->out, c == 'b');
         t->at++;
     } else if (c == 'N' || c == 'O') {
         bytes_text(&t->out, c == 'N' ? "[^\\n]" : "(?s:.)");
@@ -319,8 +326,9 @@ static tern_status read_escape(translator *t)
     } else {
         TERN_TRY(read_character(t, &t->out));
     }
+    st = set.st;
 done:
-    bytes_free(&property);
+    bytes_free(&set);
     return st;
 }
 

@@ -215,7 +215,7 @@ static tern_status run_whitespace(pretokenizing *p, component *c)
 static tern_status bert_piece(pretokenizing *p, component *c, size_t begin, size_t end)
 {
     (void)c;
-    tern_status st = segments_by_kind(p, unicode_is_bert_punctuation, begin, end);
+    tern_status st = segments_by_kind(p, unicode_is_punctuation, begin, end);
     return st ? st : pretokenize_cut(p, SPLIT_ISOLATED, false);
 }
 
@@ -248,7 +248,7 @@ static tern_status load_punctuation(tern_ctx *ctx, const json_t *json, component
 
 static tern_status punctuation_piece(pretokenizing *p, component *c, size_t begin, size_t end)
 {
-    tern_status st = segments_by_kind(p, unicode_is_bert_punctuation, begin, end);
+    tern_status st = segments_by_kind(p, unicode_is_punctuation, begin, end);
     return st ? st : pretokenize_cut(p, c->behavior, false);
 }
 

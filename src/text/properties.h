@@ -1,4 +1,6 @@
-/* Unicode properties by Oniguruma's names, as items of a PCRE2 class. Called by pattern_translate.c. */
+/* Unicode properties by Oniguruma's names, as items of a PCRE2 class. Called by pattern_translate.c.
+ *
+ * Characters that Oniguruma knows and an older PCRE2 does not are added to the items, from unicode_tables.c. */
 #ifndef TERN_TEXT_PROPERTIES_H
 #define TERN_TEXT_PROPERTIES_H
 
