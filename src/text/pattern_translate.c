@@ -306,7 +306,7 @@ static tern_status read_escape(translator *t)
     if (c == 'p' || c == 'P') {
         TERN_TRY(read_property(t, &set, &negated));
     } else if (set_of(c)) {
-        property_items(&set, set_of(c));
+        property_items(&set, tolower((unsigned char)c) == 'w' ? "WordAlone" : set_of(c));
         negated = isupper((unsigned char)c);
         t->at++;
     }

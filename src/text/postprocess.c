@@ -210,7 +210,7 @@ static void trim_offsets(tern_encoding *seq, bool add_prefix_space)
         const char *text = seq->text + t->text_at;
         size_t leading = blanks(text, t->n_text_bytes, false), trailing = blanks(text, t->n_text_bytes, true);
         if (leading) {
-            if (add_prefix_space && (i == 0 || t->begin == 0)) leading--;
+            if (add_prefix_space && leading == 1 && (i == 0 || t->begin == 0)) leading = 0;
             t->begin = t->begin + leading < t->end ? t->begin + leading : t->end;
         }
         if (trailing && t->end >= trailing) t->end = t->end - trailing > t->begin ? t->end - trailing : t->begin;

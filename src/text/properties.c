@@ -9,7 +9,8 @@
 #include "text/unicode_tables.h"
 
 /* Names of sets, as PCRE2's short names or, where they begin with a backslash or a digit, as items. Long names of categories are those of Unicode's
- * PropertyValueAliases.txt; \w, [[:punct:]] and their like are Oniguruma's (doc/RE). */
+ * PropertyValueAliases.txt; \w, [[:punct:]] and their like are Oniguruma's (doc/RE);
+ * outside a class its \w takes Latin-1's superscripts and fractions too ("WordAlone"). */
 static const struct { const char *name, *parts[5]; } sets[] = {
     { "Letter", { "L" } }, { "UppercaseLetter", { "Lu" } }, { "LowercaseLetter", { "Ll" } }, { "TitlecaseLetter", { "Lt" } }, { "ModifierLetter", { "Lm" } },
     { "OtherLetter", { "Lo" } }, { "Mark", { "M" } }, { "NonspacingMark", { "Mn" } }, { "SpacingMark", { "Mc" } }, { "EnclosingMark", { "Me" } },
@@ -20,7 +21,7 @@ static const struct { const char *name, *parts[5]; } sets[] = {
     { "LineSeparator", { "Zl" } }, { "ParagraphSeparator", { "Zp" } }, { "Other", { "C" } }, { "Control", { "Cc" } }, { "Format", { "Cf" } },
     { "Surrogate", { "Cs" } }, { "PrivateUse", { "Co" } }, { "Unassigned", { "Cn" } }, { "Alpha", { "Alphabetic" } }, { "Digit", { "Nd" } },
     { "Alnum", { "Alphabetic", "Nd" } }, { "Upper", { "Uppercase" } }, { "Lower", { "Lowercase" } }, { "Punct", { "P", "S" } },
-    { "Word", { "Alphabetic", "M", "Nd", "Pc", "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}" } }, { "Cntrl", { "Cc" } }, { "Blank", { "\\t", "Zs" } }, { "XDigit", { "0-9A-Fa-f" } }, { "ASCII", { "\\x00-\\x7f" } },
+    { "Word", { "Alphabetic", "M", "Nd", "Pc" } }, { "WordAlone", { "Alphabetic", "M", "Nd", "Pc", "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}" } }, { "Cntrl", { "Cc" } }, { "Blank", { "\\t", "Zs" } }, { "XDigit", { "0-9A-Fa-f" } }, { "ASCII", { "\\x00-\\x7f" } },
     { "Space", { "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}" } },
     { "WhiteSpace", { "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}" } },
 };
