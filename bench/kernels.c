@@ -1,5 +1,5 @@
 /* The speed of every kernel on the shapes of tests/kernels/rows.h, as GFLOP/s and GB/s and as a share of what this machine can do.
- *     build/bench_kernels [instruction set [slot]]      names may be cut short: avx512 gemm_bf16 */
+ *     build/bench_kernels [instruction set [slot [m]]]      names may be cut short: avx512 gemm_bf16 1 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,8 @@
 #include "peaks.h"
 
 enum { TRIES = 400 };
+
+static size_t only_m;                                  /* 0: every row */
 
 static const size_t weight_bytes = (size_t)1 << 30;    /* more than the caches hold: each call takes its weights from the next place */
 static const double seconds = 0.4;                     /* of trying, a row */
@@ -130,6 +132,7 @@ static void gemm_report(const tern_kernels *t, const gemm_slot *slots, size_t n_
         printf("\n%s %s, peak %.0f GFLOP/s, read %.1f GB/s\n", t->isa, slots[i].name, peak, a->read_rate);
         for (size_t r = 0; r < n_row; r++) {
             j.s = rows[r];
+            if (only_m && j.s.m != only_m) continue;
             timing took = time_of(nn ? call_nn : call_gemm, &j);
             double flops = 2.0 * (double)(j.s.m * j.s.n * j.s.k) * (nn ? NN_REPEAT : 1) / 1e9, gb = (double)(j.s.n * j.s.k * slots[i].w_bytes) / 1e9;
             printf("%4zu x %5zu x %5zu  %7.1f GFLOP/s %5.1f %% (median %5.1f %%)", j.s.m, j.s.n, j.s.k, flops / took.least, 100 * flops / took.least / peak,
@@ -165,6 +168,7 @@ static char *numbers(size_t bytes)
 int main(int argc, char **argv)
 {
     const char *isa = argc > 1 ? argv[1] : "", *only = argc > 2 ? argv[2] : NULL;
+    only_m = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
     tern_cpu cpu;
     tern_cpu_probe(&cpu);
     arrays a = { .x = numbers((size_t)1 << 24), .w = numbers(weight_bytes), .y = numbers((size_t)1 << 25) };

@@ -1,7 +1,9 @@
 /* y (+)= a b, b [k, n] f32, bf16 or f16: each k spreads one row of b over the outputs, so that every output is one FMA chain in ascending k.
  * Each vector folder compiles this for itself; math.h lists the words.
  *
- * A tile is NN_M rows by NN_N registers of columns; the rows of a call are cut evenly, 8 into 4 + 4. A single row takes NN_WIDE registers. */
+ * A tile is NN_M rows by NN_N registers of columns; the rows of a call are cut evenly, 8 into 4 + 4. A single row takes NN_WIDE registers.
+ * Where b is to be widened for several tiles, a block of it is widened once, into a panel: the chains stop in y and go on from there. */
+#include <stdalign.h>
 #include <stdbool.h>
 
 typedef struct product {
@@ -56,7 +58,7 @@ INLINE void nn_rows(const product *p, size_t tm, size_t i, size_t n)
     for (; j < n; j += LANES) nn_tile_of(p, tm, 1, i, j, n - j);
 }
 
-INLINE void nn_walk(const product *p, size_t m, size_t n)
+INLINE void nn_groups(const product *p, size_t m, size_t n)
 {
     size_t groups = (m + NN_M - 1) / NN_M;
     for (size_t g = 0, i = 0; g < groups; g++) {
@@ -64,6 +66,29 @@ INLINE void nn_walk(const product *p, size_t m, size_t n)
         nn_rows(p, tm, i, n);
         i += tm;
     }
+}
+
+enum { NN_WIDTH = NN_N * LANES, NN_K_BLOCK = 16384 / sizeof(float) / NN_WIDTH };
+
+/* Columns [j, j + n), n at most NN_WIDTH, by way of panels. */
+INLINE void nn_panels(const product *p, size_t m, size_t j, size_t n)
+{
+    alignas(64) float panel[NN_K_BLOCK * NN_WIDTH];
+    for (size_t k = 0; k < p->k_len; k += NN_K_BLOCK) {
+        size_t k_len = p->k_len - k < NN_K_BLOCK ? p->k_len - k : NN_K_BLOCK;
+        product part = { p->y + j, p->ldy, p->a + k, p->lda, panel, NN_WIDTH, k_len, STORED_F32, p->add || k };
+        for (size_t i = 0; i < k_len; i++)
+            for (size_t c = 0; c < n; c += LANES)
+                v_store_n(panel + i * NN_WIDTH + c, LANES, v_load_stored(p->b, (k + i) * p->ldb + j + c, n - c, p->type));
+        nn_groups(&part, m, n);
+    }
+}
+
+INLINE void nn_walk(const product *p, size_t m, size_t n)
+{
+    if (p->type == STORED_F32 || m <= NN_M || !p->k_len) nn_groups(p, m, n);
+    else
+        for (size_t j = 0; j < n; j += NN_WIDTH) nn_panels(p, m, j, n - j < NN_WIDTH ? n - j : NN_WIDTH);
 }
 
 #define GEMM_NN(slot, stored_type)                                                                                                               \

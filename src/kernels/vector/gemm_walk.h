@@ -15,7 +15,7 @@
 
 #include "kernels/vector/math.h"
 
-enum { M_BLOCK = 256, AHEAD = 512 };
+enum { M_BLOCK = 256, X_BYTES = 512 << 10, AHEAD = 512 };
 
 /* What one tile works on. x's leading dimension is in bytes, so that the walk knows no types. */
 typedef struct tile_job {
@@ -27,8 +27,8 @@ typedef struct tile_job {
     const char *panel;           /* the same rows packed */
     size_t n, k_len;             /* outputs of a row that are wanted; length of the block */
     bool first;                  /* the block's sums are stored; those of later blocks are added */
-    const char *ahead;           /* packed: n_ahead rows of w that are wanted next, fetched while this tile goes on */
-    size_t n_ahead, ldw;
+    const char *ahead;           /* packed: n_ahead rows of w that are wanted next, fetched while this tile goes on at [ahead_from, ahead_to) */
+    size_t n_ahead, ldw, ahead_from, ahead_to;
     size_t turn, after_turn;     /* stored: the fetch runs AHEAD bytes before the row; from k = turn on, after_turn, into the next tile's */
 } tile_job;
 
@@ -53,7 +53,8 @@ INLINE void fetch(int tm, bool packed, const gemm_kind *kind, const tile_job *t,
 {
     size_t x_at = k * kind->x_bytes, w_at = k * kind->w_bytes;
     for (int i = 0; packed && i < tm; i++) _mm_prefetch(t->x + (size_t)(TILE_M + i) * t->ldx + x_at, _MM_HINT_T0);
-    for (size_t r = 0; packed && r < t->n_ahead; r++) _mm_prefetch(t->ahead + r * t->ldw + w_at, _MM_HINT_T1);
+    if (packed && k >= t->ahead_from && k < t->ahead_to)
+        for (size_t r = 0; r < t->n_ahead; r++) _mm_prefetch(t->ahead + r * t->ldw + w_at, _MM_HINT_T1);
     for (int j = 0; !packed && j < TILE_N; j++) _mm_prefetch(t->row[j] + w_at + (k < t->turn ? AHEAD : t->after_turn), _MM_HINT_T0);
 }
 
@@ -84,29 +85,56 @@ INLINE void set_rows(tile_job *t, const gemm_kind *kind, matrix w, size_t j, siz
     for (size_t r = 0; r < TILE_N; r++) t->row[r] = w.at + (r < t->n ? j + r : n - 1) * w.ld + k * kind->w_bytes;
 }
 
+/* What tile number i of a block fetches of the n rows that the next panel takes: several whole rows where tiles are few, else a part of one,
+ * so that memory is asked evenly while the block lasts. */
+INLINE void set_ahead(tile_job *t, const char *next, size_t n, size_t i, size_t tiles, size_t step)
+{
+    size_t rows = (TILE_N + tiles - 1) / tiles, parts = tiles / TILE_N ? tiles / TILE_N : 1;
+    size_t row = i / parts * rows, part = (t->k_len / parts + step) / step * step;
+    if (n > TILE_N) n = TILE_N;
+    t->n_ahead = row >= n ? 0 : n - row < rows ? n - row : rows;
+    t->ahead = next + row * t->ldw;
+    t->ahead_from = i % parts * part;
+    t->ahead_to = t->ahead_from + part;
+}
+
+/* The blocks of w in the order of the walk. While all of x's rows fit into the second cache, a row of w is read to its end before the next,
+ * which spares page walks; else the rows of w pass by one block of x. */
+typedef struct block_order {
+    size_t rows, blocks;         /* how many TILE_N rows and k_blocks there are */
+    bool along_k;
+} block_order;
+
+INLINE size_t block_row(const block_order *o, size_t at)
+{
+    return (o->along_k ? at / o->blocks : at % o->rows) * TILE_N;
+}
+
+INLINE size_t block_k(const block_order *o, size_t at, size_t k_block)
+{
+    return (o->along_k ? at % o->blocks : at / o->rows) * k_block;
+}
+
 INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
 {
     alignas(64) char panel[PANEL_BYTES];
-    size_t tiles = (m + TILE_M - 1) / TILE_M, share = (TILE_N + tiles - 1) / tiles;
+    const block_order o = { (n + TILE_N - 1) / TILE_N, (k_len + kind->k_block - 1) / kind->k_block, m * k_len * kind->x_bytes <= X_BYTES };
+    size_t tiles = (m + TILE_M - 1) / TILE_M, last = o.rows * o.blocks - 1;
     tile_job t = { .ldy = ldy, .ldx = x.ld, .panel = panel, .ldw = w.ld };
-    for (size_t k = 0; k < k_len; k += kind->k_block)
-        for (size_t j = 0; j < n; j += TILE_N) {
-            set_rows(&t, kind, w, j, n, k);
-            t.k_len = k_len - k < kind->k_block ? k_len - k : kind->k_block;
-            t.first = k == 0;
-            kind->pack(panel, t.row, t.k_len);
-            size_t to_fetch = n - j > TILE_N ? n - j - TILE_N : 0;
-            if (to_fetch > TILE_N) to_fetch = TILE_N;
-            t.ahead = w.at + (j + TILE_N) * w.ld + k * kind->w_bytes;
-            for (size_t i = 0; i < m; i += TILE_M) {
-                t.y = y + i * ldy + j;
-                t.x = x.at + i * x.ld + k * kind->x_bytes;
-                t.n_ahead = share < to_fetch ? share : to_fetch;
-                tile_of(m - i, true, kind, &t);
-                t.ahead += t.n_ahead * w.ld;
-                to_fetch -= t.n_ahead;
-            }
+    for (size_t at = 0; at <= last; at++) {
+        size_t j = block_row(&o, at), k = block_k(&o, at, kind->k_block), next_at = at < last ? at + 1 : at, next_j = block_row(&o, next_at);
+        const char *next = w.at + next_j * w.ld + block_k(&o, next_at, kind->k_block) * kind->w_bytes;
+        set_rows(&t, kind, w, j, n, k);
+        t.k_len = k_len - k < kind->k_block ? k_len - k : kind->k_block;
+        t.first = k == 0;
+        kind->pack(panel, t.row, t.k_len);
+        for (size_t i = 0; i < tiles; i++) {
+            t.y = y + i * TILE_M * ldy + j;
+            t.x = x.at + i * TILE_M * x.ld + k * kind->x_bytes;
+            set_ahead(&t, next, n - next_j, i, tiles, kind->step);
+            tile_of(m - i * TILE_M, true, kind, &t);
         }
+    }
 }
 
 INLINE void walk_few(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
@@ -131,6 +159,7 @@ INLINE void gemm_walk(const gemm_kind *kind, float *y, size_t ldy, const void *x
     matrix from = { x, ldx * kind->x_bytes }, by = { w, ldw * kind->w_bytes };
     for (size_t i = 0; i < m && !k_len; i++)
         for (size_t j = 0; j < n; j++) y[i * ldy + j] = 0;
+    if (!n || !k_len) return;
     for (size_t i = 0; i < m; i += M_BLOCK, from.at += M_BLOCK * from.ld, y += M_BLOCK * ldy) {
         size_t part = m - i < M_BLOCK ? m - i : M_BLOCK;
         if (part <= TILE_M) walk_few(kind, y, ldy, from, by, part, n, k_len);
