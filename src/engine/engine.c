@@ -33,7 +33,7 @@ tern_status tern_engine_create_on(const tern_runner *runner, const tern_engine_o
     if (!e) return TERN_ERR_MEMORY;
     e->runner = *runner;
     e->share = !(options && options->no_prefix_sharing);
-    TERN_TRY(tern_plan_engine(runner, options, tern_room_now(""), &e->plan));
+    TERN_TRY(tern_plan_engine(runner, options, tern_room_now("", runner->mapped_bytes), &e->plan));
     TERN_TRY(tern_blocks_create(runner->ctx, e->plan.n_page, &e->blocks));
     TERN_TRY(make_batch(e));
     e->kv = runner->kv;

@@ -70,12 +70,17 @@ static uint64_t address_room(const char *root)
     return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
 }
 
-tern_room tern_room_now(const char *root)
+static uint64_t beside(uint64_t bytes, uint64_t weights)
+{
+    return bytes == NO_LIMIT ? NO_LIMIT : bytes > weights ? bytes - weights : 0;
+}
+
+tern_room tern_room_now(const char *root, size_t mapped_bytes)
 {
     uint64_t kib;
     tern_room room = { NO_LIMIT, "the system" };
-    if (read_number(root, "/proc/meminfo", "MemAvailable:", &kib)) room = (tern_room){ kib * 1024, "MemAvailable" };
-    uint64_t cgroup = cgroups_room(root), address = address_room(root);
+    if (read_number(root, "/proc/meminfo", "MemAvailable:", &kib)) room = (tern_room){ beside(kib * 1024, mapped_bytes), "MemAvailable" };
+    uint64_t cgroup = beside(cgroups_room(root), mapped_bytes), address = address_room(root);
     if (cgroup < room.bytes) room = (tern_room){ cgroup, "the cgroup's memory.max" };
     if (address < room.bytes) room = (tern_room){ address, "RLIMIT_AS" };
     return room;
@@ -110,7 +115,7 @@ static size_t workspace_bytes(const tern_runner *r, const tern_plan *p)
 
 static tern_status refuse(const tern_runner *r, const char *what, int64_t tokens, uint64_t needed, uint64_t available, tern_room room)
 {
-    return tern_fail(r->ctx, TERN_ERR_MEMORY, "%s of %" PRId64 " tokens needs %" PRIu64 " bytes of KV cache, and %" PRIu64 " are available (%s: %" PRIu64 ", less weights and workspace)",
+    return tern_fail(r->ctx, TERN_ERR_MEMORY, "%s of %" PRId64 " tokens needs %" PRIu64 " bytes of KV cache, and %" PRIu64 " are available (%s: %" PRIu64 " beside the weights, less the workspace)",
                      what, tokens, needed, available, room.limit, room.bytes);
 }
 
@@ -125,7 +130,7 @@ tern_status tern_plan_engine(const tern_runner *r, const tern_engine_options *op
     p.n_logit_row = (int32_t)least(p.step_tokens, p.max_requests + (all_rows < 8 ? 8 : all_rows));
     p.workspace_bytes = workspace_bytes(r, &p);
 
-    uint64_t fixed = (uint64_t)p.workspace_bytes + r->mapped_bytes + SPARE_BYTES;
+    uint64_t fixed = (uint64_t)p.workspace_bytes + SPARE_BYTES;
     uint64_t available = room.bytes > fixed ? room.bytes - fixed : 0;
     uint64_t pages_that_fit = available / r->page_bytes;
     if (pages_that_fit > INT32_MAX) pages_that_fit = INT32_MAX;

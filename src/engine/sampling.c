@@ -163,6 +163,15 @@ static int32_t first_of_largest(const choice *c)
     return id;
 }
 
+/* Greedy and nothing else: the same token as below, by one comparison a logit. -1: a NaN or an infinite largest, which the long way explains. */
+static int32_t largest_of(const float *logits, int32_t n)
+{
+    int32_t at = 0;
+    for (int32_t id = 1; id < n && !isnan(logits[at]); id++)
+        if (!(logits[id] <= logits[at])) at = id;
+    return isfinite(logits[at]) ? at : -1;
+}
+
 static int32_t draw(choice *c, const tern_sampling *s, int64_t position)
 {
     tern_random r = tern_philox(s->seed, (uint64_t)position, 0);
@@ -182,6 +191,11 @@ tern_status tern_sample(tern_ctx *ctx, const tern_sampling *s, const float *logi
     for (size_t i = 0; i < n_seen; i++)
         if (seen[i] < 0 || seen[i] >= vocab) return tern_fail(ctx, TERN_ERR_ARGUMENT, "token %zu seen is %d, outside the vocabulary of %" PRId64, i, seen[i], vocab);
 
+    int32_t largest = s->temperature > 0 || s->repetition_penalty != 1 ? -1 : largest_of(logits, (int32_t)vocab);
+    if (largest >= 0) {
+        *token = largest;
+        return TERN_OK;
+    }
     tern_mark mark = tern_arena_mark(&ctx->step);
     choice c = { .n = (int32_t)vocab, .last = -1, .temperature = (double)s->temperature };
     c.z = tern_arena_get(ctx, &ctx->step, (size_t)vocab, sizeof *c.z);

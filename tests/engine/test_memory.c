@@ -14,6 +14,7 @@
 typedef struct system_row {
     const char *meminfo, *cgroup, *max, *current, *stat;    /* of /a/b; null: no such file */
     const char *outer_max;                                  /* of /a */
+    size_t weights;                                         /* mapped */
     uint64_t bytes;
     const char *limit, *why;
 } system_row;
@@ -22,14 +23,17 @@ typedef struct system_row {
 #define MINE "0::/a/b\n"
 
 static const system_row systems[] = {
-    { MEMINFO, NULL, NULL, NULL, NULL, NULL, 1024000, "MemAvailable", "no cgroup" },
-    { MEMINFO, MINE, "max\n", "5\n", "", NULL, 1024000, "MemAvailable", "a cgroup without a limit" },
-    { MEMINFO, MINE, "500000\n", "100000\n", "", NULL, 400000, "the cgroup's memory.max", "a limit less what is used" },
-    { MEMINFO, MINE, "500000\n", "100000\n", "anon 5\nfile 70000\ninactive_file 30000\n", NULL, 430000, "the cgroup's memory.max", "cache that can go is no use" },
-    { MEMINFO, MINE, "500000\n", "600000\n", "", NULL, 0, "the cgroup's memory.max", "more is used than allowed" },
-    { MEMINFO, MINE, "900000\n", "0\n", "", "300000\n", 300000, "the cgroup's memory.max", "the limit of the group around it" },
-    { MEMINFO, "1:name=systemd:/a/b\n" MINE, "700\n", "0\n", "", NULL, 700, "the cgroup's memory.max", "version 2 beside version 1" },
-    { NULL, NULL, NULL, NULL, NULL, NULL, UINT64_MAX, "the system", "a system that says nothing" },
+    { MEMINFO, NULL, NULL, NULL, NULL, NULL, 0, 1024000, "MemAvailable", "no cgroup" },
+    { MEMINFO, MINE, "max\n", "5\n", "", NULL, 0, 1024000, "MemAvailable", "a cgroup without a limit" },
+    { MEMINFO, MINE, "500000\n", "100000\n", "", NULL, 0, 400000, "the cgroup's memory.max", "a limit less what is used" },
+    { MEMINFO, MINE, "500000\n", "100000\n", "anon 5\nfile 70000\ninactive_file 30000\n", NULL, 0, 430000, "the cgroup's memory.max", "cache that can go is no use" },
+    { MEMINFO, MINE, "500000\n", "600000\n", "", NULL, 0, 0, "the cgroup's memory.max", "more is used than allowed" },
+    { MEMINFO, MINE, "900000\n", "0\n", "", "300000\n", 0, 300000, "the cgroup's memory.max", "the limit of the group around it" },
+    { MEMINFO, "1:name=systemd:/a/b\n" MINE, "700\n", "0\n", "", NULL, 0, 700, "the cgroup's memory.max", "version 2 beside version 1" },
+    { MEMINFO, NULL, NULL, NULL, NULL, NULL, 24000, 1000000, "MemAvailable", "weights in the file need memory" },
+    { MEMINFO, MINE, "500000\n", "100000\n", "", NULL, 150000, 250000, "the cgroup's memory.max", "in a cgroup too" },
+    { MEMINFO, MINE, "500000\n", "100000\n", "", NULL, 450000, 0, "the cgroup's memory.max", "weights that do not fit" },
+    { NULL, NULL, NULL, NULL, NULL, NULL, 5, UINT64_MAX, "the system", "a system that says nothing" },
 };
 
 static void put(const char *root, const char *path, const char *text)
@@ -60,7 +64,7 @@ static void room_is_the_least_of_all_limits(void **state)
         put(root, "/sys/fs/cgroup/a/b/memory.current", r->current);
         put(root, "/sys/fs/cgroup/a/b/memory.stat", r->stat);
         put(root, "/sys/fs/cgroup/a/memory.max", r->outer_max);
-        tern_room room = tern_room_now(root);
+        tern_room room = tern_room_now(root, r->weights);
         snprintf(command, sizeof command, "rm -r %s", root);
         assert_int_equal(system(command), 0);
         if (room.bytes != r->bytes || strcmp(room.limit, r->limit)) fail_msg("%s: %llu by %s", r->why, (unsigned long long)room.bytes, room.limit);
@@ -79,7 +83,7 @@ static void an_address_space_limit_counts(void **state)
         bool read = f && fscanf(f, "%llu", &pages) == 1;
         rlim_t limit = pages * (rlim_t)sysconf(_SC_PAGESIZE) + 100000000;
         bool set = read && !setrlimit(RLIMIT_AS, &(struct rlimit){ limit, limit });
-        tern_room room = tern_room_now("");
+        tern_room room = tern_room_now("", 50000000);    /* mapped weights have their addresses already */
         _exit(set && !strcmp(room.limit, "RLIMIT_AS") && room.bytes <= 100000000 && room.bytes > 90000000 ? 0 : 1);
     }
     int how;
@@ -90,7 +94,7 @@ static void an_address_space_limit_counts(void **state)
 static void this_system_states_its_room(void **state)
 {
     (void)state;
-    tern_room room = tern_room_now("");
+    tern_room room = tern_room_now("", 0);
     assert_true(room.bytes > 1 << 20);
     assert_true(room.bytes < (uint64_t)1 << 50);
 }
@@ -136,11 +140,11 @@ static void plans_divide_the_room(void **state)
     tern_ctx *ctx = *state;
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         const plan_row *r = &plans[i];
-        tern_runner runner = { .ctx = ctx, .page_bytes = PAGE_BYTES, .mapped_bytes = 12345678, .row_bytes = 1000, .vocab = 1000, .max_tokens = r->model_tokens };
+        tern_runner runner = { .ctx = ctx, .page_bytes = PAGE_BYTES, .row_bytes = 1000, .vocab = 1000, .max_tokens = r->model_tokens };
         tern_plan p = { 0 }, first;
         assert_int_equal(tern_plan_engine(&runner, &(tern_engine_options){ .max_requests = r->o.max_requests > 0 && r->o.max_requests < 5000 ? r->o.max_requests : 0 },
                                           (tern_room){ UINT64_MAX, "" }, &first), TERN_OK);
-        tern_room room = { SPARE + 12345678 + first.workspace_bytes + r->pages * PAGE_BYTES, "a test" };
+        tern_room room = { SPARE + first.workspace_bytes + r->pages * PAGE_BYTES, "a test" };
         tern_status st = tern_plan_engine(&runner, &r->o, room, &p);
         if (st != r->status || p.context_tokens != r->context || p.n_page != r->n_page)
             fail_msg("%s: %s, a context of %lld in %lld blocks (%s)", r->why, tern_status_name(st), (long long)p.context_tokens, (long long)p.n_page, tern_ctx_error(ctx));

@@ -90,6 +90,7 @@ static const sampling_row rows[] = {
     { { 0, 0, 1, 0, 1, 0 }, { 1, 3, 2 }, 3, { 0 }, 0, 0x2, "greedy takes the largest" },
     { { 0, 0, 1, 0, 1, 0 }, { 1, 3, 3 }, 3, { 0 }, 0, 0x2, "greedy: a tie goes to the lowest id" },
     { { 0, 0, 1, 0, 1, 0 }, { -INFINITY, -5, -INFINITY }, 3, { 0 }, 0, 0x2, "greedy beside impossible tokens" },
+    { { 0, 0, 1, 0, 1, 0 }, { 1, INFINITY, INFINITY }, 3, { 0 }, 0, 0x2, "greedy takes an infinite logit" },
     { { 0, 0, 1, 0, 1, 0 }, { 0.0f, -0.0f }, 2, { 0 }, 0, 0x1, "the two zeros are a tie" },
     { { 0, 1, 0.1f, 1, 1, 0 }, { 1, 2 }, 2, { 0 }, 0, 0x2, "filters never take the largest away" },
     { { 0, 0, 1, 0, 2, 0 }, { 3, 2, 1 }, 3, { 0 }, 1, 0x2, "penalty: 3 / 2 < 2" },
@@ -252,12 +253,15 @@ static void bad_fields_are_refused_by_name(void **state)
 
 static void bad_logits_are_refused(void **state)
 {
-    static const float nan_last[] = { 1, 2, NAN }, none[] = { -INFINITY, -INFINITY }, all[] = { INFINITY, INFINITY };
+    static const float nan_last[] = { 1, 2, NAN }, nan_first[] = { NAN, 1, 2 }, nan_middle[] = { 1, NAN, 2 }, none[] = { -INFINITY, -INFINITY }, all[] = { INFINITY, INFINITY };
     static const int32_t seen[] = { 0, 2 };
     int32_t token;
     tern_sampling greedy = tern_sampling_greedy(), s = plain;
     assert_int_equal(tern_sample(*state, &greedy, nan_last, 3, NULL, 0, 0, &token), TERN_ERR_NUMERIC);
     assert_string_equal(tern_ctx_error(*state), "logit 2 of 3 is NaN");
+    assert_int_equal(tern_sample(*state, &greedy, nan_first, 3, NULL, 0, 0, &token), TERN_ERR_NUMERIC);
+    assert_int_equal(tern_sample(*state, &greedy, nan_middle, 3, NULL, 0, 0, &token), TERN_ERR_NUMERIC);
+    assert_int_equal(tern_sample(*state, &greedy, none, 2, NULL, 0, 0, &token), TERN_ERR_NUMERIC);
     assert_int_equal(tern_sample(*state, &s, nan_last, 3, NULL, 0, 0, &token), TERN_ERR_NUMERIC);
     assert_int_equal(tern_sample(*state, &s, none, 2, NULL, 0, 0, &token), TERN_ERR_NUMERIC);
     assert_string_equal(tern_ctx_error(*state), "none of 2 logits is finite");
