@@ -14,7 +14,7 @@ tern_status tern_engine_create(tern_ctx *ctx, tern_model *model, const tern_engi
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s does not generate text: it %s", info.architecture, info.causal ? "has no head over the vocabulary" : "is an encoder");
     tern_runner runner = { .ctx = ctx, .kv = tern_model_kv(model), .vocab = info.vocab, .max_tokens = info.max_tokens, .step = step_model, .user = model };
     runner.page_bytes = tern_kv_bytes(&runner.kv, 1);
-    runner.mapped_bytes = info.weight_bytes - info.copied_bytes;
+    runner.mapped_bytes = info.weight_bytes > info.copied_bytes ? info.weight_bytes - info.copied_bytes : 0;
     runner.row_bytes = sizeof(float) * (size_t)(4 * info.dim + 3 * info.ffn + 2 * (info.n_head + 2 * info.n_kv_head) * info.head_dim);
     runner.rope_tokens = tern_model_rope_tokens(model, &runner.rope_restarts);
     runner.n_eos = tern_model_eos(model, &runner.eos);
