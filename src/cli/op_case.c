@@ -70,7 +70,9 @@ static tern_status check_listed(op_case *c, const json_t *list)
     json_array_foreach(list, i, name) {
         bool found = false;
         for (size_t k = 0; json_is_string(name) && k < c->n_in; k++) found = found || !strcmp(c->in[k].name, json_string_value(name));
-        if (!found) return tern_fail(c->ctx, TERN_ERR_FORMAT, "inputs[%zu], \"%s\", is not in the file", i, json_is_string(name) ? json_string_value(name) : "?");
+        if (!found)
+            return tern_fail(c->ctx, TERN_ERR_FORMAT, "inputs[%zu], \"%s\", is not in the file", i,
+                             json_is_string(name) ? json_string_value(name) : "?");
     }
     return TERN_OK;
 }
@@ -215,7 +217,9 @@ tern_status op_case_make(op_case *c, tern_dtype dtype, int rank, const int64_t *
 
 tern_dtype op_case_type(const op_case *c)
 {
-    static const tern_dtype types[] = { [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16 };
+    static const tern_dtype types[] = {
+        [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16
+    };
     return types[c->config.dtype];
 }
 

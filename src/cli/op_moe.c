@@ -22,7 +22,8 @@ static tern_status read_config(op_case *c, const tern_tensor *x, tern_moe_config
     char *text = NULL;
     tern_status st = TERN_OK;
     *config = tern_moe_config_default();
-    if (!json_object_get(c->options, "global_experts")) return tern_fail(c->ctx, TERN_ERR_ARGUMENT, "moe_layer: the option \"global_experts\" is missing");
+    if (!json_object_get(c->options, "global_experts"))
+        return tern_fail(c->ctx, TERN_ERR_ARGUMENT, "moe_layer: the option \"global_experts\" is missing");
     TERN_TRY(fields_text(c->ctx, json_incref(c->options), &text));
     config->layer = c->config;
     TERN_TRY(tern_moe_config_from_json(c->ctx, text, strlen(text), TERN_CONFIG_STRICT, config));
@@ -43,13 +44,15 @@ tern_status op_run_moe_layer(op_case *c)
     tern_status st = TERN_OK;
     if (!x.data || x.rank < 1) return tern_fail(c->ctx, TERN_ERR_ARGUMENT, "moe_layer: input is missing");
     TERN_TRY(read_config(c, &x, &config));
-    for (size_t i = 0; i < sizeof moe_inputs / sizeof *moe_inputs; i++) *(tern_tensor *)((char *)&weights + moe_inputs[i].offset) = op_case_input(c, moe_inputs[i].name);
+    for (size_t i = 0; i < sizeof moe_inputs / sizeof *moe_inputs; i++)
+        *(tern_tensor *)((char *)&weights + moe_inputs[i].offset) = op_case_input(c, moe_inputs[i].name);
     TERN_TRY(tern_moe_create(c->ctx, &config, &weights, NULL, &moe));
     TERN_TRY(op_case_make(c, x.dtype, x.rank, x.shape, output ? output : &y));
     TERN_TRY(op_case_make(c, TERN_F32, 1, (int64_t[]){ 1 }, l_aux ? l_aux : &loss));
     TERN_TRY(op_case_make(c, TERN_I64, 1, &config.global_experts, exp_counts ? exp_counts : &counts));
-    TERN_TRY(tern_moe_run(moe, &(tern_moe_args){ .input = x, .used_token = op_case_input(c, "used_token"), .output = output ? *output : y, .l_aux = l_aux ? *l_aux : loss,
-                                                 .exp_counts = exp_counts ? *exp_counts : counts }));
+    TERN_TRY(tern_moe_run(moe, &(tern_moe_args){
+        .input = x, .used_token = op_case_input(c, "used_token"), .output = output ? *output : y, .l_aux = l_aux ? *l_aux : loss,
+        .exp_counts = exp_counts ? *exp_counts : counts }));
     TERN_TRY(op_case_settle(c));
 done:
     tern_outputs_free((tern_named_tensor[]){ { NULL, y }, { NULL, loss }, { NULL, counts } }, 3);

@@ -130,8 +130,9 @@ done:
 static tern_status layer_step(op_case *c, tern_transformer_layer *layer, tern_workspace *ws, int64_t step)
 {
     tern_tensor x = op_case_step_input(c, "input", step), y, *wanted = op_case_step_output(c, "output", step);
-    tern_transformer_layer_args args = { .input = x, .attn_mask = op_case_step_input(c, "attn_mask", step), .alibi = op_case_step_input(c, "alibi", step),
-                                         .position_ids = op_case_step_input(c, "position_ids", step), .workspace = ws };
+    tern_transformer_layer_args args = {
+        .input = x, .attn_mask = op_case_step_input(c, "attn_mask", step), .alibi = op_case_step_input(c, "alibi", step),
+        .position_ids = op_case_step_input(c, "position_ids", step), .workspace = ws };
     tern_status st = op_case_make(c, x.dtype, x.rank, x.shape, &y);
     if (st) return st;
     args.output = y;

@@ -20,15 +20,16 @@ static tern_status check_weights(tern_ctx *ctx, const tern_moe_config *c, const 
     };
     if (dim < 1) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe: hidden_size is %lld, not 1 or more", (long long)dim);
     if (comm->size != c->global_experts / c->moe_experts)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe: global_experts %lld by moe_experts %lld are %lld ranks, and the communicator has %d", (long long)c->global_experts,
-                         (long long)c->moe_experts, (long long)(c->global_experts / c->moe_experts), comm->size);
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe: global_experts %lld by moe_experts %lld are %lld ranks, and the communicator has %d",
+                         (long long)c->global_experts, (long long)c->moe_experts, (long long)(c->global_experts / c->moe_experts), comm->size);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const tern_tensor *t = rows[i].t;
         if (!t->data && rows[i].needed) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe: %s is missing", rows[i].name);
         if (!t->data) continue;
         if (t->rank != rows[i].rank) return tern_fail(ctx, TERN_ERR_SHAPE, "moe: %s has %d axes, not %d", rows[i].name, t->rank, rows[i].rank);
         if (rows[i].first && t->shape[0] != rows[i].first)
-            return tern_fail(ctx, TERN_ERR_SHAPE, "moe: axis 0 of %s is %lld, not %lld", rows[i].name, (long long)t->shape[0], (long long)rows[i].first);
+            return tern_fail(ctx, TERN_ERR_SHAPE, "moe: axis 0 of %s is %lld, not %lld", rows[i].name, (long long)t->shape[0],
+                             (long long)rows[i].first);
         if (!tern_tensor_contiguous(t)) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe: %s is not contiguous", rows[i].name);
     }
     return TERN_OK;
@@ -62,7 +63,9 @@ done:
 
 tern_status tern_moe_create(tern_ctx *ctx, const tern_moe_config *config, const tern_moe_weights *weights, const tern_comm *experts, tern_moe **out)
 {
-    static const tern_dtype types[] = { [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16 };
+    static const tern_dtype types[] = {
+        [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16
+    };
     const tern_comm *comm = experts ? experts : tern_comm_single();
     tern_moe *moe = NULL;
     tern_status st = TERN_OK;
@@ -104,7 +107,8 @@ tern_tensor moe_rows(tern_moe *moe, tern_dtype dtype, int64_t n, int64_t dim)
 
 tern_status moe_convert_into(tern_moe *moe, const tern_tensor *x, tern_tensor *y)
 {
-    return moe->ctx->backend->convert(moe->ctx, &(tern_convert){ .from = x->data, .to = y->data, .from_dtype = x->dtype, .to_dtype = y->dtype, .n = tern_tensor_count(x) });
+    return moe->ctx->backend->convert(moe->ctx, &(tern_convert){
+        .from = x->data, .to = y->data, .from_dtype = x->dtype, .to_dtype = y->dtype, .n = tern_tensor_count(x) });
 }
 
 tern_status moe_convert(tern_moe *moe, const tern_tensor *x, tern_dtype dtype, tern_tensor *y)
@@ -125,7 +129,8 @@ static tern_status jitter(tern_moe *moe, int64_t seed, tern_tensor *x)
     tern_tensor noise = moe_rows(moe, TERN_F32, x->shape[0], x->shape[1]);
     tern_status st = TERN_OK;
     if (!noise.data) return TERN_ERR_MEMORY;
-    TERN_TRY(moe->ctx->backend->random(moe->ctx, &(tern_random_fill){ .seed = (uint64_t)seed, .stream = STREAM_JITTER, .y = noise.data, .n = n, .low = 0.99f, .high = 1.01f }));
+    TERN_TRY(moe->ctx->backend->random(moe->ctx, &(tern_random_fill){
+        .seed = (uint64_t)seed, .stream = STREAM_JITTER, .y = noise.data, .n = n, .low = 0.99f, .high = 1.01f }));
     TERN_TRY(moe->ctx->backend->blend(moe->ctx, &(tern_blend){
         .a = x->data, .weight_a = noise.data, .y = noise.data, .lda = n, .ldy = n, .weight_row = n, .weight_col = 1, .n_row = 1, .dim = n }));
     *x = noise;
@@ -167,7 +172,8 @@ static tern_status add_dense(tern_moe *moe, const tern_tensor *x, tern_tensor *y
         bias = tern_tensor_of(row.data, TERN_F32, 1, (int64_t[]){ 2 });
     }
     TERN_TRY(tern_linear_run(moe->coefficient, &(tern_linear_args){ .input = wide, .weight = w->coefficient_w, .bias = bias, .output = coef }));
-    TERN_TRY(tern_softmax_run(moe->share, &(tern_softmax_args){ .attn_scores = as_scores, .not_triangular = true, .layer_scale = 1, .output = as_scores }));
+    TERN_TRY(tern_softmax_run(moe->share, &(tern_softmax_args){
+        .attn_scores = as_scores, .not_triangular = true, .layer_scale = 1, .output = as_scores }));
     TERN_TRY(tern_moe_res_matmul_run(moe->mix, &(tern_moe_res_matmul_args){ .residual = mlp, .coef = coef, .output = *y, .result = *y }));
 done:
     return st;
@@ -177,8 +183,10 @@ static tern_status check_rows(tern_moe *moe, const char *name, const tern_tensor
 {
     int64_t width = t->rank > 0 ? t->shape[t->rank - 1] : 0;
     if (!t->data) return tern_fail(moe->ctx, TERN_ERR_ARGUMENT, "moe: %s is missing", name);
-    if (t->dtype != moe->t) return tern_fail(moe->ctx, TERN_ERR_DTYPE, "moe: %s is %s, not %s", name, tern_dtype_name(t->dtype), tern_dtype_name(moe->t));
-    if (width != moe->dim) return tern_fail(moe->ctx, TERN_ERR_SHAPE, "moe: %s has %lld channels, not hidden_size %lld", name, (long long)width, (long long)moe->dim);
+    if (t->dtype != moe->t)
+        return tern_fail(moe->ctx, TERN_ERR_DTYPE, "moe: %s is %s, not %s", name, tern_dtype_name(t->dtype), tern_dtype_name(moe->t));
+    if (width != moe->dim)
+        return tern_fail(moe->ctx, TERN_ERR_SHAPE, "moe: %s has %lld channels, not hidden_size %lld", name, (long long)width, (long long)moe->dim);
     if (!tern_tensor_contiguous(t)) return tern_fail(moe->ctx, TERN_ERR_ARGUMENT, "moe: %s is not contiguous", name);
     if (tern_tensor_count(t) / width == n_row) return TERN_OK;
     return tern_fail(moe->ctx, TERN_ERR_SHAPE, "moe: %s has %lld rows, not %lld", name, (long long)(tern_tensor_count(t) / width), (long long)n_row);
@@ -194,7 +202,8 @@ tern_status tern_moe_run(tern_moe *moe, const tern_moe_args *args)
     int64_t n = tern_tensor_count(&args->input) / moe->dim;
     TERN_TRY(check_rows(moe, "input", &args->input, n));
     TERN_TRY(check_rows(moe, "output", &args->output, n));
-    tern_tensor x = tern_tensor_of(args->input.data, moe->t, 2, (int64_t[]){ n, moe->dim }), y = tern_tensor_of(args->output.data, moe->t, 2, (int64_t[]){ n, moe->dim });
+    tern_tensor x = tern_tensor_of(args->input.data, moe->t, 2, (int64_t[]){ n, moe->dim }),
+                y = tern_tensor_of(args->output.data, moe->t, 2, (int64_t[]){ n, moe->dim });
     TERN_TRY(score_tokens(moe, args, &x, &logits));
     TERN_TRY(moe_choose(moe, args, &logits, &routes));
     TERN_TRY(moe_experts(moe, &routes, &x, &y));

@@ -20,13 +20,15 @@ static tern_status run_moe(void *self, const tern_tensor *x, tern_tensor *y)
 {
     tern_moe_layer *l = self;
     const tern_moe_layer_args *a = l->args;
-    return tern_moe_run(l->moe, &(tern_moe_args){ .input = *x, .used_token = a->used_token, .training = a->training, .seed = a->seed, .output = *y, .l_aux = a->l_aux,
-                                                  .exp_counts = a->exp_counts });
+    return tern_moe_run(l->moe, &(tern_moe_args){
+        .input = *x, .used_token = a->used_token, .training = a->training, .seed = a->seed, .output = *y, .l_aux = a->l_aux,
+        .exp_counts = a->exp_counts });
 }
 
 static tern_status check(tern_ctx *ctx, const tern_config *c, const tern_layer_weights *w)
 {
-    if (c->mp_size != 1) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "moe layer: mp_size is %lld; experts are shared by ranks, heads are not", (long long)c->mp_size);
+    if (c->mp_size != 1)
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "moe layer: mp_size is %lld; experts are shared by ranks, heads are not", (long long)c->mp_size);
     if (!c->mlp_after_attn) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "moe layer: mlp_after_attn is false; the experts follow the attention");
     if (!w->attn_nw.data) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe layer: attn_nw is missing");
     if (!w->norm_w.data) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe layer: norm_w is missing");
@@ -72,10 +74,11 @@ tern_status tern_moe_layer_run(tern_moe_layer *l, const tern_moe_layer_args *arg
     const tern_tensor *y = &args->output;
     l->args = args;
     TERN_TRY(tern_transformer_layer_run(l->block, &(tern_transformer_layer_args){
-        .input = args->input, .attn_mask = args->attn_mask, .alibi = args->alibi, .position_ids = args->position_ids, .workspace = args->workspace, .layer = args->layer,
-        .output = *y }));
+        .input = args->input, .attn_mask = args->attn_mask, .alibi = args->alibi, .position_ids = args->position_ids, .workspace = args->workspace,
+        .layer = args->layer, .output = *y }));
     if (l->config.layer.pre_layer_norm) goto done;
-    if (l->config.layer.norm_type == TERN_NORM_RMS) TERN_TRY(tern_rms_norm_run(l->norm, &(tern_rms_norm_args){ .input = *y, .gamma = l->w.norm_w, .output = *y }));
+    if (l->config.layer.norm_type == TERN_NORM_RMS) TERN_TRY(tern_rms_norm_run(l->norm, &(tern_rms_norm_args){
+        .input = *y, .gamma = l->w.norm_w, .output = *y }));
     else TERN_TRY(tern_layer_norm_run(l->norm, &(tern_layer_norm_args){ .input = *y, .gamma = l->w.norm_w, .beta = l->w.norm_b, .output = *y }));
 done:
     l->args = NULL;

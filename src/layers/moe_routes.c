@@ -20,7 +20,8 @@ static tern_status common_capacity(tern_moe *moe, int64_t *capacity)
     int size = moe->comm->size;
     float own = (float)*capacity, *all;
     if (size == 1) return TERN_OK;
-    if (*capacity > 1 << 24) return tern_fail(moe->ctx, TERN_ERR_LIMIT, "moe: a capacity of %lld between ranks; at most %d", (long long)*capacity, 1 << 24);
+    if (*capacity > 1 << 24)
+        return tern_fail(moe->ctx, TERN_ERR_LIMIT, "moe: a capacity of %lld between ranks; at most %d", (long long)*capacity, 1 << 24);
     all = tern_arena_get(moe->ctx, &moe->ctx->step, (size_t)size, sizeof *all);
     if (!all) return TERN_ERR_MEMORY;
     tern_status st = moe->comm->all_gather(moe->comm->self, moe->ctx, &own, all, 1);
@@ -66,13 +67,18 @@ tern_status moe_choose(tern_moe *moe, const tern_moe_args *args, const tern_tens
     r->location = moe_rows(moe, TERN_I32, r->k, r->n_row);
     r->gate = moe_rows(moe, TERN_F32, r->k, r->n_row);
     if (!r->index.data || !r->location.data || !r->gate.data) return TERN_ERR_MEMORY;
-    tern_gating_args gate = { .logits = *logits, .used_token = args->used_token, .k = c->k, .capacity_factor = args->training ? c->capacity_factor : c->eval_capacity_factor,
-                              .min_capacity = c->min_capacity, .keep_tokens = !c->drop_tokens, .first_come = !c->use_rts,
-                              .noisy_gate_policy = args->training && c->noisy_gate_policy == TERN_NOISE_RSAMPLE ? TERN_NOISE_RSAMPLE : TERN_NOISE_NONE,
-                              .top2_2nd_expert_sampling = c->top2_2nd_expert_sampling, .seed = args->seed, .l_aux = args->l_aux, .exp_counts = args->exp_counts,
-                              .capacity = tern_tensor_of(&r->capacity, TERN_I64, 1, (int64_t[]){ 1 }), .indices = r->index, .locations = r->location, .gates = r->gate };
-    if (c->k > 1 && args->used_token.data) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "moe: used_token with k = %lld; it goes with k = 1", (long long)c->k);
-    TERN_TRY(c->k == 1 ? tern_top1gating_run(moe->gate, &gate) : c->k == 2 ? tern_top2gating_run(moe->gate, &gate) : tern_topkgating_run(moe->gate, &gate));
+    tern_gating_args gate = {
+        .logits = *logits, .used_token = args->used_token, .k = c->k,
+        .capacity_factor = args->training ? c->capacity_factor : c->eval_capacity_factor, .min_capacity = c->min_capacity,
+        .keep_tokens = !c->drop_tokens, .first_come = !c->use_rts,
+        .noisy_gate_policy = args->training && c->noisy_gate_policy == TERN_NOISE_RSAMPLE ? TERN_NOISE_RSAMPLE : TERN_NOISE_NONE,
+        .top2_2nd_expert_sampling = c->top2_2nd_expert_sampling, .seed = args->seed, .l_aux = args->l_aux, .exp_counts = args->exp_counts,
+        .capacity = tern_tensor_of(&r->capacity, TERN_I64, 1, (int64_t[]){ 1 }), .indices = r->index, .locations = r->location, .gates = r->gate };
+    if (c->k > 1 && args->used_token.data)
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "moe: used_token with k = %lld; it goes with k = 1", (long long)c->k);
+    TERN_TRY(c->k == 1   ? tern_top1gating_run(moe->gate, &gate)
+             : c->k == 2 ? tern_top2gating_run(moe->gate, &gate)
+                         : tern_topkgating_run(moe->gate, &gate));
     TERN_TRY(common_capacity(moe, &r->capacity));
     TERN_TRY(lay_slots(moe, r));
 done:
@@ -89,13 +95,15 @@ static tern_status gather(tern_moe *moe, const moe_routes *r, const tern_tensor 
     memset(token, -1, (size_t)r->n_slot * sizeof *token);
     for (int64_t i = 0; i < r->n_row * r->k; i++)
         if (r->slot[i] >= 0) token[r->slot[i]] = (int32_t)(i / r->k);
-    return moe->ctx->backend->dispatch(moe->ctx, &(tern_dispatch){ .x = x->data, .out = slots->data, .token = token, .ldx = moe->dim, .ldout = moe->dim, .n_route = r->n_slot, .dim = moe->dim });
+    return moe->ctx->backend->dispatch(moe->ctx, &(tern_dispatch){
+        .x = x->data, .out = slots->data, .token = token, .ldx = moe->dim, .ldout = moe->dim, .n_route = r->n_slot, .dim = moe->dim });
 }
 
 static tern_status scatter(tern_moe *moe, const moe_routes *r, const tern_tensor *slots, tern_tensor *y)
 {
     return moe->ctx->backend->combine(moe->ctx, &(tern_combine){
-        .x = slots->data, .y = y->data, .slot = r->slot, .weight = r->weight, .ldx = moe->dim, .ldy = moe->dim, .n_row = r->n_row, .k = r->k, .dim = moe->dim });
+        .x = slots->data, .y = y->data, .slot = r->slot, .weight = r->weight, .ldx = moe->dim, .ldy = moe->dim, .n_row = r->n_row, .k = r->k,
+        .dim = moe->dim });
 }
 
 /* A dense [n, e, c] of the routes: 1 or the weight at each route's slot. */
@@ -112,7 +120,8 @@ static tern_tensor dense(tern_moe *moe, const moe_routes *r, bool weights)
 
 static tern_status gather_by_einsum(tern_moe *moe, const moe_routes *r, const tern_tensor *x, tern_tensor *slots)
 {
-    tern_tensor mask = dense(moe, r, false), out = tern_tensor_of(slots->data, TERN_F32, 3, (int64_t[]){ moe->config.global_experts, r->capacity, moe->dim });
+    tern_tensor mask = dense(moe, r, false),
+                out = tern_tensor_of(slots->data, TERN_F32, 3, (int64_t[]){ moe->config.global_experts, r->capacity, moe->dim });
     if (!mask.data) return TERN_ERR_MEMORY;
     return tern_einsum_sec_sm_ecm_run(moe->mask, &(tern_einsum_sec_sm_ecm_args){ .Q = mask, .W = *x, .output = out });
 }
@@ -173,7 +182,8 @@ static tern_status exchange(tern_moe *moe, const moe_routes *r, tern_tensor *slo
     if (moe->comm->size == 1) return TERN_OK;
     tern_tensor got = moe_rows(moe, TERN_F32, r->n_slot, moe->dim);
     if (!got.data) return TERN_ERR_MEMORY;
-    tern_status st = moe->comm->all_to_all(moe->comm->self, moe->ctx, slots->data, got.data, (size_t)(moe->config.moe_experts * r->capacity * moe->dim));
+    tern_status st =
+        moe->comm->all_to_all(moe->comm->self, moe->ctx, slots->data, got.data, (size_t)(moe->config.moe_experts * r->capacity * moe->dim));
     *slots = got;
     return st;
 }

@@ -26,9 +26,12 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     const rotary_args *a = args;
     int64_t heads = op_dim(d, 'h'), dim = op_dim(d, 'd');
     d->n_row = op_dim(d, 'b') * op_dim(d, 's');
-    if (a->num_heads && a->num_heads != heads) return op_fail(op, TERN_ERR_SHAPE, "mixed_query has %lld heads, and num_heads is %lld", (long long)heads, (long long)a->num_heads);
-    if (op->config.rotary_dim > dim) return op_fail(op, TERN_ERR_ARGUMENT, "rotary_dim %lld is larger than a head's %lld", (long long)op->config.rotary_dim, (long long)dim);
-    if (a->offset < 0 || a->offset + op_dim(d, 's') > INT32_MAX) return op_fail(op, TERN_ERR_ARGUMENT, "offset is %lld, not a position", (long long)a->offset);
+    if (a->num_heads && a->num_heads != heads)
+        return op_fail(op, TERN_ERR_SHAPE, "mixed_query has %lld heads, and num_heads is %lld", (long long)heads, (long long)a->num_heads);
+    if (op->config.rotary_dim > dim)
+        return op_fail(op, TERN_ERR_ARGUMENT, "rotary_dim %lld is larger than a head's %lld", (long long)op->config.rotary_dim, (long long)dim);
+    if (a->offset < 0 || a->offset + op_dim(d, 's') > INT32_MAX)
+        return op_fail(op, TERN_ERR_ARGUMENT, "offset is %lld, not a position", (long long)a->offset);
     return TERN_OK;
 }
 

@@ -32,7 +32,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     TERN_TRY(op_out(op, &a->result, &y));
     if (a->bias.data && tern_tensor_count(&a->bias) != op_dim(d, 'C')) bias = NULL;
     TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){
-        .a = x.data, .lda = x.ld, .bias = bias, .c = residual.data, .ldc = residual.ld, .y = y.data, .ldy = y.ld, .alpha = 1, .n_row = x.n_row, .dim = x.dim, .round = op->t }));
+        .a = x.data, .lda = x.ld, .bias = bias, .c = residual.data, .ldc = residual.ld, .y = y.data, .ldy = y.ld, .alpha = 1, .n_row = x.n_row,
+        .dim = x.dim, .round = op->t }));
     TERN_TRY(op_put(op, &y, &a->result));
 done:
     return st;

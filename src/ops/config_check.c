@@ -46,12 +46,14 @@ static tern_status check_rotary(tern_ctx *ctx, const tern_config *c)
 {
     int64_t head_dim = c->head_dim ? c->head_dim : c->hidden_size / c->heads;
     if (c->rotary_dim <= 0) return TERN_OK;
-    if (c->rotary_dim > head_dim) return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: rotary_dim %lld is larger than a head's %lld", ll(c->rotary_dim), ll(head_dim));
+    if (c->rotary_dim > head_dim)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: rotary_dim %lld is larger than a head's %lld", ll(c->rotary_dim), ll(head_dim));
     if (c->rotary_dim % 2) return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: rotary_dim %lld is odd; channels turn in pairs", ll(c->rotary_dim));
     if (c->rotate_half == c->rotate_every_two)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: rotate_half and rotate_every_two are both %s; with rotary_dim %lld exactly one is true", c->rotate_half ? "true" : "false",
-                         ll(c->rotary_dim));
-    return c->rope_theta > 0 && isfinite(c->rope_theta) ? TERN_OK : tern_fail(ctx, TERN_ERR_ARGUMENT, "config: rope_theta is %g, not above 0", c->rope_theta);
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: rotate_half and rotate_every_two are both %s; with rotary_dim %lld exactly one is true",
+                         c->rotate_half ? "true" : "false", ll(c->rotary_dim));
+    return c->rope_theta > 0 && isfinite(c->rope_theta) ? TERN_OK
+                                                        : tern_fail(ctx, TERN_ERR_ARGUMENT, "config: rope_theta is %g, not above 0", c->rope_theta);
 }
 
 static tern_status check_limits(tern_ctx *ctx, const tern_config *c)
@@ -59,7 +61,8 @@ static tern_status check_limits(tern_ctx *ctx, const tern_config *c)
     tern_status st = TERN_OK;
     TERN_TRY(positive(ctx, "min_out_tokens", c->min_out_tokens));
     if (c->max_out_tokens < c->min_out_tokens)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: max_out_tokens %lld is below min_out_tokens %lld", ll(c->max_out_tokens), ll(c->min_out_tokens));
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: max_out_tokens %lld is below min_out_tokens %lld", ll(c->max_out_tokens),
+                         ll(c->min_out_tokens));
     if (c->local_attention) TERN_TRY(positive(ctx, "window_size", c->window_size));
     TERN_TRY(not_negative(ctx, "layer_norm_eps", c->layer_norm_eps));
     TERN_TRY(not_negative(ctx, "attn_scale", c->attn_scale));
@@ -78,8 +81,10 @@ static tern_status check_kinds(tern_ctx *ctx, const tern_config *c)
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: norm_type is %s (%d); there are LayerNorm and RMSNorm", norm, (int)c->norm_type);
     if (c->mlp_act_func_type <= TERN_ACT_UNKNOWN || c->mlp_act_func_type > TERN_ACT_GATED_RELU)
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: mlp_act_func_type is %s (%d), which no layer has", act, (int)c->mlp_act_func_type);
-    if (c->use_triton || c->triton_autotune) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: use_triton and triton_autotune are true; there is no Triton here");
-    if (c->compute != TERN_F32 && c->compute != TERN_BF16) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: compute is %s, not f32 or bf16", tern_dtype_name(c->compute));
+    if (c->use_triton || c->triton_autotune)
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: use_triton and triton_autotune are true; there is no Triton here");
+    if (c->compute != TERN_F32 && c->compute != TERN_BF16)
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: compute is %s, not f32 or bf16", tern_dtype_name(c->compute));
     if (c->kv_dtype != TERN_F32 && c->kv_dtype != TERN_F16 && c->kv_dtype != TERN_BF16)
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: kv_dtype is %s, not f32, f16 or bf16", tern_dtype_name(c->kv_dtype));
     return TERN_OK;

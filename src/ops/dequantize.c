@@ -20,8 +20,11 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
 {
     const tern_dequantize_args *a = args;
     int64_t rows = op_dim(d, 'N'), groups = op_dim(d, 'G');
-    if (a->groups && a->groups != groups) return op_fail(op, TERN_ERR_SHAPE, "groups is %lld, and weight.scale has %lld", (long long)a->groups, (long long)groups);
-    if (rows % groups) return op_fail(op, TERN_ERR_SHAPE, "weight.scale has %lld groups, which do not divide the %lld rows of weight", (long long)groups, (long long)rows);
+    if (a->groups && a->groups != groups)
+        return op_fail(op, TERN_ERR_SHAPE, "groups is %lld, and weight.scale has %lld", (long long)a->groups, (long long)groups);
+    if (rows % groups)
+        return op_fail(op, TERN_ERR_SHAPE, "weight.scale has %lld groups, which do not divide the %lld rows of weight", (long long)groups,
+                       (long long)rows);
     return TERN_OK;
 }
 
@@ -33,7 +36,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     tern_status st = TERN_OK;
     TERN_TRY(op_out(op, &a->output, &y));
     TERN_TRY(op->ctx->backend->dequantise(op->ctx, &(tern_dequantise){
-        .q = a->weight.data, .scale = a->weight_scale.data, .y = y.data, .n_group = groups, .n = op_dim(d, 'N') * op_dim(d, 'K') / groups, .round = TERN_F16 }));
+        .q = a->weight.data, .scale = a->weight_scale.data, .y = y.data, .n_group = groups, .n = op_dim(d, 'N') * op_dim(d, 'K') / groups,
+        .round = TERN_F16 }));
     TERN_TRY(op_put(op, &y, &a->output));
 done:
     return st;

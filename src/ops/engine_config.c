@@ -88,9 +88,11 @@ static const struct { const char *key, *alias, *part, *part_alias, *name, *name_
 
 tern_engine_config tern_engine_config_default(void)
 {
-    engine c = { .dtype = TERN_DTYPE_FP16, .zero = "{}", .triangular_masking = true, .return_tuple = true, .training_mp_size = 1, .replace_method = "auto",
-                 .max_out_tokens = 1024, .min_out_tokens = 1 };
-    tern_quant_part part = { .enabled = true, .num_bits = 8, .q_type = TERN_QUANT_SYMMETRIC, .q_groups = 1, .quantized_initialization = "{}", .post_init_quant = "{}" };
+    engine c = {
+        .dtype = TERN_DTYPE_FP16, .zero = "{}", .triangular_masking = true, .return_tuple = true, .training_mp_size = 1, .replace_method = "auto",
+        .max_out_tokens = 1024, .min_out_tokens = 1 };
+    tern_quant_part part = {
+        .enabled = true, .num_bits = 8, .q_type = TERN_QUANT_SYMMETRIC, .q_groups = 1, .quantized_initialization = "{}", .post_init_quant = "{}" };
     c.tensor_parallel.enabled = c.moe.enabled = c.quant.enabled = c.quant.qkv.enabled = true;
     c.tensor_parallel.tp_size = c.moe.ep_size = 1;
     c.tensor_parallel.tp_grain_size = 64;
@@ -130,7 +132,8 @@ static tern_status forward_one(tern_ctx *ctx, json_t *object, size_t row)
     }
     if (!json_is_object(target)) return tern_fail(ctx, TERN_ERR_FORMAT, "engine config: %s is %s, not an object", part, tern_json_kind(target));
     if (member(target, name, deprecated[row].name_alias))
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: %s and %s.%s are both given; the first is the deprecated name of the second", key, part, name);
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: %s and %s.%s are both given; the first is the deprecated name of the second", key,
+                         part, name);
     tern_log(ctx, TERN_LOG_WARNING, "engine config: %s is deprecated, %s.%s has taken its place", key, part, name);
     if (json_object_set(target, name, value)) return tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a config");
     json_object_del(object, key);
@@ -194,13 +197,14 @@ static tern_status merge(tern_ctx *ctx, json_t *object, json_t *kwargs)
     const char *key;
     json_t *value;
     if (!json_is_object(object) || !json_is_object(kwargs))
-        return tern_fail(ctx, TERN_ERR_FORMAT, "engine config: the config is %s and the keyword arguments are %s, not objects", tern_json_kind(object), tern_json_kind(kwargs));
+        return tern_fail(ctx, TERN_ERR_FORMAT, "engine config: the config is %s and the keyword arguments are %s, not objects",
+                         tern_json_kind(object), tern_json_kind(kwargs));
     json_object_foreach(kwargs, key, value) {
         json_t *old = json_object_get(object, key);
         char a[64], b[64];
         if (old && !json_equal(old, value))
-            return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: %s is %s in the config and %s among the keyword arguments", key, tern_json_show(old, a, sizeof a),
-                             tern_json_show(value, b, sizeof b));
+            return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: %s is %s in the config and %s among the keyword arguments", key,
+                             tern_json_show(old, a, sizeof a), tern_json_show(value, b, sizeof b));
         if (json_object_set(object, key, value)) return tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a config");
     }
     return TERN_OK;
@@ -236,12 +240,16 @@ tern_status tern_engine_config_check(tern_ctx *ctx, const engine *c)
 {
     if (!c) return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: none");
     if (c->min_out_tokens < 1 || c->max_out_tokens < c->min_out_tokens)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: max_out_tokens is %lld and min_out_tokens %lld; 1 <= min <= max", (long long)c->max_out_tokens, (long long)c->min_out_tokens);
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: max_out_tokens is %lld and min_out_tokens %lld; 1 <= min <= max",
+                         (long long)c->max_out_tokens, (long long)c->min_out_tokens);
     if (c->tensor_parallel.tp_size < 1 || c->moe.ep_size < 1)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: tp_size is %lld and ep_size %lld, not 1 or more", (long long)c->tensor_parallel.tp_size, (long long)c->moe.ep_size);
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: tp_size is %lld and ep_size %lld, not 1 or more",
+                         (long long)c->tensor_parallel.tp_size, (long long)c->moe.ep_size);
     if (c->enable_cuda_graph && c->tensor_parallel.tp_size > 1)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: enable_cuda_graph is true with tp_size %lld; a graph holds no communication", (long long)c->tensor_parallel.tp_size);
-    if (c->use_triton || c->triton_autotune) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "engine config: use_triton and triton_autotune are true; there is no Triton here");
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: enable_cuda_graph is true with tp_size %lld; a graph holds no communication",
+                         (long long)c->tensor_parallel.tp_size);
+    if (c->use_triton || c->triton_autotune)
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "engine config: use_triton and triton_autotune are true; there is no Triton here");
     if (c->replace_with_kernel_inject && c->injection_policy[0])
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: replace_with_kernel_inject and injection_policy exclude each other");
     return TERN_OK;

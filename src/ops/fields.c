@@ -27,7 +27,8 @@ const char *field_name_of(const field_name *names, int value)
 static tern_status wrong_kind(tern_ctx *ctx, const char *what, const field *f, const json_t *value, const char *wanted)
 {
     char shown[64];
-    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s is %s (%s), not %s", what, f->name, tern_json_kind(value), tern_json_show(value, shown, sizeof shown), wanted);
+    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s is %s (%s), not %s", what, f->name, tern_json_kind(value),
+                     tern_json_show(value, shown, sizeof shown), wanted);
 }
 
 /* "GELU, ReLU or SILU", cut where it gets long. */
@@ -35,14 +36,16 @@ static void list_names(const field_name *names, char *text, size_t size)
 {
     size_t n = 0;
     text[0] = 0;
-    for (const field_name *p = names; p->name && n + 1 < size; p++) n += (size_t)snprintf(text + n, size - n, "%s%s", p == names ? "" : p[1].name ? ", " : " or ", p->name);
+    for (const field_name *p = names; p->name && n + 1 < size; p++)
+        n += (size_t)snprintf(text + n, size - n, "%s%s", p == names ? "" : p[1].name ? ", " : " or ", p->name);
 }
 
 static tern_status read_enum(tern_ctx *ctx, const char *what, const json_t *value, const field *f, int *into)
 {
     char list[400], shown[64];
     for (const field_name *p = f->names; p->name; p++) {
-        bool hit = json_is_string(value) ? !strcmp(json_string_value(value), p->name) : json_is_integer(value) && json_integer_value(value) == p->value;
+        bool hit =
+            json_is_string(value) ? !strcmp(json_string_value(value), p->name) : json_is_integer(value) && json_integer_value(value) == p->value;
         if (!hit) continue;
         *into = p->value;
         return TERN_OK;
@@ -76,7 +79,8 @@ static tern_status read_text(tern_ctx *ctx, const char *what, const json_t *valu
 static tern_status read_ints(tern_ctx *ctx, const char *what, const json_t *value, const field *f, tern_int_list *into)
 {
     if (!json_is_array(value)) return wrong_kind(ctx, what, f, value, "a list of integers");
-    if (json_array_size(value) > TERN_MOST_INTS) return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %s has %zu numbers, more than %d", what, f->name, json_array_size(value), TERN_MOST_INTS);
+    if (json_array_size(value) > TERN_MOST_INTS)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %s has %zu numbers, more than %d", what, f->name, json_array_size(value), TERN_MOST_INTS);
     into->n = (int64_t)json_array_size(value);
     for (int64_t i = 0; i < into->n; i++) {
         const json_t *item = json_array_get(value, (size_t)i);
@@ -125,7 +129,8 @@ tern_status field_read(tern_ctx *ctx, const char *what, const json_t *value, con
     case FIELD_JSON: return read_json(ctx, what, value, f, p);
     case FIELD_NONE:
         if (json_is_null(value)) return TERN_OK;
-        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s is %s; it may only be null, being an object of Python's", what, f->name, tern_json_kind(value));
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s is %s; it may only be null, being an object of Python's", what, f->name,
+                         tern_json_kind(value));
     }
     return TERN_OK;
 }

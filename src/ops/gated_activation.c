@@ -15,7 +15,8 @@ static tern_status prepare(tern_op *op)
 {
     int act = (int)op->config.mlp_act_func_type;
     if (op_gated(op->config.mlp_act_func_type)) return TERN_OK;
-    return op_fail(op, TERN_ERR_UNSUPPORTED, "mlp_act_func_type is %s (%d), which has no gate; it may be GATED_GELU, GATED_SILU, GATED_GELU_TANH or GATED_RELU",
+    return op_fail(op, TERN_ERR_UNSUPPORTED,
+                   "mlp_act_func_type is %s (%d), which has no gate; it may be GATED_GELU, GATED_SILU, GATED_GELU_TANH or GATED_RELU",
                    field_name_of(names_of_activations, act), act);
 }
 
@@ -38,8 +39,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     TERN_TRY(op_floats(op, &a->bias, &bias));
     TERN_TRY(op_out(op, &a->output, &y));
     TERN_TRY(op->ctx->backend->activation(op->ctx, &(tern_activation){
-        .act = op_act(op->config.mlp_act_func_type), .gated = true, .x = x.data, .ldx = x.ld, .bias = bias, .y = y.data, .ldy = y.ld, .n_row = x.n_row, .dim = y.dim,
-        .round = op->t }));
+        .act = op_act(op->config.mlp_act_func_type), .gated = true, .x = x.data, .ldx = x.ld, .bias = bias, .y = y.data, .ldy = y.ld,
+        .n_row = x.n_row, .dim = y.dim, .round = op->t }));
     TERN_TRY(op_put(op, &y, &a->output));
 done:
     return st;

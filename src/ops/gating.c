@@ -103,8 +103,10 @@ static tern_status noisy_logits(tern_op *op, const gating *a, const float *logit
     *noisy = NULL;
     if (!wanted) return TERN_OK;
     TERN_TRY(op_scratch(op, 1, n, &noise));
-    TERN_TRY(op->ctx->backend->random(op->ctx, &(tern_random_fill){ .seed = (uint64_t)a->seed, .stream = STREAM_CHOICE, .y = noise.data, .n = n, .gumbel = true }));
-    TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){ .a = logits, .b = noise.data, .y = noise.data, .alpha = 1, .n_row = 1, .dim = n, .lda = n, .ldb = n, .ldy = n }));
+    TERN_TRY(op->ctx->backend->random(op->ctx, &(tern_random_fill){
+        .seed = (uint64_t)a->seed, .stream = STREAM_CHOICE, .y = noise.data, .n = n, .gumbel = true }));
+    TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){
+        .a = logits, .b = noise.data, .y = noise.data, .alpha = 1, .n_row = 1, .dim = n, .lda = n, .ldb = n, .ldy = n }));
     *noisy = noise.data;
 done:
     return st;
@@ -136,8 +138,8 @@ static tern_status choose(tern_op *op, const gating *a, const op_dims *d, routes
     r->location = r->expert + n;
     TERN_TRY(op_memory(op, r->n_expert, sizeof *r->count, (void **)&r->count));
     TERN_TRY(op->ctx->backend->route(op->ctx, &(tern_route){
-        .logits = logits, .noisy = noisy, .first_by_score = is_top2(op), .n_row = r->n_row, .n_expert = r->n_expert, .k = r->k, .n_group = 1, .n_group_used = 1,
-        .score = ROUTE_SOFTMAX, .scale = 1, .scores = r->score, .expert = r->expert, .weight = r->weight }));
+        .logits = logits, .noisy = noisy, .first_by_score = is_top2(op), .n_row = r->n_row, .n_expert = r->n_expert, .k = r->k, .n_group = 1,
+        .n_group_used = 1, .score = ROUTE_SOFTMAX, .scale = 1, .scores = r->score, .expert = r->expert, .weight = r->weight }));
     leave_out(&a->used_token, r);
 done:
     return st;
@@ -150,16 +152,17 @@ static tern_status place(tern_op *op, const gating *a, int64_t capacity, routes 
     tern_status st = TERN_OK;
     if (is_top1(op) && !a->first_come) {
         TERN_TRY(op_scratch(op, 1, r->n_row, &drawn));
-        TERN_TRY(op->ctx->backend->random(op->ctx, &(tern_random_fill){ .seed = (uint64_t)a->seed, .stream = STREAM_TOKENS, .y = drawn.data, .n = r->n_row, .high = 1 }));
+        TERN_TRY(op->ctx->backend->random(op->ctx, &(tern_random_fill){
+            .seed = (uint64_t)a->seed, .stream = STREAM_TOKENS, .y = drawn.data, .n = r->n_row, .high = 1 }));
         priority = drawn.data;
     } else if (!is_top1(op) && !is_top2(op) && a->drop_policy == 0) {
         priority = r->weight;
     }
     r->capacity = capacity;
     TERN_TRY(op->ctx->backend->place(op->ctx, &(tern_place){
-        .expert = r->expert, .priority = priority, .score = r->score, .n_row = r->n_row, .capacity = capacity, .n_expert = (int32_t)r->n_expert, .k = (int32_t)r->k,
-        .aux_k = is_top2(op) ? 1 : (int32_t)r->k, .by_rank = is_top2(op), .renormalise = !is_top1(op), .weight = r->weight, .location = r->location, .count = r->count,
-        .l_aux = &r->l_aux }));
+        .expert = r->expert, .priority = priority, .score = r->score, .n_row = r->n_row, .capacity = capacity, .n_expert = (int32_t)r->n_expert,
+        .k = (int32_t)r->k, .aux_k = is_top2(op) ? 1 : (int32_t)r->k, .by_rank = is_top2(op), .renormalise = !is_top1(op), .weight = r->weight,
+        .location = r->location, .count = r->count, .l_aux = &r->l_aux }));
 done:
     return st;
 }
@@ -184,11 +187,13 @@ static tern_status find_capacity(tern_op *op, const gating *a, op_dims *d)
         if (st) return st;
     } else {
         double factor = a->capacity_factor * (is_top1(op) ? 1 : (double)k_of(op, a)), wanted = ceil((double)tokens / (double)experts * factor);
-        if (wanted > INT32_MAX) return op_fail(op, TERN_ERR_LIMIT, "capacity_factor %g gives a capacity of %g, more than %d", a->capacity_factor, wanted, INT32_MAX);
+        if (wanted > INT32_MAX)
+            return op_fail(op, TERN_ERR_LIMIT, "capacity_factor %g gives a capacity of %g, more than %d", a->capacity_factor, wanted, INT32_MAX);
         capacity = (int64_t)wanted > a->min_capacity ? (int64_t)wanted : a->min_capacity;
     }
     if (__builtin_mul_overflow(tokens * experts, capacity, &cells) || cells > INT64_MAX / 4)
-        return op_fail(op, TERN_ERR_LIMIT, "%lld tokens of %lld experts with a capacity of %lld", (long long)tokens, (long long)experts, (long long)capacity);
+        return op_fail(op, TERN_ERR_LIMIT, "%lld tokens of %lld experts with a capacity of %lld", (long long)tokens, (long long)experts,
+                       (long long)capacity);
     op_bind(d, 'C', capacity);
     return TERN_OK;
 }
@@ -197,11 +202,16 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
 {
     const gating *a = args;
     int64_t tokens = op_dim(d, 's'), experts = op_dim(d, 'e'), k = k_of(op, a);
-    if (k < 1 || k > experts) return op_fail(op, TERN_ERR_ARGUMENT, "k is %lld, not from 1 to the %lld experts of logits", (long long)k, (long long)experts);
-    if (!(a->capacity_factor > 0) || !isfinite(a->capacity_factor)) return op_fail(op, TERN_ERR_ARGUMENT, "capacity_factor is %g, not above 0", a->capacity_factor);
-    if (a->min_capacity < 0 || a->min_capacity > INT32_MAX) return op_fail(op, TERN_ERR_ARGUMENT, "min_capacity is %lld, not from 0 to %d", (long long)a->min_capacity, INT32_MAX);
-    if (is_top1(op) && tokens < a->min_capacity) return op_fail(op, TERN_ERR_ARGUMENT, "logits has %lld tokens, fewer than min_capacity %lld", (long long)tokens, (long long)a->min_capacity);
-    if (tokens > INT32_MAX / k || experts > INT32_MAX) return op_fail(op, TERN_ERR_LIMIT, "logits has %lld tokens and %lld experts", (long long)tokens, (long long)experts);
+    if (k < 1 || k > experts)
+        return op_fail(op, TERN_ERR_ARGUMENT, "k is %lld, not from 1 to the %lld experts of logits", (long long)k, (long long)experts);
+    if (!(a->capacity_factor > 0) || !isfinite(a->capacity_factor))
+        return op_fail(op, TERN_ERR_ARGUMENT, "capacity_factor is %g, not above 0", a->capacity_factor);
+    if (a->min_capacity < 0 || a->min_capacity > INT32_MAX)
+        return op_fail(op, TERN_ERR_ARGUMENT, "min_capacity is %lld, not from 0 to %d", (long long)a->min_capacity, INT32_MAX);
+    if (is_top1(op) && tokens < a->min_capacity)
+        return op_fail(op, TERN_ERR_ARGUMENT, "logits has %lld tokens, fewer than min_capacity %lld", (long long)tokens, (long long)a->min_capacity);
+    if (tokens > INT32_MAX / k || experts > INT32_MAX)
+        return op_fail(op, TERN_ERR_LIMIT, "logits has %lld tokens and %lld experts", (long long)tokens, (long long)experts);
     op_bind(d, 'K', k);
     return find_capacity(op, a, d);
 }

@@ -24,7 +24,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     TERN_TRY(op_in(op, &a->input, &x));
     TERN_TRY(op_in(op, &a->residual, &residual));
     TERN_TRY(op_out(op, &a->output, &y));
-    TERN_TRY(op_norm_of_kind(op, NORM_LAYER, &(op_norm_in){ .x = &x, .add = &residual, .bias = &a->bias, .gamma = &a->gamma, .beta = &a->beta }, &y, NULL));
+    TERN_TRY(op_norm_of_kind(op, NORM_LAYER, &(op_norm_in){
+        .x = &x, .add = &residual, .bias = &a->bias, .gamma = &a->gamma, .beta = &a->beta }, &y, NULL));
     TERN_TRY(op_put(op, &y, &a->output));
 done:
     return st;

@@ -26,7 +26,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     TERN_TRY(op_in(op, &a->residual, &residual));
     TERN_TRY(op_out(op, &a->norm_output, &y));
     TERN_TRY(op_out(op, &a->res_output, &sum));
-    TERN_TRY(op_norm_of_kind(op, NORM_LAYER, &(op_norm_in){ .x = &x, .add = &residual, .bias = &a->bias, .gamma = &a->gamma, .beta = &a->beta }, &y, &sum));
+    TERN_TRY(op_norm_of_kind(op, NORM_LAYER, &(op_norm_in){
+        .x = &x, .add = &residual, .bias = &a->bias, .gamma = &a->gamma, .beta = &a->beta }, &y, &sum));
     TERN_TRY(op_put(op, &y, &a->norm_output));
     TERN_TRY(op_put(op, &sum, &a->res_output));
 done:
@@ -34,7 +35,7 @@ done:
 }
 
 const op_desc op_layer_norm_residual_store_pre_ln_res = {
-    .name = "layer_norm_residual_store_pre_ln_res", .summary = "layer norm of input + bias + residual, and that sum", .args_size = sizeof(tern_layer_norm_residual_store_pre_ln_res_args),
-    .args = args_table, .config = config, .prepare = op_need_eps, .run = run,
+    .name = "layer_norm_residual_store_pre_ln_res", .summary = "layer norm of input + bias + residual, and that sum",
+    .args_size = sizeof(tern_layer_norm_residual_store_pre_ln_res_args), .args = args_table, .config = config, .prepare = op_need_eps, .run = run,
 };
 OP_TYPED_CALL(layer_norm_residual_store_pre_ln_res)

@@ -34,7 +34,9 @@ static tern_status check_heads(tern_op *op, const tern_linear_args *a, op_dims *
     int64_t n = op_dim(d, 'O'), head_dim, padded;
     if (a->input.rank != 3) return op_fail(op, TERN_ERR_SHAPE, "input has %d axes, and do_flash_attn needs 3", a->input.rank);
     if (a->num_heads < 1) return op_fail(op, TERN_ERR_ARGUMENT, "num_heads is %lld, not 1 or more", (long long)a->num_heads);
-    if (n % (3 * a->num_heads)) return op_fail(op, TERN_ERR_SHAPE, "weight has %lld outputs, which do not split into 3 x num_heads %lld", (long long)n, (long long)a->num_heads);
+    if (n % (3 * a->num_heads))
+        return op_fail(op, TERN_ERR_SHAPE, "weight has %lld outputs, which do not split into 3 x num_heads %lld", (long long)n,
+                       (long long)a->num_heads);
     head_dim = n / (3 * a->num_heads);
     tern_status st = op_padded_head(op, head_dim, &padded);
     if (st) return st;

@@ -15,7 +15,8 @@ tern_status op_mlp_check(tern_op *op, const op_mlp *mlp, const char *value_name,
     const char *act = field_name_of(names_of_activations, (int)op->config.mlp_act_func_type);
     if (apart && !gated) return op_fail(op, TERN_ERR_ARGUMENT, "weight_gate is given, and mlp_act_func_type %s has no gate", act);
     if (mlp->gate_bias->data && !apart) return op_fail(op, TERN_ERR_ARGUMENT, "bias_gate is given and weight_gate is missing");
-    if (gated && !apart && wide % 2) return op_fail(op, TERN_ERR_SHAPE, "%s has %lld outputs, not twice as many as %s makes of them", value_name, (long long)wide, act);
+    if (gated && !apart && wide % 2)
+        return op_fail(op, TERN_ERR_SHAPE, "%s has %lld outputs, not twice as many as %s makes of them", value_name, (long long)wide, act);
     int64_t made = gated && !apart ? wide / 2 : wide;
     if (made == inner) return TERN_OK;
     return op_fail(op, TERN_ERR_SHAPE, "%s and %s give %lld channels, and weight_out takes %lld", value_name, act, (long long)made, (long long)inner);

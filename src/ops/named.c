@@ -157,7 +157,8 @@ static tern_status unknown_option(tern_ctx *ctx, const op_desc *desc, const char
 static tern_status deal_options(tern_ctx *ctx, const op_desc *desc, const json_t *options, tern_config *config, void *args)
 {
     void *at;
-    if (!json_is_object(options)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the options are %s, not an object", desc->name, tern_json_kind(options));
+    if (!json_is_object(options))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the options are %s, not an object", desc->name, tern_json_kind(options));
     for (at = json_object_iter((json_t *)options); at; at = json_object_iter_next((json_t *)options, at)) {
         const char *name = json_object_iter_key(at);
         const json_t *value = json_object_iter_value(at);

@@ -35,11 +35,14 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     if (other_bias) {
         op_rows both;
         TERN_TRY(op_scratch(op, 1, op_dim(d, 'C'), &both));
-        TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){ .a = bias, .b = other_bias, .y = both.data, .alpha = 1, .n_row = 1, .dim = both.dim, .lda = both.dim, .ldb = both.dim, .ldy = both.dim }));
+        TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){
+            .a = bias, .b = other_bias, .y = both.data, .alpha = 1, .n_row = 1, .dim = both.dim, .lda = both.dim, .ldb = both.dim,
+            .ldy = both.dim }));
         bias = both.data;
     }
     TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){
-        .a = x.data, .lda = x.ld, .bias = bias, .c = other.data, .ldc = other.ld, .y = y.data, .ldy = y.ld, .alpha = 1, .n_row = x.n_row, .dim = x.dim, .round = op->t }));
+        .a = x.data, .lda = x.ld, .bias = bias, .c = other.data, .ldc = other.ld, .y = y.data, .ldy = y.ld, .alpha = 1, .n_row = x.n_row,
+        .dim = x.dim, .round = op->t }));
     TERN_TRY(op_put(op, &y, &a->output));
 done:
     return st;

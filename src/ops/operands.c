@@ -34,7 +34,8 @@ static tern_status convert(tern_op *op, const void *from, tern_dtype from_dtype,
 }
 
 /* Row by row where rows lie apart, else in one go. */
-static tern_status convert_rows(tern_op *op, const char *from, tern_dtype from_dtype, int64_t ld_from, char *to, tern_dtype to_dtype, int64_t ld_to, int64_t n_row, int64_t dim)
+static tern_status convert_rows(tern_op *op, const char *from, tern_dtype from_dtype, int64_t ld_from, char *to, tern_dtype to_dtype, int64_t ld_to,
+                                int64_t n_row, int64_t dim)
 {
     size_t from_bytes = tern_dtype_bytes(from_dtype), to_bytes = tern_dtype_bytes(to_dtype);
     if (ld_from == dim && ld_to == dim) return convert(op, from, from_dtype, to, to_dtype, n_row * dim);
@@ -97,8 +98,10 @@ tern_status op_ints(tern_op *op, const char *name, const tern_tensor *t, const i
 tern_weight op_weight(const tern_op *op, const tern_tensor *w, const tern_tensor *scale)
 {
     bool int8 = w->dtype == TERN_I8, flip = int8 || op->config.transposed_mode;
-    return (tern_weight){ .data = w->data, .dtype = w->dtype, .transposed_in = !flip, .out = w->shape[flip ? 0 : 1], .in = w->shape[flip ? 1 : 0],
-                          .ld = w->shape[0] == 1 ? w->shape[1] : w->stride[0], .scale = int8 ? scale->data : NULL, .n_group = int8 ? tern_tensor_count(scale) : 0, .widen = op->t };
+    return (tern_weight){
+        .data = w->data, .dtype = w->dtype, .transposed_in = !flip, .out = w->shape[flip ? 0 : 1], .in = w->shape[flip ? 1 : 0],
+        .ld = w->shape[0] == 1 ? w->shape[1] : w->stride[0], .scale = int8 ? scale->data : NULL, .n_group = int8 ? tern_tensor_count(scale) : 0,
+        .widen = op->t };
 }
 
 tern_status op_weight_slice(tern_op *op, const tern_weight *w, int64_t first, int64_t n, tern_weight *out)
@@ -125,9 +128,16 @@ tern_status op_weight_slice(tern_op *op, const tern_weight *w, int64_t first, in
 
 tern_act op_act(tern_activation_type type)
 {
-    static const tern_act acts[] = { [TERN_ACT_GELU] = ACT_GELU_TANH, [TERN_ACT_RELU] = ACT_RELU, [TERN_ACT_GATED_GELU] = ACT_GELU_ERF, [TERN_ACT_GATED_SILU] = ACT_SILU,
-                                     [TERN_ACT_GELU_ERF] = ACT_GELU_ERF, [TERN_ACT_GATED_GELU_TANH] = ACT_GELU_TANH, [TERN_ACT_SILU] = ACT_SILU,
-                                     [TERN_ACT_RELU_SQUARED] = ACT_RELU_SQUARED, [TERN_ACT_QUICK_GELU] = ACT_QUICK_GELU, [TERN_ACT_GATED_RELU] = ACT_RELU };
+    static const tern_act acts[] = { [TERN_ACT_GELU] = ACT_GELU_TANH,
+                                     [TERN_ACT_RELU] = ACT_RELU,
+                                     [TERN_ACT_GATED_GELU] = ACT_GELU_ERF,
+                                     [TERN_ACT_GATED_SILU] = ACT_SILU,
+                                     [TERN_ACT_GELU_ERF] = ACT_GELU_ERF,
+                                     [TERN_ACT_GATED_GELU_TANH] = ACT_GELU_TANH,
+                                     [TERN_ACT_SILU] = ACT_SILU,
+                                     [TERN_ACT_RELU_SQUARED] = ACT_RELU_SQUARED,
+                                     [TERN_ACT_QUICK_GELU] = ACT_QUICK_GELU,
+                                     [TERN_ACT_GATED_RELU] = ACT_RELU };
     return (size_t)type < sizeof acts / sizeof *acts ? acts[type] : ACT_NONE;
 }
 

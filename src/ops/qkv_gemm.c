@@ -39,8 +39,11 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     if (a->inp_norm.data) TERN_TRY(op_out(op, &a->inp_norm, &n));
     else TERN_TRY(op_scratch(op, x.n_row, op_dim(d, 'E'), &n));
     TERN_TRY(op_norm(op, &(op_norm_in){ .x = &x, .gamma = &a->gamma, .beta = &a->beta }, &n, NULL));
-    TERN_TRY(op_matmul_parts(op, &(op_parts){ { &a->weight, &a->weight_k, &a->weight_v }, { &a->weight_scale, &a->weight_k_scale, &a->weight_v_scale },
-                                              { &a->bias, &a->bias_k, &a->bias_v } }, &n, &y));
+    TERN_TRY(op_matmul_parts(op,
+                             &(op_parts){ { &a->weight, &a->weight_k, &a->weight_v },
+                                          { &a->weight_scale, &a->weight_k_scale, &a->weight_v_scale },
+                                          { &a->bias, &a->bias_k, &a->bias_v } },
+                             &n, &y));
     TERN_TRY(op_put(op, &y, &a->output));
     TERN_TRY(op_put(op, &n, &a->inp_norm));
 done:

@@ -25,11 +25,13 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     if (groups < 0) return op_fail(op, TERN_ERR_ARGUMENT, "num_groups is %lld", (long long)groups);
     if (!groups) {
         if (a->group_size < 1) return op_fail(op, TERN_ERR_ARGUMENT, "group_size is %lld, not 1 or more", (long long)a->group_size);
-        if (rows % a->group_size) return op_fail(op, TERN_ERR_SHAPE, "group_size %lld does not divide the %lld rows of weight", (long long)a->group_size, (long long)rows);
+        if (rows % a->group_size)
+            return op_fail(op, TERN_ERR_SHAPE, "group_size %lld does not divide the %lld rows of weight", (long long)a->group_size, (long long)rows);
         groups = rows / a->group_size;
     }
     op_bind(d, 'G', groups);
-    if (rows % groups) return op_fail(op, TERN_ERR_SHAPE, "num_groups %lld does not divide the %lld rows of weight", (long long)groups, (long long)rows);
+    if (rows % groups)
+        return op_fail(op, TERN_ERR_SHAPE, "num_groups %lld does not divide the %lld rows of weight", (long long)groups, (long long)rows);
     return TERN_OK;
 }
 
@@ -40,7 +42,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     int64_t groups = op_dim(d, 'G');
     tern_status st = op_floats(op, &a->weight, &w);
     if (st) return st;
-    return op->ctx->backend->quantise(op->ctx, &(tern_quantise){ .w = w, .q = a->q.data, .scale = a->scale.data, .n_group = groups, .n = op_dim(d, 'N') * op_dim(d, 'K') / groups });
+    return op->ctx->backend->quantise(op->ctx, &(tern_quantise){
+        .w = w, .q = a->q.data, .scale = a->scale.data, .n_group = groups, .n = op_dim(d, 'N') * op_dim(d, 'K') / groups });
 }
 
 const op_desc op_quantize = {

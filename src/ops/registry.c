@@ -76,15 +76,19 @@ static tern_status unknown(tern_ctx *ctx, const char *name)
         if (n >= sizeof list) n = sizeof list - 1;
         tern_nearest_offer(&near, op_list[i]->name);
     }
-    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "there is no op \"%s\"%s%s%s; there are %s", name, near.best ? ", the nearest is \"" : "", near.best ? near.best : "", near.best ? "\"" : "", list);
+    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "there is no op \"%s\"%s%s%s; there are %s", name, near.best ? ", the nearest is \"" : "",
+                     near.best ? near.best : "", near.best ? "\"" : "", list);
 }
 
 /* T, and the types in which the op computes. */
 static tern_status choose_types(tern_op *op)
 {
-    static const tern_dtype types[] = { [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16 };
+    static const tern_dtype types[] = {
+        [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16
+    };
     if ((unsigned)op->config.dtype > TERN_DTYPE_INT8) return op_fail(op, TERN_ERR_ARGUMENT, "dtype is %d, which is none", (int)op->config.dtype);
-    if (op->config.compute != TERN_F32 && op->config.compute != TERN_BF16) return op_fail(op, TERN_ERR_UNSUPPORTED, "compute is %s, not f32 or bf16", tern_dtype_name(op->config.compute));
+    if (op->config.compute != TERN_F32 && op->config.compute != TERN_BF16)
+        return op_fail(op, TERN_ERR_UNSUPPORTED, "compute is %s, not f32 or bf16", tern_dtype_name(op->config.compute));
     op->t = types[op->config.dtype];
     return TERN_OK;
 }

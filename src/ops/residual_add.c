@@ -37,13 +37,15 @@ static tern_status add_biases(tern_op *op, const tern_tensor *first, const tern_
     if (!a || !b) return TERN_OK;
     TERN_TRY(op_scratch(op, 1, dim, &sum));
     *out = sum.data;
-    TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){ .a = a, .c = b, .y = sum.data, .alpha = 1, .n_row = 1, .dim = dim, .lda = dim, .ldc = dim, .ldy = dim }));
+    TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){
+        .a = a, .c = b, .y = sum.data, .alpha = 1, .n_row = 1, .dim = dim, .lda = dim, .ldc = dim, .ldy = dim }));
 done:
     return st;
 }
 
 /* y = round(alpha * (r + bias + c) + b) */
-static tern_status add(tern_op *op, const op_rows *r, const float *bias, const op_rows *c, const op_rows *b, float alpha, const op_rows *y, tern_dtype round)
+static tern_status add(tern_op *op, const op_rows *r, const float *bias, const op_rows *c, const op_rows *b, float alpha, const op_rows *y,
+                       tern_dtype round)
 {
     return op->ctx->backend->add(op->ctx, &(tern_add){
         .a = r->data, .lda = r->ld, .bias = bias, .c = c->data, .ldc = c->ld, .b = b->data, .ldb = b->ld, .y = y->data, .ldy = y->ld, .alpha = alpha,
@@ -82,7 +84,7 @@ done:
 }
 
 const op_desc op_residual_add = {
-    .name = "residual_add", .summary = "the sum at a block's end: residual, attention, MLP and their biases", .args_size = sizeof(tern_residual_add_args),
-    .args = args_table, .options = options, .config = config, .prepare = prepare, .run = run,
+    .name = "residual_add", .summary = "the sum at a block's end: residual, attention, MLP and their biases",
+    .args_size = sizeof(tern_residual_add_args), .args = args_table, .options = options, .config = config, .prepare = prepare, .run = run,
 };
 OP_TYPED_CALL(residual_add)

@@ -12,7 +12,8 @@ tern_status op_rotary_prepare(tern_op *op)
     if (dim <= 0) return TERN_OK;
     if (dim % 2) return op_fail(op, TERN_ERR_ARGUMENT, "rotary_dim %lld is odd; channels turn in pairs", (long long)dim);
     if (c->rotate_half == c->rotate_every_two)
-        return op_fail(op, TERN_ERR_ARGUMENT, "rotate_half and rotate_every_two are both %s; with rotary_dim %lld exactly one is true", c->rotate_half ? "true" : "false", (long long)dim);
+        return op_fail(op, TERN_ERR_ARGUMENT, "rotate_half and rotate_every_two are both %s; with rotary_dim %lld exactly one is true",
+                       c->rotate_half ? "true" : "false", (long long)dim);
     if (!(c->rope_theta > 0) || !isfinite(c->rope_theta)) return op_fail(op, TERN_ERR_ARGUMENT, "rope_theta is %g, not above 0", c->rope_theta);
     op->inv_freq = tern_alloc(op->ctx, (size_t)dim / 2, sizeof *op->inv_freq, "rotary angles");
     if (!op->inv_freq) return TERN_ERR_MEMORY;
@@ -37,6 +38,6 @@ done:
 tern_status op_rotary_turn(tern_op *op, const rotary_angles *angles, const op_rows *x, int64_t n_head, int64_t head_dim)
 {
     return op->ctx->backend->rope(op->ctx, &(tern_rope){
-        .x = x->data, .ld = x->ld, .n_row = x->n_row, .n_head = n_head, .head_dim = head_dim, .n = op->config.rotary_dim / 2, .cos = angles->cos, .sin = angles->sin,
-        .pair = op->config.rotate_every_two, .round = op->t });
+        .x = x->data, .ld = x->ld, .n_row = x->n_row, .n_head = n_head, .head_dim = head_dim, .n = op->config.rotary_dim / 2, .cos = angles->cos,
+        .sin = angles->sin, .pair = op->config.rotate_every_two, .round = op->t });
 }

@@ -9,7 +9,8 @@ static tern_status check_mask(tern_op *op, const score_shape *s, const char *nam
         int64_t have = mask->shape[i], want = full[mask->rank == 2 && i == 1 ? 3 : i];
         bool key = i == mask->rank - 1;
         if (have == want || (have == 1 && !key)) continue;
-        return op_fail(op, TERN_ERR_SHAPE, "axis %d of %s is %lld, not %lld%s", i, name, (long long)have, (long long)want, key ? " (the keys)" : " or 1");
+        return op_fail(op, TERN_ERR_SHAPE, "axis %d of %s is %lld, not %lld%s", i, name, (long long)have, (long long)want,
+                       key ? " (the keys)" : " or 1");
     }
     return TERN_OK;
 }
@@ -20,15 +21,18 @@ static tern_status check_alibi(tern_op *op, const score_shape *s, const char *na
     if (alibi->rank != 3 || alibi->shape[1] != 1)
         return op_fail(op, TERN_ERR_SHAPE, "%s has %d axes, not [batch * heads, 1, keys]", name, alibi->rank);
     if (alibi->shape[0] != s->n_seq * total)
-        return op_fail(op, TERN_ERR_SHAPE, "axis 0 of %s is %lld, not %lld (%lld sequences of %lld heads)", name, (long long)alibi->shape[0], (long long)(s->n_seq * total),
-                       (long long)s->n_seq, (long long)total);
-    if (alibi->shape[2] != s->n_key) return op_fail(op, TERN_ERR_SHAPE, "axis 2 of %s is %lld, not %lld (the keys)", name, (long long)alibi->shape[2], (long long)s->n_key);
+        return op_fail(op, TERN_ERR_SHAPE, "axis 0 of %s is %lld, not %lld (%lld sequences of %lld heads)", name, (long long)alibi->shape[0],
+                       (long long)(s->n_seq * total), (long long)s->n_seq, (long long)total);
+    if (alibi->shape[2] != s->n_key)
+        return op_fail(op, TERN_ERR_SHAPE, "axis 2 of %s is %lld, not %lld (the keys)", name, (long long)alibi->shape[2], (long long)s->n_key);
     if (s->head_offset < 0 || s->head_offset + s->n_head > total)
-        return op_fail(op, TERN_ERR_ARGUMENT, "head_offset is %lld, and %lld heads from there are beyond the %lld of %s", (long long)s->head_offset, (long long)s->n_head, (long long)total, name);
+        return op_fail(op, TERN_ERR_ARGUMENT, "head_offset is %lld, and %lld heads from there are beyond the %lld of %s", (long long)s->head_offset,
+                       (long long)s->n_head, (long long)total, name);
     return TERN_OK;
 }
 
-tern_status scores_check(tern_op *op, const score_shape *shape, const char *mask_name, const tern_tensor *mask, const char *alibi_name, const tern_tensor *alibi)
+tern_status scores_check(tern_op *op, const score_shape *shape, const char *mask_name, const tern_tensor *mask, const char *alibi_name,
+                         const tern_tensor *alibi)
 {
     tern_status st = mask->data ? check_mask(op, shape, mask_name, mask) : TERN_OK;
     if (!st && alibi->data) st = check_alibi(op, shape, alibi_name, alibi);

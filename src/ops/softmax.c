@@ -28,14 +28,16 @@ static const tern_softmax_args defaults = { .layer_scale = 1 };
 static tern_status prepare(tern_op *op)
 {
     const tern_config *c = &op->config;
-    if (c->local_attention && c->window_size < 1) return op_fail(op, TERN_ERR_ARGUMENT, "window_size is %lld, not 1 or more", (long long)c->window_size);
+    if (c->local_attention && c->window_size < 1)
+        return op_fail(op, TERN_ERR_ARGUMENT, "window_size is %lld, not 1 or more", (long long)c->window_size);
     return c->mp_size >= 1 ? TERN_OK : op_fail(op, TERN_ERR_ARGUMENT, "mp_size is %lld, not 1 or more", (long long)c->mp_size);
 }
 
 static score_shape shape_of(const tern_op *op, const tern_softmax_args *a, const op_dims *d)
 {
-    return (score_shape){ .n_seq = op_dim(d, 'b'), .n_head = op_dim(d, 'h'), .n_row = op_dim(d, 's'), .n_key = op_dim(d, 'l'), .mp_size = op->config.mp_size,
-                          .head_offset = a->head_offset };
+    return (score_shape){
+        .n_seq = op_dim(d, 'b'), .n_head = op_dim(d, 'h'), .n_row = op_dim(d, 's'), .n_key = op_dim(d, 'l'), .mp_size = op->config.mp_size,
+        .head_offset = a->head_offset };
 }
 
 static tern_status check(tern_op *op, const void *args, op_dims *d)
@@ -56,8 +58,9 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     bool window = op->config.local_attention;
     TERN_TRY(op_in(op, &a->attn_scores, &x));
     TERN_TRY(op_out(op, &a->output, &y));
-    tern_softmax s = { .x = x.data, .y = y.data, .n_seq = shape.n_seq, .n_head = shape.n_head, .n_row = shape.n_row, .n_key = shape.n_key, .scale = (float)a->layer_scale,
-                       .causal = !a->not_triangular || window, .window = window ? op->config.window_size : 0, .round = op->t };
+    tern_softmax s = {
+        .x = x.data, .y = y.data, .n_seq = shape.n_seq, .n_head = shape.n_head, .n_row = shape.n_row, .n_key = shape.n_key,
+        .scale = (float)a->layer_scale, .causal = !a->not_triangular || window, .window = window ? op->config.window_size : 0, .round = op->t };
     TERN_TRY(scores_mask(op, &shape, &a->attn_mask, &s.mask));
     TERN_TRY(scores_alibi(op, &shape, &a->alibi, &s.alibi));
     TERN_TRY(op->ctx->backend->softmax(op->ctx, &s));

@@ -54,8 +54,8 @@ static tern_status find_widths(tern_op *op, int64_t total, widths *w)
     if (!w->key && !c->value_dim && total % (w->heads + 2 * w->kv) == 0) w->key = total / (w->heads + 2 * w->kv);
     w->value = c->value_dim ? c->value_dim : w->key;
     if (w->key > 0 && total == (w->heads + w->kv) * w->key + w->kv * w->value) return TERN_OK;
-    return op_fail(op, TERN_ERR_SHAPE, "query_key_value has %lld channels, which are not those of %lld heads and twice %lld KV heads%s", (long long)total, (long long)w->heads,
-                   (long long)w->kv, w->key ? " of the config's sizes" : " of one size");
+    return op_fail(op, TERN_ERR_SHAPE, "query_key_value has %lld channels, which are not those of %lld heads and twice %lld KV heads%s",
+                   (long long)total, (long long)w->heads, (long long)w->kv, w->key ? " of the config's sizes" : " of one size");
 }
 
 static tern_status prepare(tern_op *op)
@@ -65,8 +65,10 @@ static tern_status prepare(tern_op *op)
     tern_status st = TERN_OK;
     if (c->heads < 1) return op_fail(op, TERN_ERR_ARGUMENT, "heads is %lld, not 1 or more", (long long)c->heads);
     if (c->heads % kv) return op_fail(op, TERN_ERR_ARGUMENT, "num_kv %lld does not divide heads %lld", (long long)kv, (long long)c->heads);
-    if (c->local_attention && c->window_size < 1) return op_fail(op, TERN_ERR_ARGUMENT, "window_size is %lld, not 1 or more", (long long)c->window_size);
-    if (c->head_dim < 0 || c->value_dim < 0) return op_fail(op, TERN_ERR_ARGUMENT, "head_dim is %lld and value_dim %lld", (long long)c->head_dim, (long long)c->value_dim);
+    if (c->local_attention && c->window_size < 1)
+        return op_fail(op, TERN_ERR_ARGUMENT, "window_size is %lld, not 1 or more", (long long)c->window_size);
+    if (c->head_dim < 0 || c->value_dim < 0)
+        return op_fail(op, TERN_ERR_ARGUMENT, "head_dim is %lld and value_dim %lld", (long long)c->head_dim, (long long)c->value_dim);
     if (c->mp_size < 1) return op_fail(op, TERN_ERR_ARGUMENT, "mp_size is %lld, not 1 or more", (long long)c->mp_size);
     TERN_TRY(op_need_norm(op));
     TERN_TRY(op_rotary_prepare(op));
@@ -89,21 +91,27 @@ static tern_status check_cache(tern_op *op, const context_args *a, const widths 
     const tern_kv *kv = workspace_kv(ws);
     int64_t batch = op_dim(d, 'b'), n_tok = op_dim(d, 's');
     if (!kv->data) return op_fail(op, TERN_ERR_STATE, "workspace is released; retake it first");
-    if (a->layer < 0 || a->layer >= kv->n_layer) return op_fail(op, TERN_ERR_ARGUMENT, "layer is %lld, and workspace has %d", (long long)a->layer, (int)kv->n_layer);
-    if (batch > workspace_max_batch(ws)) return op_fail(op, TERN_ERR_LIMIT, "query_key_value has %lld sequences, and workspace holds %d", (long long)batch, (int)workspace_max_batch(ws));
-    if (kv->n_kv_head != w->kv) return op_fail(op, TERN_ERR_SHAPE, "workspace has %d KV heads, and num_kv is %lld", (int)kv->n_kv_head, (long long)w->kv);
+    if (a->layer < 0 || a->layer >= kv->n_layer)
+        return op_fail(op, TERN_ERR_ARGUMENT, "layer is %lld, and workspace has %d", (long long)a->layer, (int)kv->n_layer);
+    if (batch > workspace_max_batch(ws))
+        return op_fail(op, TERN_ERR_LIMIT, "query_key_value has %lld sequences, and workspace holds %d", (long long)batch,
+                       (int)workspace_max_batch(ws));
+    if (kv->n_kv_head != w->kv)
+        return op_fail(op, TERN_ERR_SHAPE, "workspace has %d KV heads, and num_kv is %lld", (int)kv->n_kv_head, (long long)w->kv);
     if (kv->key_dim != w->key || kv->value_dim != w->value)
-        return op_fail(op, TERN_ERR_SHAPE, "workspace has heads of %d and %d channels, and query_key_value of %lld and %lld", (int)kv->key_dim, (int)kv->value_dim, (long long)w->key,
-                       (long long)w->value);
+        return op_fail(op, TERN_ERR_SHAPE, "workspace has heads of %d and %d channels, and query_key_value of %lld and %lld", (int)kv->key_dim,
+                       (int)kv->value_dim, (long long)w->key, (long long)w->value);
     for (int64_t s = 0; s < batch; s++) {
         int64_t id = sequence_of(a, s);
-        if (id < 0 || id >= workspace_max_batch(ws)) return op_fail(op, TERN_ERR_ARGUMENT, "batch_ids has %lld, and workspace holds %d sequences", (long long)id, (int)workspace_max_batch(ws));
+        if (id < 0 || id >= workspace_max_batch(ws))
+            return op_fail(op, TERN_ERR_ARGUMENT, "batch_ids has %lld, and workspace holds %d sequences", (long long)id,
+                           (int)workspace_max_batch(ws));
         for (int64_t earlier = 0; a->batch_ids.data && earlier < s; earlier++)
             if (sequence_of(a, earlier) == id) return op_fail(op, TERN_ERR_ARGUMENT, "batch_ids has %lld twice", (long long)id);
         int64_t past = tern_workspace_tokens(ws, (int32_t)a->layer, (int32_t)id);
         if (past + n_tok > tern_workspace_max_tokens(ws))
-            return op_fail(op, TERN_ERR_LIMIT, "sequence %lld has %lld tokens in workspace, %lld more do not fit in %lld", (long long)id, (long long)past, (long long)n_tok,
-                           (long long)tern_workspace_max_tokens(ws));
+            return op_fail(op, TERN_ERR_LIMIT, "sequence %lld has %lld tokens in workspace, %lld more do not fit in %lld", (long long)id,
+                           (long long)past, (long long)n_tok, (long long)tern_workspace_max_tokens(ws));
     }
     return TERN_OK;
 }
@@ -113,7 +121,8 @@ static tern_status check_head_norm(tern_op *op, const char *name, const tern_ten
 {
     int64_t n = tern_tensor_count(t);
     if (!t->data || n == dim || n == heads * dim) return TERN_OK;
-    return op_fail(op, TERN_ERR_SHAPE, "%s has %lld elements, not %lld (a head) or %lld (all heads)", name, (long long)n, (long long)dim, (long long)(heads * dim));
+    return op_fail(op, TERN_ERR_SHAPE, "%s has %lld elements, not %lld (a head) or %lld (all heads)", name, (long long)n, (long long)dim,
+                   (long long)(heads * dim));
 }
 
 static tern_status check_extras(tern_op *op, const context_args *a, const widths *w, const op_dims *d)
@@ -129,8 +138,10 @@ static tern_status check_extras(tern_op *op, const context_args *a, const widths
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].t->data && tern_tensor_count(rows[i].t) != rows[i].n)
-            return op_fail(op, TERN_ERR_SHAPE, "%s has %lld elements, not %lld", rows[i].name, (long long)tern_tensor_count(rows[i].t), (long long)rows[i].n);
-    if (!a->cos.data != !a->sin.data) return op_fail(op, TERN_ERR_ARGUMENT, "%s is given and %s is missing", a->cos.data ? "cos" : "sin", a->cos.data ? "sin" : "cos");
+            return op_fail(op, TERN_ERR_SHAPE, "%s has %lld elements, not %lld", rows[i].name, (long long)tern_tensor_count(rows[i].t),
+                           (long long)rows[i].n);
+    if (!a->cos.data != !a->sin.data)
+        return op_fail(op, TERN_ERR_ARGUMENT, "%s is given and %s is missing", a->cos.data ? "cos" : "sin", a->cos.data ? "sin" : "cos");
 done:
     return st;
 }
@@ -148,7 +159,9 @@ static int64_t longest(const context_args *a, const op_dims *d)
 
 static score_shape scores_of(const tern_op *op, const context_args *a, const widths *w, const op_dims *d)
 {
-    return (score_shape){ .n_seq = op_dim(d, 'b'), .n_head = w->heads, .n_row = op_dim(d, 's'), .n_key = longest(a, d), .mp_size = op->config.mp_size, .head_offset = a->head_offset };
+    return (score_shape){
+        .n_seq = op_dim(d, 'b'), .n_head = w->heads, .n_row = op_dim(d, 's'), .n_key = longest(a, d), .mp_size = op->config.mp_size,
+        .head_offset = a->head_offset };
 }
 
 /* A ragged batch takes no mask, and alibi as [heads, keys] that serves every sequence. */
@@ -156,10 +169,12 @@ static tern_status check_ragged(tern_op *op, const context_args *a, const widths
 {
     if (a->attn_mask.data) return op_fail(op, TERN_ERR_UNSUPPORTED, "attn_mask with a ragged batch");
     if (!a->alibi.data) return TERN_OK;
-    if (a->alibi.rank != 2 || a->alibi.dtype != TERN_F32 || a->alibi.shape[0] != w->heads) return op_fail(op, TERN_ERR_SHAPE, "alibi with a ragged batch must be f32 [%lld, keys]", (long long)w->heads);
+    if (a->alibi.rank != 2 || a->alibi.dtype != TERN_F32 || a->alibi.shape[0] != w->heads)
+        return op_fail(op, TERN_ERR_SHAPE, "alibi with a ragged batch must be f32 [%lld, keys]", (long long)w->heads);
     for (int32_t s = 0; s < a->batch->n_seq; s++)
         if (a->batch->past[s] + a->batch->n_tok[s] > a->alibi.shape[1])
-            return op_fail(op, TERN_ERR_LIMIT, "alibi has %lld keys, and a sequence %d", (long long)a->alibi.shape[1], (int)(a->batch->past[s] + a->batch->n_tok[s]));
+            return op_fail(op, TERN_ERR_LIMIT, "alibi has %lld keys, and a sequence %d", (long long)a->alibi.shape[1],
+                           (int)(a->batch->past[s] + a->batch->n_tok[s]));
     return TERN_OK;
 }
 
@@ -172,7 +187,8 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     TERN_TRY(find_widths(op, op_dim(d, 'N'), &w));
     op_bind(d, 'C', w.heads * w.value);
     if (!isfinite(a->norm_factor) || a->norm_factor <= 0) return op_fail(op, TERN_ERR_ARGUMENT, "norm_factor is %g, not above 0", a->norm_factor);
-    if (op->config.rotary_dim > w.key) return op_fail(op, TERN_ERR_ARGUMENT, "rotary_dim %lld is larger than a head's %lld", (long long)op->config.rotary_dim, (long long)w.key);
+    if (op->config.rotary_dim > w.key)
+        return op_fail(op, TERN_ERR_ARGUMENT, "rotary_dim %lld is larger than a head's %lld", (long long)op->config.rotary_dim, (long long)w.key);
     TERN_TRY(check_extras(op, a, &w, d));
     if (a->kv) return check_ragged(op, a, &w);
     if (!a->workspace) return op_fail(op, TERN_ERR_ARGUMENT, "workspace is missing");
@@ -194,8 +210,9 @@ static tern_status norm_heads(tern_op *op, const tern_tensor *gamma, const tern_
     TERN_TRY(op_floats(op, gamma, &w));
     TERN_TRY(op_floats(op, beta, &b));
     const tern_tensor *given = gamma->data ? gamma : beta;
-    tern_norm n = { .kind = op->config.norm_type == TERN_NORM_RMS ? NORM_RMS : NORM_LAYER, .x = x->data, .y = x->data, .w = w, .b = b, .n_row = x->n_row,
-                    .eps = (float)op->config.layer_norm_eps, .round = op->t };
+    tern_norm n = {
+        .kind = op->config.norm_type == TERN_NORM_RMS ? NORM_RMS : NORM_LAYER, .x = x->data, .y = x->data, .w = w, .b = b, .n_row = x->n_row,
+        .eps = (float)op->config.layer_norm_eps, .round = op->t };
     bool own = given->rank == 2, whole = !own && tern_tensor_count(given) != dim;
     n.dim = whole ? heads * dim : dim;
     n.ldx = n.ldy = own || whole ? heads * dim : dim;
@@ -218,7 +235,8 @@ done:
 static tern_status take(tern_op *op, const op_rows *x, int64_t first, int64_t width, op_rows *out)
 {
     tern_status st = op_scratch(op, x->n_row, width, out);
-    return st ? st : op->ctx->backend->add(op->ctx, &(tern_add){ .a = x->data + first, .lda = x->ld, .y = out->data, .ldy = width, .alpha = 1, .n_row = x->n_row, .dim = width });
+    return st ? st : op->ctx->backend->add(op->ctx, &(tern_add){
+        .a = x->data + first, .lda = x->ld, .y = out->data, .ldy = width, .alpha = 1, .n_row = x->n_row, .dim = width });
 }
 
 static tern_status make_angles(tern_op *op, const context_args *a, const tern_ragged *batch, rotary_angles *angles)

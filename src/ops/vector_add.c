@@ -26,8 +26,8 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     (void)d;
     if (!isfinite(a->gamma)) return op_fail(op, TERN_ERR_ARGUMENT, "gamma is %g, not a finite number", a->gamma);
     if (a->a.rank == a->b.rank && !memcmp(a->a.shape, a->b.shape, (size_t)a->a.rank * sizeof *a->a.shape)) return TERN_OK;
-    return op_fail(op, TERN_ERR_SHAPE, "a has %d axes and %lld elements, b has %d and %lld; their shapes must be the same", a->a.rank, (long long)tern_tensor_count(&a->a), a->b.rank,
-                   (long long)tern_tensor_count(&a->b));
+    return op_fail(op, TERN_ERR_SHAPE, "a has %d axes and %lld elements, b has %d and %lld; their shapes must be the same", a->a.rank,
+                   (long long)tern_tensor_count(&a->a), a->b.rank, (long long)tern_tensor_count(&a->b));
 }
 
 static tern_status run(tern_op *op, const void *args, const op_dims *d)
@@ -40,7 +40,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     TERN_TRY(op_in(op, &v->b, &b));
     TERN_TRY(op_out(op, &v->output, &y));
     TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){
-        .a = a.data, .lda = a.ld, .b = b.data, .ldb = b.ld, .y = y.data, .ldy = y.ld, .alpha = (float)v->gamma, .n_row = a.n_row, .dim = a.dim, .round = op->t }));
+        .a = a.data, .lda = a.ld, .b = b.data, .ldb = b.ld, .y = y.data, .ldy = y.ld, .alpha = (float)v->gamma, .n_row = a.n_row, .dim = a.dim,
+        .round = op->t }));
     TERN_TRY(op_put(op, &y, &v->output));
 done:
     return st;

@@ -15,17 +15,19 @@ static double gelu(double x)
 static tern_moe_weights make_weights(void)
 {
     return (tern_moe_weights){
-        .gate_w = rig_random(TERN_F32, RIG_SHAPE(E, M), 1), .inter_w = rig_random(TERN_F32, RIG_SHAPE(E, M, F), 2), .inter_b = rig_random(TERN_F32, RIG_SHAPE(E, F), 3),
-        .output_w = rig_random(TERN_F32, RIG_SHAPE(E, F, M), 4), .output_b = rig_random(TERN_F32, RIG_SHAPE(E, M), 5), .mlp_inter_w = rig_random(TERN_F32, RIG_SHAPE(M, F), 6),
-        .mlp_inter_b = rig_random(TERN_F32, RIG_SHAPE(F), 7), .mlp_output_w = rig_random(TERN_F32, RIG_SHAPE(F, M), 8), .mlp_output_b = rig_random(TERN_F32, RIG_SHAPE(M), 9),
-        .coefficient_w = rig_random(TERN_F32, RIG_SHAPE(2, M), 10), .coefficient_b = rig_random(TERN_F32, RIG_SHAPE(2), 11),
+        .gate_w = rig_random(TERN_F32, RIG_SHAPE(E, M), 1), .inter_w = rig_random(TERN_F32, RIG_SHAPE(E, M, F), 2),
+        .inter_b = rig_random(TERN_F32, RIG_SHAPE(E, F), 3), .output_w = rig_random(TERN_F32, RIG_SHAPE(E, F, M), 4),
+        .output_b = rig_random(TERN_F32, RIG_SHAPE(E, M), 5), .mlp_inter_w = rig_random(TERN_F32, RIG_SHAPE(M, F), 6),
+        .mlp_inter_b = rig_random(TERN_F32, RIG_SHAPE(F), 7), .mlp_output_w = rig_random(TERN_F32, RIG_SHAPE(F, M), 8),
+        .mlp_output_b = rig_random(TERN_F32, RIG_SHAPE(M), 9), .coefficient_w = rig_random(TERN_F32, RIG_SHAPE(2, M), 10),
+        .coefficient_b = rig_random(TERN_F32, RIG_SHAPE(2), 11),
     };
 }
 
 static void free_weights(tern_moe_weights *w)
 {
-    tern_tensor *const all[] = { &w->gate_w, &w->inter_w, &w->inter_b, &w->output_w, &w->output_b, &w->mlp_inter_w, &w->mlp_inter_b, &w->mlp_output_w, &w->mlp_output_b,
-                                 &w->coefficient_w, &w->coefficient_b };
+    tern_tensor *const all[] = { &w->gate_w,      &w->inter_w,      &w->inter_b,      &w->output_w,      &w->output_b,     &w->mlp_inter_w,
+                                 &w->mlp_inter_b, &w->mlp_output_w, &w->mlp_output_b, &w->coefficient_w, &w->coefficient_b };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]->data);
 }
 
@@ -90,7 +92,8 @@ static void plain_sum(const tern_moe_weights *w, const double *x, int64_t k, boo
 static void test_against_the_formula(void **state)
 {
     tern_moe_weights w = make_weights();
-    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(2, ROWS / 2, M), 20), y = rig_new(TERN_F32, RIG_SHAPE(2, ROWS / 2, M)), counts = rig_new(TERN_I64, RIG_SHAPE(E)), loss = rig_new(TERN_F32, RIG_SHAPE(1));
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(2, ROWS / 2, M), 20), y = rig_new(TERN_F32, RIG_SHAPE(2, ROWS / 2, M)),
+                counts = rig_new(TERN_I64, RIG_SHAPE(E)), loss = rig_new(TERN_F32, RIG_SHAPE(1));
     (void)state;
     for (int bits = 0; bits < 12; bits++) {
         tern_moe_config c = make_config(bits / 4 + 1);
@@ -119,7 +122,8 @@ static void test_against_the_formula(void **state)
 static void test_dropping_is_the_same_both_ways(void **state)
 {
     tern_moe_weights w = make_weights();
-    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(ROWS, M), 20), y[2] = { rig_new(TERN_F32, RIG_SHAPE(ROWS, M)), rig_new(TERN_F32, RIG_SHAPE(ROWS, M)) };
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(ROWS, M), 20),
+                y[2] = { rig_new(TERN_F32, RIG_SHAPE(ROWS, M)), rig_new(TERN_F32, RIG_SHAPE(ROWS, M)) };
     (void)state;
     for (int64_t k = 1; k < 4; k++) {
         double want[ROWS * M];
@@ -177,14 +181,16 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
     c.eval_capacity_factor = 0.5;
     j->status[comm->rank] = tern_moe_create(ctx, &c, &w, comm, &moe);
     if (j->status[comm->rank]) return;
-    j->status[comm->rank] = tern_moe_run(moe, &(tern_moe_args){ .input = slice(j->x, comm->rank, comm->size), .output = slice(j->y, comm->rank, comm->size) });
+    j->status[comm->rank] = tern_moe_run(moe, &(tern_moe_args){
+        .input = slice(j->x, comm->rank, comm->size), .output = slice(j->y, comm->rank, comm->size) });
     tern_moe_free(moe);
 }
 
 static void test_expert_ranks(void **state)
 {
     tern_moe_weights w = make_weights();
-    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(4 * ROWS, M), 21), y = rig_new(TERN_F32, RIG_SHAPE(4 * ROWS, M)), one = rig_new(TERN_F32, RIG_SHAPE(4 * ROWS, M));
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(4 * ROWS, M), 21), y = rig_new(TERN_F32, RIG_SHAPE(4 * ROWS, M)),
+                one = rig_new(TERN_F32, RIG_SHAPE(4 * ROWS, M));
     (void)state;
     for (int bits = 0; bits < 12; bits++)
         for (int size = 1; size <= 4; size *= 2) {
@@ -216,8 +222,10 @@ static void test_layer_adds_its_input(void **state)
 {
     tern_moe_weights w = make_weights();
     tern_moe_config c = make_config(2);
-    tern_tensor ones = rig_new(TERN_F32, RIG_SHAPE(M)), zeros = rig_new(TERN_F32, RIG_SHAPE(M)), qkvw = rig_new(TERN_F32, RIG_SHAPE(M, 3 * M)), ow = rig_new(TERN_F32, RIG_SHAPE(M, M)), ob = rig_random(TERN_F32, RIG_SHAPE(M), 30);
-    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(1, ROWS, M), 31), y = rig_new(TERN_F32, RIG_SHAPE(1, ROWS, M)), counts = rig_new(TERN_I64, RIG_SHAPE(E));
+    tern_tensor ones = rig_new(TERN_F32, RIG_SHAPE(M)), zeros = rig_new(TERN_F32, RIG_SHAPE(M)), qkvw = rig_new(TERN_F32, RIG_SHAPE(M, 3 * M)),
+                ow = rig_new(TERN_F32, RIG_SHAPE(M, M)), ob = rig_random(TERN_F32, RIG_SHAPE(M), 30);
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(1, ROWS, M), 31), y = rig_new(TERN_F32, RIG_SHAPE(1, ROWS, M)),
+                counts = rig_new(TERN_I64, RIG_SHAPE(E));
     tern_layer_weights a = { .norm_w = ones, .norm_b = zeros, .attn_qkvw = qkvw, .attn_ow = ow, .attn_ob = ob, .attn_nw = ones, .attn_nb = zeros };
     tern_moe_layer *layer;
     tern_workspace *ws;
@@ -242,7 +250,8 @@ static void test_layer_adds_its_input(void **state)
             for (int i = 0; i < M; i++) var += (want[r * M + i] - mean) * (want[r * M + i] - mean) / M;
             for (int i = 0; i < M; i++) want[r * M + i] = (want[r * M + i] - mean) / sqrt(var + 1e-5);
         }
-        RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){ .n_layer = 1, .max_batch = 1, .n_kv_head = 3, .key_dim = M / 3, .max_tokens = 16 }, &ws));
+        RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){
+            .n_layer = 1, .max_batch = 1, .n_kv_head = 3, .key_dim = M / 3, .max_tokens = 16 }, &ws));
         RIG_OK(tern_moe_layer_create(rig, &c, &a, &w, NULL, &layer));
         RIG_OK(tern_moe_layer_run(layer, &(tern_moe_layer_args){ .input = x, .workspace = ws, .output = y, .exp_counts = counts }));
         rig_close(post ? "post-norm" : "pre-norm", &y, want, 1e-4, 1e-4);
@@ -261,7 +270,8 @@ static void test_training_has_its_own_factor_and_noise(void **state)
     tern_moe_weights w = make_weights();
     tern_moe_config c = make_config(1);
     tern_moe *moe;
-    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(ROWS, M), 20), a = rig_new(TERN_F32, RIG_SHAPE(ROWS, M)), b = rig_new(TERN_F32, RIG_SHAPE(ROWS, M)), loss[3];
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(ROWS, M), 20), a = rig_new(TERN_F32, RIG_SHAPE(ROWS, M)),
+                b = rig_new(TERN_F32, RIG_SHAPE(ROWS, M)), loss[3];
     (void)state;
     for (int i = 0; i < 3; i++) loss[i] = rig_new(TERN_F32, RIG_SHAPE(1));
     c.eval_capacity_factor = 4;
@@ -286,7 +296,8 @@ static void test_refusals(void **state)
     tern_moe_config c = make_config(1);
     tern_moe *moe;
     tern_moe_layer *layer;
-    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(ROWS, M), 20), narrow = rig_random(TERN_F32, RIG_SHAPE(ROWS, M - 1), 20), y = rig_new(TERN_F32, RIG_SHAPE(ROWS, M)), used = rig_new(TERN_I64, RIG_SHAPE(ROWS));
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(ROWS, M), 20), narrow = rig_random(TERN_F32, RIG_SHAPE(ROWS, M - 1), 20),
+                y = rig_new(TERN_F32, RIG_SHAPE(ROWS, M)), used = rig_new(TERN_I64, RIG_SHAPE(ROWS));
     (void)state;
 #define REFUSED(call, status, words)                                                                                     \
     do {                                                                                                                 \
@@ -319,8 +330,12 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_the_formula), cmocka_unit_test(test_dropping_is_the_same_both_ways), cmocka_unit_test(test_expert_ranks), cmocka_unit_test(test_layer_adds_its_input),
-        cmocka_unit_test(test_training_has_its_own_factor_and_noise), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_against_the_formula),
+        cmocka_unit_test(test_dropping_is_the_same_both_ways),
+        cmocka_unit_test(test_expert_ranks),
+        cmocka_unit_test(test_layer_adds_its_input),
+        cmocka_unit_test(test_training_has_its_own_factor_and_noise),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

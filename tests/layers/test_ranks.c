@@ -59,8 +59,9 @@ static tern_tensor small(int rank, const int64_t *shape, uint64_t seed)
 static tern_layer_weights whole_weights(const wiring_row *w)
 {
     int64_t kv = w->kv > 0 ? w->kv : w->heads, dim = E / w->heads, qkv = (w->heads + 2 * kv) * dim, wide = w->gated ? 2 * I : I;
-    tern_layer_weights l = { .norm_w = small(RIG_SHAPE(E), 1), .attn_qkvw = small(RIG_SHAPE(E, qkv), 3), .attn_ow = small(RIG_SHAPE(E, E), 5), .inter_w = small(RIG_SHAPE(E, wide), 8),
-                             .output_w = small(RIG_SHAPE(I, E), 10) };
+    tern_layer_weights l = {
+        .norm_w = small(RIG_SHAPE(E), 1), .attn_qkvw = small(RIG_SHAPE(E, qkv), 3), .attn_ow = small(RIG_SHAPE(E, E), 5),
+        .inter_w = small(RIG_SHAPE(E, wide), 8), .output_w = small(RIG_SHAPE(I, E), 10) };
     if (!w->one_norm) l.attn_nw = small(RIG_SHAPE(E), 12);
     if (!w->rms) l.norm_b = small(RIG_SHAPE(E), 2);
     if (!w->rms && !w->one_norm) l.attn_nb = small(RIG_SHAPE(E), 13);
@@ -119,8 +120,8 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
     tern_layer_weights l = *j->w;
     int64_t heads[3] = { w->heads * dim, kv * dim, kv * dim }, all[1] = { 3 * E }, halves[2] = { I, I };
     int n_heads = w->bloom ? 1 : 3;    /* BLOOM's heads lie side by side, each with its q, k and v */
-    tern_tensor own[6] = { columns(&l.attn_qkvw, w->bloom ? all : heads, n_heads, rank, size), some_rows(&l.attn_ow, rank, size), columns(&l.inter_w, halves, w->gated ? 2 : 1, rank, size),
-                           some_rows(&l.output_w, rank, size) };
+    tern_tensor own[6] = { columns(&l.attn_qkvw, w->bloom ? all : heads, n_heads, rank, size), some_rows(&l.attn_ow, rank, size),
+                           columns(&l.inter_w, halves, w->gated ? 2 : 1, rank, size), some_rows(&l.output_w, rank, size) };
     if (w->biases) {
         own[4] = columns(&l.attn_qkvb, w->bloom ? all : heads, n_heads, rank, size);
         own[5] = columns(&l.inter_b, halves, w->gated ? 2 : 1, rank, size);
@@ -130,10 +131,12 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
     tern_transformer_layer *layer = NULL;
     tern_workspace *ws = NULL;
     tern_status st = tern_transformer_layer_create(ctx, &config, &l, NULL, comm, &layer);
-    if (!st) st = tern_workspace_create(ctx, &(tern_workspace_options){ .n_layer = 1, .max_batch = BATCH, .n_kv_head = (int32_t)(kv / size), .key_dim = (int32_t)dim, .max_tokens = TOKENS }, &ws);
+    if (!st) st = tern_workspace_create(ctx, &(tern_workspace_options){
+        .n_layer = 1, .max_batch = BATCH, .n_kv_head = (int32_t)(kv / size), .key_dim = (int32_t)dim, .max_tokens = TOKENS }, &ws);
     for (int call = 0; !st && call < 2; call++) {
         tern_tensor alibi = alibi_of(w, call ? TOKENS : PROMPT);
-        st = tern_transformer_layer_run(layer, &(tern_transformer_layer_args){ .input = j->x[call], .alibi = alibi, .workspace = ws, .output = j->out[rank][call] });
+        st = tern_transformer_layer_run(layer, &(tern_transformer_layer_args){
+            .input = j->x[call], .alibi = alibi, .workspace = ws, .output = j->out[rank][call] });
         free(alibi.data);
     }
     j->status[rank] = st;
@@ -145,7 +148,8 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
 
 static void free_weights(tern_layer_weights *l)
 {
-    tern_tensor *const all[] = { &l->norm_w, &l->norm_b, &l->attn_qkvw, &l->attn_qkvb, &l->attn_ow, &l->attn_ob, &l->attn_nw, &l->attn_nb, &l->inter_w, &l->inter_b, &l->output_w, &l->output_b };
+    tern_tensor *const all[] = { &l->norm_w,  &l->norm_b,  &l->attn_qkvw, &l->attn_qkvb, &l->attn_ow,  &l->attn_ob,
+                                 &l->attn_nw, &l->attn_nb, &l->inter_w,   &l->inter_b,   &l->output_w, &l->output_b };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]->data);
 }
 

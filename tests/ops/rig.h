@@ -111,7 +111,8 @@ static inline tern_tensor rig_random(tern_dtype dtype, int rank, const int64_t *
 {
     tern_tensor t = rig_new(dtype, rank, shape);
     int64_t n = tern_tensor_count(&t);
-    for (int64_t i = 0; i < n; i++) rig_put(&t, i, dtype == TERN_I8 ? (double)(rig_bits(seed, (uint64_t)i) % 255) - 127 : dtype > TERN_I8 ? 1 : rig_normal(seed, (uint64_t)i));
+    for (int64_t i = 0; i < n; i++)
+        rig_put(&t, i, dtype == TERN_I8 ? (double)(rig_bits(seed, (uint64_t)i) % 255) - 127 : dtype > TERN_I8 ? 1 : rig_normal(seed, (uint64_t)i));
     return t;
 }
 

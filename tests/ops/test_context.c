@@ -118,7 +118,8 @@ static tern_config config_of(const attention_case *c, size_t type)
 static tern_workspace *cache_for(const attention_case *c, int64_t tokens)
 {
     tern_workspace *ws;
-    RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){ .n_layer = 2, .max_batch = (int32_t)c->batch, .n_kv_head = (int32_t)c->kv, .key_dim = (int32_t)c->dim, .max_tokens = tokens }, &ws));
+    RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){
+        .n_layer = 2, .max_batch = (int32_t)c->batch, .n_kv_head = (int32_t)c->kv, .key_dim = (int32_t)c->dim, .max_tokens = tokens }, &ws));
     return ws;
 }
 
@@ -148,7 +149,8 @@ static void check_case(const attention_case *c, size_t type)
     RIG_OK(tern_op_create(rig, "softmax_context", &config, &op));
     for (int i = 0; i < 6 && c->chunk[i]; i++) {
         int64_t s = c->chunk[i], keys = past + s;
-        tern_tensor qkv = rig_random(t, RIG_SHAPE(c->batch, s, width), 10 + (uint64_t)i), context = rig_new(t, RIG_SHAPE(c->batch, s, c->heads * c->dim)), mask, alibi;
+        tern_tensor qkv = rig_random(t, RIG_SHAPE(c->batch, s, width), 10 + (uint64_t)i),
+                    context = rig_new(t, RIG_SHAPE(c->batch, s, c->heads * c->dim)), mask, alibi;
         double *want = calloc((size_t)tern_tensor_count(&context) + 1, sizeof *want);
         make_masks(c, t, keys, &mask, &alibi);
         remember(&h, &qkv, past);
@@ -156,8 +158,9 @@ static void check_case(const attention_case *c, size_t type)
             for (int64_t r = 0; r < s; r++)
                 for (int64_t head = 0; head < c->heads; head++)
                     attend(&h, b, head, past + r, keys, &mask, &alibi, want + ((b * s + r) * c->heads + head) * c->dim);
-        RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){ .query_key_value = qkv, .attn_mask = mask, .alibi = alibi, .workspace = ws, .layer = 1,
-                                                                         .norm_factor = c->norm_factor, .context = context }));
+        RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){
+            .query_key_value = qkv, .attn_mask = mask, .alibi = alibi, .workspace = ws, .layer = 1, .norm_factor = c->norm_factor,
+            .context = context }));
         rig_close(c->why, &context, want, rig_types[type].rtol, rig_types[type].atol);
         past += s;
         assert_int_equal(tern_workspace_tokens(ws, 1, 0), past);
@@ -191,7 +194,8 @@ static tern_tensor in_chunks(const attention_case *c, const tern_tensor *all, in
         int64_t s = total - at < n ? total - at : n;
         tern_tensor x = tern_tensor_of((float *)all->data + at * width, TERN_F32, RIG_SHAPE(1, s, width));
         tern_tensor y = tern_tensor_of((float *)context.data + at * out_width, TERN_F32, RIG_SHAPE(1, s, out_width));
-        RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){ .query_key_value = x, .workspace = ws, .norm_factor = c->norm_factor, .context = y }));
+        RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){
+            .query_key_value = x, .workspace = ws, .norm_factor = c->norm_factor, .context = y }));
     }
     tern_op_free(op);
     tern_workspace_free(ws);
@@ -229,7 +233,8 @@ static void test_position_ids_with_left_padding(void **state)
     RIG_OK(tern_op_create(rig, "softmax_context", &config, &op));
     tern_workspace *a = cache_for(&c, S), *b = cache_for(&c, PAD + S);
     RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){ .query_key_value = plain, .workspace = a, .norm_factor = 0.6, .context = y }));
-    RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){ .query_key_value = padded, .attn_mask = mask, .position_ids = ids, .workspace = b, .norm_factor = 0.6, .context = y2 }));
+    RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){
+        .query_key_value = padded, .attn_mask = mask, .position_ids = ids, .workspace = b, .norm_factor = 0.6, .context = y2 }));
     for (int i = 0; i < PAD * OUT; i++) assert_true(rig_get(&y2, i) == 0);    /* a row that sees no key */
     double want[S * OUT];
     for (int i = 0; i < S * OUT; i++) want[i] = rig_get(&y, i);
@@ -252,7 +257,8 @@ static void test_alibi_of_two_ranks(void **state)
     make_masks(&whole, TERN_F32, S, &mask, &alibi);
     tern_workspace *ws = cache_for(&whole, S);
     RIG_OK(tern_op_create(rig, "softmax_context", &config, &op));
-    RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){ .query_key_value = qkv, .alibi = alibi, .workspace = ws, .norm_factor = 0.6, .context = y }));
+    RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){
+        .query_key_value = qkv, .alibi = alibi, .workspace = ws, .norm_factor = 0.6, .context = y }));
     tern_op_free(op);
     tern_workspace_free(ws);
     for (int rank = 0; rank < 2; rank++) {
@@ -262,10 +268,12 @@ static void test_alibi_of_two_ranks(void **state)
         config.mp_size = 2;
         tern_tensor part = rig_new(TERN_F32, RIG_SHAPE(2, S, 3 * 2 * D)), out = rig_new(TERN_F32, RIG_SHAPE(2, S, 2 * D));
         for (int r = 0; r < 2 * S; r++)
-            for (int x = 0; x < 6 * D; x++) rig_put(&part, r * 6 * D + x, rig_get(&qkv, r * 12 * D + x / (2 * D) * 4 * D + rank * 2 * D + x % (2 * D)));
+            for (int x = 0; x < 6 * D; x++)
+                rig_put(&part, r * 6 * D + x, rig_get(&qkv, r * 12 * D + x / (2 * D) * 4 * D + rank * 2 * D + x % (2 * D)));
         ws = cache_for(&half, S);
         RIG_OK(tern_op_create(rig, "softmax_context", &config, &op));
-        RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){ .query_key_value = part, .alibi = alibi, .head_offset = 2 * rank, .workspace = ws, .norm_factor = 0.6, .context = out }));
+        RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){
+            .query_key_value = part, .alibi = alibi, .head_offset = 2 * rank, .workspace = ws, .norm_factor = 0.6, .context = out }));
         for (int r = 0; r < 2 * S; r++)
             assert_memory_equal((float *)out.data + r * 2 * D, (float *)y.data + r * 4 * D + rank * 2 * D, 2 * D * sizeof(float));
         tern_op_free(op);
@@ -280,7 +288,8 @@ static void test_alibi_of_two_ranks(void **state)
 static void expect(tern_op *op, tern_softmax_context_args a, tern_status status, const char *words)
 {
     tern_status st = tern_softmax_context_run(op, &a);
-    if (st != status || !rig_has_words(tern_ctx_error(rig), words)) fail_msg("%s \"%s\", not %s with \"%s\"", tern_status_name(st), tern_ctx_error(rig), tern_status_name(status), words);
+    if (st != status || !rig_has_words(tern_ctx_error(rig), words))
+        fail_msg("%s \"%s\", not %s with \"%s\"", tern_status_name(st), tern_ctx_error(rig), tern_status_name(status), words);
 }
 
 static void test_refusals(void **state)
@@ -289,8 +298,10 @@ static void test_refusals(void **state)
     tern_config config = config_of(&c, 0);
     tern_workspace *ws = cache_for(&c, 4), *other;
     tern_op *op;
-    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(2, 3, 32), 1), x3 = rig_random(TERN_F32, RIG_SHAPE(3, 1, 32), 1), odd = rig_random(TERN_F32, RIG_SHAPE(2, 3, 33), 1);
-    tern_tensor y = rig_new(TERN_F32, RIG_SHAPE(2, 3, 16)), y3 = rig_new(TERN_F32, RIG_SHAPE(3, 1, 16)), mask = rig_new(TERN_F32, RIG_SHAPE(2, 4)), ids = rig_new(TERN_I64, RIG_SHAPE(2));
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(2, 3, 32), 1), x3 = rig_random(TERN_F32, RIG_SHAPE(3, 1, 32), 1),
+                odd = rig_random(TERN_F32, RIG_SHAPE(2, 3, 33), 1);
+    tern_tensor y = rig_new(TERN_F32, RIG_SHAPE(2, 3, 16)), y3 = rig_new(TERN_F32, RIG_SHAPE(3, 1, 16)), mask = rig_new(TERN_F32, RIG_SHAPE(2, 4)),
+                ids = rig_new(TERN_I64, RIG_SHAPE(2));
     tern_tensor far = rig_new(TERN_I64, RIG_SHAPE(2, 3));
     (void)state;
     RIG_OK(tern_op_create(rig, "softmax_context", &config, &op));
@@ -298,8 +309,10 @@ static void test_refusals(void **state)
     expect(op, (tern_softmax_context_args){ .workspace = ws, .norm_factor = 1, .context = y }, TERN_ERR_ARGUMENT, "query_key_value|missing");
     expect(op, (tern_softmax_context_args){ .query_key_value = x, .norm_factor = 1, .context = y }, TERN_ERR_ARGUMENT, "workspace|missing");
     expect(op, (tern_softmax_context_args){ .query_key_value = x, .workspace = ws, .context = y }, TERN_ERR_ARGUMENT, "norm_factor|0");
-    expect(op, (tern_softmax_context_args){ .query_key_value = odd, .workspace = ws, .norm_factor = 1, .context = y }, TERN_ERR_SHAPE, "query_key_value|33|2|1");
-    expect(op, (tern_softmax_context_args){ .query_key_value = x3, .workspace = ws, .norm_factor = 1, .context = y3 }, TERN_ERR_LIMIT, "query_key_value|3 sequences|2");
+    expect(op, (tern_softmax_context_args){
+        .query_key_value = odd, .workspace = ws, .norm_factor = 1, .context = y }, TERN_ERR_SHAPE, "query_key_value|33|2|1");
+    expect(op, (tern_softmax_context_args){
+        .query_key_value = x3, .workspace = ws, .norm_factor = 1, .context = y3 }, TERN_ERR_LIMIT, "query_key_value|3 sequences|2");
     a.layer = 2;
     expect(op, a, TERN_ERR_ARGUMENT, "layer|2|2");
     a.layer = 0;
@@ -319,7 +332,8 @@ static void test_refusals(void **state)
     expect(op, a, TERN_ERR_STATE, "workspace|released");
     RIG_OK(tern_workspace_retake(ws));
     RIG_OK(tern_softmax_context_run(op, &a));
-    RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){ .n_layer = 1, .max_batch = 2, .n_kv_head = 2, .key_dim = 8, .max_tokens = 4 }, &other));
+    RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){
+        .n_layer = 1, .max_batch = 2, .n_kv_head = 2, .key_dim = 8, .max_tokens = 4 }, &other));
     a.workspace = other;
     expect(op, a, TERN_ERR_SHAPE, "workspace|2 KV heads|1");
     tern_workspace_free(other);
@@ -413,7 +427,8 @@ static void test_batch_ids(void **state)
     (void)state;
     RIG_OK(tern_op_create(rig, "softmax_context", &config, &op));
     rig_put(&ids, 0, 2), rig_put(&ids, 1, 0);
-    RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){ .query_key_value = x, .batch_ids = ids, .workspace = ws, .norm_factor = 0.6, .context = y }));
+    RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){
+        .query_key_value = x, .batch_ids = ids, .workspace = ws, .norm_factor = 0.6, .context = y }));
     assert_int_equal(tern_workspace_tokens(ws, 0, 0), 3);
     assert_int_equal(tern_workspace_tokens(ws, 0, 1), 0);
     assert_int_equal(tern_workspace_tokens(ws, 0, 2), 3);
@@ -430,8 +445,12 @@ static void test_batch_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_the_formula), cmocka_unit_test(test_chunks_give_the_same_bits), cmocka_unit_test(test_position_ids_with_left_padding),
-        cmocka_unit_test(test_alibi_of_two_ranks),  cmocka_unit_test(test_refusals),                  cmocka_unit_test(test_workspace_bill_and_limits),
+        cmocka_unit_test(test_against_the_formula),
+        cmocka_unit_test(test_chunks_give_the_same_bits),
+        cmocka_unit_test(test_position_ids_with_left_padding),
+        cmocka_unit_test(test_alibi_of_two_ranks),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_workspace_bill_and_limits),
         cmocka_unit_test(test_batch_ids),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);

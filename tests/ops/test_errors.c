@@ -194,7 +194,8 @@ static void test_refusals(void **state)
         const refusal *r = &refusals[i];
         tern_status st = call(r);
         const char *words = tern_ctx_error(rig);
-        if (st != r->status) fail_msg("row %zu, %s (%s): %s \"%s\", not %s", i, r->op, r->why, tern_status_name(st), st ? words : "", tern_status_name(r->status));
+        if (st != r->status)
+            fail_msg("row %zu, %s (%s): %s \"%s\", not %s", i, r->op, r->why, tern_status_name(st), st ? words : "", tern_status_name(r->status));
         if (!rig_has_words(words, r->words)) fail_msg("row %zu, %s (%s): \"%s\" has not all of \"%s\"", i, r->op, r->why, words, r->words);
     }
 }
@@ -229,7 +230,8 @@ static void test_outputs_and_handles(void **state)
 {
     tern_op *op;
     tern_config c = rig_config(0);
-    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(2, 8), 1), gamma = rig_random(TERN_F32, RIG_SHAPE(8), 2), y = rig_new(TERN_F32, RIG_SHAPE(2, 7)), h = rig_new(TERN_F16, RIG_SHAPE(2, 8));
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(2, 8), 1), gamma = rig_random(TERN_F32, RIG_SHAPE(8), 2), y = rig_new(TERN_F32, RIG_SHAPE(2, 7)),
+                h = rig_new(TERN_F16, RIG_SHAPE(2, 8));
     (void)state;
     RIG_OK(tern_op_create(rig, "rms_norm", &c, &op));
     assert_int_equal(tern_rms_norm_run(op, &(tern_rms_norm_args){ .input = x, .gamma = gamma, .output = y }), TERN_ERR_SHAPE);
@@ -373,7 +375,8 @@ static void test_every_input_spoilt(void **state)
 /* A negative epsilon, and one that is no number, for every op that has one. */
 static void test_epsilon(void **state)
 {
-    static const char *const ops[] = { "qkv_gemm", "mlp_gemm", "layer_norm", "layer_norm_residual", "layer_norm_residual_store_pre_ln_res", "rms_norm", "pre_rms_norm" };
+    static const char *const ops[] = { "qkv_gemm", "mlp_gemm",    "layer_norm", "layer_norm_residual", "layer_norm_residual_store_pre_ln_res",
+                                       "rms_norm", "pre_rms_norm" };
     static const double bad[] = { -1e-5, NAN, INFINITY };
     (void)state;
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)

@@ -40,7 +40,8 @@ static void make_decoder(tern_config_dtype dtype, tern_dtype t, tern_dtype compu
     RIG_OK(tern_op_create(rig, "residual_add", &c, &d->sum));
     RIG_OK(tern_op_create(rig, "rms_norm", &c, &d->norm));
     RIG_OK(tern_op_create(rig, "bias_gelu", &c, &d->bias));
-    RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){ .n_layer = 1, .max_batch = 1, .n_kv_head = 2, .key_dim = E / H, .max_tokens = 300 }, &d->ws));
+    RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){
+        .n_layer = 1, .max_batch = 1, .n_kv_head = 2, .key_dim = E / H, .max_tokens = 300 }, &d->ws));
     d->w_qkv = weight(dtype, t, E, 2 * E, &d->s_qkv);
     d->w_out = weight(dtype, t, E, E, &d->s_out);
     d->w1 = weight(dtype, t, E, 2 * I, &d->s1);
@@ -55,7 +56,8 @@ static void make_decoder(tern_config_dtype dtype, tern_dtype t, tern_dtype compu
 static void free_decoder(decoder *d)
 {
     tern_op *const ops[] = { d->qkv, d->attend, d->out, d->mlp, d->sum, d->norm, d->bias };
-    tern_tensor *const all[] = { &d->x, &d->normed, &d->projected, &d->context, &d->a, &d->m, &d->r, &d->gamma, &d->w_qkv, &d->w_out, &d->w1, &d->w2, &d->s_qkv, &d->s_out, &d->s1, &d->s2, &d->b };
+    tern_tensor *const all[] = { &d->x,     &d->normed, &d->projected, &d->context, &d->a,     &d->m,  &d->r,  &d->gamma, &d->w_qkv,
+                                 &d->w_out, &d->w1,     &d->w2,        &d->s_qkv,   &d->s_out, &d->s1, &d->s2, &d->b };
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) tern_op_free(ops[i]);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]->data);
     tern_workspace_free(d->ws);
@@ -63,12 +65,17 @@ static void free_decoder(decoder *d)
 
 static tern_status decode(decoder *d)
 {
-    tern_status st = tern_qkv_gemm_run(d->qkv, &(tern_qkv_gemm_args){ .input = d->x, .weight = d->w_qkv, .weight_scale = d->s_qkv, .gamma = d->gamma, .output = d->projected, .inp_norm = d->normed });
-    if (!st) st = tern_softmax_context_run(d->attend, &(tern_softmax_context_args){ .query_key_value = d->projected, .workspace = d->ws, .norm_factor = 0.6, .context = d->context });
-    if (!st) st = tern_vector_matmul_run(d->out, &(tern_vector_matmul_args){ .input = d->context, .weight = d->w_out, .weight_scale = d->s_out, .output = d->a });
-    if (!st) st = tern_mlp_gemm_run(d->mlp, &(tern_mlp_gemm_args){ .input = d->a, .residual = d->x, .weight_interm = d->w1, .weight_interm_scale = d->s1, .weight_out = d->w2, .weight_out_scale = d->s2,
-                                                                  .gamma = d->gamma, .output = d->m, .residual_add = d->r });
-    if (!st) st = tern_residual_add_run(d->sum, &(tern_residual_add_args){ .hidden_state = d->m, .residual = d->x, .attention_output = d->a, .output = d->x });
+    tern_status st = tern_qkv_gemm_run(d->qkv, &(tern_qkv_gemm_args){
+        .input = d->x, .weight = d->w_qkv, .weight_scale = d->s_qkv, .gamma = d->gamma, .output = d->projected, .inp_norm = d->normed });
+    if (!st) st = tern_softmax_context_run(d->attend, &(tern_softmax_context_args){
+        .query_key_value = d->projected, .workspace = d->ws, .norm_factor = 0.6, .context = d->context });
+    if (!st) st = tern_vector_matmul_run(d->out, &(tern_vector_matmul_args){
+        .input = d->context, .weight = d->w_out, .weight_scale = d->s_out, .output = d->a });
+    if (!st) st = tern_mlp_gemm_run(d->mlp, &(tern_mlp_gemm_args){
+        .input = d->a, .residual = d->x, .weight_interm = d->w1, .weight_interm_scale = d->s1, .weight_out = d->w2, .weight_out_scale = d->s2,
+        .gamma = d->gamma, .output = d->m, .residual_add = d->r });
+    if (!st) st = tern_residual_add_run(d->sum, &(tern_residual_add_args){
+        .hidden_state = d->m, .residual = d->x, .attention_output = d->a, .output = d->x });
     if (!st) st = tern_rms_norm_run(d->norm, &(tern_rms_norm_args){ .input = d->x, .gamma = d->gamma, .output = d->x });
     if (!st) st = tern_bias_gelu_run(d->bias, &(tern_bias_gelu_args){ .input = d->x, .bias = d->b, .output = d->x });
     return st;
@@ -122,7 +129,8 @@ static tern_status with_a_cache(void)
     rig_parse("query_key_value f32 2,3,48; position_ids i64 2,3", &in);
     tern_status st = tern_ctx_create(&(tern_ctx_options){ .threads = 1 }, &ctx);
     if (!st) st = tern_op_create_json(ctx, "softmax_context", NULL, "{\"dtype\": \"fp32\", \"heads\": 2, \"rotary_dim\": 8}", &op);
-    if (!st) st = tern_workspace_create(ctx, &(tern_workspace_options){ .n_layer = 1, .max_batch = 2, .n_kv_head = 2, .key_dim = 8, .max_tokens = 4 }, &ws);
+    if (!st) st = tern_workspace_create(ctx, &(tern_workspace_options){
+        .n_layer = 1, .max_batch = 2, .n_kv_head = 2, .key_dim = 8, .max_tokens = 4 }, &ws);
     if (!st) st = tern_op_bind_workspace(op, ws);
     if (!st) st = tern_op_run(op, in.t, in.n, &out, 1, NULL);
     tern_outputs_free(&out, 1);
@@ -144,7 +152,9 @@ static tern_status a_mixture(void)
     c.k = 2;
     c.mlp_type = TERN_MLP_RESIDUAL;
     rig_parse("x f32 6,8; gate f32 4,8; w1 f32 4,8,5; w2 f32 4,5,8; m1 f32 8,5; m2 f32 5,8; coef f32 2,8; y f32 6,8", &in);
-    tern_moe_weights w = { .gate_w = in.t[1].tensor, .inter_w = in.t[2].tensor, .output_w = in.t[3].tensor, .mlp_inter_w = in.t[4].tensor, .mlp_output_w = in.t[5].tensor, .coefficient_w = in.t[6].tensor };
+    tern_moe_weights w = {
+        .gate_w = in.t[1].tensor, .inter_w = in.t[2].tensor, .output_w = in.t[3].tensor, .mlp_inter_w = in.t[4].tensor,
+        .mlp_output_w = in.t[5].tensor, .coefficient_w = in.t[6].tensor };
     tern_status st = tern_ctx_create(&(tern_ctx_options){ .threads = 1 }, &ctx);
     if (!st) st = tern_moe_create(ctx, &c, &w, NULL, &moe);
     if (!st) st = tern_moe_run(moe, &(tern_moe_args){ .input = in.t[0].tensor, .output = in.t[7].tensor });
