@@ -166,7 +166,7 @@ static bool put_mapped(tpl_render *r, tpl_text *text, tpl_value s, size_t *at, i
     int32_t c = tpl_decode(tpl_data(s), s.n, at);
     int n;
     if (how == FOLD) n = fold_char(c, to);
-    else if (how == LOWER && c == 0x3A3) to[0] = lower_sigma(s, from), n = 1;
+    else if ((how == LOWER || how == SWAP) && c == 0x3A3) to[0] = lower_sigma(s, from), n = 1;
     else n = map_char(c, how == SWAP ? (is_upper(c) ? LOWER : UPPER) : how, to);
     for (int i = 0; i < n; i++)
         if (!tpl_put_char(&r->pool, text, to[i], trusted)) return false;

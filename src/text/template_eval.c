@@ -53,6 +53,8 @@ bool tpl_fail_undefined(tpl_render *r, tpl_value v)
     const char *object = u->object.kind == TPL_NONE ? "" : " object";
     if (u->object.kind == TPL_NONE) type = "None";
     if (u->object.kind == TPL_NAMESPACE) type = "transformers.utils.chat_template_utils.TemplateNamespace";
+    if (u->object.kind == TPL_STR && u->object.sub) type = "markupsafe.Markup";
+    if (u->object.kind == TPL_TUPLE && u->object.sub) type = "jinja2.filters._GroupTuple";
     if (u->object.kind == TPL_LOOP) type = "jinja2.runtime.LoopContext";
     if (u->object.kind == TPL_MACRO) type = "jinja2.runtime.Macro";
     if (u->name.kind != TPL_STR) return tpl_raise(r, kind, "%s%s has no element %.*s", type, object, (int)name->used, name->data);

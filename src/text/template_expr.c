@@ -183,14 +183,12 @@ static tpl_arguments *arguments(tpl_parser *p)
 {
     tpl_arguments *args = tpl_get(p->pool, 1, sizeof *args);
     uint32_t at = tpl_token_at(p)->at;
-    bool more = false;
     if (!args) return p->status = p->pool->status, NULL;
     p->at++;
-    while (!tpl_at_op(p, ')')) {
+    for (bool more = false; !tpl_at_op(p, ')'); more = true) {
         if (more && !tpl_expect_op(p, ',')) return NULL;
         if (more && tpl_at_op(p, ')')) break;
         if (!argument(p, args, at)) return NULL;
-        more = true;
     }
     return tpl_expect_op(p, ')') ? args : NULL;
 }

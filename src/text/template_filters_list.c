@@ -5,6 +5,8 @@
 #include "base/ctx.h"
 #include "text/template.h"
 
+enum { FEW_ITEMS = 64 };
+
 #define FILTER(name) static bool name(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *out)
 
 static bool make_iter(tpl_render *r, tpl_iter made, tpl_value *out)
@@ -170,18 +172,57 @@ static bool keys_of(tpl_render *r, tpl_value item, tpl_value attribute, bool fol
     return true;
 }
 
-/* A stable merge sort of items by keys. */
-static bool merge_sort(tpl_render *r, tpl_pair *a, tpl_pair *scratch, uint32_t n, bool reverse)
+static bool before(tpl_render *r, const tpl_pair *a, const tpl_pair *b, bool *out)
+{
+    return tpl_work(&r->pool, 1) && tpl_less(r, a->key, b->key, "<", out);
+}
+
+static void turn_round(tpl_pair *a, uint32_t n)
+{
+    for (uint32_t i = 0; i < n / 2; i++) {
+        tpl_pair swap = a[i];
+        a[i] = a[n - 1 - i];
+        a[n - 1 - i] = swap;
+    }
+}
+
+/* A few items as CPython's list.sort takes them: the run that they begin with, then each of the others by halving; where two of them cannot be
+ * compared, the same two are named. */
+static bool insertion_sort(tpl_render *r, tpl_pair *a, uint32_t n)
+{
+    uint32_t run = 1;
+    bool down = false, less = false;
+    if (n < 2) return true;
+    if (!before(r, &a[1], &a[0], &down)) return false;
+    for (run = 2; run < n; run++) {
+        if (!before(r, &a[run], &a[run - 1], &less)) return false;
+        if (less != down) break;
+    }
+    if (down) turn_round(a, run);
+    for (; run < n; run++) {
+        tpl_pair pivot = a[run];
+        uint32_t lo = 0, hi = run;
+        while (lo < hi) {
+            uint32_t middle = lo + (hi - lo) / 2;
+            if (!before(r, &pivot, &a[middle], &less)) return false;
+            if (less) hi = middle;
+            else lo = middle + 1;
+        }
+        memmove(a + lo + 1, a + lo, (run - lo) * sizeof *a);
+        a[lo] = pivot;
+    }
+    return true;
+}
+
+static bool merge_sort(tpl_render *r, tpl_pair *a, tpl_pair *scratch, uint32_t n)
 {
     uint32_t half = n / 2, i = 0, j = half, k = 0;
-    if (n < 2) return true;
-    if (!merge_sort(r, a, scratch, half, reverse) || !merge_sort(r, a + half, scratch, n - half, reverse)) return false;
+    if (n < FEW_ITEMS) return insertion_sort(r, a, n);
+    if (!merge_sort(r, a, scratch, half) || !merge_sort(r, a + half, scratch, n - half)) return false;
     memcpy(scratch, a, n * sizeof *a);
     while (i < half && j < n) {
         bool right_first;
-        if (!tpl_work(&r->pool, 1)) return false;
-        tpl_value left = scratch[i].key, right = scratch[j].key;
-        if (!(reverse ? tpl_less(r, left, right, "<", &right_first) : tpl_less(r, right, left, "<", &right_first))) return false;
+        if (!before(r, &scratch[j], &scratch[i], &right_first)) return false;
         a[k++] = right_first ? scratch[j++] : scratch[i++];
     }
     while (i < half) a[k++] = scratch[i++];
@@ -189,12 +230,15 @@ static bool merge_sort(tpl_render *r, tpl_pair *a, tpl_pair *scratch, uint32_t n
     return true;
 }
 
-/* sorted(items), each by the key that stands beside it. */
+/* sorted(items), each by the key that stands beside it. Equal ones keep their order, backwards too. */
 static bool sort_pairs(tpl_render *r, tpl_pair *pairs, uint32_t n, bool reverse, tpl_value *out)
 {
     tpl_pair *scratch = tpl_get(&r->pool, n, sizeof *scratch);
     tpl_array *array = tpl_array_new(&r->pool, n);
-    if (!scratch || !array || !merge_sort(r, pairs, scratch, n, reverse)) return false;
+    if (!scratch || !array) return false;
+    if (reverse) turn_round(pairs, n);
+    if (!merge_sort(r, pairs, scratch, n)) return false;
+    if (reverse) turn_round(pairs, n);
     for (uint32_t i = 0; i < n; i++)
         if (!tpl_append(&r->pool, array, pairs[i].value)) return false;
     *out = tpl_list_of(array, TPL_LIST);

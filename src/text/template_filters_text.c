@@ -94,7 +94,8 @@ FILTER(indent)
     if (!tpl_str(&r->pool, " ", &blanks) || !tpl_str(&r->pool, "\n", &newline)) return false;
     if (slots[0].kind == TPL_STR) blanks = slots[0];
     else if (!tpl_binary(r, '*', blanks, tpl_int(width), &blanks)) return false;
-    if (v.kind != TPL_STR && v.kind != TPL_UNDEFINED)
+    if (v.kind == TPL_LIST) return tpl_raise(r, "AttributeError", "'list' object has no attribute 'splitlines'");
+    if (v.kind != TPL_STR && v.kind != TPL_UNDEFINED && v.kind != TPL_TUPLE)
         return tpl_raise(r, "TypeError", "unsupported operand type(s) for +=: '%s' and 'str'", tpl_type_name(v));
     blanks.sub = v.kind == TPL_STR ? v.sub : 0;
     if (!tpl_binary(r, '+', v, newline, &v) || !method(r, "splitlines", v, &(tpl_args){ 0 }, &lines)) return false;
@@ -126,8 +127,9 @@ FILTER(truncate)
     *out = v;
     if (n <= length + leeway) return true;
     if (!tpl_slice(r, v, tpl_none(), tpl_int(length - end), tpl_none(), &cut)) return false;
+    if (tpl_truth(slots[1])) return tpl_binary(r, '+', cut, slots[2], out);
     if (cut.kind != TPL_STR) return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'rsplit'", tpl_type_name(cut));
-    const char *blank = tpl_truth(slots[1]) ? NULL : memrchr(tpl_data(cut), ' ', cut.n);
+    const char *blank = memrchr(tpl_data(cut), ' ', cut.n);
     if (blank) cut.n = (uint32_t)(blank - tpl_data(cut));
     return tpl_binary(r, '+', cut, slots[2], out);
 }
@@ -188,7 +190,10 @@ FILTER(urlencode)
     if (v.kind == TPL_DICT) v = (tpl_value){ .kind = TPL_VIEW, .sub = TPL_ITEMS, .dict = v.dict };
     if (single ? !put_quoted(r, text, v, false) : !tpl_to_array(r, v, &pairs)) return false;
     for (uint32_t i = 0; !single && i < pairs->used; i++) {
+        if (tpl_is_number(pairs->items[i]) || pairs->items[i].kind == TPL_NONE)
+            return tpl_raise(r, "TypeError", "cannot unpack non-iterable %s object", tpl_type_name(pairs->items[i]));
         if (!tpl_to_array(r, pairs->items[i], &pair)) return false;
+        if (pair->used > 2) return tpl_raise(r, "ValueError", "too many values to unpack (expected 2)");
         if (pair->used != 2) return tpl_raise(r, "ValueError", "not enough values to unpack (expected 2, got %u)", pair->used);
         if ((i && !tpl_puts(&r->pool, text, "&")) || !put_quoted(r, text, pair->items[0], true) || !tpl_puts(&r->pool, text, "=") ||
             !put_quoted(r, text, pair->items[1], true))
@@ -346,17 +351,26 @@ FILTER(round_)
     return tpl_binary(r, '/', whole, scale, out);
 }
 
+static bool not_a_float(tpl_render *r, tpl_value s)
+{
+    tpl_text *words = tpl_text_new(&r->pool, 64);
+    return words && tpl_put_repr(r, words, s) && tpl_raise(r, "ValueError", "could not convert string to float: %.*s", (int)words->used, words->data);
+}
+
 FILTER(filesizeformat)
 {
     static const char *const decimal[] = { "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB" };
     static const char *const binary_names[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB" };
     tpl_value binary;
-    char words[64];
+    char words[400];
     double bytes = 0;
     if (!tpl_bind(r, "do_filesizeformat", args, "binary", 0, &binary)) return false;
     if (v.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, v);
+    if (v.kind == TPL_STR && !text_to_float(v, &bytes))
+        return not_a_float(r, v);
+    if (v.kind != TPL_STR && !tpl_is_number(v))
+        return tpl_raise(r, "TypeError", "float() argument must be a string or a real number, not '%s'", tpl_type_name(v));
     if (tpl_is_number(v)) bytes = tpl_real(v);
-    else if (v.kind != TPL_STR || !text_to_float(v, &bytes)) return tpl_raise(r, "ValueError", "could not convert to float");
     double base = tpl_truth(binary) ? 1024 : 1000, unit = base;
     if (bytes == 1) return tpl_str(&r->pool, "1 Byte", out);
     if (bytes < base) {

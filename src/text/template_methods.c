@@ -35,6 +35,11 @@ static int64_t find_last(const char *data, size_t from, size_t to, const char *p
     }
 }
 
+static bool need_part(tpl_render *r, tpl_value v)
+{
+    return v.kind == TPL_STR || tpl_raise(r, "TypeError", "must be str, not %s", tpl_type_name(v));
+}
+
 /* The place of part in [from, to) of text's bytes, or -1; backwards: the last one. */
 static int64_t find(tpl_value text, tpl_value part, size_t from, size_t to, bool backwards)
 {
@@ -250,7 +255,7 @@ static bool found_at(tpl_render *r, const char *name, tpl_value s, const tpl_arg
 {
     tpl_value slots[3];
     size_t from, to;
-    if (!bind(r, name, args, "sub start end", 1, false, slots) || !need_str(r, slots[0], "must be str, not the argument: it")) return false;
+    if (!bind(r, name, args, "sub start end", 1, false, slots) || !need_part(r, slots[0])) return false;
     if (!window(r, s, slots[1], slots[2], &from, &to)) return false;
     int64_t at = find(s, slots[0], from, to, backwards);
     if (at < 0 && must) return tpl_raise(r, "ValueError", "substring not found");
@@ -268,7 +273,7 @@ METHOD(count)
     tpl_value slots[3];
     size_t from, to;
     int64_t n = 0;
-    if (!bind(r, "count", args, "sub start end", 1, false, slots) || !need_str(r, slots[0], "must be str, not the argument: it")) return false;
+    if (!bind(r, "count", args, "sub start end", 1, false, slots) || !need_part(r, slots[0])) return false;
     if (!window(r, self, slots[1], slots[2], &from, &to)) return false;
     if (!slots[0].n) {
         *out = tpl_int(from > to ? 0 : (int64_t)tpl_chars(tpl_cut(self, from, to)) + 1);
@@ -384,7 +389,8 @@ METHOD(zfill)
     if (!bind(r, "zfill", args, "width", 1, false, &width) || !tpl_need_int(r, width, 0, &want) || !tpl_str(&r->pool, "0", &zero)) return false;
     bool has_sign = self.n && (tpl_data(self)[0] == '-' || tpl_data(self)[0] == '+');
     sign = tpl_cut(self, 0, has_sign);
-    return pad(r, tpl_cut(self, has_sign, self.n), want > n ? want - n : 0, 0, zero, &padded) && tpl_concat(&r->pool, sign, padded, out);
+    return pad(r, tpl_cut(self, has_sign, self.n), want > n ? want - n : 0, 0, zero, &padded) && tpl_concat(&r->pool, sign, padded, &padded) &&
+           (padded.sub = self.sub, *out = padded, true);
 }
 
 METHOD(expandtabs)

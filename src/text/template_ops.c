@@ -193,7 +193,7 @@ bool tpl_binary(tpl_render *r, int op, tpl_value a, tpl_value b, tpl_value *out)
         return tpl_raise(r, "TypeError", "can't multiply sequence by non-int of type '%s'", tpl_type_name(a_sequence ? b : a));
     if (op == '+' && a.kind == b.kind && a.kind == TPL_STR) return join_strings(r, a, b, out);
     if (op == '+' && a.kind == b.kind && a_sequence) return join_lists(r, a, b, out);
-    if (op == '+' && a_sequence) {
+    if (op == '+' && a_sequence && !(a.kind == TPL_STR && a.sub)) {
         const char *type = a.kind == TPL_STR ? "str" : tpl_type_name(a);
         return tpl_raise(r, "TypeError", "can only concatenate %s (not \"%s\") to %s", type, tpl_type_name(b), type);
     }

@@ -56,8 +56,7 @@ bool tpl_unsupported(tpl_parser *p, uint32_t at, const char *format, ...)
 
 static bool no_memory(tpl_parser *p)
 {
-    p->status = p->pool->status;
-    return false;
+    return p->status = p->pool->status, false;
 }
 
 tpl_node *tpl_node_new(tpl_parser *p, tpl_node_kind kind, uint32_t at)
