@@ -1,5 +1,5 @@
 """docs/ops.md lists exactly the ops of `tern ops`, and names what the args structs of include/tern/ops.h name. docs/deepspeed.md names every field of the
-configs, and tests that are there.
+configs, and tests that are there. The primitives listed are those of the backend's table.
 
 Usage: test_docs.py BUILD_DIR
 """
@@ -63,7 +63,8 @@ def deepspeed_faults():
 
 def main():
     tern = pathlib.Path(sys.argv[1]) / "tern"
-    registry = json.loads(subprocess.run([tern, "ops", "--json"], capture_output=True, check=True).stdout)["ops"]
+    listed = json.loads(subprocess.run([tern, "ops", "--json"], capture_output=True, check=True).stdout)
+    registry = listed["ops"]
     doc = sections((ROOT / "docs" / "ops.md").read_text())
     header = (ROOT / "include" / "tern" / "ops.h").read_text()
     config = (ROOT / "include" / "tern" / "config.h").read_text()
@@ -92,6 +93,9 @@ def main():
         for tensor in re.findall(r"`([\w.]+)`", row.group(1) if row else ""):
             if tensor.replace(".", "_") not in fields:
                 faults.append(f"{name}: docs/ops.md names the input {tensor}, which tern_{name}_args has not")
+    table = re.search(r"typedef struct tern_backend \{(.*?)\} tern_backend;", (ROOT / "src/backend/backend.h").read_text(), flags=re.S).group(1)
+    if sorted(re.findall(r"\(\*(\w+)\)", table)) != sorted(entry["name"] for entry in listed["primitives"]):
+        faults.append("the primitives that are listed are not those of src/backend/backend.h")
     faults += deepspeed_faults()
     for fault in faults:
         print(fault)
