@@ -44,6 +44,33 @@ static size_t check_case(tern_template *t, const char *name, const char *what, c
     return !same;
 }
 
+/* The tokens of a rendered chat, where the golden file has them: special tokens count in the template's words, and only there. */
+static size_t check_ids(const char *tokenizer, const tern_rendered *r, const json_t *ids)
+{
+    char path[512];
+    tern_tokenizer *tok;
+    tern_encoding got = { 0 };
+    snprintf(path, sizeof path, "%s/tokenizers/%s", TERN_GOLDEN, tokenizer);
+    if (tern_tokenizer_open(ctx, path, &tok)) fail_msg("%s", tern_ctx_error(ctx));
+    if (tern_tokenizer_encode_spans(tok, r->spans, r->n_spans, NULL, &got)) fail_msg("%s", tern_ctx_error(ctx));
+    bool same = got.n == json_array_size(ids);
+    for (size_t i = 0; same && i < got.n; i++) same = got.ids[i] == json_integer_value(json_array_get(ids, i));
+    tern_encoding_free(&got);
+    tern_tokenizer_free(tok);
+    return !same;
+}
+
+static size_t check_tokens(tern_template *t, const char *json, const json_t *golden, const json_t *one)
+{
+    const json_t *ids = json_object_get(one, "ids");
+    tern_rendered r;
+    if (!json_is_array(ids) || tern_template_render(t, json, strlen(json), json_string_value(json_object_get(golden, "now")), &r)) return 0;
+    size_t n_wrong = check_ids(json_string_value(json_object_get(golden, "tokenizer")), &r, ids);
+    if (n_wrong) print_message("other tokens: %s\n", r.text);
+    tern_rendered_free(&r);
+    return n_wrong;
+}
+
 /* A folder's expected.json: { template, special_tokens, now, cases }. */
 static size_t check_folder(const char *folder, size_t *n_cases)
 {
@@ -59,6 +86,7 @@ static size_t check_folder(const char *folder, size_t *n_cases)
         char *json = inputs_of(golden, one);
         snprintf(what, sizeof what, "case %zu", i);
         n_wrong += check_case(t, folder, what, json, json_string_value(json_object_get(golden, "now")), one);
+        n_wrong += check_tokens(t, json, golden, one);
         free(json);
     }
     *n_cases += i;
