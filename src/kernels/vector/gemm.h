@@ -2,14 +2,29 @@
  * Lane l of a block's sum takes k = l, l + LANES, ... by FMA. A panel is [k / LANES][TILE_N rows][LANES] f32. */
 #include "kernels/vector/gemm_walk.h"
 
-INLINE void add_step(int tm, bool packed, vec sum[TILE_M][TILE_N], const tile_job *t, size_t k, bool whole, stored x_type, stored w_type)
+/* Row j of w at k, from the panel or as stored. */
+INLINE vec weights_at(const tile_job *t, int j, bool packed, size_t k, size_t left, stored type)
 {
-    vec a[TILE_M];
+    return v_held(packed ? v_load_stored(t->panel, k * TILE_N + (size_t)j * LANES, LANES, STORED_F32) : v_load_stored(t->row[j], k, left, type));
+}
+
+/* The side with fewer rows stays in registers, the other passes by. */
+INLINE void add_step(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole, stored x_type, stored w_type)
+{
+    vec a[MOST_M], b[TILE_N];
     size_t left = whole ? LANES : t->k_len - k;
-    for (int i = 0; i < tm; i++) a[i] = v_load_stored(t->x + (size_t)i * t->ldx, k, left, x_type);
-    for (int j = 0; j < TILE_N; j++) {
-        vec b = v_held(packed ? v_load_stored(t->panel, k * TILE_N + (size_t)j * LANES, LANES, STORED_F32) : v_load_stored(t->row[j], k, left, w_type));
-        for (int i = 0; i < tm; i++) sum[i][j] = v_fma(a[i], b, sum[i][j]);
+    if (tm <= tn) {
+        for (int i = 0; i < tm; i++) a[i] = v_load_stored(t->x + (size_t)i * t->ldx, k, left, x_type);
+        for (int j = 0; j < tn; j++) {
+            b[j] = weights_at(t, j, packed, k, left, w_type);
+            for (int i = 0; i < tm; i++) sum[i][j] = v_fma(a[i], b[j], sum[i][j]);
+        }
+    } else {
+        for (int j = 0; j < tn; j++) b[j] = weights_at(t, j, packed, k, left, w_type);
+        for (int i = 0; i < tm; i++) {
+            a[i] = v_held(v_load_stored(t->x + (size_t)i * t->ldx, k, left, x_type));
+            for (int j = 0; j < tn; j++) sum[i][j] = v_fma(a[i], b[j], sum[i][j]);
+        }
     }
 }
 
@@ -22,9 +37,9 @@ INLINE void pack(char *panel, const char *const row[TILE_N], size_t k_len, store
 
 /* The kinds differ in how a stored number widens, and in nothing else: the same sums, the same bits for equal numbers. */
 #define GEMM(slot, x_type, w_type)                                                                                                      \
-    INLINE void slot##_step(int tm, bool packed, vec sum[TILE_M][TILE_N], const tile_job *t, size_t k, bool whole)                      \
+    INLINE void slot##_step(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole)              \
     {                                                                                                                                   \
-        add_step(tm, packed, sum, t, k, whole, x_type, w_type);                                                                         \
+        add_step(tm, tn, packed, sum, t, k, whole, x_type, w_type);                                                                     \
     }                                                                                                                                   \
     INLINE void slot##_pack(char *panel, const char *const row[TILE_N], size_t k_len)                                                   \
     {                                                                                                                                   \

@@ -6,7 +6,7 @@
  *  TILE_N| panel|      |         w         the lanes by one tree; the blocks one after the other. That order depends on k alone.
  *        +------+------+----               Many rows: a block of TILE_N rows of w is packed into an aligned panel, which stays in the first
  *        +------+------+----               cache while the rows of x pass by, this tile's and the next's; M_BLOCK of them stay in the second.
- *  TILE_M|      |      |         x         Up to TILE_M rows: w streams by once, as it is stored, TILE_N rows at a time over the whole of k. */
+ *  TILE_M|      |      |         x         Up to FEW_M rows: w streams by once, as it is stored, STREAM_N(m) rows at a time, all of k. */
 #ifndef TERN_KERNELS_VECTOR_GEMM_WALK_H
 #define TERN_KERNELS_VECTOR_GEMM_WALK_H
 
@@ -15,7 +15,7 @@
 
 #include "kernels/vector/math.h"
 
-enum { M_BLOCK = 256, X_BYTES = 512 << 10, AHEAD = 512 };
+enum { MOST_M = 8, M_BLOCK = 256, X_BYTES = 512 << 10, AHEAD = 512 };
 
 /* What one tile works on. x's leading dimension is in bytes, so that the walk knows no types. */
 typedef struct tile_job {
@@ -32,8 +32,8 @@ typedef struct tile_job {
     size_t turn, after_turn;     /* stored: the fetch runs AHEAD bytes before the row; from k = turn on, after_turn, into the next tile's */
 } tile_job;
 
-/* Adds to sum[i][j] the products of x's row i and w's row j at [k, k + step), or at [k, k_len) where not whole. */
-typedef void step_fn(int tm, bool packed, vec sum[TILE_M][TILE_N], const tile_job *t, size_t k, bool whole);
+/* Adds to sum[i][j], i < tm, j < tn, the products of x's row i and w's row j at [k, k + step), or at [k, k_len) where not whole. */
+typedef void step_fn(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole);
 
 /* Copies k_len numbers of the rows into the panel as the step wants them, zeros up to a whole step. */
 typedef void pack_fn(char *panel, const char *const row[TILE_N], size_t k_len);
@@ -49,34 +49,34 @@ typedef struct matrix {
     size_t ld;                   /* bytes */
 } matrix;
 
-INLINE void fetch(int tm, bool packed, const gemm_kind *kind, const tile_job *t, size_t k)
+INLINE void fetch(int tm, int tn, bool packed, const gemm_kind *kind, const tile_job *t, size_t k)
 {
     size_t x_at = k * kind->x_bytes, w_at = k * kind->w_bytes;
     for (int i = 0; packed && i < tm; i++) _mm_prefetch(t->x + (size_t)(TILE_M + i) * t->ldx + x_at, _MM_HINT_T0);
     if (packed && k >= t->ahead_from && k < t->ahead_to)
         for (size_t r = 0; r < t->n_ahead; r++) _mm_prefetch(t->ahead + r * t->ldw + w_at, _MM_HINT_T1);
-    for (int j = 0; !packed && j < TILE_N; j++) _mm_prefetch(t->row[j] + w_at + (k < t->turn ? AHEAD : t->after_turn), _MM_HINT_T0);
+    for (int j = 0; !packed && j < tn; j++) _mm_prefetch(t->row[j] + w_at + (k < t->turn ? AHEAD : t->after_turn), _MM_HINT_T0);
 }
 
-INLINE void tile(int tm, bool packed, const gemm_kind *kind, const tile_job *t)
+INLINE void tile(int tm, int tn, bool packed, const gemm_kind *kind, const tile_job *t)
 {
-    vec sum[TILE_M][TILE_N];
+    vec sum[MOST_M][TILE_N];
     size_t k = 0;
     for (int i = 0; i < tm; i++)
         for (int j = 0; j < TILE_N; j++) sum[i][j] = v_zero();
     for (; k + kind->step <= t->k_len; k += kind->step) {
-        fetch(tm, packed, kind, t, k);
-        kind->add_step(tm, packed, sum, t, k, true);
+        fetch(tm, tn, packed, kind, t, k);
+        kind->add_step(tm, tn, packed, sum, t, k, true);
     }
-    if (k < t->k_len) kind->add_step(tm, packed, sum, t, k, false);
-    for (int i = 0; i < tm; i++) v_store_sums(t->y + (size_t)i * t->ldy, t->n, t->first, sum[i]);
+    if (k < t->k_len) kind->add_step(tm, tn, packed, sum, t, k, false);
+    for (int i = 0; i < tm; i++) v_store_sums(t->y + (size_t)i * t->ldy, t->n < (size_t)tn ? t->n : (size_t)tn, t->first, sum[i]);
 }
 
-INLINE void tile_of(size_t tm, bool packed, const gemm_kind *kind, const tile_job *t)
+INLINE void packed_tile(size_t tm, const gemm_kind *kind, const tile_job *t)
 {
-    if (tm == 1) tile(1, packed, kind, t);
-    else if (tm == 2) tile(2, packed, kind, t);
-    else tile(3, packed, kind, t);
+    if (tm == 1) tile(1, TILE_N, true, kind, t);
+    else if (tm == 2) tile(2, TILE_N, true, kind, t);
+    else tile(3, TILE_N, true, kind, t);
 }
 
 INLINE void set_rows(tile_job *t, const gemm_kind *kind, matrix w, size_t j, size_t n, size_t k)
@@ -132,26 +132,41 @@ INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, mat
             t.y = y + i * TILE_M * ldy + j;
             t.x = x.at + i * TILE_M * x.ld + k * kind->x_bytes;
             set_ahead(&t, next, n - next_j, i, tiles, kind->step);
-            tile_of(m - i * TILE_M, true, kind, &t);
+            packed_tile(m - i * TILE_M, kind, &t);
         }
     }
 }
 
-INLINE void walk_few(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
+/* tm rows of x by tn of w at a time, over the whole of k. */
+INLINE void stream(int tm, int tn, const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t n, size_t k_len)
 {
-    size_t row_bytes = k_len * kind->w_bytes;
-    tile_job t = { .ldy = ldy, .ldx = x.ld, .after_turn = TILE_N * w.ld + AHEAD - row_bytes };
-    for (size_t j = 0; j < n; j += TILE_N)
+    size_t row_bytes = k_len * kind->w_bytes, ahead = AHEAD / kind->w_bytes;
+    tile_job t = { .ldy = ldy, .ldx = x.ld, .after_turn = (size_t)tn * w.ld + AHEAD - row_bytes };
+    for (size_t j = 0; j < n; j += (size_t)tn)
         for (size_t k = 0; k < k_len; k += kind->k_block) {
-            size_t to_turn = k_len - k, ahead = AHEAD / kind->w_bytes;
             set_rows(&t, kind, w, j, n, k);
             t.k_len = k_len - k < kind->k_block ? k_len - k : kind->k_block;
             t.first = k == 0;
-            t.turn = to_turn > ahead ? to_turn - ahead : 0;
+            t.turn = k_len - k > ahead ? k_len - k - ahead : 0;
             t.y = y + j;
             t.x = x.at + k * kind->x_bytes;
-            tile_of(m, false, kind, &t);
+            tile(tm, tn, false, kind, &t);
         }
+}
+
+/* The fewer rows of x, the more of w: the sums fill the registers, and memory has several rows to read from. */
+INLINE void walk_few(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
+{
+    switch (m) {
+    case 1: stream(1, STREAM_N(1), kind, y, ldy, x, w, n, k_len); break;
+    case 2: stream(2, STREAM_N(2), kind, y, ldy, x, w, n, k_len); break;
+    case 3: stream(3, STREAM_N(3), kind, y, ldy, x, w, n, k_len); break;
+    case 4: stream(4, STREAM_N(4), kind, y, ldy, x, w, n, k_len); break;
+    case 5: stream(5, STREAM_N(5), kind, y, ldy, x, w, n, k_len); break;
+    case 6: stream(6, STREAM_N(6), kind, y, ldy, x, w, n, k_len); break;
+    case 7: stream(7, STREAM_N(7), kind, y, ldy, x, w, n, k_len); break;
+    default: stream(8, STREAM_N(8), kind, y, ldy, x, w, n, k_len); break;
+    }
 }
 
 INLINE void gemm_walk(const gemm_kind *kind, float *y, size_t ldy, const void *x, size_t ldx, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
@@ -162,7 +177,7 @@ INLINE void gemm_walk(const gemm_kind *kind, float *y, size_t ldy, const void *x
     if (!n || !k_len) return;
     for (size_t i = 0; i < m; i += M_BLOCK, from.at += M_BLOCK * from.ld, y += M_BLOCK * ldy) {
         size_t part = m - i < M_BLOCK ? m - i : M_BLOCK;
-        if (part <= TILE_M) walk_few(kind, y, ldy, from, by, part, n, k_len);
+        if (part <= FEW_M) walk_few(kind, y, ldy, from, by, part, n, k_len);
         else walk_many(kind, y, ldy, from, by, part, n, k_len);
     }
 }

@@ -14,7 +14,7 @@
  *     v_any_nan, v_max_of, v_sum_of            over the lanes; the sum by a fixed tree
  *     v_held(v)                                v, kept in a register: else compilers read it from memory again for each use
  *     v_twice_n(p, n), v_swap(v), v_fma_sub_add(a, b, c)     lanes 0 0 1 1 ... of the first n numbers; 1 0 3 2 ...; a b - c in even lanes, a b + c in odd
- *     TILE_M, TILE_N, PANEL_BYTES, v_store_sums(y, n, first, sum[TILE_N])     gemm_walk.h says what for */
+ *     TILE_M, TILE_N, FEW_M, STREAM_N(m), PANEL_BYTES, v_store_sums(y, n, first, sum[TILE_N])     gemm_walk.h says what for */
 #ifndef TERN_KERNELS_VECTOR_MATH_H
 #define TERN_KERNELS_VECTOR_MATH_H
 

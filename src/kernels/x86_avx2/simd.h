@@ -16,7 +16,9 @@
 typedef __m256 vec;
 
 /* 12 sums, 3 registers of x, one of w. 12 KiB of panel and two times 3 rows of x fill a first cache of 32 KiB. */
-enum { LANES = 8, TILE_M = 3, TILE_N = 4, PANEL_BYTES = 12288, NN_M = 6, NN_N = 2, NN_WIDE = 8 };
+enum { LANES = 8, TILE_M = 3, TILE_N = 4, FEW_M = 6, PANEL_BYTES = 12288, NN_M = 6, NN_N = 2, NN_WIDE = 8 };
+
+#define STREAM_N(m) ((m) <= 3 ? 4 : 2)
 
 /* The first n lanes. */
 INLINE __m256i lanes(size_t n)

@@ -15,28 +15,43 @@ INLINE bits load_bits(const char *row, size_t k, size_t left)
     return b_load_n((const uint16_t *)(const void *)(row + k * sizeof(uint16_t)), left);
 }
 
-INLINE void bf16_step(int tm, bool packed, vec sum[TILE_M][TILE_N], const tile_job *t, size_t k, bool whole)
+typedef struct pair {
+    vec even, odd;
+} pair;
+
+INLINE pair load_x(const tile_job *t, int i, size_t k, size_t left)
 {
-    vec even[TILE_M], odd[TILE_M];
+    bits v = load_bits(t->x + (size_t)i * t->ldx, k, left);
+    return (pair){ v_even(v), v_odd(v) };
+}
+
+INLINE pair load_w(const tile_job *t, int j, bool packed, size_t k, size_t left)
+{
+    const float *panel = (const float *)(const void *)t->panel;
+    if (packed) return (pair){ v_held(v_load_n(panel + k * TILE_N + j * STEP, LANES)), v_held(v_load_n(panel + k * TILE_N + j * STEP + LANES, LANES)) };
+    bits v = load_bits(t->row[j], k, left);
+    return (pair){ v_held(v_even(v)), v_held(v_odd(v)) };
+}
+
+/* The side with fewer rows stays in registers, the other passes by. */
+INLINE void bf16_step(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole)
+{
+    pair a[MOST_M], b[TILE_N];
     size_t left = whole ? STEP : t->k_len - k;
-    const float *panel = (const float *)(const void *)t->panel + k * TILE_N;
-    for (int i = 0; i < tm; i++) {
-        bits v = load_bits(t->x + (size_t)i * t->ldx, k, left);
-        even[i] = v_even(v);
-        odd[i] = v_odd(v);
-    }
-    for (int j = 0; j < TILE_N; j++) {
-        vec b_even, b_odd;
-        if (packed) {
-            b_even = v_held(v_load_n(panel + j * STEP, LANES));
-            b_odd = v_held(v_load_n(panel + j * STEP + LANES, LANES));
-        } else {
-            bits v = load_bits(t->row[j], k, left);
-            b_even = v_held(v_even(v));
-            b_odd = v_held(v_odd(v));
+    if (tm <= tn) {
+        for (int i = 0; i < tm; i++) a[i] = load_x(t, i, k, left);
+        for (int j = 0; j < tn; j++) {
+            b[j] = load_w(t, j, packed, k, left);
+            for (int i = 0; i < tm; i++) sum[i][j] = v_fma(a[i].even, b[j].even, sum[i][j]);
+            for (int i = 0; i < tm; i++) sum[i][j] = v_fma(a[i].odd, b[j].odd, sum[i][j]);
         }
-        for (int i = 0; i < tm; i++) sum[i][j] = v_fma(even[i], b_even, sum[i][j]);
-        for (int i = 0; i < tm; i++) sum[i][j] = v_fma(odd[i], b_odd, sum[i][j]);
+    } else {
+        for (int j = 0; j < tn; j++) b[j] = load_w(t, j, packed, k, left);
+        for (int i = 0; i < tm; i++) {
+            a[i] = load_x(t, i, k, left);
+            for (int j = 0; j < tn; j++) sum[i][j] = v_fma(a[i].even, b[j].even, sum[i][j]);
+            for (int j = 0; j < tn; j++) sum[i][j] = v_fma(a[i].odd, b[j].odd, sum[i][j]);
+        }
     }
 }
 

@@ -15,7 +15,9 @@ typedef __m512 vec;
 typedef __m512i bits;    /* 32 numbers of 16 bits */
 
 /* 24 sums, 3 registers of x, one of w. 24 KiB of panel and two times 3 rows of x fill a first cache of 48 KiB. */
-enum { LANES = 16, TILE_M = 3, TILE_N = 8, PANEL_BYTES = 24576, NN_M = 6, NN_N = 4, NN_WIDE = 8 };
+enum { LANES = 16, TILE_M = 3, TILE_N = 8, FEW_M = 8, PANEL_BYTES = 24576, NN_M = 6, NN_N = 4, NN_WIDE = 8 };
+
+#define STREAM_N(m) ((m) <= 3 ? 8 : (m) <= 6 ? 4 : 3)
 
 INLINE __mmask16 lanes(size_t n)
 {

@@ -13,15 +13,30 @@ INLINE bits load_bits(const char *row, size_t k, size_t left)
     return b_load_n((const uint16_t *)(const void *)(row + k * sizeof(uint16_t)), left);
 }
 
-INLINE void bf16_step(int tm, bool packed, vec sum[TILE_M][TILE_N], const tile_job *t, size_t k, bool whole)
+/* Row j of w at k, from the panel or as stored. */
+INLINE bits load_w(const tile_job *t, size_t j, bool packed, size_t k, size_t left)
 {
-    bits a[TILE_M];
+    bits v = packed ? load_bits(t->panel, k * TILE_N + j * STEP, STEP) : load_bits(t->row[j], k, left);
+    return _mm512_castps_si512(v_held(_mm512_castsi512_ps(v)));
+}
+
+/* The side with fewer rows stays in registers, the other passes by. */
+INLINE void bf16_step(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole)
+{
+    bits a[MOST_M], b[TILE_N];
     size_t left = whole ? STEP : t->k_len - k;
-    for (int i = 0; i < tm; i++) a[i] = load_bits(t->x + (size_t)i * t->ldx, k, left);
-    for (size_t j = 0; j < TILE_N; j++) {
-        bits b = packed ? load_bits(t->panel, k * TILE_N + j * STEP, STEP) : load_bits(t->row[j], k, left);
-        vec held = v_held(_mm512_castsi512_ps(b));
-        for (int i = 0; i < tm; i++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)held);
+    if (tm <= tn) {
+        for (int i = 0; i < tm; i++) a[i] = load_bits(t->x + (size_t)i * t->ldx, k, left);
+        for (int j = 0; j < tn; j++) {
+            b[j] = load_w(t, (size_t)j, packed, k, left);
+            for (int i = 0; i < tm; i++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
+        }
+    } else {
+        for (int j = 0; j < tn; j++) b[j] = load_w(t, (size_t)j, packed, k, left);
+        for (int i = 0; i < tm; i++) {
+            a[i] = load_bits(t->x + (size_t)i * t->ldx, k, left);
+            for (int j = 0; j < tn; j++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
+        }
     }
 }
 
