@@ -22,6 +22,8 @@ CONFIGURE = cmake $(CMAKE_FLAGS) $(if $(filter-out default undefined,$(origin CC
 BUILD = cmake --build
 CTEST = ctest --output-on-failure --timeout 900 -j $(JOBS)
 
+MAKEFLAGS += --no-print-directory
+
 all: build/configured
 	@$(BUILD) build -j $(JOBS) --target tern tern_shared tern_static tern_documents
 
@@ -33,7 +35,7 @@ deps:
 	@tools/deps.sh
 
 run: deps all
-	@printf '%s' '$(PROMPT)' && build/tern generate -p '$(PROMPT)'
+	@printf '%s' '$(PROMPT)' && build/tern generate -p '$(PROMPT)' --seed $$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
 test: deps build/configured
 	@$(BUILD) build -j $(JOBS)
