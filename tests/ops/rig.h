@@ -28,11 +28,12 @@ typedef struct rig_set {
 } rig_set;
 
 static tern_ctx *rig;
+static const char *rig_isa;    /* null: the best of this machine */
 
 static int rig_setup(void **state)
 {
     (void)state;
-    return tern_ctx_create(&(tern_ctx_options){ .threads = 2 }, &rig);
+    return tern_ctx_create(&(tern_ctx_options){ .threads = 2, .isa = rig_isa }, &rig);
 }
 
 static int rig_teardown(void **state)
@@ -41,6 +42,15 @@ static int rig_teardown(void **state)
     tern_ctx_free(rig);
     return 0;
 }
+
+/* Runs the tests once on every instruction set of this machine; what the machine lacks is named. */
+#define RIG_ON_EVERY_ISA(tests)                                                               \
+    int rig_failures = 0;                                                                     \
+    for (size_t rig_i = 0; (rig_isa = tern_isa_name(rig_i)); rig_i++) {                       \
+        printf("%s%s\n", rig_isa, tern_isa_usable(rig_i) ? "" : ": this machine lacks it, not tested"); \
+        if (tern_isa_usable(rig_i)) rig_failures += cmocka_run_group_tests(tests, rig_setup, rig_teardown); \
+    }                                                                                         \
+    return rig_failures
 
 #define RIG_OK(call)                                                                               \
     do {                                                                                           \

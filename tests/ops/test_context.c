@@ -453,5 +453,5 @@ int main(void)
         cmocka_unit_test(test_workspace_bill_and_limits),
         cmocka_unit_test(test_batch_ids),
     };
-    return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
+    RIG_ON_EVERY_ISA(tests);
 }

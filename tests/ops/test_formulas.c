@@ -284,6 +284,72 @@ static void test_softmax_of_special_rows(void **state)
     free(x.data), free(mask.data), free(y.data);
 }
 
+/* ---- Outputs in the memory of an input ---- */
+
+typedef tern_status in_place_fn(tern_op *op, tern_tensor x, tern_tensor r, tern_tensor gamma, tern_tensor y, tern_tensor sum);
+
+static tern_status place_layer_norm(tern_op *op, tern_tensor x, tern_tensor r, tern_tensor gamma, tern_tensor y, tern_tensor sum)
+{
+    (void)r, (void)sum;
+    return tern_layer_norm_run(op, &(tern_layer_norm_args){ .input = x, .gamma = gamma, .beta = gamma, .output = y });
+}
+
+static tern_status place_layer_norm_residual(tern_op *op, tern_tensor x, tern_tensor r, tern_tensor gamma, tern_tensor y, tern_tensor sum)
+{
+    (void)sum;
+    return tern_layer_norm_residual_run(op, &(tern_layer_norm_residual_args){ .input = x, .residual = r, .bias = gamma, .gamma = gamma, .output = y });
+}
+
+static tern_status place_rms_norm(tern_op *op, tern_tensor x, tern_tensor r, tern_tensor gamma, tern_tensor y, tern_tensor sum)
+{
+    (void)r, (void)sum;
+    return tern_rms_norm_run(op, &(tern_rms_norm_args){ .input = x, .gamma = gamma, .output = y });
+}
+
+static tern_status place_pre_rms_norm(tern_op *op, tern_tensor x, tern_tensor r, tern_tensor gamma, tern_tensor y, tern_tensor sum)
+{
+    return tern_pre_rms_norm_run(op, &(tern_pre_rms_norm_args){ .input = x, .residual = r, .gamma = gamma, .output = y, .residual_output = sum });
+}
+
+static tern_status place_vector_add(tern_op *op, tern_tensor x, tern_tensor r, tern_tensor gamma, tern_tensor y, tern_tensor sum)
+{
+    (void)gamma, (void)sum;
+    return tern_vector_add_run(op, &(tern_vector_add_args){ .a = r, .b = x, .gamma = 0.5, .output = y });
+}
+
+static tern_status place_softmax(tern_op *op, tern_tensor x, tern_tensor r, tern_tensor gamma, tern_tensor y, tern_tensor sum)
+{
+    (void)r, (void)gamma, (void)sum;
+    x = tern_tensor_of(x.data, x.dtype, RIG_SHAPE(1, 1, x.shape[0], x.shape[1]));
+    y = tern_tensor_of(y.data, y.dtype, RIG_SHAPE(1, 1, y.shape[0], y.shape[1]));
+    return tern_softmax_run(op, &(tern_softmax_args){ .attn_scores = x, .layer_scale = 0.5, .output = y });
+}
+
+static void test_in_place(void **state)
+{
+    enum { ROWS = 5, C = 37 };
+    static const struct { const char *op; in_place_fn *fn; } rows[] = {
+        { "layer_norm", place_layer_norm }, { "layer_norm_residual", place_layer_norm_residual }, { "rms_norm", place_rms_norm },
+        { "pre_rms_norm", place_pre_rms_norm }, { "vector_add", place_vector_add }, { "softmax", place_softmax },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (size_t type = 0; type < 3; type++) {
+            tern_dtype t = rig_types[type].t;
+            tern_config config = rig_config(type);
+            size_t bytes = ROWS * C * tern_dtype_bytes(t);
+            tern_tensor x = rig_random(t, RIG_SHAPE(ROWS, C), 1), r = rig_random(t, RIG_SHAPE(ROWS, C), 2), gamma = rig_random(t, RIG_SHAPE(C), 3);
+            tern_tensor y = rig_new(t, RIG_SHAPE(ROWS, C)), sum = rig_new(t, RIG_SHAPE(ROWS, C));
+            tern_op *op = make_op(rows[i].op, &config);
+            RIG_OK(rows[i].fn(op, x, r, gamma, y, sum));
+            RIG_OK(rows[i].fn(op, x, r, gamma, x, r));    /* the output over the input, the sum over the residual */
+            if (memcmp(x.data, y.data, bytes)) fail_msg("%s: another result in place", rows[i].op);
+            if (!strcmp(rows[i].op, "pre_rms_norm")) assert_memory_equal(r.data, sum.data, bytes);
+            tern_op_free(op);
+            free(x.data), free(r.data), free(gamma.data), free(y.data), free(sum.data);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_moe_res_matmul),
         cmocka_unit_test(test_softmax),
         cmocka_unit_test(test_softmax_of_special_rows),
+        cmocka_unit_test(test_in_place),
     };
-    return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
+    RIG_ON_EVERY_ISA(tests);
 }

@@ -184,5 +184,5 @@ int main(void)
         cmocka_unit_test(test_deepspeeds_vectors), cmocka_unit_test(test_wide_capacities), cmocka_unit_test(test_sparse_is_dense), cmocka_unit_test(test_ties_and_used_tokens),
         cmocka_unit_test(test_seeds),
     };
-    return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
+    RIG_ON_EVERY_ISA(tests);
 }

@@ -282,5 +282,5 @@ int main(void)
         cmocka_unit_test(test_empty_batches),
         cmocka_unit_test(test_rows_apart),
     };
-    return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
+    RIG_ON_EVERY_ISA(tests);
 }
