@@ -59,15 +59,22 @@ double peak_bf16(const char *isa)
     return strcmp(isa, "x86_avx512_bf16") ? peak_f32(isa) : best_of(dot_512, 64);
 }
 
+/* Eight streams of a page each, asked for 512 bytes ahead: what reads fastest here; one stream alone stays a third below. */
 __attribute__((target("avx2"))) static double read_once(const void *p, size_t n_bytes)
 {
+    enum { STREAMS = 8, PAGE = 4096, LINE = 64 };
     const char *at = p;
-    __m256i sum[8];
-    for (int i = 0; i < 8; i++) sum[i] = _mm256_setzero_si256();
+    __m256i sum = _mm256_setzero_si256();
     double start = peak_now();
-    for (size_t k = 0; k + 256 <= n_bytes; k += 256)
-        for (int i = 0; i < 8; i++) sum[i] = _mm256_or_si256(sum[i], _mm256_loadu_si256((const __m256i *)(const void *)(at + k + i * 32)));
-    for (int i = 0; i < 8; i++) __asm__ volatile("" : : "x"(sum[i]));
+    for (size_t block = 0; block + STREAMS * PAGE <= n_bytes; block += STREAMS * PAGE)
+        for (size_t k = 0; k < PAGE; k += LINE)
+            for (size_t s = 0; s < STREAMS; s++) {
+                const char *line = at + block + s * PAGE + k;
+                _mm_prefetch(line + 512, _MM_HINT_T0);
+                sum = _mm256_or_si256(sum, _mm256_loadu_si256((const __m256i *)(const void *)line));
+                sum = _mm256_or_si256(sum, _mm256_loadu_si256((const __m256i *)(const void *)(line + LINE / 2)));
+            }
+    __asm__ volatile("" : : "x"(sum));
     return (double)n_bytes / (peak_now() - start) / 1e9;
 }
 

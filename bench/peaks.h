@@ -10,7 +10,7 @@ double peak_now(void);    /* seconds of this thread on its core: others that tak
 double peak_f32(const char *isa);
 double peak_bf16(const char *isa);
 
-/* GB/s of one thread reading n_bytes in order with the widest loads. */
+/* GB/s of one thread reading n_bytes, in the way that is fastest here. */
 double peak_read(const void *p, size_t n_bytes);
 
 #endif
