@@ -273,8 +273,9 @@ static tern_status encode(tern_tokenizer *tok, const char *text, size_t n_bytes,
         TERN_TRY(encode_sequence(&job, o->pair, o->n_pair_bytes));
     }
     if (!o->no_truncation) TERN_TRY(truncate_sequences(tok, seq, n, o->add_special));
-    TERN_TRY(postprocess(&(postprocessing){ .ctx = tok->ctx, .sequences = seq, .n = n, .add_special = o->add_special, .detail = o->detail, .out = out },
-                         &tok->postprocessors));
+    postprocessing p = { .ctx = tok->ctx, .sequences = seq, .inputs = (const char *const[]){ text, o->pair }, .n = n, .add_special = o->add_special,
+                         .detail = o->detail, .out = out };
+    TERN_TRY(postprocess(&p, &tok->postprocessors));
     if (!o->no_truncation) TERN_TRY(pad(tok, o->detail, out));
     if (!o->detail) {
         tern_free(out->info);

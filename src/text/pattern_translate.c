@@ -291,7 +291,7 @@ static void write_boundary(bytes *out, bool boundary)
     static const char *const parts[2][5] = { { "(?:(?<=[", "])(?=[", "])|(?<![", "])(?![", "]))" }, { "(?:(?<=[", "])(?![", "])|(?<![", "])(?=[", "]))" } };
     for (int i = 0; i < 5; i++) {
         bytes_text(out, parts[boundary][i]);
-        if (i < 4) property_items(out, "Word");
+        if (i < 4) property_items(out, "WordAlone");
     }
 }
 

@@ -202,25 +202,39 @@ static size_t blanks(const char *text, size_t n, bool at_end)
     return count;
 }
 
+/* at, moved by n characters of the input, forwards or back, but not beyond limit. */
+static size_t step_forward(const char *input, size_t at, size_t n, size_t limit)
+{
+    for (; n && at < limit; n--)
+        for (at++; at < limit && utf8_continues(input[at]);) at++;
+    return at;
+}
+
+static size_t step_back(const char *input, size_t at, size_t n, size_t limit)
+{
+    for (; n && at > limit; n--)
+        for (at--; at > limit && utf8_continues(input[at]);) at--;
+    return at;
+}
+
 /* Offsets of a token shrink by its blanks, but not by the one that a prefix space put before the first. */
-static void trim_offsets(tern_encoding *seq, bool add_prefix_space)
+static void trim_offsets(tern_encoding *seq, const char *const *inputs, bool add_prefix_space)
 {
     for (size_t i = 0; i < seq->n; i++) {
         tern_token_info *t = &seq->info[i];
-        const char *text = seq->text + t->text_at;
+        if (t->sequence < 0) continue;
+        const char *text = seq->text + t->text_at, *input = inputs[t->sequence];
         size_t leading = blanks(text, t->n_text_bytes, false), trailing = blanks(text, t->n_text_bytes, true);
-        if (leading) {
-            if (add_prefix_space && leading == 1 && (i == 0 || t->begin == 0)) leading = 0;
-            t->begin = t->begin + leading < t->end ? t->begin + leading : t->end;
-        }
-        if (trailing && t->end >= trailing) t->end = t->end - trailing > t->begin ? t->end - trailing : t->begin;
+        if (add_prefix_space && leading == 1 && (i == 0 || t->begin == 0)) leading = 0;
+        t->begin = step_forward(input, t->begin, leading, t->end);
+        t->end = step_back(input, t->end, trailing, t->begin);
     }
 }
 
 static tern_status run_byte_level(postprocessing *p, const component *c)
 {
-    for (size_t i = 0; p->detail && c->trim_offsets && !p->placed && i < p->n; i++) trim_offsets(&p->sequences[i], c->add_prefix_space);
-    if (p->detail && c->trim_offsets && p->placed) trim_offsets(p->out, c->add_prefix_space);
+    for (size_t i = 0; p->detail && c->trim_offsets && !p->placed && i < p->n; i++) trim_offsets(&p->sequences[i], p->inputs, c->add_prefix_space);
+    if (p->detail && c->trim_offsets && p->placed) trim_offsets(p->out, p->inputs, c->add_prefix_space);
     return TERN_OK;
 }
 

@@ -12,6 +12,7 @@ extern const component_table postprocessor_table;
 typedef struct postprocessing {
     tern_ctx *ctx;
     tern_encoding *sequences;      /* [n], 1 or 2; info is filled if detail */
+    const char *const *inputs;     /* [n] what the sequences were encoded from: offsets count in it */
     size_t n;
     bool add_special, detail;
     tern_encoding *out;
