@@ -55,10 +55,11 @@ tern_status tern_tokenizer_open(tern_ctx *ctx, const char *dir, tern_tokenizer *
     TERN_TRY(read_config(ctx, dir, "tokenizer_config.json", &config));
     TERN_TRY(read_config(ctx, dir, "special_tokens_map.json", &map));
     TERN_TRY(tokenizer_new(ctx, &tok));
+    if (!config) config = json_object();
+    json_object_update_missing(config, map);
     TERN_TRY(open_model(tok, dir, config));
     TERN_TRY(tokenizer_finish(tok));
     TERN_TRY(tokenizer_load_roles(tok, config));
-    TERN_TRY(tokenizer_load_roles(tok, map));
     *out = tok;
     tok = NULL;
 done:
