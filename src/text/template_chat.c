@@ -158,9 +158,8 @@ static bool tag_text(chat *c, tpl_dict *holder, const char *key)
 {
     tpl_value tag, *text = tpl_dict_get(holder, key), tagged;
     if (!tpl_str(&c->r->pool, TAG, &tag)) return false;
-    if (text->kind != TPL_STR) return refuse(c->r, "TypeError", "the final message to continue must be text");
+    if (!tpl_binary(c->r, '+', *text, tag, &tagged)) return false;      /* Python's TypeError where it is no text */
     c->final = *text;
-    if (!tpl_concat(&c->r->pool, *text, tag, &tagged)) return false;
     *text = tagged;
     return true;
 }
