@@ -49,6 +49,9 @@ static inline void cpu_add_row(const tern_kernels *k, float *y, const float *a, 
 void cpu_widen_row(const tern_kernels *k, float *y, const void *x, tern_dtype type, int64_t n);
 void cpu_narrow_row(const tern_kernels *k, void *y, tern_dtype type, const float *x, int64_t n);
 
+/* y[i] = scale * q[i]. */
+void cpu_widen_i8_row(float *y, const int8_t *q, float scale, int64_t n);
+
 /* Rows a tile should have, so that its work outweighs taking it. */
 static inline int64_t cpu_row_grain(int64_t elements_a_row)
 {

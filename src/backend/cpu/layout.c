@@ -87,7 +87,7 @@ static void dequantise_groups(void *arg, int64_t lo, int64_t hi, int worker)
     (void)worker;
     for (int64_t g = lo; g < hi; g++) {
         float *y = d->y + g * d->n;
-        for (int64_t i = 0; i < d->n; i++) y[i] = d->scale[g] * (float)d->q[g * d->n + i];
+        cpu_widen_i8_row(y, d->q + g * d->n, d->scale[g], d->n);
         cpu_round_row(j->k, d->round, y, d->n);
     }
 }

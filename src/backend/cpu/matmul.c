@@ -1,8 +1,9 @@
 /* Matrix products with their epilogues: q, k and v, or gate and up, in one pass over x. Ops call it through the backend's table.
  *
  * A tile is a panel of one part's outputs (for a gated product: of both parts') times a block of rows. Tiles of few rows are long runs of
- * weight rows, read once as a stream; tiles of many rows are sized so that both operands stay in a core's second-level cache. The
- * epilogue runs on each tile while it is there. No sum is split, so that tile sizes and threads change no bit. */
+ * weight rows, read once as a stream. Of many rows, a block passes by all panels before the next one starts, so that it stays in a core's
+ * second-level cache and the weights stream. The epilogue runs on each tile while it is in cache. No sum is split, so that tile sizes and
+ * threads change no bit. */
 #include <stdint.h>
 #include <string.h>
 
@@ -11,8 +12,9 @@
 
 enum {
     FEW_ROWS = 16,             /* up to here a product is bound by reading weights      */
-    CACHE_BYTES = 768 << 10,   /* of a core's own cache, for a row block and a panel    */
-    LEAST_PANEL = 16, MOST_PANEL = 256, MOST_ROWS = 128,
+    LEAST_PANEL = 16, MOST_PANEL = 256,
+    MADE_BYTES = 768 << 10,            /* of a panel that is made in scratch: it should stay in the second-level cache */
+    MOST_ROWS = 192, ROW_STEP = 48,    /* what the wide kernels take at a time, and a multiple of their tiles' heights */
     TILES_A_THREAD = 8
 };
 
@@ -24,7 +26,7 @@ typedef struct job {
     size_t ldx, x_size;
     bool through_tile;             /* outputs are made in scratch, because y still holds what the epilogue needs */
     int64_t n_out, n_block, rows;  /* outputs of a panel, row blocks a panel is split into, rows of a block */
-    int64_t first[4];              /* the first panel of each part */
+    int64_t first[4], n_panel;     /* the first panel of each part; panels of all */
     unsigned char *scratch;        /* one piece per worker: [panel 0][panel 1][tile 0][tile 1] */
     size_t scratch_bytes, panel_bytes[2], tile_bytes;
 } job;
@@ -94,13 +96,12 @@ static void run_block(const job *j, int part, const void *const w[2], const size
 static void run_tile(const job *j, int64_t item, unsigned char *scratch)
 {
     const tern_matmul *m = j->m;
-    int64_t panel = item / j->n_block, block = item % j->n_block;
+    int64_t block = item / j->n_panel, panel = item % j->n_panel;
     int part = 0;
     while (panel >= j->first[part + 1]) part++;
     int64_t first = (panel - j->first[part]) * j->n_out, out = m->part[part].w.out;
     int64_t n = out - first < j->n_out ? out - first : j->n_out;
-    int64_t per_block = divide_up(divide_up(m->n_row, j->rows), j->n_block) * j->rows;
-    int64_t row = block * per_block, end = row + per_block < m->n_row ? row + per_block : m->n_row;
+    int64_t row = block * j->rows, end = j->n_block == 1 || row + j->rows > m->n_row ? m->n_row : row + j->rows;
 
     float *tile0 = (float *)(void *)(scratch + j->panel_bytes[0] + j->panel_bytes[1]);
     float *const tile[2] = { tile0, tile0 + j->tile_bytes / sizeof *tile0 };
@@ -126,40 +127,42 @@ static int64_t total_outputs(const tern_matmul *m)
     return n;
 }
 
-/* Outputs of a panel and rows of a block. */
+static bool all_direct(const job *j)
+{
+    bool direct = true;
+    for (int p = 0; p < j->m->n_part; p++) direct = direct && j->panel[p].direct;
+    return direct;
+}
+
+/* Outputs of a panel and rows of a block: blocks of about the same height, panels enough for all threads. */
 static void choose_sizes(job *j, int threads)
 {
     const tern_matmul *m = j->m;
-    int64_t in = m->part[0].w.in > 0 ? m->part[0].w.in : 1, outputs = total_outputs(m);
-    int64_t share = clamp(divide_up(outputs, (int64_t)threads * TILES_A_THREAD), LEAST_PANEL, MOST_PANEL);
-    int64_t fit = clamp(CACHE_BYTES / (in * (int64_t)sizeof(float) * (m->gated ? 3 : 2)), LEAST_PANEL, MOST_ROWS) / 16 * 16;
-    if (m->n_row <= FEW_ROWS) {
-        j->rows = m->n_row;
-        j->n_out = divide_up(share, 16) * 16;
-    } else {
-        j->rows = fit;
-        j->n_out = fit;
-    }
+    int64_t blocks = m->n_row <= FEW_ROWS ? 1 : divide_up(m->n_row, MOST_ROWS), in = m->part[0].w.in > 0 ? m->part[0].w.in : 1;
+    int64_t share = divide_up(total_outputs(m) * blocks, (int64_t)threads * TILES_A_THREAD);
+    int64_t most = m->n_row <= FEW_ROWS || m->compute == TERN_BF16 ? MOST_PANEL : MOST_PANEL / 2;
+    if (!all_direct(j)) most = clamp(MADE_BYTES / (in * (int64_t)sizeof(float)), LEAST_PANEL, most);
+    j->rows = blocks == 1 ? m->n_row : divide_up(divide_up(m->n_row, blocks), ROW_STEP) * ROW_STEP;
+    j->n_out = divide_up(clamp(share, LEAST_PANEL, most), LEAST_PANEL) * LEAST_PANEL;
 }
 
-/* Row blocks of one panel go to different tiles where the weights are used in place; else one tile keeps the panel that it made. */
+/* Each row block of a panel is a tile where the weights are used in place; else one tile takes all, so that the panel is made once. */
 static void choose_tiles(job *j)
 {
     const tern_matmul *m = j->m;
-    bool direct = true;
-    for (int p = 0; p < m->n_part; p++) {
-        direct = direct && j->panel[p].direct;
-        j->first[p + 1] = j->first[p] + (m->gated && p ? 0 : divide_up(m->part[p].w.out, j->n_out));
-    }
+    for (int p = 0; p < m->n_part; p++) j->first[p + 1] = j->first[p] + (m->gated && p ? 0 : divide_up(m->part[p].w.out, j->n_out));
     for (int p = m->n_part; p < 3; p++) j->first[p + 1] = INT64_MAX;
-    j->n_block = direct ? divide_up(m->n_row, j->rows) : 1;
+    j->n_panel = j->first[m->gated ? 1 : m->n_part];
+    j->n_block = all_direct(j) ? divide_up(m->n_row, j->rows) : 1;
 }
 
 static size_t most_scratch(const job *j)
 {
     size_t most = 0;
-    for (int p = 0; p < j->m->n_part; p++)
-        if (j->panel[p].scratch_bytes > most) most = j->panel[p].scratch_bytes;
+    for (int p = 0; p < j->m->n_part; p++) {
+        size_t bytes = cpu_panel_bytes(&j->panel[p], j->n_out);
+        if (bytes > most) most = bytes;
+    }
     return most;
 }
 
@@ -211,11 +214,11 @@ tern_status cpu_matmul(tern_ctx *ctx, const tern_matmul *m)
     job j = { .k = ctx->kernels, .m = m, .x = (const unsigned char *)m->x, .ldx = (size_t)m->ldx, .x_size = sizeof *m->x };
     if (m->n_row <= 0) return TERN_OK;
     if (m->compute == TERN_BF16) TERN_TRY(narrow_x(ctx, &j));
+    for (int p = 0; p < m->n_part; p++) cpu_panel_plan(&j.panel[p], ctx->kernels, &m->part[p].w, m->compute);
     choose_sizes(&j, tern_pool_threads(ctx->pool));
-    for (int p = 0; p < m->n_part; p++) cpu_panel_plan(&j.panel[p], ctx->kernels, &m->part[p].w, m->compute, j.n_out);
     choose_tiles(&j);
     TERN_TRY(get_scratch(ctx, &j));
-    tern_parallel_for(ctx, j.first[m->gated ? 1 : m->n_part] * j.n_block, 1, run_tiles, &j);
+    tern_parallel_for(ctx, j.n_panel * j.n_block, 1, run_tiles, &j);
 done:
     tern_arena_reset(&ctx->step, mark);
     return st;

@@ -21,14 +21,18 @@ static size_t stored_bytes(const cpu_panel *p, int64_t n)
     return cpu_line_bytes((size_t)n * (size_t)p->w->in * tern_dtype_bytes(p->w->dtype));
 }
 
-void cpu_panel_plan(cpu_panel *p, const tern_kernels *k, const tern_weight *w, tern_dtype compute, int64_t most)
+void cpu_panel_plan(cpu_panel *p, const tern_kernels *k, const tern_weight *w, tern_dtype compute)
 {
     tern_dtype type = compute == TERN_BF16 ? TERN_BF16 : w->dtype == TERN_I8 ? TERN_F32 : w->dtype;
     *p = (cpu_panel){ .w = w, .dtype = type };
     if (compute == TERN_BF16) p->gemm = k->gemm_bf16_bf16;
     else p->gemm = type == TERN_F32 ? k->gemm_f32_f32 : type == TERN_BF16 ? k->gemm_f32_bf16 : k->gemm_f32_f16;
     p->direct = stored_as_needed(p);
-    if (!p->direct) p->scratch_bytes = slot_bytes(p, most) + stored_bytes(p, most) + cpu_line_bytes((size_t)w->in * sizeof(float));
+}
+
+size_t cpu_panel_bytes(const cpu_panel *p, int64_t n)
+{
+    return p->direct ? 0 : slot_bytes(p, n) + stored_bytes(p, n) + cpu_line_bytes((size_t)p->w->in * sizeof(float));
 }
 
 /* Columns [first, first + n) of a matrix of [in, out] become rows. Blocks of 32 inputs keep both sides in cache. */
@@ -65,8 +69,7 @@ static void convert_row(const cpu_panel *p, const tern_kernels *k, void *to, con
     const tern_weight *w = p->w;
     float *wide = p->dtype == TERN_F32 ? to : row;
     if (w->dtype == TERN_I8) {
-        float scale = w->scale[output / (w->out / w->n_group)];
-        for (int64_t i = 0; i < w->in; i++) wide[i] = scale * (float)((const int8_t *)from)[i];
+        cpu_widen_i8_row(wide, from, w->scale[output / (w->out / w->n_group)], w->in);
         cpu_round_row(k, w->widen, wide, w->in);
     } else {
         cpu_widen_row(k, wide, from, w->dtype, w->in);

@@ -13,11 +13,13 @@ typedef struct cpu_panel {
     tern_dtype dtype;        /* of a row as the slot sees it */
     k_gemm_fn *gemm;
     bool direct;             /* used where it lies */
-    size_t scratch_bytes;    /* for a panel of the outputs that cpu_panel_plan was told */
 } cpu_panel;
 
-/* compute is the type that the GEMM multiplies in; most is the largest number of outputs of a panel. */
-void cpu_panel_plan(cpu_panel *p, const tern_kernels *k, const tern_weight *w, tern_dtype compute, int64_t most);
+/* compute is the type that the GEMM multiplies in. */
+void cpu_panel_plan(cpu_panel *p, const tern_kernels *k, const tern_weight *w, tern_dtype compute);
+
+/* Bytes of scratch that a panel of n outputs needs: 0 if the weight is direct. */
+size_t cpu_panel_bytes(const cpu_panel *p, int64_t n);
 
 /* Rows [first, first + n) of the weight; *ld counts elements. scratch (64-byte aligned) is written unless the weight is direct. */
 const void *cpu_panel_get(const cpu_panel *p, const tern_kernels *k, int64_t first, int64_t n, unsigned char *scratch, size_t *ld);

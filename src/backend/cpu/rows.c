@@ -91,3 +91,18 @@ void cpu_narrow_row(const tern_kernels *k, void *y, tern_dtype type, const float
         memcpy((unsigned char *)y + (size_t)i * sizeof *aligned, aligned, part * sizeof *aligned);
     }
 }
+
+typedef int8_t i8x16 __attribute__((vector_size(16)));
+typedef float f32x16 __attribute__((vector_size(64)));
+
+void cpu_widen_i8_row(float *y, const int8_t *q, float scale, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        i8x16 v;
+        memcpy(&v, q + i, sizeof v);
+        f32x16 wide = scale * __builtin_convertvector(v, f32x16);
+        memcpy(y + i, &wide, sizeof wide);
+    }
+    for (; i < n; i++) y[i] = scale * (float)q[i];
+}
