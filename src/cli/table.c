@@ -146,7 +146,7 @@ const cli_command cli_commands[] = {
       .about = "Measures this machine's read bandwidth and peak of multiply-adds first, then a prompt and decoding: tokens per second, the share of the peak that the prompt "
                "reaches, and the share of the bandwidth that decoding reaches. --json prints {\"machine\", \"results\"}.",
       .flags = FLAGS(FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_REPEAT, FLAG_SHAPE, FLAG_STORED, FLAG_JSON), .common = model_common,
-      .example = "bench --config config.json --threads 1" },
+      .example = "bench --config bench/shapes/tinyllama-1.1b.json --threads 1" },
     { .name = "ops", .summary = "ops, types and instruction sets of this build", .run = cli_ops, .usage = "[FLAG]...",
       .about = "Lists the ops by name, the types that they take, and the instruction sets: which this CPU can run, and which is in use.",
       .flags = FLAGS(FLAG_JSON), .common = machine_common, .example = "ops" },
