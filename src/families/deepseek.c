@@ -14,6 +14,9 @@ static void read_shared(tern_hf_config *config, tern_spec *s)
     tern_hf_int(config, "n_shared_experts", 0, 1 << 16, &shared);
     s->value[S_HEAD_DIM] = (double)plain + s->value[S_ROPE_HEAD_DIM];
     s->value[S_SHARED_FFN] = s->value[S_EXPERT_FFN] * (double)shared;
+    if (s->value[S_KV_HEADS] != s->value[S_HEADS])
+        tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"num_key_value_heads\" is %lld for %lld heads; latent attention has a key and a value for each head",
+                       (long long)tern_get(s, S_KV_HEADS), (long long)tern_get(s, S_HEADS));
     s->value[S_KV_HEADS] = s->value[S_HEADS];
     const char *const groups[] = { "rope_parameters", "rope_scaling" };
     for (size_t i = 0; i < 2; i++) {

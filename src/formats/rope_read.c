@@ -28,26 +28,19 @@ static bool number(place *p, const char *name, double lowest, double highest, do
     return *p->prefix && tern_hf_number(p->config, at(p, name), lowest, highest, value);
 }
 
-/* The first of the old keys that is there; null ends the list. */
-static void old_number(tern_hf_config *c, const char *const *keys, double lowest, double highest, double *value)
-{
-    for (; *keys; keys++) {
-        if (tern_hf_has(c, *keys)) {
-            tern_hf_number(c, *keys, lowest, highest, value);
-            return;
-        }
-    }
-}
-
-/* A key may be there in both spellings; then both must say the same, or the outer one stays unexplained and is refused. */
+/* A value under any of its spellings, the one within the rope's description first. All that are there must say the same: some versions of transformers write
+ * two or three of them. old is ended by null. */
 static void number_or_old(place *p, const char *name, const char *const *old, double lowest, double highest, double *value)
 {
-    double outer = NAN;
-    if (!number(p, name, lowest, highest, value)) {
-        old_number(p->config, old, lowest, highest, value);
-    } else if (tern_hf_has(p->config, old[0])) {
-        tern_hf_number(p->config, old[0], lowest, highest, &outer);
-        if (outer != *value) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is %g and \"%s\" is %g", at(p, name), *value, old[0], outer);
+    char from[sizeof p->key] = "";
+    if (number(p, name, lowest, highest, value)) snprintf(from, sizeof from, "%s", at(p, name));
+    for (; *old; old++) {
+        double other = *value;
+        if (!tern_hf_number(p->config, *old, lowest, highest, &other)) continue;
+        if (*from && other != *value) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is %g and \"%s\" is %g", from, *value, *old, other);
+        if (*from) continue;
+        *value = other;
+        snprintf(from, sizeof from, "%s", *old);
     }
 }
 

@@ -56,7 +56,7 @@ static tern_config config_of(const tern_model *m, int64_t layer)
     c.kv_dtype = m->kv;
     c.head_dim = tern_get(s, S_HEAD_DIM);
     c.value_dim = tern_get(s, S_VALUE_DIM);
-    c.attn_scale = s->value[S_ATTN_SCALE];
+    c.attn_scale = s->value[S_ATTN_SCALE] / (s->scale_by_layer ? (double)(layer + 1) : 1);    /* 0: the config's own scale, which counts the layer itself */
     c.attn_softcap = s->value[S_ATTN_SOFTCAP];
     return c;
 }
