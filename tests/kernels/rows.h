@@ -40,6 +40,7 @@ static const gemm_shape gemm_bench_rows[] = {
     { 512, 5632, 2048, "prompt: up projection of 1.1B" },
     { 512, 2048, 5632, "prompt: down projection of 1.1B" },
     { 512, 256, 2048, "prompt: keys of 1.1B" },
+    { 128, 256, 2048, "a tile of the backend" },
     { 32, 5632, 2048, "32 sequences decode" },
     { 8, 5632, 2048, "8 sequences decode" },
     { 4, 5632, 2048, "4 sequences decode" },
