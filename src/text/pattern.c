@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "text/utf8.h"
 
-enum { JIT_STACK_START = 32 << 10, JIT_STACK_MOST = 16 << 20, MATCH_LIMIT = 10000000, HEAP_LIMIT_KIB = 256 << 10 };
+enum { JIT_STACK_START = 32 << 10, JIT_STACK_MOST = 16 << 20, MATCH_LIMIT = 10000000, HEAP_LIMIT_KIB = 256 << 10, LIMIT_PER_BYTE = 16 };
 
 struct pattern {
     char *literal;             /* null: a regular expression */
@@ -71,7 +71,6 @@ static tern_status compile(tern_ctx *ctx, pattern *p, const char *source, const 
         st = tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a regular expression");
         goto done;
     }
-    pcre2_set_match_limit(p->context, MATCH_LIMIT);
     pcre2_set_heap_limit(p->context, HEAP_LIMIT_KIB);
     if (!pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE)) {
         p->stack = pcre2_jit_stack_create(JIT_STACK_START, JIT_STACK_MOST, NULL);
@@ -109,6 +108,7 @@ tern_status pattern_load(tern_ctx *ctx, const json_t *json, const char *what, pa
 static tern_status search(tern_ctx *ctx, pattern *p, const char *text, size_t n, size_t from, bool *found, size_t *begin, size_t *end)
 {
     PCRE2_SPTR subject = (PCRE2_SPTR)text;
+    pcre2_set_match_limit(p->context, n < 100000000 ? MATCH_LIMIT + (uint32_t)(n * LIMIT_PER_BYTE) : UINT32_MAX);
     int rc = PCRE2_ERROR_JIT_STACKLIMIT;
     if (p->jit) rc = pcre2_jit_match(p->code, subject, n, from, 0, p->match, p->context);
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT) rc = pcre2_match(p->code, subject, n, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, p->match, p->context);
