@@ -1,5 +1,5 @@
 """Each family's constant against the list of tensors of its fixtures, in both directions: nothing is missing, nothing is left over, and a tensor under another name
-is told from both sides. Also: a constant's file stays short.
+is told from both sides. Also: a constant's file stays short, and docs/models.md has a row for each family.
 
 A tensor that the constant ignores (a stored mask, a copy of a tied head) may be missing; under another name it is left over.
 """
@@ -81,6 +81,9 @@ def main():
     families = {document("info", "-m", os.path.join(MODELS, name), "--json")["family"] for name in os.listdir(MODELS) if os.path.isdir(os.path.join(MODELS, name))}
     with open(os.path.join(ROOT, "src", "families", "families.c"), encoding="utf-8") as f:
         listed = set(part.split(")")[0] for line in f if line.strip().startswith("X(") for part in line.split("X(")[1:])
+    with open(os.path.join(ROOT, "docs", "models.md"), encoding="utf-8") as f:
+        rows = {line.split("|")[1].strip() for line in f if line.startswith("| ") and not line.startswith("| family")}
+    check(rows == listed, f"docs/models.md and families.c differ: {rows ^ listed}")
     check(families == listed, f"families without a fixture, or fixtures without a family: {families ^ listed}")
     finish()
 
