@@ -6,7 +6,8 @@
 #include <tern/config.h>
 #include <tern/ops.h>
 
-/* A layer's parameters by DeepSpeed's names, this rank's slices under mp_size > 1; data null: the layer has none. Borrowed as long as the layer lives.
+/* A layer's parameters by DeepSpeed's names, this rank's slices under mp_size > 1 (of fewer KV heads than ranks, rank r's one is r * KV / mp_size);
+ * data null: the layer has none. Borrowed as long as the layer lives.
  * norm_w, norm_b: the input's norm, or the output's in a post-norm layer; attn_nw, attn_nb: the norm between attention and MLP. */
 typedef struct tern_layer_weights {
     tern_tensor norm_w, norm_b;                              /* [E] */

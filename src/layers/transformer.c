@@ -96,7 +96,8 @@ tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const te
         goto done;
     }
     l->local.heads = config->heads / config->mp_size;
-    l->n_kv_head = (config->num_kv > 0 ? config->num_kv : config->heads) / config->mp_size;
+    int64_t kv = config->num_kv > 0 ? config->num_kv : config->heads;
+    l->n_kv_head = kv > config->mp_size ? kv / config->mp_size : 1;
     l->local.num_kv = l->n_kv_head;
     l->head_dim = config->head_dim > 0 ? config->head_dim : config->hidden_size / config->heads;
     l->value_dim = config->value_dim > 0 ? config->value_dim : l->head_dim;

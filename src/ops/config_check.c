@@ -36,7 +36,7 @@ static tern_status check_sizes(tern_ctx *ctx, const tern_config *c)
     if (!c->head_dim) TERN_TRY(divides(ctx, "heads", c->heads, "hidden_size", c->hidden_size));
     TERN_TRY(divides(ctx, "mp_size", c->mp_size, "heads", c->heads));
     TERN_TRY(divides(ctx, "num_kv", kv, "heads", c->heads));
-    TERN_TRY(divides(ctx, "mp_size", c->mp_size, "num_kv", kv));
+    if (c->mp_size % kv) TERN_TRY(divides(ctx, "mp_size", c->mp_size, "num_kv", kv));    /* fewer KV heads than ranks: several ranks hold the same one */
     TERN_TRY(divides(ctx, "mp_size", c->mp_size, "intermediate_size", c->intermediate_size > 0 ? c->intermediate_size : 4 * c->hidden_size));
 done:
     return st;

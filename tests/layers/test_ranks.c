@@ -22,19 +22,25 @@ static const wiring_row wirings[] = {
     { "parallel, two norms", 12, -1, false, true, false, false, false, false, true, 4 },
     { "parallel, one norm", 12, -1, false, true, true, false, false, false, true, 4 },
     { "RMS, gated, grouped heads", 24, 12, false, false, false, true, true, false, false, 2 },
+    { "two KV heads, on up to four ranks", 24, 2, false, false, false, true, true, false, false, 2 },
+    { "one KV head on every rank", 12, 1, false, false, false, false, false, false, true, 4 },
     { "BLOOM", 12, -1, false, false, false, false, false, true, true, 0 },
 };
 
-/* Parts [rank] of size of each of n_block blocks of columns of t [rows, columns]. */
-static tern_tensor columns(const tern_tensor *t, const int64_t *blocks, int n_block, int rank, int size)
+/* This rank's part of each of n_block blocks of columns of t [rows, columns]. A block of fewer units (KV heads) than ranks has a part a unit, which ranks share. */
+static tern_tensor columns(const tern_tensor *t, const int64_t *blocks, const int64_t *units, int n_block, int rank, int size)
 {
-    int64_t rows = t->rank == 2 ? t->shape[0] : 1, wide = t->shape[t->rank - 1], narrow = wide / size, from = 0, to = 0;
+    int64_t rows = t->rank == 2 ? t->shape[0] : 1, wide = t->shape[t->rank - 1], narrow = 0, from = 0, to = 0, parts[3];
+    for (int b = 0; b < n_block; b++) {
+        parts[b] = units && units[b] < size ? units[b] : size;
+        narrow += blocks[b] / parts[b];
+    }
     tern_tensor s = t->rank == 2 ? rig_new(t->dtype, RIG_SHAPE(rows, narrow)) : rig_new(t->dtype, RIG_SHAPE(narrow));
     if (!t->data) return *t;
     for (int b = 0; b < n_block; b++) {
-        int64_t n = blocks[b] / size;
+        int64_t n = blocks[b] / parts[b], part = rank * parts[b] / size;
         for (int64_t r = 0; r < rows; r++)
-            for (int64_t c = 0; c < n; c++) rig_put(&s, r * narrow + to + c, rig_get(t, r * wide + from + rank * n + c));
+            for (int64_t c = 0; c < n; c++) rig_put(&s, r * narrow + to + c, rig_get(t, r * wide + from + part * n + c));
         from += blocks[b];
         to += n;
     }
@@ -118,13 +124,13 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
     int64_t kv = w->kv > 0 ? w->kv : w->heads, dim = E / w->heads;
     tern_config config = config_of(w, size);
     tern_layer_weights l = *j->w;
-    int64_t heads[3] = { w->heads * dim, kv * dim, kv * dim }, all[1] = { 3 * E }, halves[2] = { I, I };
+    int64_t heads[3] = { w->heads * dim, kv * dim, kv * dim }, units[3] = { w->heads, kv, kv }, all[1] = { 3 * E }, halves[2] = { I, I };
     int n_heads = w->bloom ? 1 : 3;    /* BLOOM's heads lie side by side, each with its q, k and v */
-    tern_tensor own[6] = { columns(&l.attn_qkvw, w->bloom ? all : heads, n_heads, rank, size), some_rows(&l.attn_ow, rank, size),
-                           columns(&l.inter_w, halves, w->gated ? 2 : 1, rank, size), some_rows(&l.output_w, rank, size) };
+    tern_tensor own[6] = { columns(&l.attn_qkvw, w->bloom ? all : heads, w->bloom ? NULL : units, n_heads, rank, size), some_rows(&l.attn_ow, rank, size),
+                           columns(&l.inter_w, halves, NULL, w->gated ? 2 : 1, rank, size), some_rows(&l.output_w, rank, size) };
     if (w->biases) {
-        own[4] = columns(&l.attn_qkvb, w->bloom ? all : heads, n_heads, rank, size);
-        own[5] = columns(&l.inter_b, halves, w->gated ? 2 : 1, rank, size);
+        own[4] = columns(&l.attn_qkvb, w->bloom ? all : heads, w->bloom ? NULL : units, n_heads, rank, size);
+        own[5] = columns(&l.inter_b, halves, NULL, w->gated ? 2 : 1, rank, size);
     }
     l.attn_qkvw = own[0], l.attn_ow = own[1], l.inter_w = own[2], l.output_w = own[3], l.attn_qkvb = own[4], l.inter_b = own[5];
 
@@ -132,7 +138,7 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
     tern_workspace *ws = NULL;
     tern_status st = tern_transformer_layer_create(ctx, &config, &l, NULL, comm, &layer);
     if (!st) st = tern_workspace_create(ctx, &(tern_workspace_options){
-        .n_layer = 1, .max_batch = BATCH, .n_kv_head = (int32_t)(kv / size), .key_dim = (int32_t)dim, .max_tokens = TOKENS }, &ws);
+        .n_layer = 1, .max_batch = BATCH, .n_kv_head = (int32_t)(kv > size ? kv / size : 1), .key_dim = (int32_t)dim, .max_tokens = TOKENS }, &ws);
     for (int call = 0; !st && call < 2; call++) {
         tern_tensor alibi = alibi_of(w, call ? TOKENS : PROMPT);
         st = tern_transformer_layer_run(layer, &(tern_transformer_layer_args){
@@ -158,7 +164,9 @@ static void check_wiring(const wiring_row *w)
     tern_layer_weights weights = whole_weights(w);
     tern_tensor x[2] = { rig_random(TERN_F32, RIG_SHAPE(BATCH, PROMPT, E), 50), rig_random(TERN_F32, RIG_SHAPE(BATCH, 1, E), 51) };
     double *want[2] = { calloc(BATCH * PROMPT * E, sizeof(double)), calloc(BATCH * E, sizeof(double)) };
+    int64_t kv = w->kv > 0 ? w->kv : w->heads;
     for (int size = 1; size <= 4; size++) {
+        if (kv % size && size % kv) continue;    /* three ranks cannot share two KV heads */
         job j = { .row = w, .w = &weights, .x = x };
         for (int r = 0; r < size; r++)
             for (int call = 0; call < 2; call++) j.out[r][call] = rig_new(TERN_F32, RIG_SHAPE(BATCH, call ? 1 : PROMPT, E));

@@ -196,7 +196,7 @@ static const rule rules[] = {
     { "{\"heads\": 5, \"head_dim\": 16}", TERN_OK, "" },
     { "{\"mp_size\": 3}", TERN_ERR_ARGUMENT, "mp_size 3|heads 8" },
     { "{\"num_kv\": 3}", TERN_ERR_ARGUMENT, "num_kv 3|heads 8" },
-    { "{\"num_kv\": 2, \"mp_size\": 4}", TERN_ERR_ARGUMENT, "mp_size 4|num_kv 2" },
+    { "{\"heads\": 12, \"hidden_size\": 96, \"intermediate_size\": 96, \"num_kv\": 4, \"mp_size\": 6}", TERN_ERR_ARGUMENT, "mp_size 6|num_kv 4" },
     { "{\"num_kv\": 4, \"mp_size\": 4}", TERN_OK, "" },
     { "{\"intermediate_size\": 51, \"mp_size\": 2}", TERN_ERR_ARGUMENT, "mp_size 2|intermediate_size 51" },
     { "{\"rotary_dim\": 4}", TERN_OK, "" },
