@@ -1,0 +1,89 @@
+"""tern info on directories that cannot be opened, tern info --check on weights that are no numbers, and tern verify."""
+import json
+import os
+import shutil
+import struct
+import sys
+
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+from rig import GOLDEN, check, document, finish, folder, isas, one_sentence, tern    # noqa: E402
+
+LLAMA = os.path.join(GOLDEN, "models", "made-llama-yarn")
+
+
+def copy(where, **changes):
+    shutil.copytree(LLAMA, where, dirs_exist_ok=True)
+    path = os.path.join(where, "config.json")
+    with open(path, encoding="utf-8") as f:
+        config = {**json.load(f), **changes}
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(config, f)
+
+
+def check_reasons():
+    rows = [
+        ({"hidden_act": "sine", "new_key": 3, "num_attention_heads": 5}, ["hidden_act", "new_key", "5 heads are no multiple"], "several faults of the config are all named"),
+        ({"num_hidden_layers": 3, "intermediate_size": 49}, ["model.layers.2.mlp.up_proj.weight is missing", "model.layers.0.mlp.gate_proj.weight has shape [48, 32], and config.json asks for [49, 32]",
+                                                           "model.layers.1.mlp.down_proj.weight"], "each tensor that does not fit"),
+        ({"num_hidden_layers": 1}, ["model.layers.1.mlp.up_proj.weight"], "tensors that are left over"),
+        ({"architectures": ["LlamaForCasualLM"]}, ["LlamaForCausalLM"], "an unknown class, with its nearest"),
+    ]
+    for changes, told, why in rows:
+        with folder() as where:
+            copy(where, **changes)
+            run = tern("info", "-m", where)
+            one_sentence(run, why)
+            for words in told:
+                check(words in run.stdout.decode(), f"{why}: {words!r} is not in {run.stdout.decode()}")
+            reasons = json.loads(tern("info", "-m", where, "--json").stdout)["reasons"]
+            check("\n".join(reasons) + "\n" == run.stdout.decode(), f"{why}: --json has other reasons: {reasons}")
+    with folder() as where:
+        copy(where)
+        os.remove(os.path.join(where, "model.safetensors"))
+        with open(os.path.join(where, "pytorch_model.bin"), "wb") as f:
+            f.write(b"\x80\x02")
+        check("pytorch_model.bin" in tern("info", "-m", where).stdout.decode(), "a pickle is named")
+
+
+def check_weights():
+    check(tern("info", "-m", LLAMA, "--check").returncode == 0, "good weights pass")
+    for value, words in ((float("nan"), "NaN"), (float("-inf"), "infinite")):
+        with folder() as where:
+            copy(where)
+            path = os.path.join(where, "model.safetensors")
+            with open(path, "r+b") as f:
+                n = struct.unpack("<Q", f.read(8))[0]
+                about = json.loads(f.read(n))["model.layers.1.mlp.up_proj.weight"]
+                f.seek(8 + n + about["data_offsets"][0] + 4 * 77)
+                f.write(np.float32(value).tobytes())
+            run = tern("info", "-m", where, "--check")
+            one_sentence(run, words)
+            check(f"model.layers.1.mlp.up_proj.weight is {words} at element 77" in run.stderr.decode(), f"{words}: {run.stderr.decode()}")
+            check(tern("info", "-m", where).returncode == 0, "without --check nobody looks")
+
+
+def check_verify():
+    for name in ("made-deepseek-v3", "bert-mlm", "made-llama-classes", "gpt2"):
+        model = os.path.join(GOLDEN, "models", name)
+        for isa in isas()[0]:
+            for compute, bound in (("f32", 1e-4), ("bf16", 0.1)):
+                made = document("verify", "-m", model, "--isa", isa, "--compute", compute, "--json")
+                layers = document("info", "-m", model, "--json")["layers"]
+                check(made["ok"] and made["bound"] == bound and len(made["layers"]) == layers, f"{name}, {isa}, {compute}: {made}")
+                worst = max(layer["relative"] for layer in made["layers"])
+                check(worst <= bound and (compute == "f32" or worst > 1e-4), f"{name}, {isa}, {compute}: {worst}")
+                check((isa, compute) != ("scalar", "f32") or worst == 0, f"{name}: scalar f32 is the reference itself, and is off by {worst}")
+    one_sentence(tern("verify", "--ids", "99999999"), "an id outside the vocabulary")
+    check(b"within the bound" in tern("verify", "--ids", "1,2,3").stdout, "words for people")
+
+
+def main():
+    check_reasons()
+    check_weights()
+    check_verify()
+    finish()
+
+
+main()
