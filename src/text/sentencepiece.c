@@ -108,8 +108,8 @@ static tern_status read_model(sp_model *m, const unsigned char *data, size_t n_b
     protobuf p = { .at = data, .end = data + n_bytes };
     protobuf_field f;
     while (protobuf_next(&p, &f)) {
-        protobuf inner = { .at = f.data, .end = f.data + f.n_bytes };
         if (f.wire != 2) continue;
+        protobuf inner = { .at = f.data, .end = f.data + f.n_bytes };
         if (f.number == 1) TERN_TRY(read_piece(m, &f));
         else if (f.number == 2) read_trainer(m, &inner);
         else if (f.number == 3) read_normalizer(m, &inner);
