@@ -4,7 +4,7 @@
 #ifndef TERN_TEXT_PROPERTIES_H
 #define TERN_TEXT_PROPERTIES_H
 
-#include "text/bytes.h"
+#include "text/tokenizer/bytes.h"
 
 /* Appends the items of \p{name} (without blanks, '_' and '-'). A name that neither side knows is left for PCRE2 to refuse. */
 void property_items(bytes *items, const char *name);

@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "text/tok.h"
+#include "text/tokenizer/tok.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

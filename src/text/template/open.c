@@ -1,0 +1,224 @@
+/* Makes a template from text or from a checkpoint directory. Called by users (tern/template.h); parsing is parse.c's. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "base/ctx.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "text/template/template.h"
+
+enum { MAX_TEMPLATE_BYTES = 16 << 20, MAX_CONFIG_BYTES = 256 << 20, MAX_VARIANTS = 64, MAX_TREE_BYTES = 1 << 30 };
+
+#define CONFIG "tokenizer_config.json"
+#define EXTRA_DIR "additional_chat_templates"
+
+static tern_status template_new(tern_ctx *ctx, tern_template **out)
+{
+    tern_template *t = tern_alloc(ctx, 1, sizeof *t, "a chat template");
+    if (!t) return TERN_ERR_MEMORY;
+    t->ctx = ctx;
+    t->pool = (tpl_pool){ .ctx = ctx, .max_bytes = MAX_TREE_BYTES, .max_work = UINT64_MAX, .max_text_bytes = MAX_TEMPLATE_BYTES };
+    *out = t;
+    tern_template_limit(t, &(tern_template_limits){ 0 });
+    t->variants = tpl_get(&t->pool, MAX_VARIANTS, sizeof *t->variants);
+    return t->variants ? TERN_OK : t->pool.status;
+}
+
+/* Newlines become \n, and the last one goes, as Jinja reads a template. */
+static tern_status copy_source(tern_template *t, tpl_variant *v, const char *text, size_t n_bytes)
+{
+    char *copy = NULL;
+    size_t n = 0;
+    if (n_bytes > MAX_TEMPLATE_BYTES) return tern_fail(t->ctx, TERN_ERR_LIMIT, "%s: %zu bytes, at most %d", v->label, n_bytes, MAX_TEMPLATE_BYTES);
+    for (size_t i = 0; i < n_bytes;) {
+        utf8proc_int32_t code;
+        utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(n_bytes - i), &code);
+        if (used <= 0) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s: no UTF-8 at byte %zu", v->label, i);
+        i += (size_t)used;
+    }
+    if (!(copy = tpl_get(&t->pool, n_bytes + 1, 1))) return t->pool.status;
+    for (size_t i = 0; i < n_bytes; i++) {
+        bool pair = text[i] == '\r' && i + 1 < n_bytes && text[i + 1] == '\n';
+        if (!pair) copy[n++] = text[i] == '\r' ? '\n' : text[i];
+    }
+    if (n && copy[n - 1] == '\n') n--;
+    copy[n] = 0;
+    v->source = copy;
+    v->n_bytes = (uint32_t)n;
+    return TERN_OK;
+}
+
+static const char *keep(tern_template *t, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *copy = tpl_get(&t->pool, n, 1);
+    return copy ? memcpy(copy, text, n) : NULL;
+}
+
+static tern_status add_variant(tern_template *t, const char *name, const char *label, const char *text, size_t n_bytes)
+{
+    tern_status st = TERN_OK;
+    if (t->n_variants == MAX_VARIANTS) return tern_fail(t->ctx, TERN_ERR_LIMIT, "%s: more than %d templates", label, MAX_VARIANTS);
+    for (size_t i = 0; i < t->n_variants; i++)
+        if (strcmp(t->variants[i].name, name) == 0) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s: a second template '%s'", label, name);
+    tpl_variant *v = &t->variants[t->n_variants];
+    *v = (tpl_variant){ .name = keep(t, name), .label = keep(t, label) };
+    if (!v->name || !v->label) return t->pool.status;
+    TERN_TRY(copy_source(t, v, text, n_bytes));
+    if (tpl_parse_variant(t->ctx, &t->pool, v, &st)) t->n_variants++;
+done:
+    return st;
+}
+
+tern_status tern_template_parse(tern_ctx *ctx, const char *name, const char *text, size_t n_bytes, tern_template **out)
+{
+    tern_template *t = NULL;
+    tern_status st;
+    TERN_TRY(template_new(ctx, &t));
+    TERN_TRY(add_variant(t, "default", name, text, n_bytes));
+    *out = t;
+    t = NULL;
+done:
+    tern_template_free(t);
+    return st;
+}
+
+void tern_template_free(tern_template *t)
+{
+    if (!t) return;
+    json_decref(t->special_tokens);
+    tpl_pool_free(&t->pool);
+    tern_free(t);
+}
+
+void tern_template_limit(tern_template *t, const tern_template_limits *limits)
+{
+    t->limits = *limits;
+    if (!t->limits.steps) t->limits.steps = 20000000;
+    if (!t->limits.output_bytes) t->limits.output_bytes = (size_t)64 << 20;
+    if (!t->limits.memory_bytes) t->limits.memory_bytes = (size_t)512 << 20;
+    if (!t->limits.depth) t->limits.depth = 1000;
+    if (t->limits.output_bytes > UINT32_MAX / 2) t->limits.output_bytes = UINT32_MAX / 2;
+}
+
+/* ---- directories ---- */
+
+static tern_status add_file(tern_template *t, const char *dir, const char *file, const char *name)
+{
+    char *text = NULL, label[512];
+    size_t n_bytes;
+    tern_status st;
+    snprintf(label, sizeof label, "%s/%s", dir, file);
+    TERN_TRY(tern_read_file(t->ctx, dir, file, MAX_TEMPLATE_BYTES, &text, &n_bytes));
+    st = add_variant(t, name, label, text, n_bytes);
+done:
+    tern_free(text);
+    return st;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static tern_status add_extra_files(tern_template *t, const char *dir, bool *any)
+{
+    char path[512], *names[MAX_VARIANTS];
+    size_t n = 0;
+    tern_status st = TERN_OK;
+    snprintf(path, sizeof path, "%s/%s", dir, EXTRA_DIR);
+    DIR *folder = opendir(path);
+    if (!folder) return TERN_OK;
+    for (struct dirent *entry; (entry = readdir(folder)) && n < MAX_VARIANTS;) {
+        size_t length = strlen(entry->d_name);
+        if (length <= 6 || strcmp(entry->d_name + length - 6, ".jinja")) continue;
+        if (!(names[n] = tern_strndup(t->ctx, entry->d_name, length - 6))) {
+            st = TERN_ERR_MEMORY;
+            break;
+        }
+        n++;
+    }
+    closedir(folder);
+    qsort(names, n, sizeof *names, by_name);
+    for (size_t i = 0; i < n && st == TERN_OK; i++) {
+        snprintf(path, sizeof path, "%s/%s.jinja", EXTRA_DIR, names[i]);
+        st = add_file(t, dir, path, names[i]);
+        *any = true;
+    }
+    for (size_t i = 0; i < n; i++) tern_free(names[i]);
+    return st;
+}
+
+/* tokenizer_config.json's own: a string, or a list of {name, template}. */
+static tern_status add_configured(tern_template *t, const char *dir, const json_t *config)
+{
+    char label[512];
+    const json_t *given = json_object_get(config, "chat_template"), *entry;
+    size_t i;
+    snprintf(label, sizeof label, "%s/%s: chat_template", dir, CONFIG);
+    if (!given || json_is_null(given)) return TERN_OK;
+    if (json_is_string(given)) return add_variant(t, "default", label, json_string_value(given), json_string_length(given));
+    if (!json_is_array(given)) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s is %s, not a string or a list", label, tern_json_kind(given));
+    t->named = true;
+    json_array_foreach(given, i, entry) {
+        const json_t *name = json_object_get(entry, "name"), *text = json_object_get(entry, "template");
+        if (!json_is_string(name) || !json_is_string(text))
+            return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s[%zu]: \"name\" and \"template\" must be strings", label, i);
+        snprintf(label, sizeof label, "%s/%s: chat_template '%.100s'", dir, CONFIG, json_string_value(name));
+        tern_status st = add_variant(t, json_string_value(name), label, json_string_value(text), json_string_length(text));
+        if (st) return st;
+    }
+    return TERN_OK;
+}
+
+/* The named special tokens, each a string or {"content": ...}. */
+static tern_status keep_tokens(tern_template *t, const json_t *config)
+{
+    static const char *const names[] = { "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token" };
+    if (!t->special_tokens && !(t->special_tokens = json_object())) return tern_fail(t->ctx, TERN_ERR_MEMORY, "no memory for special tokens");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        json_t *token = json_object_get(config, names[i]);
+        if (json_is_object(token)) token = json_object_get(token, "content");
+        if (json_is_string(token) && !json_object_get(t->special_tokens, names[i]) && json_object_set(t->special_tokens, names[i], token))
+            return tern_fail(t->ctx, TERN_ERR_MEMORY, "no memory for special tokens");
+    }
+    return TERN_OK;
+}
+
+static tern_status read_configs(tern_template *t, const char *dir, bool want_template)
+{
+    static const char *const files[] = { CONFIG, "special_tokens_map.json" };
+    tern_status st = TERN_OK;
+    for (size_t i = 0; i < 2 && st == TERN_OK; i++) {
+        json_t *config = NULL;
+        if (!tern_file_exists(dir, files[i])) continue;
+        st = tern_json_read(t->ctx, dir, files[i], MAX_CONFIG_BYTES, &config);
+        if (st == TERN_OK && !json_is_object(config))
+            st = tern_fail(t->ctx, TERN_ERR_FORMAT, "%s/%s: %s, not an object", dir, files[i], tern_json_kind(config));
+        if (st == TERN_OK) st = keep_tokens(t, config);
+        if (st == TERN_OK && want_template && i == 0) st = add_configured(t, dir, config);
+        json_decref(config);
+    }
+    return st;
+}
+
+tern_status tern_template_open(tern_ctx *ctx, const char *dir, tern_template **out)
+{
+    tern_template *t = NULL;
+    tern_status st;
+    bool extra = false;
+    TERN_TRY(template_new(ctx, &t));
+    if (tern_file_exists(dir, "chat_template.jinja")) TERN_TRY(add_file(t, dir, "chat_template.jinja", "default"));
+    TERN_TRY(add_extra_files(t, dir, &extra));
+    t->named = extra;
+    TERN_TRY(read_configs(t, dir, t->n_variants == 0));
+    *out = t->n_variants ? t : NULL;
+    if (t->n_variants) t = NULL;
+done:
+    tern_template_free(t);
+    return st;
+}

@@ -1,0 +1,326 @@
+/* A chat template inside: source -> tokens (lex.c) -> tree (parse.c, expr.c) -> text (exec.c,
+ * eval.c), with the filters, tests, methods and functions as tables. The semantics are those of jinja2 3.1 under transformers'
+ * settings (ImmutableSandboxedEnvironment, trim_blocks, lstrip_blocks, loop controls, the generation tag). */
+#ifndef TERN_TEXT_TEMPLATE_H
+#define TERN_TEXT_TEMPLATE_H
+
+#include <tern/template.h>
+
+#include "text/template/value.h"
+
+/* ---- tokens ---- */
+
+typedef enum tpl_token_kind {
+    TOK_END = 0, TOK_DATA, TOK_BLOCK_BEGIN, TOK_BLOCK_END, TOK_PRINT_BEGIN, TOK_PRINT_END, TOK_NAME, TOK_STRING, TOK_INT, TOK_FLOAT,
+    TOK_OP           /* op: one character, or two packed as in '*' << 8 | '*' */
+} tpl_token_kind;
+
+typedef struct tpl_token {
+    tpl_token_kind kind;
+    uint32_t at, n;           /* its bytes of the source; of TOK_DATA what is left of them */
+    int op;
+    tpl_value value;          /* of a string (unescaped) or a number */
+} tpl_token;
+
+/* ---- the tree ---- */
+
+typedef enum tpl_node_kind {
+    /* expressions */
+    N_CONST, N_NAME, N_LIST, N_TUPLE, N_DICT, N_GETATTR, N_GETITEM, N_SLICE, N_CALL, N_FILTER, N_TEST, N_NOT, N_NEG, N_POS, N_BINARY, N_CONCAT,
+    N_COMPARE, N_AND, N_OR, N_COND,
+    /* targets: N_NAME, N_TUPLE and */
+    N_NSREF,
+    /* statements */
+    N_DATA, N_PRINT, N_IF, N_FOR, N_SET, N_SET_BLOCK, N_MACRO, N_CALL_BLOCK, N_FILTER_BLOCK, N_WITH, N_SCOPE, N_BREAK, N_CONTINUE
+} tpl_node_kind;
+
+enum { OP_EQ = '=', OP_NE = '!', OP_LT = '<', OP_GT = '>', OP_LE = 'l', OP_GE = 'g', OP_IN = 'i', OP_NOT_IN = 'n', OP_POW = '^', OP_FLOOR = 'f' };
+
+typedef struct tpl_node tpl_node;
+
+typedef struct tpl_nodes {
+    tpl_node **items;
+    uint32_t n, cap;
+} tpl_nodes;
+
+typedef struct tpl_arguments {      /* of a call, filter or test as written */
+    tpl_nodes positional, keyword;
+    const char **keys;              /* of the keyword ones */
+    tpl_node *star, *double_star;
+} tpl_arguments;
+
+/* What the fields mean, by kind (— : unused):
+ *   CONST value | NAME name, slot | LIST, TUPLE list | DICT list: key, value, key, ... | GETATTR a, name | GETITEM a, b | SLICE a, b, c (null: left out)
+ *   CALL a, args | FILTER a (null: the block's text), filter, args | TEST a, test, args | NOT, NEG, POS a | BINARY op, a, b
+ *   CONCAT list | COMPARE a, list, ops in value.text's place: ops | AND, OR a, b | COND a if b else c (null: undefined) | NSREF name, slot, field
+ *   DATA value | PRINT a | IF a, list, orelse | FOR a target, b iterable, c condition, list, orelse | SET a target, b
+ *   SET_BLOCK a target, b filter (null: none), list | MACRO name, slot, macro | CALL_BLOCK a call, macro | FILTER_BLOCK a, list
+ *   WITH pairs: targets and values, list | SCOPE list */
+struct tpl_node {
+    uint8_t kind;
+    bool fresh;               /* SCOPE: sees the inputs and the top level's names only */
+    int op;
+    uint32_t at;              /* offset in the source */
+    uint32_t slot;            /* of name, among all the names of the template */
+    const char *name, *field;
+    tpl_node *a, *b, *c;
+    tpl_nodes list, orelse, pairs;
+    const unsigned char *ops;
+    tpl_arguments *args;
+    const struct tpl_filter *filter;
+    const struct tpl_test *test;
+    struct tpl_macro_def *macro;
+    tpl_value value;
+};
+
+typedef struct tpl_macro_def {
+    const char *name;               /* null: a call block's caller */
+    tpl_nodes params;               /* N_NAME                      */
+    tpl_nodes defaults;             /* of the last params          */
+    tpl_nodes body;
+    bool takes_caller, takes_varargs, takes_kwargs;     /* the body speaks of them, and they are no parameters */
+    bool names_caller;                                  /* "caller" is a parameter */
+    uint32_t caller_slot, varargs_slot, kwargs_slot;
+} tpl_macro_def;
+
+/* One template of a directory, parsed. */
+typedef struct tpl_variant {
+    const char *name;               /* "default", "tool_use", ...    */
+    const char *label;              /* what errors begin with        */
+    const char *source;             /* newlines are \n, the last one is gone */
+    uint32_t n_bytes;
+    tpl_nodes body;
+    const char **names;             /* slot -> name                  */
+    uint32_t n_names;
+} tpl_variant;
+
+struct tern_template {
+    tern_ctx *ctx;
+    tpl_pool pool;                  /* owns everything that the variants point to */
+    tpl_variant *variants;
+    size_t n_variants;
+    bool named;                     /* a list of templates, chosen as transformers does */
+    struct json_t *special_tokens;  /* of the directory, null: none */
+    tern_template_limits limits;
+};
+
+/* ---- parsing ---- */
+
+typedef struct tpl_parser {
+    tern_ctx *ctx;
+    tpl_pool *pool;
+    tpl_variant *v;
+    tpl_token *tokens;
+    uint32_t n_tokens, at;          /* at: the current one */
+    uint32_t cap_names;
+    uint32_t depth;
+    uint32_t loops;                 /* for-loops around, within the present macro */
+    uint32_t any_loops;             /* for-loops around at all */
+    struct tpl_uses *uses;          /* of caller, varargs, kwargs, innermost macro first */
+    tpl_nodes calls;                /* names that are called, for the check at the end */
+    unsigned char *name_flags;      /* per slot: NAME_STORED, NAME_TESTED */
+    tern_status status;
+} tpl_parser;
+
+enum { NAME_STORED = 1, NAME_TESTED = 2 };
+
+typedef struct tpl_uses {
+    struct tpl_uses *outer;
+    bool caller, varargs, kwargs;
+} tpl_uses;
+
+bool tpl_lex(tpl_parser *p);                                        /* fills p->tokens */
+bool tpl_parse_variant(tern_ctx *ctx, tpl_pool *pool, tpl_variant *v, tern_status *status);
+tpl_node *tpl_parse_expression(tpl_parser *p, bool with_condition);  /* null: p has failed */
+tpl_node *tpl_parse_tuple(tpl_parser *p, bool targets, bool with_condition, bool parenthesised, const char *end_name);
+tpl_node *tpl_parse_filters(tpl_parser *p, tpl_node *node, bool inline_start);
+tpl_node *tpl_parse_target(tpl_parser *p, const char *end_name, bool with_namespace);
+tpl_node *tpl_node_new(tpl_parser *p, tpl_node_kind kind, uint32_t at);
+tpl_node *tpl_name_node(tpl_parser *p, const char *name, uint32_t at, bool store);
+bool tpl_nodes_add(tpl_parser *p, tpl_nodes *nodes, tpl_node *node);
+const char *tpl_intern(tpl_parser *p, const char *data, size_t n);
+bool tpl_at_name(const tpl_parser *p, const char *name);            /* the current token is this name */
+bool tpl_at_op(const tpl_parser *p, int op);
+bool tpl_skip_name(tpl_parser *p, const char *name);
+bool tpl_skip_op(tpl_parser *p, int op);
+bool tpl_expect_op(tpl_parser *p, int op);
+bool tpl_expect_name(tpl_parser *p, const char **name);              /* any name */
+const char *tpl_describe(const tpl_parser *p, const tpl_token *token, char *buffer, size_t size);
+static inline const tpl_token *tpl_token_at(const tpl_parser *p)
+{
+    return &p->tokens[p->at];
+}
+/* "NAME: line 3, column 7: TemplateSyntaxError: words"; returns false. */
+bool tpl_syntax(tpl_parser *p, uint32_t at, const char *format, ...) TERN_PRINTF(3, 4);
+bool tpl_unsupported(tpl_parser *p, uint32_t at, const char *format, ...) TERN_PRINTF(3, 4);
+/* 1-based line and column (in characters) of a place in the source. */
+void tpl_place(const tpl_variant *v, uint32_t at, uint32_t *line, uint32_t *column);
+
+/* ---- running ---- */
+
+typedef struct tpl_var {
+    uint32_t slot;
+    tpl_value value;
+} tpl_var;
+
+/* Names of one scope. A scope that a macro was defined in stays as it is; others are used again for the next round of their loop. */
+typedef struct tpl_frame {
+    struct tpl_frame *outer;
+    tpl_var *vars;
+    uint32_t n, cap;
+    bool captured;
+} tpl_frame;
+
+typedef struct tpl_macro {
+    const tpl_macro_def *def;
+    tpl_frame *frame;               /* where it was defined */
+} tpl_macro;
+
+typedef struct tpl_args {           /* of a call, evaluated */
+    tpl_value *positional;
+    uint32_t n;
+    const char **keys;
+    tpl_value *keyword;
+    uint32_t n_keys;
+} tpl_args;
+
+typedef struct tpl_render {
+    tpl_pool pool;
+    const tern_template *t;
+    const tpl_variant *v;
+    const tpl_node *node;           /* what runs now: errors point at it */
+    tpl_text *out;                  /* where prints go now */
+    tpl_frame *root;                /* the top level's names */
+    tpl_value *inputs;              /* slot -> input or global, MISSING: none */
+    uint32_t depth, max_depth;
+    struct tern_clock *clock;
+} tpl_render;
+
+typedef struct tern_clock {         /* local time without a zone */
+    int64_t year;
+    int month, day, hour, minute, second, microsecond;
+} tern_clock;
+
+/* Keeps "NAME: line L, column C: KIND: words" with TERN_ERR_ARGUMENT; returns false. */
+bool tpl_raise(tpl_render *r, const char *kind, const char *format, ...) TERN_PRINTF(3, 4);
+bool tpl_raise_value(tpl_render *r, const char *kind, tpl_value text);        /* the words are a string of the template */
+bool tpl_refuse(tpl_render *r, const char *format, ...) TERN_PRINTF(2, 3);    /* what tern has not: TERN_ERR_UNSUPPORTED */
+bool tpl_enter(tpl_render *r);                                                /* one level deeper, one step more; tpl_leave undoes */
+static inline void tpl_leave(tpl_render *r)
+{
+    r->depth--;
+}
+
+typedef enum tpl_flow { FLOW_ERROR = 0, FLOW_ON, FLOW_BREAK, FLOW_CONTINUE } tpl_flow;
+
+tpl_flow tpl_exec(tpl_render *r, const tpl_nodes *body, tpl_frame *frame);
+bool tpl_eval(tpl_render *r, const tpl_node *node, tpl_frame *frame, tpl_value *out);
+bool tpl_eval_args(tpl_render *r, const tpl_arguments *written, tpl_frame *frame, tpl_args *out);
+bool tpl_apply_filter(tpl_render *r, const tpl_node *filter, tpl_value subject, tpl_frame *frame, tpl_value *out);
+bool tpl_assign(tpl_render *r, const tpl_node *target, tpl_frame *frame, tpl_value value);
+bool tpl_call(tpl_render *r, tpl_value callee, const tpl_args *args, tpl_value *out);
+bool tpl_call_macro(tpl_render *r, tpl_macro *macro, const tpl_args *args, tpl_value *out);
+tpl_frame *tpl_frame_new(tpl_render *r, tpl_frame *outer);
+bool tpl_frame_set(tpl_render *r, tpl_frame *frame, uint32_t slot, tpl_value value);
+
+/* Operators. */
+bool tpl_binary(tpl_render *r, int op, tpl_value a, tpl_value b, tpl_value *out);
+bool tpl_negate(tpl_render *r, tpl_value v, bool minus, tpl_value *out);
+bool tpl_compare(tpl_render *r, int op, tpl_value a, tpl_value b, bool *out);
+bool tpl_less(tpl_render *r, tpl_value a, tpl_value b, const char *op, bool *out);
+bool tpl_contains(tpl_render *r, tpl_value container, tpl_value item, bool *out);
+bool tpl_truth(tpl_value v);
+bool tpl_length(tpl_render *r, tpl_value v, int64_t *out);
+bool tpl_getattr(tpl_render *r, tpl_value object, const char *name, tpl_value *out);
+bool tpl_getitem(tpl_render *r, tpl_value object, tpl_value key, tpl_value *out);
+bool tpl_slice(tpl_render *r, tpl_value object, tpl_value start, tpl_value stop, tpl_value step, tpl_value *out);
+const char *tpl_type_name(tpl_value v);
+bool tpl_undefined_of(tpl_render *r, tpl_value object, tpl_value name, tpl_value *out);
+bool tpl_undefined_hint(tpl_render *r, const char *hint, tpl_value *out);
+bool tpl_fail_undefined(tpl_render *r, tpl_value undefined);                  /* says its sentence; returns false */
+bool tpl_check_hashable(tpl_render *r, tpl_value key);
+
+/* Text of values: str() and repr(). */
+bool tpl_to_str(tpl_render *r, tpl_value v, tpl_value *out);
+bool tpl_put_value(tpl_render *r, tpl_text *text, tpl_value v);               /* as str() */
+bool tpl_put_repr(tpl_render *r, tpl_text *text, tpl_value v);
+bool tpl_soft_str(tpl_render *r, tpl_value v, tpl_value *out);                /* str() that leaves markup as it is */
+bool tpl_escape(tpl_render *r, tpl_value v, tpl_value *out);                  /* markup */
+size_t tpl_float_repr(double f, char *buffer);                                /* buffer[40]; its length */
+bool tpl_tainted(tpl_render *r, tpl_value v);                                 /* holds an untrusted string somewhere */
+bool tpl_percent(tpl_render *r, tpl_value format, tpl_value arg, tpl_value *out);
+bool tpl_format(tpl_render *r, tpl_value format, const tpl_args *args, tpl_value *out);
+bool tpl_tojson(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *out);
+bool tpl_strftime(tpl_render *r, tpl_value format, tpl_value *out);
+
+/* Iteration: 1 an item, 0 the end, -1 failed. */
+typedef struct tpl_iter {
+    int (*next)(tpl_render *r, struct tpl_iter *it, tpl_value *out);
+    const char *type;               /* "generator", "list_reverseiterator" */
+    tpl_value source;               /* what is walked: a list, string, dict, ... */
+    struct tpl_iter *inner;
+    int64_t at;                     /* position in source */
+    tpl_value state[3];             /* what the kind needs: attribute, default, seen items */
+    tpl_args args;
+    const void *function;           /* a tpl_filter or tpl_test */
+    const tpl_node *node;           /* a filtered loop */
+    tpl_frame *frame;
+    bool negate, started;
+} tpl_iter;
+
+tpl_iter *tpl_iterate(tpl_render *r, tpl_value v);                            /* null: failed */
+int tpl_next(tpl_render *r, tpl_iter *it, tpl_value *out);                    /* a step, and a level: iterators stand on iterators */
+bool tpl_iter_value(tpl_render *r, tpl_iter *it, tpl_value *out);
+bool tpl_to_array(tpl_render *r, tpl_value v, tpl_array **out);               /* list(v) */
+
+typedef struct tpl_loop {
+    tpl_iter *it;
+    tpl_value iterable, current, before, after, changed;     /* after: peeked, MISSING: not yet */
+    bool ended;
+    int64_t index0, length;                                  /* length -1: not known yet */
+} tpl_loop;
+
+bool tpl_loop_next(tpl_render *r, tpl_loop *loop, bool *more);
+bool tpl_loop_attr(tpl_render *r, tpl_loop *loop, const char *name, tpl_value *out);   /* MISSING: no such attribute */
+
+/* Filters, tests, functions and methods all have this shape; self is what stands before the bar or the dot. */
+typedef bool tpl_fn(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *out);
+
+typedef struct tpl_filter {
+    const char *name;
+    tpl_fn *run;
+} tpl_filter;
+
+typedef struct tpl_test {
+    const char *name;
+    tpl_fn *run;                    /* gives a bool */
+} tpl_test;
+
+typedef struct tpl_function {
+    const char *name;
+    tpl_fn *run;
+} tpl_function;
+
+typedef struct tpl_method {
+    tpl_value self;
+    const tpl_function *function;
+} tpl_method;
+
+const tpl_filter *tpl_find_filter(const char *name);
+const tpl_test *tpl_find_test(const char *name);
+const tpl_function *tpl_find_global(const char *name);
+bool tpl_is_class(const tpl_function *global);      /* one that Python has as a class: namespace, cycler, joiner */
+const tpl_function *tpl_find_method(tpl_kind kind, const char *name);
+bool tpl_known_missing(const char *name);          /* a Python method, filter or test that tern does not have */
+extern const tpl_filter tpl_filters_text[], tpl_filters_list[], tpl_filters_pick[];    /* ended by a null name */
+extern const tpl_function tpl_methods_text[], tpl_methods_case[], tpl_methods_list[], tpl_methods_dict[], tpl_methods_cycler[], tpl_methods_loop[];
+
+/* Puts args into slots by the names of the parameters ("d attribute"), the first n_required of which must be there; what is left out stays
+ * MISSING. The function's Python name is for the TypeError. */
+bool tpl_bind(tpl_render *r, const char *who, const tpl_args *args, const char *names, int n_required, tpl_value *slots);
+bool tpl_need_int(tpl_render *r, tpl_value v, int64_t fallback, int64_t *out);     /* MISSING, None: fallback */
+
+/* What a filter's attribute="a.b.0" means. */
+bool tpl_attribute(tpl_render *r, tpl_value item, tpl_value path, tpl_value fallback, tpl_value *out);
+
+#endif

@@ -1,0 +1,129 @@
+/* Reading the parts of tokenizer.json: see component.h. Called by load.c through the four subjects. */
+#include "text/tokenizer/component.h"
+
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "text/tokenizer/charsmap.h"
+
+enum { COMPONENTS_MOST = 1000, NEST_MOST = 16 };
+
+static const char *type_of(const json_t *json)
+{
+    const char *type = json_string_value(json_object_get(json, "type"));
+    return type ? type : "?";
+}
+
+tern_status component_bool(tern_ctx *ctx, const json_t *json, const char *key, bool *out)
+{
+    const json_t *value = json_object_get(json, key);
+    if (!value || json_is_null(value)) return TERN_OK;
+    if (!json_is_boolean(value)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: \"%s\" is %s, not a boolean", type_of(json), key, tern_json_kind(value));
+    *out = json_is_true(value);
+    return TERN_OK;
+}
+
+tern_status component_size(tern_ctx *ctx, const json_t *json, const char *key, size_t *out)
+{
+    const json_t *value = json_object_get(json, key);
+    if (!value || json_is_null(value)) return TERN_OK;
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: \"%s\" is not a number of 0 or more", type_of(json), key);
+    *out = (size_t)json_integer_value(value);
+    return TERN_OK;
+}
+
+tern_status component_text(tern_ctx *ctx, const json_t *json, const char *key, char **out, size_t *n_bytes)
+{
+    const json_t *value = json_object_get(json, key);
+    if (!value || json_is_null(value)) return TERN_OK;
+    if (!json_is_string(value)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: \"%s\" is %s, not a string", type_of(json), key, tern_json_kind(value));
+    tern_free(*out);
+    *out = tern_strndup(ctx, json_string_value(value), json_string_length(value));
+    *n_bytes = json_string_length(value);
+    return *out ? TERN_OK : TERN_ERR_MEMORY;
+}
+
+tern_status component_word(tern_ctx *ctx, const json_t *json, const char *key, const char *const *words, size_t n, int *out)
+{
+    const json_t *value = json_object_get(json, key);
+    char shown[80];
+    if (!value || json_is_null(value)) return TERN_OK;
+    for (size_t i = 0; i < n; i++)
+        if (json_is_string(value) && !strcmp(json_string_value(value), words[i])) {
+            *out = (int)i;
+            return TERN_OK;
+        }
+    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: \"%s\" is %s, which tern does not know", type_of(json), key, tern_json_show(value, shown, sizeof shown));
+}
+
+static tern_status check_keys(tern_ctx *ctx, const component_table *table, const component_kind *kind, const json_t *json)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)json, key, value) {
+        bool known = !strcmp(key, "type");
+        for (size_t i = 0; kind->keys && kind->keys[i]; i++) known |= !strcmp(key, kind->keys[i]);
+        if (!known) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s %s: the key \"%.80s\" is unknown", table->subject, kind->type, key);
+    }
+    return TERN_OK;
+}
+
+static tern_status load_one(tern_ctx *ctx, const component_table *table, const json_t *json, components *list, int depth)
+{
+    tern_status st = TERN_OK;
+    const char *type = json_string_value(json_object_get(json, "type"));
+    const component_kind *kind = NULL;
+    char shown[80];
+    if (!type) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s has no \"type\"", table->subject, tern_json_show(json, shown, sizeof shown));
+    if (!strcmp(type, "Sequence")) {
+        const json_t *parts = json_object_get(json, table->list_key);
+        if (!json_is_array(parts)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s Sequence: \"%s\" is not a list", table->subject, table->list_key);
+        if (depth == NEST_MOST) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: sequences nested more than %d deep", table->subject, NEST_MOST);
+        for (size_t i = 0; i < json_array_size(parts); i++) TERN_TRY(load_one(ctx, table, json_array_get(parts, i), list, depth + 1));
+        return st;
+    }
+    for (size_t i = 0; i < table->n_kinds; i++)
+        if (!strcmp(table->kinds[i].type, type)) kind = &table->kinds[i];
+    if (!kind) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "the %s \"%.80s\" is unknown", table->subject, type);
+    if (list->n == COMPONENTS_MOST) return tern_fail(ctx, TERN_ERR_LIMIT, "%s: more than %d parts", table->subject, COMPONENTS_MOST);
+    TERN_TRY(check_keys(ctx, table, kind, json));
+    TERN_TRY(tern_grow(ctx, (void **)&list->at, list->n + 1, sizeof *list->at, "tokenizer components"));
+    list->at[list->n] = (component){ .kind = kind };
+    list->n++;
+    if (kind->load) TERN_TRY(kind->load(ctx, json, &list->at[list->n - 1]));
+done:
+    return st;
+}
+
+tern_status components_load(tern_ctx *ctx, const component_table *table, const json_t *json, components *list)
+{
+    return !json || json_is_null(json) ? TERN_OK : load_one(ctx, table, json, list, 0);
+}
+
+static void free_template(template_part *parts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; parts[i].tokens && k < parts[i].n_ids; k++) tern_free(parts[i].tokens[k]);
+        tern_free(parts[i].tokens);
+        tern_free(parts[i].ids);
+    }
+    tern_free(parts);
+}
+
+void components_free(components *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        component *c = &list->at[i];
+        pattern_free(c->match);
+        tern_free(c->text);
+        tern_free(c->word);
+        charsmap_free(c->map);
+        free_template(c->single, c->n_single);
+        free_template(c->pair, c->n_pair);
+    }
+    tern_free(list->at);
+    *list = (components){ 0 };
+}

@@ -1,0 +1,34 @@
+/* Decoders: token texts to text. They work on the list of strings that the tokens are, each decoder making a new list. */
+#ifndef TERN_TEXT_DECODE_H
+#define TERN_TEXT_DECODE_H
+
+#include "text/tokenizer/bytes.h"
+#include "text/tokenizer/component.h"
+
+extern const component_table decoder_table;
+
+/* Strings end to end. */
+typedef struct strings {
+    bytes data;
+    size_t *ends;          /* [n] where each string ends in data */
+    size_t n, capacity;
+    bytes scratch;         /* of the decoder that fills them: kept, so that a stream of tokens allocates nothing */
+} strings;
+
+typedef struct decoding {
+    tern_ctx *ctx;
+    strings *in, *out;     /* a decoder reads in and fills out, which is empty */
+} decoding;
+
+/* Runs list over d->in; the result is in d->in afterwards. */
+tern_status decode_strings(decoding *d, const components *list);
+
+/* Ends the string that was being appended to s->data. */
+tern_status strings_end(tern_ctx *ctx, strings *s);
+void strings_clear(strings *s);
+void strings_free(strings *s);
+
+/* Appends n bytes with U+FFFD for what is not UTF-8. */
+void bytes_add_lossy(bytes *out, const char *text, size_t n);
+
+#endif

@@ -1,0 +1,182 @@
+/* The tokenizer as a whole: making and freeing it, its vocabulary, decoding. Called by everyone above src/text; calls the loaders and decode.c. */
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/memory.h"
+#include "text/tokenizer/normalize.h"
+#include "text/tokenizer/tok.h"
+
+tern_status tokenizer_new(tern_ctx *ctx, tern_tokenizer **out)
+{
+    tern_tokenizer *tok = tern_alloc(ctx, 1, sizeof *tok, "a tokenizer");
+    if (!tok) return TERN_ERR_MEMORY;
+    tok->ctx = ctx;
+    tok->model.unk_id = -1;
+    for (int i = 0; i < TERN_N_ROLES; i++) tok->role_id[i] = -1;
+    *out = tok;
+    return TERN_OK;
+}
+
+void tern_tokenizer_free(tern_tokenizer *tok)
+{
+    if (!tok) return;
+    added_free(&tok->added);
+    components_free(&tok->normalizers);
+    components_free(&tok->pretokenizers);
+    components_free(&tok->postprocessors);
+    components_free(&tok->decoders);
+    if (tok->model.kind) tok->model.kind->free(&tok->model);
+    vocab_free(&tok->model.vocab);
+    tern_free(tok->model.banned);
+    tern_free(tok->pad.token);
+    for (int i = 0; i < TERN_N_ROLES; i++) tern_free(tok->role_text[i]);
+    for (int i = 0; i < 4; i++) aligned_free(&tok->scratch.text[i]);
+    for (int i = 0; i < 3; i++) pieces_free(&tok->scratch.list[i]);
+    for (int i = 0; i < 2; i++) tern_encoding_free(&tok->scratch.sequences[i]);
+    tern_free(tok->scratch.tokens.at);
+    tern_free(tok);
+}
+
+tern_status tokenizer_add_token(tern_tokenizer *tok, const added_token *token)
+{
+    int32_t id = vocab_id(&tok->model.vocab, token->text, token->n_bytes);
+    size_t n;
+    const char *there = vocab_text(&tok->model.vocab, token->id, &n);
+    if (!token->n_bytes) return TERN_OK;
+    if (id >= 0 && id != token->id)
+        return tern_fail(tok->ctx, TERN_ERR_FORMAT, "the added token \"%.60s\" has id %d here and %d in the vocabulary", token->text, token->id, id);
+    if (there && (n != token->n_bytes || memcmp(there, token->text, n)))
+        return tern_fail(tok->ctx, TERN_ERR_FORMAT, "the added token \"%.60s\" has id %d, which \"%.60s\" has in the vocabulary", token->text, token->id, there);
+    return added_put(tok->ctx, &tok->added, token);
+}
+
+/* Added tokens with the flag normalized are looked for, and shown, as the normalisers leave them. */
+static tern_status finish_added(tern_tokenizer *tok)
+{
+    tern_status st = TERN_OK;
+    aligned buffers[2] = { { 0 }, { 0 } };
+    for (size_t i = 0; i < tok->added.n; i++) {
+        const added_token *t = &tok->added.at[i];
+        aligned *a = &buffers[0], *b = &buffers[1], raw = { .data = t->text, .n = t->n_bytes };
+        if (!t->normalized || !tok->normalizers.n) continue;
+        aligned_clear(a, ALIGN_NONE);
+        TERN_TRY(aligned_copy(tok->ctx, a, &raw, 0, raw.n));
+        TERN_TRY(normalize(tok->ctx, &tok->normalizers, &a, &b));
+        TERN_TRY(added_show(tok->ctx, &tok->added, i, a->data ? a->data : "", a->n));
+    }
+    TERN_TRY(added_finish(tok->ctx, &tok->added));
+done:
+    aligned_free(&buffers[0]);
+    aligned_free(&buffers[1]);
+    return st;
+}
+
+tern_status tokenizer_finish(tern_tokenizer *tok)
+{
+    tern_status st = TERN_OK;
+    text_model *m = &tok->model;
+    TERN_TRY(finish_added(tok));
+    m->banned = tern_alloc(tok->ctx, (size_t)m->vocab.n_ids, 1, "special tokens");
+    if (!m->banned) return TERN_ERR_MEMORY;
+    for (size_t i = 0; i < tok->added.n; i++) {
+        const added_token *t = &tok->added.at[i];
+        if (!t->special || t->id >= m->vocab.n_ids || t->id == m->unk_id) continue;
+        m->banned[t->id] = 1;
+        m->any_banned = true;
+    }
+    if (m->kind->finish) TERN_TRY(m->kind->finish(tok->ctx, m));
+done:
+    return st;
+}
+
+/* ---- The vocabulary ---- */
+
+int32_t tern_tokenizer_vocab_size(const tern_tokenizer *tok)
+{
+    return tok->model.vocab.n_ids > tok->added.n_by_id ? tok->model.vocab.n_ids : tok->added.n_by_id;
+}
+
+const char *tern_tokenizer_token(const tern_tokenizer *tok, int32_t id, size_t *n_bytes)
+{
+    const added_token *t = added_by_id(&tok->added, id);
+    if (!t) return vocab_text(&tok->model.vocab, id, n_bytes);
+    if (n_bytes) *n_bytes = t->n_shown;
+    return t->shown;
+}
+
+int32_t tern_tokenizer_id(const tern_tokenizer *tok, const char *token, size_t n_bytes)
+{
+    const added_token *t = added_by_text(&tok->added, token, n_bytes);
+    return t ? t->id : vocab_id(&tok->model.vocab, token, n_bytes);
+}
+
+bool tern_tokenizer_is_special(const tern_tokenizer *tok, int32_t id)
+{
+    const added_token *t = added_by_id(&tok->added, id);
+    return t && t->special;
+}
+
+int32_t tern_tokenizer_role(const tern_tokenizer *tok, tern_role role)
+{
+    return (unsigned)role < TERN_N_ROLES ? tok->role_id[role] : -1;
+}
+
+const char *tern_tokenizer_role_text(const tern_tokenizer *tok, tern_role role)
+{
+    return (unsigned)role < TERN_N_ROLES ? tok->role_text[role] : NULL;
+}
+
+int64_t tern_tokenizer_max_length(const tern_tokenizer *tok)
+{
+    return tok->max_length;
+}
+
+/* ---- Decoding ---- */
+
+/* What skip_special leaves out: tokens whose shown text is a special token's, as in the tokenizers library. */
+bool tokenizer_skips(const tern_tokenizer *tok, int32_t id)
+{
+    size_t n;
+    const char *text = tern_tokenizer_token(tok, id, &n);
+    const added_token *t = text ? added_by_text(&tok->added, text, n) : NULL;
+    return !text || (t && t->special);
+}
+
+tern_status tokenizer_decode_into(tern_ctx *ctx, const tern_tokenizer *tok, const int32_t *ids, size_t n, bool skip_special, strings *a, strings *b, bytes *out)
+{
+    tern_status st = TERN_OK;
+    decoding d = { .ctx = ctx, .in = a, .out = b };
+    strings_clear(a);
+    out->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t length;
+        const char *text = tern_tokenizer_token(tok, ids[i], &length);
+        if (!text || (skip_special && tokenizer_skips(tok, ids[i]))) continue;
+        if (!tok->decoders.n && a->n) bytes_add(&a->data, " ", 1);
+        bytes_add(&a->data, text, length);
+        TERN_TRY(strings_end(ctx, a));
+    }
+    TERN_TRY(decode_strings(&d, &tok->decoders));
+    bytes_add(out, d.in->data.data ? d.in->data.data : "", d.in->data.n);
+    st = out->st;
+done:
+    return st;
+}
+
+tern_status tern_tokenizer_decode(const tern_tokenizer *tok, const int32_t *ids, size_t n, bool skip_special, char **text, size_t *n_bytes)
+{
+    if (!tok) return TERN_ERR_ARGUMENT;
+    if ((!ids && n) || !text || !n_bytes) return tern_fail(tok->ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_decode: no ids, or no place for the text");
+    strings a = { .data = { .ctx = tok->ctx } }, b = { .data = { .ctx = tok->ctx } };
+    bytes out = { .ctx = tok->ctx };
+    tern_status st = tokenizer_decode_into(tok->ctx, tok, ids, n, skip_special, &a, &b, &out);
+    if (!st) {
+        *text = out.data;
+        *n_bytes = out.n;
+        out.data = NULL;
+    }
+    bytes_free(&out);
+    strings_free(&a);
+    strings_free(&b);
+    return st;
+}
