@@ -15,6 +15,12 @@ typedef struct tern_owned {
     size_t count, capacity, n_bytes;
 } tern_owned;
 
+/* Random weights: mappings of a nameless shared file, so that they lie in the kind of memory that a checkpoint's do. */
+typedef struct tern_random_maps {
+    tern_map *map;
+    size_t count, capacity;
+} tern_random_maps;
+
 typedef struct tern_model_layer {
     tern_tensor slot[N_SLOTS];
     tern_tensor *expert[N_SLOTS];         /* [EXPERTS] of the slots that are counted by {e}; null: none */
@@ -37,6 +43,7 @@ struct tern_model {
     tern_tensor alibi;                    /* [heads, max_tokens] where alibi is no plain slope; without data: none */
     tern_dtype stored, compute, kv;
     uint64_t random_state;
+    tern_random_maps random_maps;
     bool random;
     tern_dtype random_dtype;
     int64_t n_param;
@@ -64,6 +71,7 @@ const char *tern_slot_name(tern_slot slot);
 /* ---- owned.c: memory of the model */
 void *tern_model_own(tern_model *m, size_t n_bytes, const char *what);
 void tern_owned_free(tern_owned *owned);
+void tern_random_free(tern_random_maps *maps);
 
 /* Brings a stored tensor into the form that its use needs: a vector as f32; a matrix as it is, or copied where it must be transposed or converted for the
  * compute type; a table, whose rows are looked up, as it is. What is not aligned to its own element is copied. */

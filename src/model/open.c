@@ -92,6 +92,7 @@ void tern_model_free(tern_model *m)
     }
     tern_free(m->layers);
     tern_owned_free(&m->owned);
+    tern_random_free(&m->random_maps);
     tern_checkpoint_close(m->checkpoint);
     tern_spec_free(m->spec);
     tern_hf_config_free(m->config);

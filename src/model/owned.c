@@ -1,5 +1,6 @@
 /* Memory that a model owns beside the mapped files, and how a stored tensor is brought into the form its slot needs. */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/ctx.h"
 #include "base/dtype.h"
@@ -129,11 +130,36 @@ static uint64_t draw(uint64_t *state)
     return z ^ z >> 31;
 }
 
+/* Shared anonymous memory: pages of a file without a name. */
+static void *map_random(tern_model *m, size_t n_bytes)
+{
+    tern_random_maps *r = &m->random_maps;
+    if (r->count == r->capacity) {
+        size_t more = r->capacity ? 2 * r->capacity : 64;
+        if (tern_grow(m->ctx, (void **)&r->map, more, sizeof *r->map, "a list of weights")) return NULL;
+        r->capacity = more;
+    }
+    void *p = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) {
+        tern_fail(m->ctx, TERN_ERR_MEMORY, "no memory for random weights: %zu bytes", n_bytes);
+        return NULL;
+    }
+    r->map[r->count++] = (tern_map){ .data = p, .n_bytes = n_bytes };
+    return p;
+}
+
+void tern_random_free(tern_random_maps *r)
+{
+    for (size_t i = 0; i < r->count; i++) tern_map_close(&r->map[i]);
+    tern_free(r->map);
+    *r = (tern_random_maps){ 0 };
+}
+
 tern_status tern_model_random_tensor(tern_model *m, int rank, const int64_t *shape, tern_tensor *out)
 {
     tern_tensor t = tern_tensor_of(NULL, m->random_dtype, rank, shape);
     int64_t n = tern_tensor_count(&t);
-    t.data = tern_model_own(m, (size_t)n * tern_dtype_bytes(t.dtype), "random weights");
+    t.data = map_random(m, (size_t)n * tern_dtype_bytes(t.dtype));
     if (!t.data) return TERN_ERR_MEMORY;
     for (int64_t i = 0; i < n;) {
         uint64_t bits = draw(&m->random_state);
