@@ -55,7 +55,7 @@ def main():
             if check(len(got) == len(case["vector"]), f"{words}: {len(got)} numbers"):
                 check(cosine(got, case["vector"]) >= least, f"{words}: cosine {cosine(got, case['vector'])}")
                 check(abs(np.linalg.norm(got) - 1) < 1e-5, f"{words}: length {np.linalg.norm(got)}, not 1")
-    texts = [case for case in expected["cases"] if "\n" not in case["text"] and len(case["ids"]) < expected["max_tokens"]]
+    texts = expected["sentences"] + [case for case in expected["cases"] if "\n" not in case["text"] and len(case["ids"]) < expected["max_tokens"]]
     run = tern("embed", "-m", folder, "--compute", "f32", "--json", stdin="\n".join(case["text"] for case in texts).encode())
     lines = run.stdout.decode().splitlines()
     if check(run.returncode == 0 and len(lines) == len(texts), f"{len(lines)} lines for {len(texts)} texts: {run.stderr.decode(errors='replace')}"):
