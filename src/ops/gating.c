@@ -8,32 +8,19 @@
 
 typedef tern_gating_args gating;
 
-static const op_arg args_table[] = {
-    OP_ARG(gating, logits, IN, OF_PARAM, "sE"),
-    OP_ARG(gating, l_aux, OUT_MAYBE, OF_T, "1"),
-    OP_ARG(gating, capacity, OUT_MAYBE, OF_I64, "1"),
-    OP_ARG(gating, combine_weights, OUT_MAYBE, OF_T, "sEc"),
-    OP_ARG(gating, dispatch_mask, OUT_MAYBE, OF_U8, "sEc"),
-    OP_ARG(gating, exp_counts, OUT_MAYBE, OF_I64, "E"),
-    OP_ARG(gating, indices, OUT_MAYBE, OF_I32, "Ks"),
-    OP_ARG(gating, locations, OUT_MAYBE, OF_I32, "Ks"),
-    OP_ARG(gating, gates, OUT_MAYBE, OF_F32, "Ks"),
-    { 0 },
-};
+/* What every gate gives. */
+#define OUTPUTS \
+    OP_ARG(gating, l_aux, OUT_MAYBE, OF_T, "1"), \
+    OP_ARG(gating, capacity, OUT_MAYBE, OF_I64, "1"), \
+    OP_ARG(gating, combine_weights, OUT_MAYBE, OF_T, "sEc"), \
+    OP_ARG(gating, dispatch_mask, OUT_MAYBE, OF_U8, "sEc"), \
+    OP_ARG(gating, exp_counts, OUT_MAYBE, OF_I64, "E"), \
+    OP_ARG(gating, indices, OUT_MAYBE, OF_I32, "Ks"), \
+    OP_ARG(gating, locations, OUT_MAYBE, OF_I32, "Ks"), \
+    OP_ARG(gating, gates, OUT_MAYBE, OF_F32, "Ks")
 
-static const op_arg top1_args_table[] = {
-    OP_ARG(gating, logits, IN, OF_PARAM, "sE"),
-    OP_ARG(gating, used_token, MAYBE, OF_INT, "s"),
-    OP_ARG(gating, l_aux, OUT_MAYBE, OF_T, "1"),
-    OP_ARG(gating, capacity, OUT_MAYBE, OF_I64, "1"),
-    OP_ARG(gating, combine_weights, OUT_MAYBE, OF_T, "sEc"),
-    OP_ARG(gating, dispatch_mask, OUT_MAYBE, OF_U8, "sEc"),
-    OP_ARG(gating, exp_counts, OUT_MAYBE, OF_I64, "E"),
-    OP_ARG(gating, indices, OUT_MAYBE, OF_I32, "Ks"),
-    OP_ARG(gating, locations, OUT_MAYBE, OF_I32, "Ks"),
-    OP_ARG(gating, gates, OUT_MAYBE, OF_F32, "Ks"),
-    { 0 },
-};
+static const op_arg args_table[] = { OP_ARG(gating, logits, IN, OF_PARAM, "sE"), OUTPUTS, { 0 } };
+static const op_arg top1_args_table[] = { OP_ARG(gating, logits, IN, OF_PARAM, "sE"), OP_ARG(gating, used_token, MAYBE, OF_INT, "s"), OUTPUTS, { 0 } };
 
 static const field_name drop_policies[] = { { "probs", 0 }, { "position", 1 }, { 0 } };
 static const field_name noises[] = { { "None", TERN_NOISE_NONE }, { "RSample", TERN_NOISE_RSAMPLE }, { 0 } };

@@ -165,18 +165,6 @@ static void the_workspace_is_billed(void **state)
     assert_int_equal(p.workspace_bytes, 512 * 4000 + 512 * 1008 + 16 * 64 + 1000 * 20);
 }
 
-static int make_ctx(void **state)
-{
-    *state = toy_ctx();
-    return 0;
-}
-
-static int free_ctx(void **state)
-{
-    tern_ctx_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,5 +174,5 @@ int main(void)
         cmocka_unit_test(plans_divide_the_room),
         cmocka_unit_test(the_workspace_is_billed),
     };
-    return cmocka_run_group_tests(tests, make_ctx, free_ctx);
+    return cmocka_run_group_tests(tests, toy_setup, toy_teardown);
 }

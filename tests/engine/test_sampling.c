@@ -270,18 +270,6 @@ static void bad_logits_are_refused(void **state)
     assert_int_equal(tern_sample(*state, &s, nan_last, 0, NULL, 0, 0, &token), TERN_ERR_ARGUMENT);
 }
 
-static int make_ctx(void **state)
-{
-    *state = toy_ctx();
-    return 0;
-}
-
-static int free_ctx(void **state)
-{
-    tern_ctx_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,5 +281,5 @@ int main(void)
         cmocka_unit_test(bad_fields_are_refused_by_name),
         cmocka_unit_test(bad_logits_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_ctx, free_ctx);
+    return cmocka_run_group_tests(tests, toy_setup, toy_teardown);
 }

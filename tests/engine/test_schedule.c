@@ -94,22 +94,10 @@ static void any_schedule_gives_what_a_request_gets_alone(void **state)
     free(p);
 }
 
-static int make_ctx(void **state)
-{
-    *state = toy_ctx();
-    return 0;
-}
-
-static int free_ctx(void **state)
-{
-    tern_ctx_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_schedule_gives_what_a_request_gets_alone),
     };
-    return cmocka_run_group_tests(tests, make_ctx, free_ctx);
+    return cmocka_run_group_tests(tests, toy_setup, toy_teardown);
 }

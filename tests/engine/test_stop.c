@@ -188,18 +188,6 @@ static void bad_stop_strings_are_refused(void **state)
     }
 }
 
-static int make_ctx(void **state)
-{
-    *state = toy_ctx();
-    return 0;
-}
-
-static int free_ctx(void **state)
-{
-    tern_ctx_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,5 +196,5 @@ int main(void)
         cmocka_unit_test(a_long_piece_makes_room_for_itself),
         cmocka_unit_test(bad_stop_strings_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_ctx, free_ctx);
+    return cmocka_run_group_tests(tests, toy_setup, toy_teardown);
 }

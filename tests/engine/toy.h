@@ -130,6 +130,19 @@ static inline tern_ctx *toy_ctx(void)
     return ctx;
 }
 
+/* A group's set-up and tear-down: a context as its state. */
+static inline int toy_setup(void **state)
+{
+    *state = toy_ctx();
+    return 0;
+}
+
+static inline int toy_teardown(void **state)
+{
+    tern_ctx_free(*state);
+    return 0;
+}
+
 /* Numbers for random tests, the same on every machine (Steele, Lea, Flood 2014: SplitMix64). */
 typedef struct dice {
     uint64_t state;

@@ -163,19 +163,18 @@ static void each_fixture(void (*check)(const char *dir, const tern_model_info *i
     assert_true(n_model >= 90);
 }
 
-/* All instruction sets for a few wirings that differ most, the best one for the others. */
+/* Every instruction set, f32 and bf16. */
 static void check_bits(const char *dir, const tern_model_info *info)
 {
-    static const char *const thorough[] = { "mistral-window", "gpt-neo", "bloom", "made-deepseek-v3", "made-gpt-oss", "roberta-mlm" };
-    size_t at = 0, n = sizeof thorough / sizeof *thorough, i = 0;
-    const char *best = NULL, *name = strrchr(dir, '/') + 1;
-    while (i < n && strcmp(name, thorough[i])) i++;
-    for (const char *isa; (isa = usable_isa(&at)); best = isa) {
-        if (i == n) continue;
-        info->causal && info->has_logits ? check_causal(dir, isa, TERN_COMPUTE_F32) : check_vectors(dir, isa);
-        if (info->causal) check_causal(dir, isa, TERN_COMPUTE_BF16);
+    size_t at = 0;
+    for (const char *isa; (isa = usable_isa(&at));) {
+        if (!info->causal || !info->has_logits) {
+            check_vectors(dir, isa);
+            continue;
+        }
+        check_causal(dir, isa, TERN_COMPUTE_F32);
+        check_causal(dir, isa, TERN_COMPUTE_BF16);
     }
-    if (i == n) info->causal && info->has_logits ? check_causal(dir, best, TERN_COMPUTE_BF16) : check_vectors(dir, best);
 }
 
 static void check_near(const char *dir, const tern_model_info *info)
