@@ -20,9 +20,10 @@ static tern_status make_batch(tern_engine *e)
     b->length = tern_alloc(ctx, seqs, sizeof *b->length, what);
     b->page = tern_alloc(ctx, seqs, sizeof *b->page, what);
     b->job = tern_alloc(ctx, seqs, sizeof *b->job, what);
+    b->draw = tern_alloc(ctx, seqs, sizeof *b->draw, what);
     e->running = tern_alloc(ctx, seqs, sizeof *e->running, what);
     b->logits = tern_alloc_aligned(ctx, 64, outs * (size_t)e->runner.vocab, sizeof *b->logits, "the logits of a step");
-    bool all = b->id && b->out_row && b->row && b->n_tok && b->past && b->length && b->page && b->job && e->running && b->logits;
+    bool all = b->id && b->out_row && b->row && b->n_tok && b->past && b->length && b->page && b->job && b->draw && e->running && b->logits;
     return all ? TERN_OK : TERN_ERR_MEMORY;
 }
 
@@ -87,6 +88,7 @@ void tern_engine_free(tern_engine *e)
     tern_free(b->length);
     tern_free(b->page);
     tern_free(b->job);
+    tern_free(b->draw);
     tern_free(b->logits);
     tern_free(e->running);
     tern_blocks_destroy(e->blocks);
@@ -160,12 +162,27 @@ static tern_status run_batch(tern_engine *e)
     return e->runner.step(e->runner.user, &step);
 }
 
+/* Draws the tokens of all jobs that want one, before anything is told of any. */
+static void draw_tokens(tern_engine *e)
+{
+    tern_batch *b = &e->batch;
+    int32_t n = 0;
+    for (int32_t i = 0; i < b->n_seq; i++) {
+        tern_job *job = b->job[i];
+        job->drawn = -1;
+        if (!tern_job_draws(job)) continue;
+        b->draw[n++] = (tern_draw){ .sampling = &job->ask.sampling, .logits = b->logits + (int64_t)(job->first_out + job->n_out - 1) * e->runner.vocab,
+                                    .seen = job->id, .n_seen = (size_t)job->n_id, .position = job->n_id, .token = &job->drawn };
+    }
+    tern_sample_rows(e->runner.ctx, b->draw, n, e->runner.vocab);
+}
+
 /* Hands a job its rows of logits; a job that only fills the cache has none and ends with its prompt. */
 static void take_results(tern_engine *e, tern_job *job)
 {
     int32_t n_out = job->n_out, position = job->past - n_out;
     for (int32_t i = 0; i < n_out && job->finish == TERN_FINISH_NONE && !job->cancelled; i++)
-        tern_job_logits(&e->runner, job, position + i, e->batch.logits + (job->first_out + i) * e->runner.vocab);
+        tern_job_logits(&e->runner, job, position + i, e->batch.logits + (int64_t)(job->first_out + i) * e->runner.vocab);
     if (job->past > job->n_told) job->n_told = job->past;
     if (!n_out && job->past == job->n_most && job->finish == TERN_FINISH_NONE) tern_job_end(job, TERN_FINISH_LENGTH, NULL);
 }
@@ -179,10 +196,9 @@ tern_status tern_engine_step(tern_engine *e, size_t *n_left)
         tern_status st = run_batch(e);
         if (st != TERN_OK) return st;
     }
-    for (int32_t i = 0; i < e->batch.n_seq; i++) {
-        tern_schedule_advance(e, e->batch.job[i]);
-        take_results(e, e->batch.job[i]);
-    }
+    for (int32_t i = 0; i < e->batch.n_seq; i++) tern_schedule_advance(e, e->batch.job[i]);
+    draw_tokens(e);
+    for (int32_t i = 0; i < e->batch.n_seq; i++) take_results(e, e->batch.job[i]);
     sweep(e);
     if (n_left) *n_left = (size_t)e->n_running + e->n_queued;
     return TERN_OK;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/ctx.h"
+#include "engine/sampling.h"
 
 enum { DEFAULT_CONTEXT = 8192, DEFAULT_REQUESTS = 16, DEFAULT_STEP = 512, MOST_REQUESTS = 4096, MOST_STEP = 1 << 20 };
 enum { ALL_ROWS_BYTES = 32 << 20, SPARE_BYTES = 32 << 20 };
@@ -110,7 +111,7 @@ static size_t workspace_bytes(const tern_runner *r, const tern_plan *p)
 {
     size_t vocab = (size_t)r->vocab, rows = (size_t)p->step_tokens;
     return (size_t)p->n_logit_row * vocab * sizeof(float) + rows * (2 * sizeof(int32_t) + r->row_bytes) + (size_t)p->max_requests * 64
-         + vocab * (2 * sizeof(double) + sizeof(int32_t));
+         + (size_t)tern_pool_threads(r->ctx->pool) * tern_sampling_bytes(r->vocab);
 }
 
 static tern_status refuse(const tern_runner *r, const char *what, int64_t tokens, uint64_t needed, uint64_t available, tern_room room)

@@ -119,12 +119,12 @@ done:
     return st;
 }
 
-static void draw(const tern_runner *r, tern_job *job, int32_t position, const float *logits)
+static void take_token(const tern_runner *r, tern_job *job, int32_t position, const float *logits)
 {
-    tern_event event = { .token = -1, .position = job->n_id, .text = "" };
+    tern_event event = { .token = job->drawn, .position = job->n_id, .text = "" };
     bool stopped = false;
     tern_status st = TERN_OK;
-    TERN_TRY(tern_sample(r->ctx, &job->ask.sampling, logits, r->vocab, job->id, (size_t)job->n_id, job->n_id, &event.token));
+    if (job->drawn < 0) TERN_TRY(tern_sample(r->ctx, &job->ask.sampling, logits, r->vocab, job->id, (size_t)job->n_id, job->n_id, &event.token));
     job->id[job->n_id++] = event.token;
     bool eos = !job->ask.ignore_eos && is_eos(r, event.token), full = job->n_id == job->n_most;
     TERN_TRY(next_text(r, job, eos ? -1 : event.token, eos || full, &event, &stopped));
@@ -147,11 +147,16 @@ static int64_t find_nan(const float *x, int64_t n)
     return i;
 }
 
+bool tern_job_draws(const tern_job *job)
+{
+    return job->n_out && job->past == job->n_id && job->n_id < job->n_most && job->finish == TERN_FINISH_NONE && !job->cancelled;
+}
+
 void tern_job_logits(const tern_runner *r, tern_job *job, int32_t position, const float *logits)
 {
     bool last = position == job->n_id - 1;
     if (last && job->n_id < job->n_most) {
-        draw(r, job, position, logits);
+        take_token(r, job, position, logits);
         return;
     }
     int64_t nan = find_nan(logits, r->vocab);

@@ -24,6 +24,7 @@ typedef struct tern_job {
     int32_t n_cached;             /* prompt tokens that were in the cache at admission */
 
     int32_t chunk, first_row, first_out, n_out;    /* its part of the present step; chunk 0: none */
+    int32_t drawn;                                 /* the step's token; -1: none yet */
 
     struct tern_decode_stream *text;               /* null: no tokenizer */
     tern_stops stops;
@@ -35,7 +36,10 @@ typedef struct tern_job {
 tern_status tern_job_create(const tern_runner *runner, const tern_request *request, int64_t context, int64_t pool, tern_job **out);
 void tern_job_free(tern_job *job);    /* its blocks must have been given back */
 
-/* Takes in the logits of the row at position: an event for a prompt's row, else the next token is drawn, kept, and told. A failure is the job's own
+/* Whether the step's last row of this job draws a token. */
+bool tern_job_draws(const tern_job *job);
+
+/* Takes in the logits of the row at position: an event for a prompt's row, else the token drawn from it is kept and told. A failure is the job's own
  * and ends it by an event; job->finish tells. */
 void tern_job_logits(const tern_runner *runner, tern_job *job, int32_t position, const float *logits);
 

@@ -1,4 +1,4 @@
-/* Draws a token from logits: see tern/sampling.h. Called once a token by the engine; scratch comes from the context's arena.
+/* Draws tokens from logits: see tern/sampling.h. Called once a step by the engine, for all rows that draw; scratch comes from the context's arena.
  *
  * With z the penalised logits in double and m their largest, a token's weight is exp((z - m) / temperature), so that nothing overflows. "Before"
  * means a larger z, or an equal one and a lower id. Each filter keeps the tokens up to a last one in that order; the draw walks what is kept
@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/ctx.h"
 #include "base/philox.h"
@@ -136,24 +137,25 @@ static int32_t pick(const choice *c, double u)
     return chosen;
 }
 
-/* z from logits and the tokens seen; a token seen twice is penalised once. */
-static tern_status penalise(tern_ctx *ctx, choice *c, const float *logits, const int32_t *seen, size_t n_seen, double penalty)
+/* z from logits and the tokens seen; a token seen twice is penalised once. False: a NaN, or no finite logit. */
+static bool penalise(choice *c, const tern_draw *d)
 {
+    double penalty = (double)d->sampling->repetition_penalty;
+    bool finite = false;
     c->max = -INFINITY;
     for (int32_t id = 0; id < c->n; id++) {
-        if (isnan(logits[id])) return tern_fail(ctx, TERN_ERR_NUMERIC, "logit %d of %d is NaN", id, c->n);
-        c->z[id] = (double)logits[id];
+        if (isnan(d->logits[id])) return false;
+        c->z[id] = (double)d->logits[id];
     }
-    for (size_t i = 0; i < n_seen && penalty != 1; i++) {
-        double z = (double)logits[seen[i]];
-        c->z[seen[i]] = z > 0 ? z / penalty : z * penalty;
+    for (size_t i = 0; i < d->n_seen && penalty != 1; i++) {
+        double z = (double)d->logits[d->seen[i]];
+        c->z[d->seen[i]] = z > 0 ? z / penalty : z * penalty;
     }
-    bool finite = false;
     for (int32_t id = 0; id < c->n; id++) {
         if (c->z[id] > c->max) c->max = c->z[id];
         finite |= isfinite(c->z[id]);
     }
-    return finite ? TERN_OK : tern_fail(ctx, TERN_ERR_NUMERIC, "none of %d logits is finite", c->n);
+    return finite;
 }
 
 static int32_t first_of_largest(const choice *c)
@@ -163,13 +165,42 @@ static int32_t first_of_largest(const choice *c)
     return id;
 }
 
-/* Greedy and nothing else: the same token as below, by one comparison a logit. -1: a NaN or an infinite largest, which the long way explains. */
+enum { LANES = 16 };
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef int32_t marks __attribute__((vector_size(4 * LANES)));
+
+/* The largest of n numbers; NaN if there is one among them. */
+static float largest(const float *x, int32_t n)
+{
+    lanes most = (lanes){ 0 } - INFINITY, v;
+    marks nan = { 0 };
+    int32_t i = 0;
+    float top = -INFINITY;
+    for (; i + LANES <= n; i += LANES) {
+        memcpy(&v, x + i, sizeof v);
+        marks more = v > most;
+        most = (lanes)(((marks)v & more) | ((marks)most & ~more));
+        nan |= v != v;
+    }
+    for (int l = 0; l < LANES; l++) {
+        if (nan[l]) return NAN;
+        if (most[l] > top) top = most[l];
+    }
+    for (; i < n; i++) {
+        if (isnan(x[i])) return NAN;
+        if (x[i] > top) top = x[i];
+    }
+    return top;
+}
+
+/* Greedy and nothing else: the same token as below, by two comparisons a logit. -1: a NaN or an infinite largest, which take the long way. */
 static int32_t largest_of(const float *logits, int32_t n)
 {
-    int32_t at = 0;
-    for (int32_t id = 1; id < n && !isnan(logits[at]); id++)
-        if (!(logits[id] <= logits[at])) at = id;
-    return isfinite(logits[at]) ? at : -1;
+    float top = largest(logits, n);
+    int32_t id = 0;
+    if (!isfinite(top)) return -1;
+    while (logits[id] != top) id++;
+    return id;
 }
 
 static int32_t draw(choice *c, const tern_sampling *s, int64_t position)
@@ -183,6 +214,68 @@ static int32_t draw(choice *c, const tern_sampling *s, int64_t position)
     return pick(c, u);
 }
 
+/* ---- Rows ------------------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct rows_job {
+    tern_draw *row;
+    int64_t vocab;
+    unsigned char *scratch;    /* a piece per worker: z, weights, heap; null: every row is greedy and nothing else */
+} rows_job;
+
+static bool plain_greedy(const tern_sampling *s)
+{
+    return s->temperature <= 0 && s->repetition_penalty == 1;
+}
+
+size_t tern_sampling_bytes(int64_t vocab)
+{
+    return ((size_t)vocab * (2 * sizeof(double) + sizeof(int32_t)) + 63) / 64 * 64;
+}
+
+static int32_t draw_row(const tern_draw *d, int64_t vocab, unsigned char *scratch)
+{
+    const tern_sampling *s = d->sampling;
+    int32_t token = plain_greedy(s) ? largest_of(d->logits, (int32_t)vocab) : -1;
+    if (token >= 0 || !scratch) return token;
+    choice c = { .n = (int32_t)vocab, .last = -1, .temperature = (double)s->temperature };
+    c.z = (double *)(void *)scratch;
+    c.weight = c.z + vocab;
+    c.heap = (int32_t *)(void *)(c.weight + vocab);
+    if (!penalise(&c, d)) return -1;
+    return s->temperature > 0 ? draw(&c, s, d->position) : first_of_largest(&c);
+}
+
+static void draw_rows(void *arg, int64_t lo, int64_t hi, int worker)
+{
+    const rows_job *j = arg;
+    unsigned char *scratch = j->scratch ? j->scratch + (size_t)worker * tern_sampling_bytes(j->vocab) : NULL;
+    for (int64_t i = lo; i < hi; i++) *j->row[i].token = draw_row(&j->row[i], j->vocab, scratch);
+}
+
+void tern_sample_rows(tern_ctx *ctx, tern_draw *row, int64_t n, int64_t vocab)
+{
+    tern_mark mark = tern_arena_mark(&ctx->step);
+    rows_job j = { .row = row, .vocab = vocab };
+    bool plain = true;
+    for (int64_t i = 0; i < n; i++) plain = plain && plain_greedy(row[i].sampling);
+    if (!plain) j.scratch = tern_arena_get(ctx, &ctx->step, (size_t)tern_pool_threads(ctx->pool), tern_sampling_bytes(vocab));
+    tern_parallel_for(ctx, n, 1, draw_rows, &j);
+    tern_arena_reset(&ctx->step, mark);
+}
+
+/* A row that the quick way left: one with an infinite logit or without memory has a token all the same. */
+static tern_status draw_or_explain(tern_ctx *ctx, tern_draw *d, int64_t vocab)
+{
+    for (int64_t id = 0; id < vocab; id++)
+        if (isnan(d->logits[id])) return tern_fail(ctx, TERN_ERR_NUMERIC, "logit %" PRId64 " of %" PRId64 " is NaN", id, vocab);
+    tern_mark mark = tern_arena_mark(&ctx->step);
+    unsigned char *scratch = tern_arena_get(ctx, &ctx->step, 1, tern_sampling_bytes(vocab));
+    if (!scratch) return TERN_ERR_MEMORY;
+    *d->token = draw_row(d, vocab, scratch);
+    tern_arena_reset(&ctx->step, mark);
+    return *d->token >= 0 ? TERN_OK : tern_fail(ctx, TERN_ERR_NUMERIC, "none of %" PRId64 " logits is finite", vocab);
+}
+
 tern_status tern_sample(tern_ctx *ctx, const tern_sampling *s, const float *logits, int64_t vocab, const int32_t *seen, size_t n_seen, int64_t position, int32_t *token)
 {
     tern_status st = tern_sampling_check(ctx, s);
@@ -191,20 +284,11 @@ tern_status tern_sample(tern_ctx *ctx, const tern_sampling *s, const float *logi
     for (size_t i = 0; i < n_seen; i++)
         if (seen[i] < 0 || seen[i] >= vocab) return tern_fail(ctx, TERN_ERR_ARGUMENT, "token %zu seen is %d, outside the vocabulary of %" PRId64, i, seen[i], vocab);
 
-    int32_t largest = s->temperature > 0 || s->repetition_penalty != 1 ? -1 : largest_of(logits, (int32_t)vocab);
-    if (largest >= 0) {
-        *token = largest;
-        return TERN_OK;
-    }
-    tern_mark mark = tern_arena_mark(&ctx->step);
-    choice c = { .n = (int32_t)vocab, .last = -1, .temperature = (double)s->temperature };
-    c.z = tern_arena_get(ctx, &ctx->step, (size_t)vocab, sizeof *c.z);
-    c.weight = c.z ? tern_arena_get(ctx, &ctx->step, (size_t)vocab, sizeof *c.weight) : NULL;
-    c.heap = c.weight ? tern_arena_get(ctx, &ctx->step, (size_t)vocab, sizeof *c.heap) : NULL;
-    if (!c.heap) st = TERN_ERR_MEMORY;
-    else TERN_TRY(penalise(ctx, &c, logits, seen, n_seen, (double)s->repetition_penalty));
-    if (st == TERN_OK) *token = s->temperature > 0 ? draw(&c, s, position) : first_of_largest(&c);
+    int32_t drawn = -1;
+    tern_draw d = { .sampling = s, .logits = logits, .seen = seen, .n_seen = n_seen, .position = position, .token = &drawn };
+    tern_sample_rows(ctx, &d, 1, vocab);
+    if (drawn < 0) TERN_TRY(draw_or_explain(ctx, &d, vocab));
+    *token = drawn;
 done:
-    tern_arena_reset(&ctx->step, mark);
     return st;
 }

@@ -5,6 +5,7 @@
 #include "engine/blocks.h"
 #include "engine/memory.h"
 #include "engine/request.h"
+#include "engine/sampling.h"
 
 /* The arrays that a step's tern_ragged and tern_step point to, made once. */
 typedef struct tern_batch {
@@ -14,6 +15,7 @@ typedef struct tern_batch {
     const int32_t **page;                    /* [max_requests] */
     tern_job **job;                          /* [max_requests]: whose sequence it is */
     float *logits;                           /* [n_logit_row, vocab] */
+    tern_draw *draw;                         /* [max_requests]: the rows that draw a token, in the order of their jobs */
 } tern_batch;
 
 struct tern_engine {

@@ -162,7 +162,7 @@ static void the_workspace_is_billed(void **state)
     assert_int_equal(p.max_requests, 16);
     assert_int_equal(p.step_tokens, 512);
     assert_int_equal(p.n_logit_row, 512);
-    assert_int_equal(p.workspace_bytes, 512 * 4000 + 512 * 1008 + 16 * 64 + 1000 * 20);
+    assert_int_equal(p.workspace_bytes, 512 * 4000 + 512 * 1008 + 16 * 64 + (1000 * 20 + 32));
 }
 
 int main(void)

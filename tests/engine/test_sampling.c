@@ -3,6 +3,7 @@
 #include <tern/sampling.h>
 
 #include "base/philox.h"
+#include "engine/sampling.h"
 #include "engine/toy.h"
 
 enum { MOST = 512 };
@@ -220,6 +221,50 @@ static void a_large_vocabulary_works_like_a_small_one(void **state)
     free(logits);
 }
 
+/* In every place of vocabularies around the width of a vector: a largest logit that comes again behind itself, and a NaN. */
+static void greedy_finds_the_first_largest_wherever_it_is(void **state)
+{
+    tern_sampling greedy = tern_sampling_greedy();
+    for (int32_t n = 1; n <= 70; n++) {
+        for (int32_t at = 0; at < n; at++) {
+            float logits[70];
+            int32_t token;
+            for (int32_t i = 0; i < n; i++) logits[i] = -(float)(1 + i * 7 % 5);
+            logits[at] = 3;
+            logits[at + (n - 1 - at) / 2] = logits[n - 1] = 3;
+            assert_int_equal(tern_sample(*state, &greedy, logits, n, NULL, 0, 0, &token), TERN_OK);
+            assert_int_equal(token, at);
+            logits[at] = NAN;
+            assert_int_equal(tern_sample(*state, &greedy, logits, n, NULL, 0, 0, &token), TERN_ERR_NUMERIC);
+        }
+    }
+}
+
+/* Rows of all kinds on several threads, against each by itself; a row that is refused leaves the others alone. */
+static void rows_together_are_rows_alone(void **state)
+{
+    enum { ROWS = 24, VOCAB = 301 };
+    static const int32_t seen[] = { 5, 9, 300 };
+    static const tern_sampling kinds[] = { { 0, 0, 1, 0, 1, 0 }, { 0, 0, 1, 0, 1.3f, 0 }, { 0.7f, 0, 1, 0, 1, 3 }, { 1.1f, 40, 0.9f, 0.05f, 1.1f, 4 } };
+    float logits[ROWS][VOCAB];
+    int32_t got[ROWS], want;
+    tern_draw row[ROWS];
+    tern_ctx *threads;
+    if (tern_ctx_create(&(tern_ctx_options){ .threads = 4 }, &threads)) fail_msg("%s", tern_create_error());
+    for (int r = 0; r < ROWS; r++) {
+        for (int i = 0; i < VOCAB; i++) logits[r][i] = (float)((i * 37 + r * 101) % 211) / 20;
+        row[r] = (tern_draw){ .sampling = &kinds[r % 4], .logits = logits[r], .seen = seen, .n_seen = 3, .position = r, .token = &got[r] };
+    }
+    logits[6][200] = NAN;
+    tern_sample_rows(threads, row, ROWS, VOCAB);
+    for (int r = 0; r < ROWS; r++) {
+        tern_status st = tern_sample(*state, row[r].sampling, logits[r], VOCAB, seen, 3, r, &want);
+        assert_int_equal(st, r == 6 ? TERN_ERR_NUMERIC : TERN_OK);
+        assert_int_equal(got[r], r == 6 ? -1 : want);
+    }
+    tern_ctx_free(threads);
+}
+
 typedef struct refusal {
     tern_sampling s;
     tern_status status;
@@ -278,6 +323,8 @@ int main(void)
         cmocka_unit_test(random_filters_give_the_right_distribution),
         cmocka_unit_test(a_draw_is_a_function_of_seed_and_position),
         cmocka_unit_test(a_large_vocabulary_works_like_a_small_one),
+        cmocka_unit_test(greedy_finds_the_first_largest_wherever_it_is),
+        cmocka_unit_test(rows_together_are_rows_alone),
         cmocka_unit_test(bad_fields_are_refused_by_name),
         cmocka_unit_test(bad_logits_are_refused),
     };
