@@ -20,9 +20,11 @@ static tern_chunk *chunk_new(tern_ctx *ctx, size_t bytes)
     return c;
 }
 
+/* An empty arena's mark names no chunk: a reset inside may merge the chunks while the mark is held. */
 tern_mark tern_arena_mark(const tern_arena *arena)
 {
-    return (tern_mark){ arena->current, arena->current ? arena->current->used_bytes : 0 };
+    if (arena->current == arena->first && (!arena->first || !arena->first->used_bytes)) return (tern_mark){ 0 };
+    return (tern_mark){ arena->current, arena->current->used_bytes };
 }
 
 void *tern_arena_get(tern_ctx *ctx, tern_arena *arena, size_t count, size_t size)

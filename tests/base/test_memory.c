@@ -50,6 +50,23 @@ static void test_arena_marks(void **state)
     tern_arena_free(&a);
 }
 
+/* A mark of the empty arena serves after a larger step inside it: its reset merges the chunks, and the outer one must not find the old first one. */
+static void test_arena_nested(void **state)
+{
+    tern_arena a = { 0 };
+    (void)state;
+    for (size_t step = 1; step < 4; step++) {
+        tern_mark outer = tern_arena_mark(&a), inner = tern_arena_mark(&a);
+        for (int i = 0; i < 3; i++) assert_non_null(tern_arena_get(NULL, &a, step << 20, 1));
+        tern_arena_reset(&a, inner);
+        const void *merged = a.first;
+        tern_arena_reset(&a, outer);
+        assert_ptr_equal(a.first, merged);
+        assert_ptr_equal(a.current, merged);
+    }
+    tern_arena_free(&a);
+}
+
 /* The same steps again take no memory: after the first one there is one chunk, and it stays. */
 static void test_arena_steady(void **state)
 {
@@ -150,8 +167,8 @@ static void test_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arena_pieces), cmocka_unit_test(test_arena_marks), cmocka_unit_test(test_arena_steady), cmocka_unit_test(test_overflow),
-        cmocka_unit_test(test_alloc),        cmocka_unit_test(test_words),       cmocka_unit_test(test_log),
+        cmocka_unit_test(test_arena_pieces), cmocka_unit_test(test_arena_marks), cmocka_unit_test(test_arena_steady), cmocka_unit_test(test_arena_nested),
+        cmocka_unit_test(test_overflow),        cmocka_unit_test(test_alloc),        cmocka_unit_test(test_words),       cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
