@@ -111,6 +111,25 @@ static bool check_ids(const cli_flag *flag, const char *text)
     return (ok && n) || refuse(flag, text, "a list of token ids, such as 1,2,3");
 }
 
+/* "1,8,32", each in the flag's range. */
+static bool take_list(const cli_flag *flag, const char *text, cli_value *value)
+{
+    const char *p = text;
+    for (;;) {
+        char word[32];
+        size_t n = strcspn(p, ",");
+        snprintf(word, sizeof word, "%.*s", (int)n, p);
+        if (value->n_list == CLI_MOST_LIST) return refuse(flag, text, "a list of at most 16 numbers");
+        int64_t *to = &value->list[value->n_list++];
+        if (n >= sizeof word || !cli_parse_integer(word, to) || !in_range(flag, (double)*to)) {
+            cli_usage("--%s \"%s\" is not a list, such as 1,8, of whole numbers from %.10g to %.10g", flag->name, text, flag->least, flag->most);
+            return false;
+        }
+        if (!p[n]) return true;
+        p += n + 1;
+    }
+}
+
 static bool take_value(cli_args *args, cli_flag_id id, const char *text)
 {
     const cli_flag *flag = &cli_flags[id];
@@ -120,6 +139,8 @@ static bool take_value(cli_args *args, cli_flag_id id, const char *text)
     case CLI_INTEGER:
         if (!cli_parse_integer(text, &value->integer)) return out_of_range(flag, text);
         return in_range(flag, (double)value->integer) || out_of_range(flag, text);
+    case CLI_LIST:
+        return take_list(flag, text, value);
     case CLI_NUMBER:
         if (!cli_parse_number(text, &value->number)) return out_of_range(flag, text);
         return in_range(flag, value->number) || out_of_range(flag, text);

@@ -4,10 +4,14 @@
 
 #include "cli/table.h"
 
+enum { CLI_MOST_LIST = 16 };    /* numbers of a CLI_LIST */
+
 typedef struct cli_value {
     bool set;
     const char *text;      /* the argument as given; of a repeated flag the last one */
     int64_t integer;       /* CLI_INTEGER                                            */
+    int64_t list[CLI_MOST_LIST];    /* CLI_LIST                                      */
+    size_t n_list;
     uint64_t seed;         /* CLI_SEED                                               */
     double number;         /* CLI_NUMBER                                             */
 } cli_value;

@@ -10,6 +10,7 @@
 typedef enum cli_kind {
     CLI_SWITCH,     /* takes no argument                                              */
     CLI_INTEGER,    /* a whole number within least..most                              */
+    CLI_LIST,       /* one or more of them, separated by commas                       */
     CLI_SEED,       /* a whole number of 64 bits without a sign                       */
     CLI_NUMBER,     /* a finite number within least..most                             */
     CLI_WORD,       /* one of words                                                   */
@@ -29,7 +30,7 @@ typedef enum cli_flag_id {
     FLAG_NO_SPECIAL, FLAG_PARSE_SPECIAL, FLAG_SKIP_SPECIAL,
     FLAG_POOLING, FLAG_NORMALIZE, FLAG_PROMPT_NAME, FLAG_TYPE_IDS, FLAG_HIDDEN, FLAG_NPY, FLAG_CHECK,
     FLAG_TEMPLATE, FLAG_NOW, FLAG_GENERATION_PROMPT,
-    FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_REPEAT, FLAG_SHAPE, FLAG_STORED,
+    FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_THREADS, FLAG_BENCH_REPEAT, FLAG_SHAPE, FLAG_STORED, FLAG_SVG, FLAG_KERNELS,
     FLAG_OP_CONFIG, FLAG_OP_OPTIONS,
     FLAG_HELP,
     N_FLAGS

@@ -98,6 +98,7 @@ typedef struct tern_kernels {
     TERN_KERNEL_SLOTS(X)
 #undef X
     k_peak_fn *peak_f32;                    /* null: as the next lower rank */
+    k_peak_fn *peak_bf16;                   /* of the folder's own instruction for products of bf16; null: it has none */
 } tern_kernels;
 
 /* Every table of this build, null at the end. */

@@ -1,5 +1,5 @@
 /* What the kernel tests share: a generator, arrays between forbidden pages, the instruction sets of this build, a slot by name.
- * Included by tests/kernels/test_*.c and by bench/kernels.c; calls src/kernels/select.c. */
+ * Included by tests/kernels/test_*.c; calls src/kernels/select.c. */
 #ifndef TERN_TESTS_KERNELS_CHECK_H
 #define TERN_TESTS_KERNELS_CHECK_H
 

@@ -5,19 +5,6 @@
 
 enum { SHAPES = 1000, ISAS = 16, MOST = 1 << 20 };
 
-typedef struct gemm_slot {
-    const char *name;
-    size_t offset;
-    char x, w;
-} gemm_slot;
-
-static const gemm_slot slots[] = {
-    { "gemm_f32_f32", offsetof(tern_kernels, gemm_f32_f32), 'f', 'f' },
-    { "gemm_f32_bf16", offsetof(tern_kernels, gemm_f32_bf16), 'f', 'b' },
-    { "gemm_f32_f16", offsetof(tern_kernels, gemm_f32_f16), 'f', 'h' },
-    { "gemm_bf16_bf16", offsetof(tern_kernels, gemm_bf16_bf16), 'b', 'b' },
-};
-
 typedef struct arrays {
     guarded x, w, y, want, again;
 } arrays;
@@ -139,10 +126,10 @@ static void test_shapes(void **state)
     (void)state;
     arrays_open(&a);
     for (size_t t = 0; t < n_table; t++)
-        for (size_t i = 0; i < N_ROWS(slots); i++) {
-            gemm_case c = { .slot = &slots[i], .isa = tables[t]->isa };
-            c.run = (k_gemm_fn *)slot_of(tables[t], slots[i].offset);
-            c.twin = (k_gemm_fn *)slot_of(&tern_kernels_scalar, slots[i].offset);
+        for (size_t i = 0; i < N_ROWS(gemm_slots); i++) {
+            gemm_case c = { .slot = &gemm_slots[i], .isa = tables[t]->isa };
+            c.run = (k_gemm_fn *)slot_of(tables[t], gemm_slots[i].offset);
+            c.twin = (k_gemm_fn *)slot_of(&tern_kernels_scalar, gemm_slots[i].offset);
             if (!c.run) continue;
             rng r = { .s = 7 };
             for (size_t at = 0; at < SHAPES; at++) {
@@ -156,6 +143,63 @@ static void test_shapes(void **state)
     arrays_close(&a);
 }
 
+/* n numbers of a type: a random block, again and again. Its length is a prime, so that no two rows of a product are alike. */
+static void *repeated(char type, size_t n)
+{
+    enum { BLOCK = 65521 };
+    size_t size = size_of(type);
+    rng r = { .s = 23 };
+    char *p = malloc(n * size);
+    assert_non_null(p);
+    fill_rows(&r, p, type, 1, n < BLOCK ? n : BLOCK, BLOCK);
+    for (size_t at = BLOCK; at < n; at += BLOCK) memcpy(p + at * size, p, (n - at < BLOCK ? n - at : BLOCK) * size);
+    return p;
+}
+
+/* 64 outputs of a large product, the last one among them, against the scalar twin of one output. */
+static void check_sample(const gemm_slot *slot, const tern_kernels *table, const gemm_shape *s, const char *x, const char *w, float *y)
+{
+    k_gemm_fn *run = (k_gemm_fn *)slot_of(table, slot->offset), *twin = (k_gemm_fn *)slot_of(&tern_kernels_scalar, slot->offset);
+    rng r = { .s = 29 };
+    memset(y, 0xFF, s->m * s->n * sizeof *y);
+    run(y, s->n, x, s->k, w, s->k, s->m, s->n, s->k);
+    for (size_t at = 0; at < 64; at++) {
+        size_t i = at ? rng_below(&r, s->m) : s->m - 1, j = at ? rng_below(&r, s->n) : s->n - 1;
+        const char *row = x + i * s->k * size_of(slot->x), *by = w + j * s->k * size_of(slot->w);
+        float want;
+        double magnitude = 0;
+        twin(&want, 1, row, s->k, by, s->k, 1, 1, s->k);
+        for (size_t k = 0; k < s->k; k++) magnitude += fabs((double)widen(row, k, slot->x) * widen(by, k, slot->w));
+        if (!(fabs((double)y[i * s->n + j] - (double)want) <= tolerance(s->k, magnitude)))
+            fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, the scalar twin has %.9g", table->isa, slot->name, i, j, s->m, s->n, s->k, s->why,
+                     (double)y[i * s->n + j], (double)want);
+    }
+}
+
+/* The rows that the benchmark times are right, too. */
+static void test_bench_rows(void **state)
+{
+    enum { MOST_X = 512 * 5632, MOST_W = 32000 * 2048 };
+    const tern_kernels *tables[ISAS];
+    size_t n_table = usable_tables(tables, ISAS);
+    float *y = malloc(MOST_X * sizeof *y);
+    (void)state;
+    assert_non_null(y);
+    for (size_t i = 0; i < N_ROWS(gemm_slots); i++) {
+        const gemm_slot *slot = &gemm_slots[i];
+        void *x = repeated(slot->x, MOST_X), *w = repeated(slot->w, MOST_W);
+        for (size_t t = 0; t < n_table; t++)
+            for (size_t s = 0; s < N_ROWS(gemm_bench_rows); s++) {
+                const gemm_shape *shape = &gemm_bench_rows[s];
+                assert_true(shape->m * shape->k <= MOST_X && shape->m * shape->n <= MOST_X && shape->n * shape->k <= MOST_W);
+                if (slot_of(tables[t], slot->offset)) check_sample(slot, tables[t], shape, x, w, y);
+            }
+        free(x);
+        free(w);
+    }
+    free(y);
+}
+
 /* A NaN or an infinity of x or w reaches its own outputs and no others. */
 static void test_not_finite(void **state)
 {
@@ -165,8 +209,8 @@ static void test_not_finite(void **state)
     size_t n_table = usable_tables(tables, ISAS);
     (void)state;
     for (size_t t = 0; t < n_table; t++)
-        for (size_t i = 0; i < N_ROWS(slots) * N_ROWS(specials); i++) {
-            const gemm_slot *slot = &slots[i / N_ROWS(specials)];
+        for (size_t i = 0; i < N_ROWS(gemm_slots) * N_ROWS(specials); i++) {
+            const gemm_slot *slot = &gemm_slots[i / N_ROWS(specials)];
             k_gemm_fn *run = (k_gemm_fn *)slot_of(tables[t], slot->offset);
             float x[M * K], w[N * K], y[M * N], special = specials[i % N_ROWS(specials)];
             rng r = { .s = i };
@@ -185,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_bench_rows),
         cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,20 +5,8 @@
 
 enum { SHAPES = 1000, ISAS = 16, MOST = 1 << 16 };
 
-typedef struct nn_slot {
-    const char *name;
-    size_t offset;
-    char b;
-} nn_slot;
-
-static const nn_slot slots[] = {
-    { "gemm_nn_f32", offsetof(tern_kernels, gemm_nn_f32), 'f' },
-    { "gemm_nn_bf16", offsetof(tern_kernels, gemm_nn_bf16), 'b' },
-    { "gemm_nn_f16", offsetof(tern_kernels, gemm_nn_f16), 'h' },
-};
-
 typedef struct nn_case {
-    const nn_slot *slot;
+    const gemm_slot *slot;
     k_gemm_nn_fn *run, *twin;
     const char *isa;
     gemm_shape s;
@@ -32,6 +20,8 @@ typedef struct nn_case {
 static gemm_shape shape_at(size_t at, rng *r)
 {
     if (at < N_ROWS(gemm_nn_rows)) return gemm_nn_rows[at];
+    at -= N_ROWS(gemm_nn_rows);
+    if (at < N_ROWS(gemm_nn_bench_rows)) return gemm_nn_bench_rows[at];
     return (gemm_shape){ rng_size(r, 40), rng_size(r, 200), rng_size(r, 140), "by seed" };
 }
 
@@ -43,9 +33,9 @@ static void case_prepare(nn_case *c, const guarded g[6], rng *r)
     c->ldy = s->n + (rng_below(r, 2) ? rng_below(r, 9) : 0);
     c->add = rng_below(r, 2);
     c->count = extent(s->m, s->n, c->ldy);
-    void *a = guarded_end(&g[0], extent(s->m, s->k, c->lda), sizeof(float)), *b = guarded_end(&g[1], extent(s->k, s->n, c->ldb), size_of(c->slot->b));
+    void *a = guarded_end(&g[0], extent(s->m, s->k, c->lda), sizeof(float)), *b = guarded_end(&g[1], extent(s->k, s->n, c->ldb), size_of(c->slot->w));
     fill_rows(r, a, 'f', s->m, s->k, c->lda);
-    fill_rows(r, b, c->slot->b, s->k, s->n, c->ldb);
+    fill_rows(r, b, c->slot->w, s->k, s->n, c->ldb);
     c->a = a;
     c->b = b;
     c->start = guarded_end(&g[2], c->count, sizeof(float));
@@ -70,7 +60,7 @@ static void check_twin(const nn_case *c)
     for (size_t at = 0; at < c->count; at++) {
         size_t i = at / c->ldy, j = at % c->ldy;
         double got = c->y[at], want = c->want[at], magnitude = c->add && j < s->n ? fabs((double)c->start[at]) : 0;
-        for (size_t k = 0; j < s->n && k < s->k; k++) magnitude += fabs((double)c->a[i * c->lda + k] * widen(c->b, k * c->ldb + j, c->slot->b));
+        for (size_t k = 0; j < s->n && k < s->k; k++) magnitude += fabs((double)c->a[i * c->lda + k] * widen(c->b, k * c->ldb + j, c->slot->w));
         if (!(fabs(got - want) <= tolerance(s->k, magnitude)))
             fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, the scalar twin has %.9g", c->isa, c->slot->name, i, j, s->m, s->n, s->k, s->why, got, want);
     }
@@ -88,7 +78,7 @@ static void same_bits(const nn_case *c, const char *how)
 static void run_part(const nn_case *c, size_t i, size_t m, size_t j, size_t n, size_t k, size_t len, bool add)
 {
     if (m && n)
-        c->run(c->again + i * c->ldy + j, c->ldy, c->a + i * c->lda + k, c->lda, c->b + (k * c->ldb + j) * size_of(c->slot->b), c->ldb, m, n, len, add);
+        c->run(c->again + i * c->ldy + j, c->ldy, c->a + i * c->lda + k, c->lda, c->b + (k * c->ldb + j) * size_of(c->slot->w), c->ldb, m, n, len, add);
 }
 
 static void check_cuts(const nn_case *c, rng *r)
@@ -118,10 +108,10 @@ static void test_shapes(void **state)
     (void)state;
     for (size_t i = 0; i < N_ROWS(g); i++) guarded_open(&g[i], MOST * sizeof(float));
     for (size_t t = 0; t < n_table; t++)
-        for (size_t i = 0; i < N_ROWS(slots); i++) {
-            nn_case c = { .slot = &slots[i], .isa = tables[t]->isa };
-            c.run = (k_gemm_nn_fn *)slot_of(tables[t], slots[i].offset);
-            c.twin = (k_gemm_nn_fn *)slot_of(&tern_kernels_scalar, slots[i].offset);
+        for (size_t i = 0; i < N_ROWS(gemm_nn_slots); i++) {
+            nn_case c = { .slot = &gemm_nn_slots[i], .isa = tables[t]->isa };
+            c.run = (k_gemm_nn_fn *)slot_of(tables[t], gemm_nn_slots[i].offset);
+            c.twin = (k_gemm_nn_fn *)slot_of(&tern_kernels_scalar, gemm_nn_slots[i].offset);
             if (!c.run) continue;
             rng r = { .s = 11 };
             for (size_t at = 0; at < SHAPES; at++) {

@@ -5,38 +5,6 @@
 
 enum { SHAPES = 1000, ISAS = 16, MOST = 4096 };
 
-typedef enum row_kind { EXP, RMS, LAYER_NORM, MAP, SOFTCAP, AXPB, MUL, SCALE, ROPE } row_kind;
-
-/* A number y of a row is right within eps * (relative * |want| + by_input * |x|) of the twin, or within a few of the smallest numbers. */
-typedef struct row_slot {
-    const char *name;
-    size_t offset;
-    row_kind kind;
-    float span;                    /* inputs lie in [-span, span] */
-    double relative, by_input;
-    const char *why;
-} row_slot;
-
-#define SLOT(name) #name, offsetof(tern_kernels, name)
-
-static const row_slot slots[] = {
-    { SLOT(exp_row), EXP, 30, 4, 0, "two roundings of libm and two of ours; the sum has its own bound" },
-    { SLOT(rms_row), RMS, 3, 32, 0, "a sum of up to 4096 squares in another order, under a root, and three roundings" },
-    { SLOT(layer_norm_row), LAYER_NORM, 3, 32, 64, "the same, and a mean that cancels" },
-    { SLOT(gelu_tanh_row), MAP, 6, 8, 4, "1 + tanh cancels for x < 0: the error is one of |x|" },
-    { SLOT(gelu_erf_row), MAP, 6, 8, 4, "1 + erf cancels for x < 0: the error is one of |x|" },
-    { SLOT(silu_row), MAP, 90, 8, 0, "exp, a sum and a division" },
-    { SLOT(relu_row), MAP, 6, 0, 0, "exact" },
-    { SLOT(tanh_row), MAP, 12, 8, 0, "about 1e-6 relative down to zero" },
-    { SLOT(sigmoid_row), MAP, 100, 8, 0, "exp, a sum and a division; the smallest results are subnormal" },
-    { SLOT(axpb_row), AXPB, 3, 1, 4, "one rounding or two" },
-    { SLOT(mul_row), MUL, 3, 0, 0, "exact" },
-    { SLOT(scale_row), SCALE, 3, 0, 0, "exact" },
-    { SLOT(softcap_row), SOFTCAP, 200, 8, 0, "a division, tanh, a product" },
-    { SLOT(rope_half_row), ROPE, 3, 1, 4, "one rounding or two of each product" },
-    { SLOT(rope_pair_row), ROPE, 3, 1, 4, "one rounding or two of each product" },
-};
-
 typedef struct row_arrays {
     guarded x, a, b, y, want, again;
 } row_arrays;
@@ -163,9 +131,9 @@ static void for_each_slot(void (*check)(row_case *c, const row_arrays *g))
     guarded *all[] = { &g.x, &g.a, &g.b, &g.y, &g.want, &g.again };
     for (size_t i = 0; i < N_ROWS(all); i++) guarded_open(all[i], 2 * MOST * sizeof(float));
     for (size_t t = 0; t < n_table; t++)
-        for (size_t i = 0; i < N_ROWS(slots); i++) {
-            row_case c = { .slot = &slots[i], .isa = tables[t]->isa, .run = slot_of(tables[t], slots[i].offset) };
-            c.twin = slot_of(&tern_kernels_scalar, slots[i].offset);
+        for (size_t i = 0; i < N_ROWS(row_slots); i++) {
+            row_case c = { .slot = &row_slots[i], .isa = tables[t]->isa, .run = slot_of(tables[t], row_slots[i].offset) };
+            c.twin = slot_of(&tern_kernels_scalar, row_slots[i].offset);
             if (c.run) check(&c, &g);
         }
     for (size_t i = 0; i < N_ROWS(all); i++) guarded_close(all[i]);
@@ -243,19 +211,6 @@ static void test_exp_special(void **state)
     for_each_slot(check_exp_special);
 }
 
-typedef struct convert_slot {
-    const char *name;
-    size_t offset;
-    char to, from;
-} convert_slot;
-
-static const convert_slot converts[] = {
-    { SLOT(f32_from_bf16), 'f', 'b' },
-    { SLOT(f32_from_f16), 'f', 'h' },
-    { SLOT(bf16_from_f32), 'b', 'f' },
-    { SLOT(f16_from_f32), 'h', 'f' },
-};
-
 /* Every 16-bit number; of the f32, random bits, and random bits near what a 16-bit type can hold: halves, subnormals, overflow, NaN. */
 static void fill_bits(void *p, char type, size_t n, size_t first, rng *r)
 {
@@ -278,8 +233,8 @@ static void test_convert(void **state)
     guarded_open(&to, MOST * sizeof(float));
     guarded_open(&want, MOST * sizeof(float));
     for (size_t t = 0; t < n_table; t++)
-        for (size_t i = 0; i < N_ROWS(converts); i++) {
-            const convert_slot *s = &converts[i];
+        for (size_t i = 0; i < N_ROWS(convert_slots); i++) {
+            const convert_slot *s = &convert_slots[i];
             k_convert_fn *run = (k_convert_fn *)slot_of(tables[t], s->offset), *twin = (k_convert_fn *)slot_of(&tern_kernels_scalar, s->offset);
             rng r = { .s = 19 };
             size_t next = 0;

@@ -5,5 +5,6 @@
 #include "kernels/kernels.h"
 
 k_gemm_fn k_gemm_bf16_bf16__x86_avx512_bf16;
+k_peak_fn k_peak_bf16__x86_avx512_bf16;
 
 #endif

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/ctx.h"
+#include "cli/bench/bench.h"
 #include "cli/commands.h"
 #include "cli/machine.h"
 #include "cli/session.h"
@@ -26,7 +28,8 @@ typedef struct timing {
 
 static int64_t value_or(const cli_args *args, cli_flag_id id, int64_t fallback)
 {
-    return args->value[id].set ? args->value[id].integer : fallback;
+    const cli_value *v = &args->value[id];
+    return !v->set ? fallback : v->n_list ? v->list[0] : v->integer;
 }
 
 static bool on_event(void *user, const tern_event *e)
@@ -83,11 +86,6 @@ static bool measure(const cli_args *args, cli_session *s, uint64_t *state, figur
     out->prompt_per_s = (double)(n_prompt * t.n_request) / prompt_took;
     out->decode_per_s = decode_took > 0 ? (double)(t.ended_tokens - t.begun_tokens) / decode_took : 0;
     return true;
-}
-
-static double greater(double a, double b)
-{
-    return a > b ? a : b;
 }
 
 static int ascending(const void *a, const void *b)
@@ -255,29 +253,43 @@ static void print_json(const report *r)
     out_close(&j);
 }
 
+void bench_open_json(json_out *j, const bench_limits *l, const char *list)
+{
+    char cpu[128];
+    out_open(j, NULL, '{');
+    out_open(j, "machine", '{');
+    out_word(j, "cpu", cli_cpu_name(cpu, sizeof cpu));
+    bench_put_limits(j, l);
+    out_close(j);
+    out_open(j, list, '[');
+}
+
 int cli_bench(const cli_args *args)
 {
     cli_session s = { 0 };
+    bench_limits limits = { 0 };
     report r = { .n_prompt = value_or(args, FLAG_BENCH_PROMPT, DEFAULT_PROMPT), .n_decode = value_or(args, FLAG_BENCH_TOKENS, DEFAULT_TOKENS),
                  .batch = value_or(args, FLAG_BENCH_BATCH, DEFAULT_BATCH) };
     int status = EXIT_FAILED;
+    if (args->value[FLAG_KERNELS].set) return bench_kernels(args);
     if (args->value[FLAG_SHAPE].set && args->value[FLAG_MODEL].set) return cli_usage("--config and -m are two ways to name a model: only one of them can be there");
     if (!cli_open_ctx(args, &s)) return EXIT_FAILED;
+    r.threads = tern_ctx_threads(s.ctx);
     progress("measuring this machine");
-    r.bandwidth = cli_read_bandwidth(s.ctx);
-    r.peak = cli_fma_peak(s.ctx);
+    bench_limits_measure(&limits, &r.threads, 1);
     progress("");
     if (!open_model(args, &s) || !open_engine(args, &s) || !measure_all(args, &s, &r.f)) goto done;
-    r.bandwidth = greater(r.bandwidth, cli_read_bandwidth(s.ctx));    /* once more: another process may have been busy then */
-    r.peak = greater(r.peak, cli_fma_peak(s.ctx));
+    bench_limits_measure(&limits, &r.threads, 1);    /* once more: another process may have been busy then */
+    r.bandwidth = bench_read_limit(&limits, r.threads);
+    r.peak = bench_best_peak(&limits, r.threads, s.ctx->kernels->rank, true)->rate.high;
     r.model = tern_model_get_info(s.model);
-    r.threads = tern_ctx_threads(s.ctx);
     r.isa = tern_ctx_isa(s.ctx);
     cli_cpu_name(r.cpu, sizeof r.cpu);
     if (args->value[FLAG_JSON].set) print_json(&r);
     else print_text(&r);
     status = EXIT_OK;
 done:
+    bench_limits_free(&limits);
     cli_close(&s);
     return status;
 }

@@ -1,0 +1,232 @@
+/* This machine's limits: see limits.h. Memory is read from a mapping of page cache, as weights are; peaks come from kernels of registers only. */
+#include "cli/bench/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/ctx.h"
+#include "cli/machine.h"
+
+enum { PASSES = 7, MOST_WORKERS = 1024 };
+
+/* ---- Reading ---- */
+
+/* A tile is read as several streams at once, as a product reads several rows of weights: one stream alone does not fill the memory's queues. */
+enum { READ_TILE = 1 << 20, READ_STREAMS = 4, READ_AHEAD = 1024, LEAST_TILES = 64 };
+
+typedef uint64_t lane8 __attribute__((vector_size(64)));    /* GCC's vector extension: the compiler's widest baseline loads */
+
+typedef struct reading {
+    const unsigned char *data;
+    uint64_t sum[MOST_WORKERS];    /* by worker: what keeps the loads from being left out */
+} reading;
+
+bench_mapping bench_mapping_open(void)
+{
+    bench_mapping m = { 0 };
+    double room = cli_free_memory() / 4;
+    size_t n_tile = (size_t)((room < 1 << 30 ? room : 1 << 30) / READ_TILE), n_bytes = n_tile * READ_TILE;
+    int fd = memfd_create("tern-bench", MFD_CLOEXEC);
+    if (fd >= 0 && n_tile >= LEAST_TILES && !ftruncate(fd, (off_t)n_bytes)) {
+        void *data = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (data != MAP_FAILED) m = (bench_mapping){ data, n_bytes };
+    }
+    if (fd >= 0) close(fd);
+    uint16_t *number = (uint16_t *)(void *)m.data;
+    for (size_t i = 0; i < m.n_bytes / 2; i++) number[i] = (uint16_t)(0x3C23 + (i & 0xF));    /* 0.01 as bf16 and f32, 1.03 as f16 */
+    return m;
+}
+
+void bench_mapping_close(bench_mapping *m)
+{
+    if (m->data) munmap(m->data, m->n_bytes);
+    *m = (bench_mapping){ 0 };
+}
+
+static void read_tiles(void *arg, int64_t lo, int64_t hi, int worker)
+{
+    reading *r = arg;
+    const int64_t apart = READ_TILE / READ_STREAMS;
+    lane8 a[READ_STREAMS] = { 0 };
+    for (int64_t tile = lo; tile < hi; tile++) {
+        const unsigned char *data = r->data + tile * READ_TILE;
+        for (int64_t at = 0; at < apart; at += (int64_t)sizeof(lane8))
+            for (int s = 0; s < READ_STREAMS; s++) {
+                const unsigned char *p = data + s * apart + at;
+                __builtin_prefetch(p + READ_AHEAD);
+                a[s] ^= *(const lane8 *)p;
+            }
+    }
+    for (int s = 0; s < READ_STREAMS; s++)
+        for (int i = 0; i < 8; i++) r->sum[worker] ^= a[s][i];
+}
+
+static void measure_read(tern_ctx *ctx, const bench_mapping *m, bench_samples *out)
+{
+    reading *r = m->data ? calloc(1, sizeof *r) : NULL;
+    int64_t n_tile = (int64_t)(m->n_bytes / READ_TILE);
+    for (int pass = 0; r && pass < PASSES; pass++) {
+        r->data = m->data;
+        double start = cli_seconds();
+        tern_parallel_for(ctx, n_tile, 4, read_tiles, r);
+        bench_add(out, (double)n_tile * READ_TILE / (cli_seconds() - start));
+    }
+    free(r);
+}
+
+/* ---- Multiply-adds ---- */
+
+enum { PEAK_ROUNDS = 1 << 16, PEAK_TILES = 64 };
+
+typedef struct peak_job {
+    k_peak_fn *run;
+    float sink[MOST_WORKERS][16];    /* by worker, a cache line apart */
+    double operations[MOST_WORKERS];
+} peak_job;
+
+static void peak_tiles(void *arg, int64_t lo, int64_t hi, int worker)
+{
+    peak_job *p = arg;
+    for (; lo < hi; lo++) p->operations[worker] += p->run(PEAK_ROUNDS, p->sink[worker]);
+}
+
+static void measure_peak(tern_ctx *ctx, k_peak_fn *run, bench_samples *out)
+{
+    peak_job *p = calloc(1, sizeof *p);
+    for (int pass = 0; p && pass < PASSES; pass++) {
+        memset(p, 0, sizeof *p);
+        p->run = run;
+        double start = cli_seconds(), operations = 0;
+        tern_parallel_for(ctx, PEAK_TILES, 1, peak_tiles, p);
+        double took = cli_seconds() - start;
+        for (int i = 0; i < MOST_WORKERS; i++) operations += p->operations[i];
+        bench_add(out, operations / took);
+    }
+    free(p);
+}
+
+/* ---- All of them ---- */
+
+static bench_peak *peak_entry(bench_limits *l, const tern_kernels *table, k_peak_fn *run, const char *type, int threads)
+{
+    for (size_t i = 0; i < l->n_peak; i++)
+        if (l->peak[i].run == run && l->peak[i].threads == threads) return &l->peak[i];
+    if (l->n_peak == BENCH_MOST_PEAKS) return NULL;
+    l->peak[l->n_peak] = (bench_peak){ .table = table, .run = run, .type = type, .threads = threads };
+    return &l->peak[l->n_peak++];
+}
+
+static void measure_set(bench_limits *l, tern_ctx *ctx, const tern_kernels *table, k_peak_fn *run, const char *type)
+{
+    bench_peak *p = run ? peak_entry(l, table, run, type, tern_ctx_threads(ctx)) : NULL;
+    if (!p) return;
+    measure_peak(ctx, run, &p->samples);
+    p->rate = bench_spread_of(&p->samples);
+}
+
+static bench_read *read_entry(bench_limits *l, int threads)
+{
+    for (size_t i = 0; i < l->n_read; i++)
+        if (l->read[i].threads == threads) return &l->read[i];
+    if (l->n_read == CLI_MOST_LIST + 1) return NULL;
+    l->read[l->n_read] = (bench_read){ .threads = threads };
+    return &l->read[l->n_read++];
+}
+
+bool bench_limits_measure(bench_limits *l, const int *threads, size_t n_threads)
+{
+    bench_mapping mapping = bench_mapping_open();
+    tern_cpu cpu;
+    bool ok = true;
+    tern_cpu_probe(&cpu);
+    for (size_t t = 0; ok && t < n_threads; t++) {
+        tern_ctx *ctx = NULL;
+        bench_read *read = read_entry(l, threads[t]);
+        ok = tern_ctx_create(&(tern_ctx_options){ .threads = threads[t] }, &ctx) == TERN_OK;
+        if (!ok) {
+            cli_fail("%s", tern_create_error());
+            break;
+        }
+        measure_read(ctx, &mapping, &read->samples);
+        read->rate = bench_spread_of(&read->samples);
+        for (const tern_kernels *const *p = tern_isa_list; *p; p++) {
+            if (!(*p)->usable(&cpu)) continue;
+            measure_set(l, ctx, *p, (*p)->peak_f32, "f32");
+            measure_set(l, ctx, *p, (*p)->peak_bf16, "bf16");
+        }
+        tern_ctx_free(ctx);
+    }
+    bench_mapping_close(&mapping);
+    return ok;
+}
+
+void bench_limits_free(bench_limits *l)
+{
+    for (size_t i = 0; i < l->n_read; i++) bench_samples_free(&l->read[i].samples);
+    for (size_t i = 0; i < l->n_peak; i++) bench_samples_free(&l->peak[i].samples);
+    *l = (bench_limits){ 0 };
+}
+
+double bench_read_limit(const bench_limits *l, int threads)
+{
+    for (size_t i = 0; i < l->n_read; i++)
+        if (l->read[i].threads == threads) return l->read[i].rate.high;
+    return 0;
+}
+
+const bench_peak *bench_best_peak(const bench_limits *l, int threads, int rank, bool bf16)
+{
+    const bench_peak *best = NULL;
+    for (size_t i = 0; i < l->n_peak; i++) {
+        const bench_peak *p = &l->peak[i];
+        if (p->threads != threads || p->table->rank > rank || (!bf16 && strcmp(p->type, "f32"))) continue;
+        if (!best || p->rate.high > best->rate.high) best = p;
+    }
+    return best;
+}
+
+double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *table, bool bf16)
+{
+    for (size_t i = 0; bf16 && i < l->n_peak; i++)
+        if (l->peak[i].threads == threads && l->peak[i].run == table->peak_bf16) return l->peak[i].rate.high;
+    const bench_peak *best = bench_best_peak(l, threads, table->rank, false);
+    return best ? best->rate.high : 0;
+}
+
+/* ---- Words ---- */
+
+void bench_put_limits(json_out *j, const bench_limits *l)
+{
+    out_open(j, "read", '[');
+    for (size_t i = 0; i < l->n_read; i++) {
+        out_open(j, NULL, '{');
+        out_integer(j, "threads", l->read[i].threads);
+        bench_put_spread(j, "gb_per_s", l->read[i].rate, 1e-9);
+        out_close(j);
+    }
+    out_close(j);
+    out_open(j, "peaks", '[');
+    for (size_t i = 0; i < l->n_peak; i++) {
+        out_open(j, NULL, '{');
+        out_integer(j, "threads", l->peak[i].threads);
+        out_word(j, "isa", tern_isa_short(l->peak[i].table));
+        out_word(j, "type", l->peak[i].type);
+        bench_put_spread(j, "gflop_per_s", l->peak[i].rate, 1e-9);
+        out_close(j);
+    }
+    out_close(j);
+}
+
+static void print_limit(int threads, const char *what, const char *type, bench_spread s, const char *unit)
+{
+    printf("  %-22s %-5s %2d thread%s %9.1f %-8s (%.1f .. %.1f)\n", what, type, threads, threads == 1 ? " " : "s", s.median / 1e9, unit, s.low / 1e9, s.high / 1e9);
+}
+
+void bench_print_limits(const bench_limits *l)
+{
+    for (size_t i = 0; i < l->n_read; i++) print_limit(l->read[i].threads, "reads a mapped file", "", l->read[i].rate, "GB/s");
+    for (size_t i = 0; i < l->n_peak; i++) print_limit(l->peak[i].threads, tern_isa_short(l->peak[i].table), l->peak[i].type, l->peak[i].rate, "GFLOP/s");
+}

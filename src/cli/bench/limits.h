@@ -1,0 +1,63 @@
+/* What this machine can do at most, measured: reading memory, and multiply-adds out of registers. What the benchmark measures is divided by these. */
+#ifndef TERN_CLI_BENCH_LIMITS_H
+#define TERN_CLI_BENCH_LIMITS_H
+
+#include "cli/args.h"
+#include "cli/bench/spread.h"
+#include "kernels/kernels.h"
+
+/* ---- Memory as weights lie in it ---- */
+
+/* A mapped file without a name, of numbers that are finite and small in every type; larger than the caches where memory allows. */
+typedef struct bench_mapping {
+    unsigned char *data;    /* null: there is no room for one */
+    size_t n_bytes;
+} bench_mapping;
+
+bench_mapping bench_mapping_open(void);
+void bench_mapping_close(bench_mapping *m);
+
+/* ---- Limits ---- */
+
+enum { BENCH_MOST_PEAKS = 64 };
+
+/* Multiply-adds a second, counted as two: by one thread count, of one instruction set's f32 multiply-add or its own instruction for bf16. */
+typedef struct bench_peak {
+    const tern_kernels *table;
+    k_peak_fn *run;
+    const char *type;               /* "f32", "bf16" */
+    int threads;
+    bench_samples samples;
+    bench_spread rate;
+} bench_peak;
+
+/* Bytes read a second from a mapping, by one thread count. */
+typedef struct bench_read {
+    int threads;
+    bench_samples samples;
+    bench_spread rate;
+} bench_read;
+
+typedef struct bench_limits {
+    size_t n_read, n_peak;
+    bench_read read[CLI_MOST_LIST + 1];
+    bench_peak peak[BENCH_MOST_PEAKS];
+} bench_limits;
+
+/* Measures for each of the thread counts, and adds to what was measured before: a limit is the best that was seen, and a call before and one after
+ * the work see more than one. False with a sentence where there is no memory. */
+bool bench_limits_measure(bench_limits *l, const int *threads, size_t n_threads);
+void bench_limits_free(bench_limits *l);
+
+/* The best of the reads and of the peaks with so many threads; null, 0 where it was not measured. The instruction sets are those up to rank; type f32 leaves
+ * out the instructions of bf16, type bf16 takes the best of both, because a product of bf16 can be made by either. */
+double bench_read_limit(const bench_limits *l, int threads);
+const bench_peak *bench_best_peak(const bench_limits *l, int threads, int rank, bool bf16);
+
+/* The table's own peak for a type: that of its bf16 instruction where it has one and bf16 is asked for, else its f32. */
+double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *table, bool bf16);
+
+void bench_put_limits(json_out *j, const bench_limits *l);      /* "read" and "peaks" of the JSON's machine */
+void bench_print_limits(const bench_limits *l);
+
+#endif
