@@ -148,4 +148,52 @@ static const convert_slot convert_slots[] = {
     { ROW_SLOT(f16_from_f32), 'h', 'f' },
 };
 
+/* ---- Attention and experts: many kernels in turn, by the CPU backend ------------------------------------------------------------------------- */
+
+/* Attention of n_seq sequences, each n_tok tokens from position past on, over its cached keys. Every row is compared and timed. */
+typedef struct attention_shape {
+    int n_head, n_kv_head, dim;
+    bool f32;                        /* the cache's type; else bf16 */
+    bool both_ways;                  /* an encoder: every token sees all */
+    int n_seq, past, n_tok;
+    const char *why;
+} attention_shape;
+
+static const attention_shape attention_rows[] = {
+    { 8, 1, 64, false, false, 1, 0, 512, "prompt of 512: a group of 8, head 64" },
+    { 8, 1, 64, true, false, 1, 0, 512, "the same over f32" },
+    { 7, 1, 64, false, false, 1, 0, 512, "prompt of 512: a group of 7, head 64" },
+    { 4, 1, 128, false, false, 1, 0, 512, "prompt of 512: a group of 4, head 128" },
+    { 4, 4, 64, false, false, 1, 0, 512, "prompt of 512: one KV head a head" },
+    { 8, 1, 64, false, false, 1, 7680, 512, "the last 512 of a prompt of 8k" },
+    { 8, 1, 64, true, false, 1, 7680, 512, "the same over f32" },
+    { 12, 12, 64, true, true, 1, 0, 128, "an encoder's 128 tokens" },
+    { 12, 12, 32, true, true, 32, 0, 32, "an encoder's 32 sentences of 32 tokens, head 32" },
+    { 32, 4, 64, false, false, 1, 511, 1, "one token after 511" },
+    { 32, 4, 64, false, false, 1, 8191, 1, "one token after 8191: a group of 8, head 64" },
+    { 32, 4, 64, true, false, 1, 8191, 1, "the same over f32" },
+    { 32, 8, 128, false, false, 1, 8191, 1, "one token after 8191: a group of 4, head 128" },
+    { 12, 12, 64, false, false, 1, 1023, 1, "one token after 1023: one KV head a head" },
+    { 32, 4, 64, false, false, 8, 511, 1, "one token each of 8 sequences" },
+};
+
+/* A mixture of experts: n_tok tokens, each to its k best of n_expert gated MLPs. Every row is compared and timed. */
+typedef struct experts_shape {
+    int dim, ffn, n_expert, k, n_tok;
+    bool f32;                        /* the type in which products multiply; weights are bf16 */
+    const char *why;
+} experts_shape;
+
+static const experts_shape experts_rows[] = {
+    { 24, 40, 5, 3, 7, true, "a small one, tails everywhere" },
+    { 64, 48, 4, 2, 1, false, "one token of a small one" },
+    { 64, 48, 16, 2, 3, false, "experts that no token chooses" },
+    { 1024, 3584, 8, 2, 512, false, "prompt of 512 of the small Mixtral" },
+    { 1024, 3584, 8, 2, 512, true, "the same, multiplied in f32" },
+    { 1024, 3584, 8, 2, 32, false, "32 sequences decode" },
+    { 1024, 3584, 8, 2, 8, false, "8 sequences decode" },
+    { 1024, 3584, 8, 2, 1, false, "one token: two experts' weights" },
+    { 1024, 512, 64, 6, 128, false, "many small experts" },
+};
+
 #endif

@@ -168,6 +168,7 @@ static bool open_memory(run *r)
 static bool known(const char *name)
 {
     run r = { .name = name };
+    if (wanted(&r, "attention") || wanted(&r, "experts")) return true;
 #define X(slot, type) if (wanted(&r, #slot)) return true;
     TERN_KERNEL_SLOTS(X)
 #undef X
@@ -194,6 +195,11 @@ int bench_kernels(const cli_args *args)
         time_products(&r, gemm_slots, N_ROWS(gemm_slots), gemm_bench_rows, N_ROWS(gemm_bench_rows), false);
         time_products(&r, gemm_nn_slots, N_ROWS(gemm_nn_slots), gemm_nn_bench_rows, N_ROWS(gemm_nn_bench_rows), true);
         time_rows(&r);
+        bool attention = wanted(&r, "attention"), experts = wanted(&r, "experts");
+        if ((attention || experts) && !r.batch->n_list && !bench_parts(*p, &limits, attention, experts, r.json)) {
+            cli_fail("no memory for the keys or the experts to be timed on");
+            goto done;
+        }
     }
     if (r.json) {
         out_close(r.json);
