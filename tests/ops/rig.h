@@ -52,6 +52,16 @@ static int rig_teardown(void **state)
     }                                                                                         \
     return rig_failures
 
+/* Is it the best one of this machine? */
+static inline bool rig_is_best(void)
+{
+    bool best = true;
+    const char *name;
+    for (size_t i = 0; rig_isa && (name = tern_isa_name(i)); i++)
+        if (tern_isa_usable(i)) best = !strcmp(name, rig_isa);
+    return best;
+}
+
 #define RIG_OK(call)                                                                               \
     do {                                                                                           \
         tern_status rig_st = (call);                                                               \
@@ -126,6 +136,38 @@ static inline tern_tensor rig_random(tern_dtype dtype, int rank, const int64_t *
     return t;
 }
 
+/* For large tensors: numbers like rig_random's, a prime number of them drawn once a type and laid end to end from a place of the seed's. f32, f16, bf16. */
+static inline tern_tensor rig_tiled(tern_dtype dtype, int rank, const int64_t *shape, uint64_t seed)
+{
+    enum { PRIME = 65537 };
+    static tern_tensor tiles[TERN_N_DTYPES];
+    static float room[3][PRIME];
+    tern_tensor t = rig_new(dtype, rank, shape), *tile = &tiles[dtype];
+    size_t bytes = tern_dtype_bytes(dtype), n = (size_t)tern_tensor_count(&t), first = (size_t)(seed * 7919 % PRIME);
+    if (!tile->data) {
+        *tile = tern_tensor_of(room[dtype == TERN_F16 ? 1 : dtype == TERN_BF16 ? 2 : 0], dtype, 1, (int64_t[]){ PRIME });
+        for (int64_t i = 0; i < PRIME; i++) rig_put(tile, i, rig_normal(0, (uint64_t)i));
+    }
+    for (size_t at = 0; at < n;) {
+        size_t count = PRIME - first < n - at ? PRIME - first : n - at;
+        memcpy((char *)t.data + at * bytes, (char *)tile->data + first * bytes, count * bytes);
+        at += count;
+        first = 0;
+    }
+    return t;
+}
+
+/* Of many rows this many are compared with a formula, the first and the last among them: row rig_sample(rows, k), k < rig_samples(rows). */
+static inline int64_t rig_samples(int64_t rows)
+{
+    return rows < 12 ? rows : 12;
+}
+
+static inline int64_t rig_sample(int64_t rows, int64_t k)
+{
+    return rows < 12 ? k : k * (rows - 1) / 11;
+}
+
 #define RIG_SHAPE(...) (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), (int64_t[]){ __VA_ARGS__ }
 
 static inline tern_dtype rig_dtype(const char *name)
@@ -191,6 +233,22 @@ static inline void rig_close(const char *what, const tern_tensor *got, const dou
         if (isnan(a) && isnan(b)) continue;
         if (!(fabs(a - b) <= atol + rtol * fabs(b))) fail_msg("%s: element %lld is %.9g, not %.9g", what, (long long)i, a, b);
     }
+}
+
+/* The same of row r of a tensor whose last axis is as long as row. */
+static inline void rig_close_row(const char *what, const tern_tensor *got, int64_t r, const double *row, double rtol, double atol)
+{
+    int64_t n = got->shape[got->rank - 1];
+    for (int64_t i = 0; i < n; i++) {
+        double a = rig_get(got, r * n + i);
+        if (!(fabs(a - row[i]) <= atol + rtol * fabs(row[i]))) fail_msg("%s, %lld channels: row %lld, element %lld is %.9g, not %.9g", what, (long long)n, (long long)r, (long long)i, a, row[i]);
+    }
+}
+
+/* v rounded to a type. */
+static inline double rig_round(tern_dtype t, double v)
+{
+    return t == TERN_F16 ? tern_f32_from_f16(tern_f16_from_f32((float)v)) : t == TERN_BF16 ? tern_f32_from_bf16(tern_bf16_from_f32((float)v)) : v;
 }
 
 /* The tolerances of DeepSpeed's own tests (tests/unit/ops/transformer/inference/inference_test_utils.py), and tighter ones for one rounding. */

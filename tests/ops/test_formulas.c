@@ -1,32 +1,43 @@
-/* DeepSpeed's tests of its ops, rebuilt: each op against its formula in double, over DeepSpeed's shapes and tolerances
- * (tests/unit/ops/transformer/inference), for f32, f16 and bf16. The largest grids are cut where a smaller size shows the same. */
+/* DeepSpeed's tests of its ops, rebuilt: each op against its formula in double, over DeepSpeed's shapes, types and tolerances
+ * (tests/unit/ops/transformer/inference, tests/unit/ops/spatial). Every shape is run, whole up to 2^21 elements a tensor on the machine's best instruction set
+ * and up to 2^18 on the others: beyond, with fewer rows. Of many rows some are compared. */
 #include "formulas.h"
 
-static const int64_t batches[] = { 1, 2 }, tokens[] = { 1, 128, 255 }, channels[] = { 512, 1232 };
+static const int64_t batches[] = { 1, 2 }, tokens[] = { 1, 128, 255 }, channels[] = { 512, 1232, 4096 };
 
 #define EACH_SHAPE                                          \
     for (size_t ib = 0; ib < 2; ib++)                       \
         for (size_t is = 0; is < 3; is++)                   \
-            for (size_t ic = 0; ic < 2; ic++)
+            for (size_t ic = 0; ic < 3; ic++)
 
 static double same(double x)
 {
     return x;
 }
 
-/* ---- bias_add, bias_gelu, bias_relu: test_bias_add, test_bias_gelu, test_bias_relu ---- */
+static int64_t at_most(int64_t rows, int64_t c)
+{
+    int64_t most = rig_is_best() ? 1 << 21 : 1 << 18;
+    return rows * c > most ? most / c : rows;
+}
 
-static void check_bias(const char *name, double (*f)(double), tern_status (*run)(tern_op *, const tern_bias_add_args *), size_t type, int64_t b,
+/* ---- bias_add, bias_gelu, bias_relu: test_bias_add, test_bias_gelu, test_bias_relu; test_gelu is bias_gelu with zeros ---- */
+
+static void check_bias(const char *name, double (*f)(double), tern_status (*run)(tern_op *, const tern_bias_add_args *), bool zeros, size_t type, int64_t b,
                        int64_t s, int64_t c)
 {
     tern_config config = rig_config(type);
     tern_dtype t = rig_types[type].t;
-    tern_tensor x = rig_random(t, RIG_SHAPE(b, s, c), 1), bias = rig_random(t, RIG_SHAPE(c), 2), y = rig_new(t, RIG_SHAPE(b, s, c));
-    double *want = doubles(b * s * c);
+    s = at_most(s, b * c);
+    tern_tensor x = rig_tiled(t, RIG_SHAPE(b, s, c), 1), bias = zeros ? rig_new(t, RIG_SHAPE(c)) : rig_random(t, RIG_SHAPE(c), 2), y = rig_new(t, RIG_SHAPE(b, s, c));
+    double *want = doubles(c);
     tern_op *op = make_op(name, &config);
-    for (int64_t i = 0; i < b * s * c; i++) want[i] = f(rig_get(&x, i) + rig_get(&bias, i % c));
     RIG_OK(run(op, &(tern_bias_add_args){ .input = x, .bias = bias, .output = y }));
-    rig_close(name, &y, want, rig_types[type].rtol, rig_types[type].atol);
+    for (int64_t k = 0; k < rig_samples(b * s); k++) {
+        int64_t r = rig_sample(b * s, k);
+        for (int64_t i = 0; i < c; i++) want[i] = f(rig_get(&x, r * c + i) + rig_get(&bias, i));
+        rig_close_row(name, &y, r, want, rig_types[type].rtol, rig_types[type].atol);
+    }
     RIG_OK(run(op, &(tern_bias_add_args){ .input = x, .bias = bias, .output = x }));    /* in place */
     assert_memory_equal(x.data, y.data, (size_t)(b * s * c) * tern_dtype_bytes(t));
     tern_op_free(op);
@@ -38,122 +49,190 @@ static void test_bias_ops(void **state)
     (void)state;
     for (size_t type = 0; type < 3; type++)
         EACH_SHAPE {
-            check_bias("bias_add", same, tern_bias_add_run, type, batches[ib], tokens[is], channels[ic]);
-            check_bias("bias_gelu", gelu_tanh, tern_bias_gelu_run, type, batches[ib], tokens[is], channels[ic]);
-            check_bias("bias_relu", relu, tern_bias_relu_run, type, batches[ib], tokens[is], channels[ic]);
+            check_bias("bias_add", same, tern_bias_add_run, false, type, batches[ib], tokens[is], channels[ic]);
+            check_bias("bias_gelu", gelu_tanh, tern_bias_gelu_run, false, type, batches[ib], tokens[is], channels[ic]);
+            check_bias("bias_gelu", gelu_tanh, tern_bias_gelu_run, true, type, batches[ib], tokens[is], channels[ic]);
+            check_bias("bias_relu", relu, tern_bias_relu_run, false, type, batches[ib], tokens[is], channels[ic]);
         }
 }
 
-/* ---- gated_activation: test_bias_geglu, test_gated_silu ---- */
+/* ---- nhwc_bias_add: the three tests of test_nhwc_bias_add ---- */
 
-static void check_gated(tern_activation_type act, double (*f)(double), size_t type, int64_t rows, int64_t c)
+static void test_nhwc_bias_add(void **state)
+{
+    static const int64_t images[] = { 1, 2, 10 }, sides[] = { 16, 32, 64 }, widths[] = { 192, 384, 320, 576, 640, 768, 960, 1152, 1280, 1536, 1600, 1920, 2240, 2560 };
+    static const double rtol[] = { 5e-3, 3e-2, 4.8e-1 }, atol[] = { 5e-4, 2e-3, 3.2e-2 };
+    (void)state;
+    for (size_t form = 0; form < 3 * 3 * 14; form++) {
+        int64_t n = images[form % 3], side = sides[form / 3 % 3], c = widths[form / 9], rows = at_most(n * side * side, c);
+        size_t type = form % 2 ? 1 : form / 2 % 3;    /* f16 as in DeepSpeed, and the other types in turn */
+        tern_config config = rig_config(type);
+        tern_dtype t = rig_types[type].t;
+        const int64_t whole[] = { n, side, side, c }, cut[] = { 1, 1, rows, c }, *shape = rows == n * side * side ? whole : cut;
+        tern_tensor x = rig_tiled(t, 4, shape, 1), other = rig_tiled(t, 4, shape, 2), bias = rig_random(t, RIG_SHAPE(c), 3), other_bias = rig_random(t, RIG_SHAPE(c), 4),
+                    y = rig_new(t, 4, shape);
+        double *want = doubles(c);
+        tern_op *op = make_op("nhwc_bias_add", &config);
+        for (int how = 0; how < 3; how++) {
+            tern_nhwc_bias_add_args a = { .input = x, .bias = bias, .output = y };
+            if (how) a.other = other;
+            if (how == 2) a.other_bias = other_bias;
+            RIG_OK(tern_nhwc_bias_add_run(op, &a));
+            for (int64_t k = 0; k < rig_samples(rows); k++) {
+                int64_t r = rig_sample(rows, k);
+                for (int64_t i = 0; i < c; i++)
+                    want[i] = rig_get(&x, r * c + i) + rig_get(&bias, i) + (how ? rig_get(&other, r * c + i) : 0) + (how == 2 ? rig_get(&other_bias, i) : 0);
+                rig_close_row("nhwc_bias_add", &y, r, want, rtol[type], atol[type]);
+            }
+        }
+        tern_op_free(op);
+        free(x.data), free(other.data), free(bias.data), free(other_bias.data), free(y.data), free(want);
+    }
+}
+
+/* ---- gated_activation: test_bias_geglu, test_gated_silu, and FastGen's test_gated_activation ---- */
+
+static void check_gated(tern_activation_type act, double (*f)(double), size_t type, int64_t b, int64_t s, int64_t c, bool biased)
 {
     tern_config config = rig_config(type);
     tern_dtype t = rig_types[type].t;
     config.mlp_act_func_type = act;
-    tern_tensor x = rig_random(t, RIG_SHAPE(1, rows, 2 * c), 1), bias = rig_random(t, RIG_SHAPE(2 * c), 2), y = rig_new(t, RIG_SHAPE(1, rows, c));
-    double *want = doubles(rows * c);
+    s = at_most(s, b * 2 * c);
+    tern_tensor x = rig_tiled(t, RIG_SHAPE(b, s, 2 * c), 1), bias = biased ? rig_random(t, RIG_SHAPE(2 * c), 2) : rig_new(t, RIG_SHAPE(2 * c)), y = rig_new(t, RIG_SHAPE(b, s, c));
+    double *want = doubles(c);
     tern_op *op = make_op("gated_activation", &config);
-    for (int64_t r = 0; r < rows; r++)
+    tern_gated_activation_args a = { .activation = x, .output = y };
+    if (biased) a.bias = bias;
+    RIG_OK(tern_gated_activation_run(op, &a));
+    for (int64_t k = 0; k < rig_samples(b * s); k++) {
+        int64_t r = rig_sample(b * s, k);
         for (int64_t i = 0; i < c; i++)
-            want[r * c + i] = (rig_get(&x, r * 2 * c + i) + rig_get(&bias, i)) * f(rig_get(&x, r * 2 * c + c + i) + rig_get(&bias, c + i));
-    RIG_OK(tern_gated_activation_run(op, &(tern_gated_activation_args){ .activation = x, .bias = bias, .output = y }));
-    rig_close("gated_activation", &y, want, rig_types[type].rtol, rig_types[type].atol * 4);    /* a product of two numbers of several units each */
+            want[i] = (rig_get(&x, r * 2 * c + i) + rig_get(&bias, i)) * f(rig_get(&x, r * 2 * c + c + i) + rig_get(&bias, c + i));
+        rig_close_row("gated_activation", &y, r, want, rig_types[type].rtol, rig_types[type].atol);
+    }
     tern_op_free(op);
     free(x.data), free(bias.data), free(y.data), free(want);
 }
 
 static void test_gated_activation(void **state)
 {
+    static const struct { int64_t b, s, c; const char *why; } fastgen[] = {
+        { 1, 1372, 8192, "two axes there" }, { 2, 743, 11008, "three axes" }, { 1, 832, 24076, "DeepSpeed's widest" }, { 1, 2, 24580, "49160 columns, refused there" },
+        { 1, 5, 61, "no multiple of 16 bytes, refused there" }, { 1, 128, 7, "narrower than a vector" },
+    };
     (void)state;
     for (size_t type = 0; type < 3; type++)
-        for (size_t is = 0; is < 3; is++) {
-            check_gated(TERN_ACT_GATED_GELU, gelu_erf, type, tokens[is], 512);
-            check_gated(TERN_ACT_GATED_SILU, silu, type, tokens[is], 1232);
-            check_gated(TERN_ACT_GATED_GELU_TANH, gelu_tanh, type, tokens[is], 61);
-            check_gated(TERN_ACT_GATED_RELU, relu, type, tokens[is], 7);
+        EACH_SHAPE {
+            check_gated(TERN_ACT_GATED_GELU, gelu_erf, type, batches[ib], tokens[is], channels[ic], true);
+            check_gated(TERN_ACT_GATED_SILU, silu, type, batches[ib], tokens[is], channels[ic], true);
         }
+    for (size_t type = 0; type < 3; type++)
+        for (size_t i = 0; i < sizeof fastgen / sizeof *fastgen; i++)
+            for (int biased = 0; biased < 2; biased++) {
+                check_gated(TERN_ACT_GATED_GELU_TANH, gelu_tanh, type, fastgen[i].b, fastgen[i].s, fastgen[i].c, biased);
+                check_gated(TERN_ACT_GATED_RELU, relu, type, fastgen[i].b, fastgen[i].s, fastgen[i].c, biased);
+                check_gated(TERN_ACT_GATED_SILU, silu, type, fastgen[i].b, fastgen[i].s, fastgen[i].c, biased);
+            }
 }
 
-/* ---- Norms: test_layer_norm, test_rms_norm, and their residual forms ---- */
+/* ---- Norms: test_layer_norm, test_rms_norm and their residual forms, and FastGen's test_pre_ln, test_post_ln, test_rms_norm ---- */
+
+typedef struct norm_case {
+    tern_tensor x, r, bias, gamma, beta;
+    size_t type;
+    int64_t rows, c;
+} norm_case;
+
+/* Compares y with the norm of x, x + residual or x + residual + bias, and sum (if there is one) with what was normalised. */
+static void check_norm_rows(const char *what, const norm_case *n, bool residual, bool bias, bool rms, const tern_tensor *y, const tern_tensor *sum)
+{
+    double *row = doubles(n->c), *want = doubles(n->c);
+    tern_tensor none = { 0 };
+    for (int64_t k = 0; k < rig_samples(n->rows); k++) {
+        int64_t r = rig_sample(n->rows, k);
+        for (int64_t i = 0; i < n->c; i++)
+            row[i] = rig_get(&n->x, r * n->c + i) + (bias ? rig_get(&n->bias, i) : 0) + (residual ? rig_get(&n->r, r * n->c + i) : 0);
+        norm_row(row, n->c, &n->gamma, rms ? &none : &n->beta, rms, want);
+        rig_close_row(what, y, r, want, rig_types[n->type].rtol, rig_types[n->type].atol);
+        if (sum) rig_close_row(what, sum, r, row, rig_types[n->type].rtol, rig_types[n->type].atol);
+    }
+    free(row), free(want);
+}
 
 static void check_norms(size_t type, int64_t rows, int64_t c)
 {
     tern_config config = rig_config(type);
     tern_dtype t = rig_types[type].t;
-    double rtol = rig_types[type].rtol, atol = rig_types[type].atol;
     config.layer_norm_eps = 1e-5;
-    tern_tensor x = rig_random(t, RIG_SHAPE(1, rows, c), 1), r = rig_random(t, RIG_SHAPE(1, rows, c), 2), bias = rig_random(t, RIG_SHAPE(c), 3),
-                gamma = rig_random(t, RIG_SHAPE(c), 4), beta = rig_random(t, RIG_SHAPE(c), 5), none = { 0 }, y = rig_new(t, RIG_SHAPE(1, rows, c)),
-                s = rig_new(t, RIG_SHAPE(1, rows, c));
-    double *plain = doubles(rows * c), *sum = doubles(rows * c), *both = doubles(rows * c), *want = doubles(rows * c);
-    for (int64_t i = 0; i < rows * c; i++) {
-        plain[i] = rig_get(&x, i);
-        both[i] = plain[i] + rig_get(&r, i);
-        sum[i] = both[i] + rig_get(&bias, i % c);
-    }
+    norm_case n = { .x = rig_tiled(t, RIG_SHAPE(1, rows, c), 1), .r = rig_tiled(t, RIG_SHAPE(1, rows, c), 2), .bias = rig_random(t, RIG_SHAPE(c), 3),
+                    .gamma = rig_random(t, RIG_SHAPE(c), 4), .beta = rig_new(t, RIG_SHAPE(c)), .type = type, .rows = rows, .c = c };
+    tern_tensor y = rig_new(t, RIG_SHAPE(1, rows, c)), s = rig_new(t, RIG_SHAPE(1, rows, c));
+    for (int64_t i = 0; i < c; i++) rig_put(&n.beta, i, rig_uniform(5, (uint64_t)i));
     tern_op *ln = make_op("layer_norm", &config), *lnr = make_op("layer_norm_residual", &config),
             *store = make_op("layer_norm_residual_store_pre_ln_res", &config), *rms = make_op("rms_norm", &config),
             *pre = make_op("pre_rms_norm", &config);
 
-    for (int64_t i = 0; i < rows; i++) norm_row(plain + i * c, c, &gamma, &beta, false, want + i * c);
-    RIG_OK(tern_layer_norm_run(ln, &(tern_layer_norm_args){ .input = x, .gamma = gamma, .beta = beta, .output = y }));
-    rig_close("layer_norm", &y, want, rtol, atol);
-    for (int64_t i = 0; i < rows; i++) norm_row(sum + i * c, c, &gamma, &beta, false, want + i * c);
+    RIG_OK(tern_layer_norm_run(ln, &(tern_layer_norm_args){ .input = n.x, .gamma = n.gamma, .beta = n.beta, .output = y }));
+    check_norm_rows("layer_norm", &n, false, false, false, &y, NULL);
     RIG_OK(tern_layer_norm_residual_run(lnr, &(tern_layer_norm_residual_args){
-        .input = x, .residual = r, .bias = bias, .gamma = gamma, .beta = beta, .output = y }));
-    rig_close("layer_norm_residual", &y, want, rtol, atol);
+        .input = n.x, .residual = n.r, .bias = n.bias, .gamma = n.gamma, .beta = n.beta, .output = y }));
+    check_norm_rows("layer_norm_residual", &n, true, true, false, &y, NULL);
+    RIG_OK(tern_layer_norm_residual_run(lnr, &(tern_layer_norm_residual_args){ .input = n.x, .residual = n.r, .gamma = n.gamma, .beta = n.beta, .output = y }));
+    check_norm_rows("layer_norm_residual without a bias", &n, true, false, false, &y, NULL);
     RIG_OK(tern_layer_norm_residual_store_pre_ln_res_run(store, &(tern_layer_norm_residual_store_pre_ln_res_args){
-        .input = x, .residual = r, .bias = bias, .gamma = gamma, .beta = beta, .norm_output = y, .res_output = s }));
-    rig_close("store_pre_ln_res, norm", &y, want, rtol, atol);
-    rig_close("store_pre_ln_res, sum", &s, sum, rtol, atol);
-    for (int64_t i = 0; i < rows; i++) norm_row(plain + i * c, c, &gamma, &none, true, want + i * c);
-    RIG_OK(tern_rms_norm_run(rms, &(tern_rms_norm_args){ .input = x, .gamma = gamma, .output = y }));
-    rig_close("rms_norm", &y, want, rtol, atol);
-    for (int64_t i = 0; i < rows; i++) norm_row(both + i * c, c, &gamma, &none, true, want + i * c);
-    RIG_OK(tern_pre_rms_norm_run(pre, &(tern_pre_rms_norm_args){ .input = x, .residual = r, .gamma = gamma, .output = y, .residual_output = s }));
-    rig_close("pre_rms_norm", &y, want, rtol, atol);
-    rig_close("pre_rms_norm, residual", &s, both, rtol, atol);    /* DeepSpeed's test leaves this output out */
+        .input = n.x, .residual = n.r, .bias = n.bias, .gamma = n.gamma, .beta = n.beta, .norm_output = y, .res_output = s }));
+    check_norm_rows("layer_norm_residual_store_pre_ln_res", &n, true, true, false, &y, &s);
+    RIG_OK(tern_rms_norm_run(rms, &(tern_rms_norm_args){ .input = n.x, .gamma = n.gamma, .output = y }));
+    check_norm_rows("rms_norm", &n, false, false, true, &y, NULL);
+    RIG_OK(tern_pre_rms_norm_run(pre, &(tern_pre_rms_norm_args){ .input = n.x, .residual = n.r, .gamma = n.gamma, .output = y, .residual_output = s }));
+    check_norm_rows("pre_rms_norm", &n, true, false, true, &y, &s);    /* DeepSpeed's test leaves the sum out */
 
     tern_op_free(ln), tern_op_free(lnr), tern_op_free(store), tern_op_free(rms), tern_op_free(pre);
-    free(x.data), free(r.data), free(bias.data), free(gamma.data), free(beta.data), free(y.data), free(s.data), free(plain), free(sum), free(both),
-        free(want);
+    free(n.x.data), free(n.r.data), free(n.bias.data), free(n.gamma.data), free(n.beta.data), free(y.data), free(s.data);
 }
 
 static void test_norms(void **state)
 {
-    static const int64_t wide[] = { 384, 512, 1024, 14432, 1, 3, 16385 }; /* 16385: beyond the 16384 channels that DeepSpeed's kernels launch for */
+    static const int64_t sequences[] = { 1, 32 }, lengths[] = { 1, 128 }, wide[] = { 384, 512, 768, 1024, 2048, 8192, 14432 };
+    static const struct { int64_t rows, c; const char *why; } others[] = {
+        { 1, 4096, "FastGen" }, { 37, 2048, "FastGen" }, { 112, 14432, "FastGen" }, { 1024, 6144, "FastGen" }, { 37, 8192, "its modules" }, { 1280, 768, "its modules" },
+        { 2048, 5120, "its modules" }, { 7, 1, "one channel" }, { 128, 3, "fewer channels than lanes" }, { 2, 16385, "beyond the 16384 that DeepSpeed's kernels launch for" },
+    };
     (void)state;
-    for (size_t type = 0; type < 3; type++)
-        for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
-            check_norms(type, 1, wide[i]);
-            check_norms(type, wide[i] > 2000 ? 2 : 128, wide[i]);
-        }
+    for (size_t type = 0; type < 3; type++) {
+        for (size_t form = 0; form < 4 * 7; form++) check_norms(type, at_most(sequences[form % 2] * lengths[form / 2 % 2], wide[form / 4]), wide[form / 4]);
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++) check_norms(type, at_most(others[i].rows, others[i].c), others[i].c);
+    }
 }
 
 /* ---- residual_add: test_residual_add ---- */
 
-static void check_residual_add(size_t type, int64_t rows, int64_t c, bool after, bool pre, bool add_bias, int mp)
+static void check_residual_add(size_t type, int64_t b, int64_t s, int64_t c, bool after, bool pre, bool add_bias, int mp)
 {
     tern_config config = rig_config(type);
     tern_dtype t = rig_types[type].t;
+    s = at_most(s, b * c);
+    int64_t rows = b * s;
     config.mlp_after_attn = after;
     config.pre_layer_norm = pre;
     config.mp_size = mp;
-    tern_tensor h = rig_random(t, RIG_SHAPE(1, rows, c), 1), r = rig_random(t, RIG_SHAPE(1, rows, c), 2), a = rig_random(t, RIG_SHAPE(1, rows, c), 3),
-                ab = rig_random(t, RIG_SHAPE(c), 4), fb = rig_random(t, RIG_SHAPE(c), 5), y = rig_new(t, RIG_SHAPE(1, rows, c));
-    double *want = doubles(rows * c);
-    for (int64_t i = 0; i < rows * c; i++) {
-        double hv = rig_get(&h, i), rv = rig_get(&r, i), av = rig_get(&a, i), abv = rig_get(&ab, i % c), fbv = rig_get(&fb, i % c);
-        want[i] = !after ? hv + av + (rv + fbv + (add_bias ? abv : 0)) / mp : pre ? (rv + av + fbv + abv) / mp + hv : rv + hv + fbv;
-    }
+    tern_tensor h = rig_tiled(t, RIG_SHAPE(b, s, c), 1), r = rig_tiled(t, RIG_SHAPE(b, s, c), 2), a = rig_tiled(t, RIG_SHAPE(b, s, c), 3),
+                ab = rig_random(t, RIG_SHAPE(c), 4), fb = rig_random(t, RIG_SHAPE(c), 5), y = rig_new(t, RIG_SHAPE(b, s, c));
+    double *want = doubles(c);
     tern_op *op = make_op("residual_add", &config);
     tern_residual_add_args args = {
         .hidden_state = h, .residual = r, .attention_output = a, .attention_bias = ab, .final_bias = fb, .output = y, .no_bias = !add_bias };
     RIG_OK(tern_residual_add_run(op, &args));
-    rig_close("residual_add", &y, want, rig_types[type].rtol, type == 1 ? 4e-3 : rig_types[type].atol);
+    for (int64_t k = 0; k < rig_samples(rows); k++) {
+        int64_t at = rig_sample(rows, k);
+        for (int64_t i = 0; i < c; i++) {
+            double hv = rig_get(&h, at * c + i), rv = rig_get(&r, at * c + i), av = rig_get(&a, at * c + i), abv = rig_get(&ab, i), fbv = rig_get(&fb, i);
+            want[i] = !after ? hv + av + (rv + fbv + (add_bias ? abv : 0)) / mp : pre ? (rv + av + fbv + abv) / mp + hv : rv + hv + fbv;
+        }
+        rig_close_row("residual_add", &y, at, want, rig_types[type].rtol, type == 1 ? 4e-3 : rig_types[type].atol);
+    }
     tern_tensor *const in_place[] = { &r, &h, &a };
-    for (int i = 0; i < 3; i++) {    /* output in the memory of each row of inputs */
+    for (int i = 0; i < 3 && rows < 200; i++) {    /* output in the memory of each row of inputs */
         tern_tensor *into = in_place[i], kept = rig_new(t, RIG_SHAPE(1, rows, c));
         size_t bytes = (size_t)(rows * c) * tern_dtype_bytes(t);
         memcpy(kept.data, into->data, bytes);
@@ -172,7 +251,7 @@ static void test_residual_add(void **state)
     (void)state;
     for (size_t type = 0; type < 3; type++)
         for (int bits = 0; bits < 16; bits++)
-            for (size_t is = 0; is < 3; is++) check_residual_add(type, tokens[is], 512, bits & 1, bits & 2, bits & 4, bits & 8 ? 2 : 1);
+            EACH_SHAPE check_residual_add(type, batches[ib], tokens[is], channels[ic], bits & 1, bits & 2, bits & 4, bits & 8 ? 2 : 1);
 }
 
 /* RMS models: DeepSpeed's kernels count the attention's output twice (mlp_gemm has added it to the residual in place). Here r + a + h, once. */
@@ -204,20 +283,21 @@ static void test_rms_residual_is_added_once(void **state)
 
 /* ---- moe_res_matmul: test_moe_res_matmult, and the contract per token ---- */
 
-static void check_moe_res(size_t type, int64_t rows, int64_t m, bool by_token)
+static void check_moe_res(size_t type, int64_t b, int64_t s, int64_t m, bool by_token)
 {
+    int64_t rows = b * s;
     tern_config config = rig_config(type);
     tern_dtype t = rig_types[type].t;
-    tern_tensor r = rig_random(t, RIG_SHAPE(1, rows, m), 1), o = rig_random(t, RIG_SHAPE(1, rows, m), 2), y = rig_new(t, RIG_SHAPE(1, rows, m));
-    tern_tensor coef = by_token ? rig_random(t, RIG_SHAPE(1, rows, 2), 3) : rig_random(t, RIG_SHAPE(1, 2 * m, 1), 3);
+    tern_tensor r = rig_random(t, RIG_SHAPE(b, s, m), 1), o = rig_random(t, RIG_SHAPE(b, s, m), 2), y = rig_new(t, RIG_SHAPE(b, s, m));
+    tern_tensor coef = by_token ? rig_random(t, RIG_SHAPE(b, s, 2), 3) : rig_random(t, RIG_SHAPE(1, 2 * m, 1), 3);
     double *want = doubles(rows * m);
     for (int64_t i = 0; i < rows * m; i++) {
         double cr = rig_get(&coef, by_token ? i / m * 2 + 1 : i % m), co = rig_get(&coef, by_token ? i / m * 2 : m + i % m);
-        want[i] = rig_get(&r, i) * cr + rig_get(&o, i) * co;
+        want[i] = rig_round(t, rig_round(t, rig_get(&r, i) * cr) + rig_round(t, rig_get(&o, i) * co));    /* in T, as there */
     }
     tern_op *op = make_op("moe_res_matmul", &config);
     RIG_OK(tern_moe_res_matmul_run(op, &(tern_moe_res_matmul_args){ .residual = r, .coef = coef, .output = o, .result = y }));
-    rig_close("moe_res_matmul", &y, want, rig_types[type].rtol, rig_types[type].atol * 2);
+    rig_close("moe_res_matmul", &y, want, rig_types[type].rtol, rig_types[type].atol);
     RIG_OK(tern_moe_res_matmul_run(op, &(tern_moe_res_matmul_args){ .residual = r, .coef = coef, .output = o, .result = o }));
     assert_memory_equal(o.data, y.data, (size_t)(rows * m) * tern_dtype_bytes(t));
     tern_op_free(op);
@@ -231,35 +311,44 @@ static void test_moe_res_matmul(void **state)
     for (size_t type = 0; type < 3; type++)
         for (size_t i = 0; i < 2; i++)
             for (size_t c = 0; c < 2; c++) {
-                check_moe_res(type, sizes[i] * counts[c], sizes[i], false);
-                check_moe_res(type, sizes[i] * counts[c], sizes[i], true);
+                check_moe_res(type, counts[c], sizes[i] * counts[c], sizes[i], false);
+                check_moe_res(type, counts[c], sizes[i] * counts[c], sizes[i], true);
             }
 }
 
 /* ---- softmax: test_softmax, and what it leaves out ---- */
 
+static void check_softmax(size_t type, int64_t b, int64_t h, int64_t s, int64_t l, double scale)
+{
+    tern_config config = rig_config(type);
+    tern_dtype t = rig_types[type].t;
+    tern_tensor x = rig_tiled(t, RIG_SHAPE(b, h, s, l), 1), y = rig_new(t, RIG_SHAPE(b, h, s, l));
+    double *want = doubles(l);
+    tern_op *op = make_op("softmax", &config);
+    RIG_OK(tern_softmax_run(op, &(tern_softmax_args){ .attn_scores = x, .not_triangular = true, .layer_scale = scale, .output = y }));
+    for (int64_t k = 0; k < rig_samples(b * h * s); k++) {
+        int64_t r = rig_sample(b * h * s, k);
+        double sum = 0;
+        for (int64_t j = 0; j < l; j++) sum += want[j] = exp(scale * rig_get(&x, r * l + j));
+        for (int64_t j = 0; j < l; j++) want[j] /= sum;
+        rig_close_row("softmax", &y, r, want, rig_types[type].rtol, type ? 1e-6 : 1e-7);    /* numbers of about 1/l: DeepSpeed's atol would take zeros for right */
+    }
+    tern_op_free(op);
+    free(x.data), free(y.data), free(want);
+}
+
 static void test_softmax(void **state)
 {
-    static const int64_t rows[] = { 1, 128, 7 }, keys[] = { 512, 9000, 130 };    /* 9000: beyond the 8192 keys that DeepSpeed's registers hold */
+    static const int64_t lengths[] = { 1, 128, 255, 1232 }, keys[] = { 512, 4096 };
     (void)state;
-    for (size_t type = 0; type < 2; type++)
-        for (size_t i = 0; i < 3; i++) {
-            tern_config config = rig_config(type);
-            tern_dtype t = rig_types[type].t;
-            int64_t s = i == 1 ? 2 : rows[i], l = keys[i];
-            tern_tensor x = rig_random(t, RIG_SHAPE(2, 2, s, l), 1), y = rig_new(t, RIG_SHAPE(2, 2, s, l));
-            double *want = doubles(4 * s * l);
-            for (int64_t r = 0; r < 4 * s; r++) {
-                double sum = 0;
-                for (int64_t j = 0; j < l; j++) sum += exp(0.5 * rig_get(&x, r * l + j));
-                for (int64_t j = 0; j < l; j++) want[r * l + j] = exp(0.5 * rig_get(&x, r * l + j)) / sum;
-            }
-            tern_op *op = make_op("softmax", &config);
-            RIG_OK(tern_softmax_run(op, &(tern_softmax_args){ .attn_scores = x, .not_triangular = true, .layer_scale = 0.5, .output = y }));
-            rig_close("softmax", &y, want, rig_types[type].rtol, type ? 2e-3 : 1e-7);
-            tern_op_free(op);
-            free(x.data), free(y.data), free(want);
+    for (size_t type = 0; type < 3; type++) {
+        for (size_t form = 0; form < 16; form++) {
+            int64_t b = batches[form % 2], s = lengths[form / 2 % 4], l = keys[form / 8];
+            check_softmax(type, b, 1, at_most(s, b * l), l, 1);
         }
+        check_softmax(type, 2, 2, 2, 9000, 0.5);    /* beyond the 8192 keys that DeepSpeed's registers hold */
+        check_softmax(type, 2, 2, 7, 130, 0.5);
+    }
 }
 
 /* Rows at -inf are zeros, a NaN makes its whole row NaN and no other, -10000 hides a key without hiding the row. */
@@ -354,6 +443,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bias_ops),
+        cmocka_unit_test(test_nhwc_bias_add),
         cmocka_unit_test(test_gated_activation),
         cmocka_unit_test(test_norms),
         cmocka_unit_test(test_residual_add),
