@@ -240,8 +240,8 @@ TERN_API tern_status tern_nhwc_bias_add_run(tern_op *op, const tern_nhwc_bias_ad
  * Source: DeepSpeed softmax_context (ds_softmax_context), with its defects mended; grouped queries after Ainslie et al. 2023. */
 typedef struct tern_softmax_context_args {
     tern_tensor query_key_value;        /* [B, S, (heads + 2 num_kv) * D] T: all q heads, all k heads, all v heads */
-    tern_tensor attn_mask;              /* [B, L], [B, 1, 1, L], [B, 1, S, L], [B, H, S, L] T, additive; optional */
-    tern_tensor alibi;                  /* [B * H_total, 1, L] T or f32, optional */
+    tern_tensor attn_mask;              /* [B, L], [B, 1, 1, L], [B, 1, S, L], [B, H, S, L] T, additive; optional; [1] counts as none */
+    tern_tensor alibi;                  /* [B * H_total, 1, L] T or f32, optional; [1] counts as none */
     tern_tensor position_ids;           /* [B, S] i64 or i32, optional */
     tern_tensor batch_ids;              /* [B] i64 or i32: which of the workspace's sequences, each at most once; optional: 0 .. B-1 */
     tern_workspace *workspace;          /* borrowed; its layer and sequences are appended to */
@@ -266,8 +266,8 @@ TERN_API tern_status tern_softmax_context_run(tern_op *op, const tern_softmax_co
  * output may be attn_scores. config.heads is not read: H is attn_scores' own.                       Source: DeepSpeed softmax (ds_softmax), with its defects mended */
 typedef struct tern_softmax_args {
     tern_tensor attn_scores;            /* [B, H, S, L] T */
-    tern_tensor attn_mask;              /* [B, L], [B, 1, 1, L], [B, 1, S, L], [B, H, S, L] T or f32, additive; optional */
-    tern_tensor alibi;                  /* [B * H * mp_size, 1, L] T or f32; optional */
+    tern_tensor attn_mask;              /* [B, L], [B, 1, 1, L], [B, 1, S, L], [B, H, S, L] T or f32, additive; optional; [1] counts as none */
+    tern_tensor alibi;                  /* [B * H * mp_size, 1, L] T or f32; optional; [1] counts as none */
     bool not_triangular;                /* option triangular = false */
     double layer_scale;                 /* 1 by name */
     int64_t head_offset;                /* this rank's first head in alibi */

@@ -20,11 +20,11 @@ static tern_status count_tokens(op_case *c, const char *input, int64_t steps, in
     return TERN_OK;
 }
 
-/* key_cache and value_cache [B, KV, L, D], as f32. */
-static tern_status read_cache(op_case *c, tern_workspace *ws, int32_t layer, int64_t batch, int64_t kv, int64_t dim)
+/* key_cache and value_cache [B, KV, L, D], as f32, L the tokens of all steps. */
+static tern_status read_cache(op_case *c, tern_workspace *ws, int32_t layer, int64_t batch, int64_t kv, int64_t tokens, int64_t dim)
 {
     tern_tensor *keys = op_case_output(c, "key_cache"), *values = op_case_output(c, "value_cache");
-    const int64_t shape[4] = { batch, kv, tern_workspace_tokens(ws, layer, 0), dim };
+    const int64_t shape[4] = { batch, kv, tokens, dim };
     tern_status st = TERN_OK;
     if (keys) TERN_TRY(op_case_make(c, TERN_F32, 4, shape, keys));
     if (values) TERN_TRY(op_case_make(c, TERN_F32, 4, shape, values));
@@ -88,7 +88,7 @@ tern_status op_run_context(op_case *c)
     TERN_TRY(make_cache(c, layers, batch, kv, dim > 0 ? dim : 1, tokens, &ws));
     TERN_TRY(tern_op_bind_workspace(op, ws));
     for (int64_t t = 0; t < steps; t++) TERN_TRY(context_step(c, op, t));
-    TERN_TRY(read_cache(c, ws, (int32_t)layer, batch, kv, dim));
+    TERN_TRY(read_cache(c, ws, (int32_t)layer, batch, kv, tokens, dim));
     TERN_TRY(op_case_settle(c));
 done:
     tern_text_free(text);
@@ -159,7 +159,7 @@ tern_status op_run_layer(op_case *c)
     int64_t kv = (config.num_kv > 0 ? config.num_kv : config.heads) / config.mp_size, dim = config.hidden_size / config.heads;
     TERN_TRY(make_cache(c, 1, batch, kv, dim, tokens, &ws));
     for (int64_t t = 0; t < steps; t++) TERN_TRY(layer_step(c, layer, ws, t));
-    TERN_TRY(read_cache(c, ws, 0, batch, kv, dim));
+    TERN_TRY(read_cache(c, ws, 0, batch, kv, tokens, dim));
     TERN_TRY(op_case_settle(c));
 done:
     tern_transformer_layer_free(layer);

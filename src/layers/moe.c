@@ -167,9 +167,9 @@ static tern_status add_dense(tern_moe *moe, const tern_tensor *x, tern_tensor *y
     TERN_TRY(moe_convert(moe, x, TERN_F32, &wide));
     tern_tensor bias = w->coefficient_b;
     if (bias.data && bias.dtype != TERN_F32) {
-        tern_tensor row = tern_tensor_of(bias.data, bias.dtype, 2, (int64_t[]){ 1, 2 });
-        TERN_TRY(moe_convert(moe, &row, TERN_F32, &row));
-        bias = tern_tensor_of(row.data, TERN_F32, 1, (int64_t[]){ 2 });
+        tern_tensor row = tern_tensor_of(bias.data, bias.dtype, 2, (int64_t[]){ 1, 2 }), wide_row;
+        TERN_TRY(moe_convert(moe, &row, TERN_F32, &wide_row));
+        bias = tern_tensor_of(wide_row.data, TERN_F32, 1, (int64_t[]){ 2 });
     }
     TERN_TRY(tern_linear_run(moe->coefficient, &(tern_linear_args){ .input = wide, .weight = w->coefficient_w, .bias = bias, .output = coef }));
     TERN_TRY(tern_softmax_run(moe->share, &(tern_softmax_args){

@@ -38,14 +38,28 @@ static wiring wiring_of(const tern_transformer_layer *l)
     return l->config.pre_layer_norm ? PRE_NORM : POST_NORM;
 }
 
-/* DeepSpeedSelfAttention's norm_factor, which softmax_context squares. */
+/* DeepSpeedSelfAttention's norm_factor, which softmax_context squares. BLOOM's attention always scales. */
 static double norm_factor_of(const tern_config *c, int64_t head_dim)
 {
-    if (!c->scale_attention) return 1;
+    if (!c->scale_attention && !c->bigscience_bloom) return 1;
     double nf = sqrt((double)head_dim);
     if (!c->use_mup) nf = sqrt(nf);
     if (c->scale_attn_by_inverse_layer_idx) nf *= sqrt((double)c->layer_id + 1);
     return 1 / nf;
+}
+
+/* The parameters that no layer of this wiring does without, by their own names: an op would name its argument. */
+static tern_status need_weights(const tern_transformer_layer *l)
+{
+    const tern_layer_weights *w = &l->w;
+    bool latent = l->parts.latent, mlp = l->parts.mlp || l->parts.experts;
+    const struct { const char *name; const tern_tensor *t; bool needed; } rows[] = {
+        { "norm_w", &w->norm_w, !l->extras.no_input_norm }, { "attn_qkvw", &w->attn_qkvw, !latent }, { "attn_ow", &w->attn_ow, true },
+        { "attn_nw", &w->attn_nw, l->wiring == PRE_NORM || l->wiring == POST_NORM }, { "inter_w", &w->inter_w, !mlp }, { "output_w", &w->output_w, !mlp },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].needed && !rows[i].t->data) return tern_fail(l->ctx, TERN_ERR_ARGUMENT, "transformer layer: %s is missing", rows[i].name);
+    return TERN_OK;
 }
 
 static tern_status create_ops(tern_transformer_layer *l)
@@ -105,6 +119,7 @@ tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const te
     l->qkv_width = (l->local.heads + l->n_kv_head) * l->head_dim + l->n_kv_head * l->value_dim;
     l->context_width = l->local.heads * l->value_dim;
     l->norm_factor = norm_factor_of(config, l->head_dim);
+    TERN_TRY(need_weights(l));
     TERN_TRY(create_ops(l));
     *out = l;
     l = NULL;

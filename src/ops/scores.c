@@ -1,6 +1,12 @@
 /* Masks and alibi as a primitive takes them: see scores.h. */
 #include "ops/scores.h"
 
+/* No tensor, or DeepSpeed's placeholder for none: one axis of one element. */
+static bool absent(const tern_tensor *t)
+{
+    return !t->data || (t->rank == 1 && t->shape[0] == 1);
+}
+
 static tern_status check_mask(tern_op *op, const score_shape *s, const char *name, const tern_tensor *mask)
 {
     const int64_t full[4] = { s->n_seq, s->n_head, s->n_row, s->n_key };
@@ -10,7 +16,7 @@ static tern_status check_mask(tern_op *op, const score_shape *s, const char *nam
         bool key = i == mask->rank - 1;
         if (have == want || (have == 1 && !key)) continue;
         return op_fail(op, TERN_ERR_SHAPE, "axis %d of %s is %lld, not %lld%s", i, name, (long long)have, (long long)want,
-                       key ? " (the keys)" : " or 1");
+                       key ? " (the keys)" : want == 1 ? "" : " or 1");
     }
     return TERN_OK;
 }
@@ -34,15 +40,17 @@ static tern_status check_alibi(tern_op *op, const score_shape *s, const char *na
 tern_status scores_check(tern_op *op, const score_shape *shape, const char *mask_name, const tern_tensor *mask, const char *alibi_name,
                          const tern_tensor *alibi)
 {
-    tern_status st = mask->data ? check_mask(op, shape, mask_name, mask) : TERN_OK;
-    if (!st && alibi->data) st = check_alibi(op, shape, alibi_name, alibi);
+    tern_status st = !absent(mask) ? check_mask(op, shape, mask_name, mask) : TERN_OK;
+    if (!st && !absent(alibi)) st = check_alibi(op, shape, alibi_name, alibi);
     return st;
 }
 
 tern_status scores_mask(tern_op *op, const score_shape *shape, const tern_tensor *mask, tern_score_bias *out)
 {
+    *out = (tern_score_bias){ 0 };
+    if (absent(mask)) return TERN_OK;
     tern_status st = op_floats(op, mask, &out->data);
-    if (st || !mask->data) return st;
+    if (st) return st;
     bool flat = mask->rank == 2;
     int64_t heads = flat ? 1 : mask->shape[1], rows = flat ? 1 : mask->shape[2];
     out->stride_row = rows > 1 ? shape->n_key : 0;
@@ -53,8 +61,10 @@ tern_status scores_mask(tern_op *op, const score_shape *shape, const tern_tensor
 
 tern_status scores_alibi(tern_op *op, const score_shape *shape, const tern_tensor *alibi, tern_score_bias *out)
 {
+    *out = (tern_score_bias){ 0 };
+    if (absent(alibi)) return TERN_OK;
     tern_status st = op_floats(op, alibi, &out->data);
-    if (st || !alibi->data) return st;
+    if (st) return st;
     out->data += shape->head_offset * shape->n_key;
     out->stride_head = shape->n_key;
     out->stride_seq = shape->n_head * shape->mp_size * shape->n_key;

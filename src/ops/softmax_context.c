@@ -194,7 +194,7 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     if (!a->workspace) return op_fail(op, TERN_ERR_ARGUMENT, "workspace is missing");
     TERN_TRY(check_cache(op, a, &w, d));
     score_shape shape = scores_of(op, a, &w, d);
-    TERN_TRY(scores_check(op, &shape, "attn_mask", &a->attn_mask, "alibi", &a->alibi));
+    if (d->n_row) TERN_TRY(scores_check(op, &shape, "attn_mask", &a->attn_mask, "alibi", &a->alibi));
 done:
     return st;
 }

@@ -351,6 +351,23 @@ static void test_softmax(void **state)
     }
 }
 
+/* DeepSpeed passes a tensor of one axis and one element where there is no mask or alibi: its value does not matter. */
+static void test_softmax_placeholders(void **state)
+{
+    tern_config config = rig_config(0);
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(2, 3, 4, 5), 1), none = rig_random(TERN_F32, RIG_SHAPE(1), 2), y[2];
+    tern_op *op = make_op("softmax", &config);
+    (void)state;
+    for (int placed = 0; placed < 2; placed++) {
+        tern_softmax_args args = { .attn_scores = x, .layer_scale = 0.5, .output = y[placed] = rig_new(TERN_F32, RIG_SHAPE(2, 3, 4, 5)) };
+        if (placed) args.attn_mask = args.alibi = none;
+        RIG_OK(tern_softmax_run(op, &args));
+    }
+    assert_memory_equal(y[0].data, y[1].data, 2 * 3 * 4 * 5 * sizeof(float));
+    tern_op_free(op);
+    free(x.data), free(none.data), free(y[0].data), free(y[1].data);
+}
+
 /* Rows at -inf are zeros, a NaN makes its whole row NaN and no other, -10000 hides a key without hiding the row. */
 static void test_softmax_of_special_rows(void **state)
 {
@@ -450,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_rms_residual_is_added_once),
         cmocka_unit_test(test_moe_res_matmul),
         cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_softmax_placeholders),
         cmocka_unit_test(test_softmax_of_special_rows),
         cmocka_unit_test(test_in_place),
     };
