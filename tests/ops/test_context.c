@@ -179,6 +179,27 @@ static void test_against_the_formula(void **state)
         for (size_t type = 0; type < 3; type++) check_case(&cases[i], type);
 }
 
+/* Every kind of head, rotation and mask, with a prompt of one token, a few and many, and three steps: 144 cases. */
+static void test_every_combination(void **state)
+{
+    static const int64_t kv[] = { 8, 2, 1 }, prompts[] = { 1, 5, 128 };
+    static const struct { int64_t dim, rotary_dim; bool half; const char *why; } turns[] = {
+        { 16, 0, false, "no rotation" }, { 16, 16, true, "halves" }, { 16, 16, false, "neighbours" }, { 64, 32, true, "32 channels of 64" },
+    };
+    static const struct { bool causal, mask, alibi; int64_t window; const char *why; } masks[] = {
+        { true, false, false, 0, "causal" }, { false, true, false, 0, "a mask" }, { true, false, true, 0, "alibi" }, { true, false, false, 4, "a window of 4" },
+    };
+    (void)state;
+    for (size_t i = 0; i < 3 * 4 * 4 * 3; i++) {
+        size_t t = i / 3 % 4, m = i / 12 % 4;
+        char why[100];
+        attention_case c = { 8, kv[i % 3], turns[t].dim, m == 1 ? 2 : 1, { prompts[i / 48], 1, 1, 1 }, turns[t].rotary_dim, turns[t].half, masks[m].causal, masks[m].mask,
+                             masks[m].alibi, masks[m].window, 1 / sqrt(sqrt((double)turns[t].dim)), why };
+        snprintf(why, sizeof why, "%d KV heads, %s, %s, a prompt of %d", (int)c.kv, turns[t].why, masks[m].why, (int)c.chunk[0]);
+        check_case(&c, 0);
+    }
+}
+
 /* ---- Chunks, steps and a whole prompt ---- */
 
 /* The context of all tokens, fed in chunks of n. */
@@ -204,16 +225,23 @@ static tern_tensor in_chunks(const attention_case *c, const tern_tensor *all, in
 
 static void test_chunks_give_the_same_bits(void **state)
 {
-    static const attention_case c = { 4, 2, 16, 1, { 0 }, 16, true, true, false, false, 0, 0.5, "" };
-    tern_tensor all = rig_random(TERN_F32, RIG_SHAPE(1, 300, 8 * 16), 3), whole = in_chunks(&c, &all, 300);
+    static const attention_case rows[] = {
+        { 4, 2, 16, 1, { 0 }, 16, true, true, false, false, 0, 0.5, "grouped heads, halves turned" },
+        { 4, 4, 16, 1, { 0 }, 16, false, true, false, false, 0, 0.5, "neighbours turned" },
+        { 4, 1, 64, 1, { 0 }, 32, true, true, false, false, 4, 0.35, "one KV head, 32 channels of 64, a window" },
+        { 4, 4, 16, 1, { 0 }, 0, false, true, false, false, 0, 0.5, "no rotation" },
+    };
     static const int64_t sizes[] = { 1, 7, 64 };
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
-        tern_tensor part = in_chunks(&c, &all, sizes[i]);
-        assert_memory_equal(part.data, whole.data, (size_t)tern_tensor_count(&whole) * sizeof(float));
-        free(part.data);
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        tern_tensor all = rig_random(TERN_F32, RIG_SHAPE(1, 300, (rows[r].heads + 2 * rows[r].kv) * rows[r].dim), 3), whole = in_chunks(&rows[r], &all, 300);
+        for (size_t i = 0; i < 3; i++) {
+            tern_tensor part = in_chunks(&rows[r], &all, sizes[i]);
+            if (memcmp(part.data, whole.data, (size_t)tern_tensor_count(&whole) * sizeof(float))) fail_msg("%s: other bits in chunks of %d", rows[r].why, (int)sizes[i]);
+            free(part.data);
+        }
+        free(all.data), free(whole.data);
     }
-    free(all.data), free(whole.data);
 }
 
 /* Left padding: positions that start at the first real token, and a mask over the padding, give what the unpadded prompt gives. */
@@ -446,6 +474,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_the_formula),
+        cmocka_unit_test(test_every_combination),
         cmocka_unit_test(test_chunks_give_the_same_bits),
         cmocka_unit_test(test_position_ids_with_left_padding),
         cmocka_unit_test(test_alibi_of_two_ranks),

@@ -270,7 +270,9 @@ static const good_call good_calls[] = {
     { "mlp_gemm", F32, "input f32 2,8; residual f32 2,8; weight_interm f32 8,6; weight_out f32 6,8; input_bias f32 8; bias f32 6; gamma f32 8; beta f32 8", "input_bias bias beta", "" },
     { "residual_add", F32, "hidden_state f32 2,8; residual f32 2,8; attention_output f32 2,8; attention_bias f32 8; final_bias f32 8; residual_add f32 2,8",
       "attention_output attention_bias final_bias residual_add", "" },
-    { "softmax", F32, "attn_scores f32 2,3,4,5; attn_mask f32 2,5; alibi f32 6,1,5", "attn_mask alibi", "" },
+    { "softmax", F32, "attn_scores f32 2,3,4,5; attn_mask f32 2,5; alibi f32 6,1,5", "attn_mask alibi", "attn_scores" },
+    { "softmax_context", "{\"dtype\": \"fp32\", \"heads\": 2, \"num_kv\": 1, \"rotary_dim\": 8}", "query_key_value f32 2,3,32; attn_mask f32 2,3; alibi f32 4,1,3; position_ids i64 2,3",
+      "attn_mask alibi position_ids", "" },
     { "apply_rotary_pos_emb", "{\"dtype\": \"fp32\", \"rotary_dim\": 4}", "mixed_query f32 1,2,3,8; key_layer f32 1,2,3,8", "", "" },
     { "pad_transform", "{\"dtype\": \"fp32\", \"heads\": 2}", "query f32 1,3,8; key f32 1,4,8; value f32 1,4,8", "", "" },
     { "layer_norm", F32, "input f32 2,8; gamma f32 8; beta f32 8", "beta", "" },
@@ -302,6 +304,8 @@ static bool among(const char *list, const char *name)
     return strstr(padded, word);
 }
 
+static tern_workspace *cache;    /* of the op that keeps one: empty before each call */
+
 /* Runs with set as it is; the sentence must begin with the op and name the argument. */
 static void expect_refusal(const good_call *g, tern_op *op, const rig_set *set, size_t arg, const char *how, tern_status status, const char *words)
 {
@@ -310,12 +314,28 @@ static void expect_refusal(const good_call *g, tern_op *op, const rig_set *set, 
     char begin[64];
     for (const char *name; n < 8 && (name = tern_op_output_name(op, n)); n++) out[n].name = name;
     for (size_t i = 0; i < set->n; i++) in[n_in++] = set->t[i];
+    if (cache) tern_workspace_reset(cache);
     tern_status st = tern_op_run(op, in, n_in, out, n, NULL);
     if (!st) tern_outputs_free(out, n);
     snprintf(begin, sizeof begin, "%s: ", g->op);
     const char *sentence = st ? tern_ctx_error(rig) : "";
     if (st != status || strncmp(sentence, begin, strlen(begin)) || !strstr(sentence, set->name[arg]) || !rig_has_words(sentence, words))
         fail_msg("%s, %s %s: %s \"%s\", not %s", g->op, set->name[arg], how, tern_status_name(st), sentence, tern_status_name(status));
+}
+
+/* Are there two numbers in the sentence that differ? */
+static bool two_numbers(const char *sentence)
+{
+    long first = -1;
+    for (const char *p = sentence; *p; p++) {
+        if (*p < '0' || *p > '9') continue;
+        char *end;
+        long n = strtol(p, &end, 10);
+        if (first >= 0 && n != first) return true;
+        first = n;
+        p = end - 1;
+    }
+    return false;
 }
 
 static void spoil(const good_call *g, tern_op *op, rig_set *set, size_t i)
@@ -337,18 +357,16 @@ static void spoil(const good_call *g, tern_op *op, rig_set *set, size_t i)
     t->stride[last] = 2;
     if (t->shape[last] > 1) expect_refusal(g, op, set, i, "apart", TERN_ERR_ARGUMENT, "contiguous");
     *t = good;
-    if (!among(g->free_last, set->name[i])) {
-        *t = tern_tensor_of(t->data, t->dtype, t->rank, good.shape);
-        t->shape[last]++;
+    for (int longer = 1; longer >= 0; longer--) {    /* one element more, and none */
+        char number[32];
+        if (among(longer ? g->free_last : "attn_scores Q", set->name[i])) continue;    /* keys are named by their mask, and a capacity may be 0 */
+        t->shape[last] = longer ? good.shape[last] + 1 : 0;
         *t = tern_tensor_of(t->data, t->dtype, t->rank, t->shape);
-        tern_named_tensor out[8] = { { 0 } };
-        size_t n = 0;
-        for (const char *name; n < 8 && (name = tern_op_output_name(op, n)); n++) out[n].name = name;
-        tern_status st = tern_op_run(op, set->t, set->n, out, n, NULL);
-        if (!st) tern_outputs_free(out, n);
-        if (st != TERN_ERR_SHAPE) fail_msg("%s, %s one longer: %s", g->op, set->name[i], tern_status_name(st));
+        snprintf(number, sizeof number, "%lld", (long long)t->shape[last]);
+        expect_refusal(g, op, set, i, longer ? "one longer" : "of nothing", TERN_ERR_SHAPE, number);
+        if (longer && !two_numbers(tern_ctx_error(rig))) fail_msg("\"%s\" does not have both numbers", tern_ctx_error(rig));
+        *t = good;
     }
-    *t = good;
 }
 
 static void test_every_input_spoilt(void **state)
@@ -362,13 +380,83 @@ static void test_every_input_spoilt(void **state)
         size_t n = 0;
         rig_parse(g->in, &set);
         RIG_OK(tern_op_create_json(rig, g->op, NULL, g->options, &op));
+        cache = NULL;
+        if (!strcmp(g->op, "softmax_context")) {
+            RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){ .n_layer = 1, .max_batch = 2, .n_kv_head = 1, .key_dim = 8, .max_tokens = 8 }, &cache));
+            RIG_OK(tern_op_bind_workspace(op, cache));
+        }
         for (const char *name; n < 8 && (name = tern_op_output_name(op, n)); n++) out[n].name = name;
         tern_status st = tern_op_run(op, set.t, set.n, out, n, NULL);
         if (st) fail_msg("%s: %s", g->in, tern_ctx_error(rig));
         tern_outputs_free(out, n);
         for (size_t i = 0; i < set.n; i++) spoil(g, op, &set, i);
+        tern_workspace_free(cache);
         tern_op_free(op);
         rig_free(&set);
+    }
+}
+
+/* Every op has a call above. */
+static void test_every_op_is_spoilt(void **state)
+{
+    const char *name;
+    (void)state;
+    for (size_t i = 0; (name = tern_op_name(i)); i++) {
+        bool found = false;
+        for (size_t c = 0; c < sizeof good_calls / sizeof *good_calls; c++) found = found || !strcmp(good_calls[c].op, name);
+        if (!found) fail_msg("%s has no call whose inputs could be spoilt", name);
+    }
+}
+
+/* A number that is no member of an enumeration, for every op that reads it; the dtype, for all. */
+static void test_enumerations(void **state)
+{
+    static const struct { size_t offset; const char *field, *ops; } rows[] = {
+        { offsetof(tern_config, dtype), "dtype", NULL },
+        { offsetof(tern_config, norm_type), "norm_type", "qkv_gemm mlp_gemm" },
+        { offsetof(tern_config, mlp_act_func_type), "mlp_act_func_type", "gelu_gemm mlp_gemm gated_activation" },
+    };
+    static const int bad[] = { -1, 99 };
+    const char *name;
+    (void)state;
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+        for (size_t i = 0; (name = tern_op_name(i)); i++)
+            for (size_t b = 0; b < 2; b++) {
+                tern_config c = rig_config(0);
+                tern_op *op;
+                char words[64];
+                if (rows[r].ops && !among(rows[r].ops, name)) continue;
+                c.heads = 1;
+                memcpy((char *)&c + rows[r].offset, &bad[b], sizeof bad[b]);
+                tern_status st = tern_op_create(rig, name, &c, &op);
+                snprintf(words, sizeof words, "%s|%s|%d", name, rows[r].field, bad[b]);
+                if ((st != TERN_ERR_ARGUMENT && st != TERN_ERR_UNSUPPORTED) || !rig_has_words(tern_ctx_error(rig), words))
+                    fail_msg("%s, %s %d: %s \"%s\"", name, rows[r].field, bad[b], tern_status_name(st), st ? tern_ctx_error(rig) : "");
+            }
+}
+
+/* int8 weights without scales, for every op that takes weights and each of its weights. */
+static void test_int8_without_scales(void **state)
+{
+    static const struct { const char *op, *in, *weight; } rows[] = {
+        { "linear", "input f16 2,8; weight i8 6,8", "weight" },
+        { "linear", "input f16 2,8; weight i8 6,8; weight.scale f32 1; weight_k i8 6,8; weight_v i8 6,8; weight_v.scale f32 1", "weight_k" },
+        { "linear", "input f16 2,8; weight i8 6,8; weight.scale f32 1; weight_k i8 6,8; weight_k.scale f32 1; weight_v i8 6,8", "weight_v" },
+        { "vector_matmul", "input f16 2,8; weight i8 6,8", "weight" },
+        { "qkv_gemm", "input f16 2,8; weight i8 6,8; gamma f16 8", "weight" },
+        { "gelu_gemm", "input f16 2,8; weight i8 6,8; weight_out i8 8,6; weight_out.scale f32 1", "weight" },
+        { "gelu_gemm", "input f16 2,8; weight i8 6,8; weight_out i8 8,6; weight.scale f32 1", "weight_out" },
+        { "mlp_gemm", "input f16 2,8; residual f16 2,8; weight_interm i8 6,8; weight_out i8 8,6; weight_out.scale f32 1; gamma f16 8", "weight_interm" },
+        { "mlp_gemm", "input f16 2,8; residual f16 2,8; weight_interm i8 6,8; weight_out i8 8,6; weight_interm.scale f32 1; gamma f16 8", "weight_out" },
+        { "dequantize", "weight i8 6,8", "weight" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char words[64];
+        refusal r = { rows[i].op, INT8, rows[i].in, ARG, words, "" };
+        snprintf(words, sizeof words, "%s: |%s.scale|missing", rows[i].op, rows[i].weight);
+        tern_status st = call(&r);
+        if (st != ARG || !rig_has_words(tern_ctx_error(rig), words)) fail_msg("%s: %s \"%s\", not \"%s\"", rows[i].in, tern_status_name(st), st ? tern_ctx_error(rig) : "", words);
     }
 }
 
@@ -397,6 +485,9 @@ int main(void)
         cmocka_unit_test(test_unknown_op_lists_the_known),
         cmocka_unit_test(test_outputs_and_handles),
         cmocka_unit_test(test_every_input_spoilt),
+        cmocka_unit_test(test_every_op_is_spoilt),
+        cmocka_unit_test(test_enumerations),
+        cmocka_unit_test(test_int8_without_scales),
         cmocka_unit_test(test_epsilon),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);

@@ -86,8 +86,24 @@ static void check_mlp(const mlp_row *row, size_t type, bool rms)
         if (!apart_only) assert_memory_equal(y.data, y2.data, R * E * tern_dtype_bytes(t));
     }
     tern_op_free(op);
+
+    /* gelu_gemm takes what is normalised already, and a bias of the first product */
+    tern_tensor bias = rig_random(t, RIG_SHAPE(wide), 7);
+    for (int i = 0; i < R * E; i++) n[i] = rig_get(&a, i);
+    product(n, &w1, &bias, R, h);
+    for (int i = 0; i < R * I; i++) act[i] = row->gated ? h[i / I * wide + i % I] * row->f(h[i / I * wide + I + i % I]) : row->f(h[i]);
+    product(act, &w2, NULL, R, want);
+    for (int transposed_mode = 0; transposed_mode < 2; transposed_mode++) {
+        config.transposed_mode = transposed_mode;
+        op = make_op("gelu_gemm", &config);
+        RIG_OK(tern_gelu_gemm_run(op, &(tern_gelu_gemm_args){
+            .input = a, .weight = transposed_mode ? w1t : w1, .weight_out = transposed_mode ? w2t : w2, .bias = bias, .output = transposed_mode ? y2 : y }));
+        tern_op_free(op);
+    }
+    rig_close("gelu_gemm", &y, want, rig_types[type].rtol, rig_types[type].atol);
+    assert_memory_equal(y.data, y2.data, R * E * tern_dtype_bytes(t));
     free(a.data), free(r.data), free(gamma.data), free(beta.data), free(w1.data), free(w2.data), free(w1t.data), free(w2t.data), free(y.data),
-        free(y2.data), free(h);
+        free(y2.data), free(h), free(bias.data);
 }
 
 static void test_mlp_gemm(void **state)
@@ -177,6 +193,96 @@ static void test_int8_groups(void **state)
     }
 }
 
+/* w [out, in] as int8 with G groups, the first all zeros, and what dequantize makes of it. */
+typedef struct int8_weight {
+    tern_tensor q, scale, back;
+} int8_weight;
+
+static int8_weight quantised(int64_t out, int64_t in, int64_t groups, uint64_t seed)
+{
+    int8_weight w = { rig_new(TERN_I8, RIG_SHAPE(out, in)), rig_new(TERN_F32, RIG_SHAPE(groups)), rig_new(TERN_F16, RIG_SHAPE(out, in)) };
+    tern_config config = rig_config(0);
+    tern_tensor from = rig_random(TERN_F32, RIG_SHAPE(out, in), seed);
+    tern_op *quantise = make_op("quantize", &config), *dequantise = make_op("dequantize", &config);
+    for (int64_t i = 0; i < out * in; i++) rig_put(&from, i, groups > 1 && i < out * in / groups ? 0 : 0.2 * rig_get(&from, i));
+    RIG_OK(tern_quantize_run(quantise, &(tern_quantize_args){ .weight = from, .num_groups = groups, .q = w.q, .scale = w.scale }));
+    RIG_OK(tern_dequantize_run(dequantise, &(tern_dequantize_args){ .weight = w.q, .weight_scale = w.scale, .output = w.back }));
+    tern_op_free(quantise), tern_op_free(dequantise);
+    free(from.data);
+    return w;
+}
+
+static void free_int8(int8_weight *w)
+{
+    free(w->q.data), free(w->scale.data), free(w->back.data);
+}
+
+/* Every product with int8 weights, for every activation and G = N, N/2, 1: to the bit what it gives with the weights that dequantize makes. */
+static void test_int8_products(void **state)
+{
+    enum { R = 3, E = 16, I = 12 };
+    (void)state;
+    for (size_t form = 0; form < 3 * sizeof activations / sizeof *activations; form++) {
+        const mlp_row *row = &activations[form / 3];
+        int64_t wide = row->gated ? 2 * I : I, step = form % 3;
+        int8_weight w1 = quantised(wide, E, step == 2 ? 1 : wide >> step, 1), w2 = quantised(E, I, step == 2 ? 1 : E >> step, 2);
+        tern_tensor x = rig_random(TERN_F16, RIG_SHAPE(R, E), 3), r = rig_random(TERN_F16, RIG_SHAPE(R, E), 4), gamma = rig_random(TERN_F16, RIG_SHAPE(E), 5),
+                    y[2][3];
+        for (int plain = 0; plain < 2; plain++) {
+            tern_config c = rig_config(1);
+            c.dtype = plain ? TERN_DTYPE_FP16 : TERN_DTYPE_INT8;
+            c.transposed_mode = plain;    /* int8 weights lie [out, in] whatever it says */
+            c.mlp_act_func_type = row->act;
+            c.norm_type = row->gated ? TERN_NORM_RMS : TERN_NORM_LAYER;
+            tern_tensor a = plain ? w1.back : w1.q, b = plain ? w2.back : w2.q, none = { 0 }, sa = plain ? none : w1.scale, sb = plain ? none : w2.scale;
+            tern_op *gelu = make_op("gelu_gemm", &c), *mlp = make_op("mlp_gemm", &c), *qkv = make_op("qkv_gemm", &c);
+            for (int i = 0; i < 3; i++) y[plain][i] = rig_new(TERN_F16, RIG_SHAPE(R, i < 2 ? E : wide));
+            RIG_OK(tern_gelu_gemm_run(gelu, &(tern_gelu_gemm_args){ .input = x, .weight = a, .weight_scale = sa, .weight_out = b, .weight_out_scale = sb, .output = y[plain][0] }));
+            RIG_OK(tern_mlp_gemm_run(mlp, &(tern_mlp_gemm_args){
+                .input = x, .residual = r, .weight_interm = a, .weight_interm_scale = sa, .weight_out = b, .weight_out_scale = sb, .gamma = gamma, .output = y[plain][1] }));
+            RIG_OK(tern_qkv_gemm_run(qkv, &(tern_qkv_gemm_args){ .input = x, .weight = a, .weight_scale = sa, .gamma = gamma, .output = y[plain][2] }));
+            tern_op_free(gelu), tern_op_free(mlp), tern_op_free(qkv);
+        }
+        for (int i = 0; i < 3; i++) {
+            assert_memory_equal(y[0][i].data, y[1][i].data, (size_t)tern_tensor_count(&y[0][i]) * 2);
+            free(y[0][i].data), free(y[1][i].data);
+        }
+        free_int8(&w1), free_int8(&w2);
+        free(x.data), free(r.data), free(gamma.data);
+    }
+}
+
+/* Two ranks: each has half of the columns of the first product and half of the rows of the second, and the sum of what they give is the whole. */
+static void test_products_of_two_ranks(void **state)
+{
+    enum { R = 4, E = 24, I = 18 };
+    tern_config c = rig_config(0);
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(R, E), 1), res = rig_random(TERN_F32, RIG_SHAPE(R, E), 2), gamma = rig_random(TERN_F32, RIG_SHAPE(E), 3),
+                w1 = rig_random(TERN_F32, RIG_SHAPE(I, E), 4), w2 = rig_random(TERN_F32, RIG_SHAPE(E, I), 5), bias = rig_random(TERN_F32, RIG_SHAPE(I), 6),
+                y = rig_new(TERN_F32, RIG_SHAPE(R, E));
+    (void)state;
+    c.transposed_mode = true;
+    c.mp_size = 2;
+    for (int op = 0; op < 2; op++) {
+        double sum[R * E] = { 0 }, whole[R * E];
+        tern_op *run = make_op(op ? "mlp_gemm" : "gelu_gemm", &c);
+        for (int part = 0; part < 3; part++) {    /* two halves, and the whole */
+            int64_t n = part < 2 ? I / 2 : I, first = part == 1 ? I / 2 : 0;
+            tern_tensor a = tern_tensor_of((float *)w1.data + first * E, TERN_F32, RIG_SHAPE(n, E)), b = tern_tensor_of((float *)w2.data + first, TERN_F32, RIG_SHAPE(E, n)),
+                        own = tern_tensor_of((float *)bias.data + first, TERN_F32, RIG_SHAPE(n));
+            b.stride[0] = I;
+            if (op) RIG_OK(tern_mlp_gemm_run(run, &(tern_mlp_gemm_args){
+                .input = x, .residual = res, .weight_interm = a, .weight_out = b, .bias = own, .gamma = gamma, .output = y }));
+            else RIG_OK(tern_gelu_gemm_run(run, &(tern_gelu_gemm_args){ .input = x, .weight = a, .weight_out = b, .bias = own, .output = y }));
+            for (int i = 0; i < R * E; i++) *(part < 2 ? &sum[i] : &whole[i]) = (part < 2 ? sum[i] : 0) + rig_get(&y, i);
+        }
+        rig_close(op ? "mlp_gemm of two ranks" : "gelu_gemm of two ranks", &y, sum, rig_types[0].rtol, rig_types[0].atol);
+        for (int i = 0; i < R * E; i++) assert_true(whole[i] == rig_get(&y, i));
+        tern_op_free(run);
+    }
+    free(x.data), free(res.data), free(gamma.data), free(w1.data), free(w2.data), free(bias.data), free(y.data);
+}
+
 /* A fused int8 gate whose groups end inside a half: the scales still belong to their rows. */
 static void test_int8_gate_with_an_odd_number_of_groups(void **state)
 {
@@ -217,6 +323,38 @@ static void test_quantize_values(void **state)
     assert_true(rig_get(&scale, 0) == 1 && rig_get(&scale, 1) == 1 / 128.0);
     tern_op_free(op);
     free(q.data), free(scale.data);
+}
+
+/* tests/unit/ops/quantizer: as many groups of as many elements as there, all zeros among them; and test_fake_quantization's shapes, there and back. */
+static void test_quantizer_groups(void **state)
+{
+    static const struct { int64_t groups, n; bool zeros; } rows[] = {
+        { 1, 8, false }, { 13, 8, false }, { 512, 8, false }, { 1, 16, false }, { 13, 16, false }, { 512, 16, false }, { 1, 32, false }, { 13, 64, false }, { 512, 64, false },
+        { 1, 512, false }, { 13, 4096, false }, { 512, 128, false }, { 1, 16384, false }, { 13, 16384, false }, { 512, 16384, false }, { 13, 4096, true },
+        { 1, 16 * 4096, false }, { 16, 4096, false }, { 1, 128 * 256, false }, { 16, 128 * 256 / 16, false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t groups = rows[i].groups, n = rows[i].n;
+        tern_config config = rig_config(0);
+        tern_tensor w = rows[i].zeros ? rig_new(TERN_F32, RIG_SHAPE(groups, n)) : rig_tiled(TERN_F32, RIG_SHAPE(groups, n), i), q = rig_new(TERN_I8, RIG_SHAPE(groups, n)),
+                    scale = rig_new(TERN_F32, RIG_SHAPE(groups)), back = rig_new(TERN_F16, RIG_SHAPE(groups, n));
+        tern_op *quantise = make_op("quantize", &config), *dequantise = make_op("dequantize", &config);
+        RIG_OK(tern_quantize_run(quantise, &(tern_quantize_args){ .weight = w, .num_groups = groups, .q = q, .scale = scale }));
+        RIG_OK(tern_dequantize_run(dequantise, &(tern_dequantize_args){ .weight = q, .weight_scale = scale, .output = back }));
+        for (int64_t g = 0; g < groups; g++) {
+            double most = 0, step = rig_get(&scale, g);
+            for (int64_t j = g * n; j < (g + 1) * n; j++) most = fmax(most, fabs(rig_get(&w, j)));
+            if (step != (most > 0 ? (double)(float)(most / 128) : 1)) fail_msg("%d groups of %d: scale %d is %g", (int)groups, (int)n, (int)g, step);
+            for (int64_t j = g * n; j < (g + 1) * n; j++) {
+                double v = rint((double)((float)rig_get(&w, j) / (float)step)), want = v > 127 ? 127 : v;
+                if (rig_get(&q, j) != want) fail_msg("%d groups of %d: element %d is %g, not %g", (int)groups, (int)n, (int)j, rig_get(&q, j), want);
+                if (!(fabs(rig_get(&back, j) - rig_get(&w, j)) <= step * 1.01 + 2e-3 * fabs(rig_get(&w, j)))) fail_msg("%d groups of %d: element %d comes back as %g", (int)groups, (int)n, (int)j, rig_get(&back, j));
+            }
+        }
+        tern_op_free(quantise), tern_op_free(dequantise);
+        free(w.data), free(q.data), free(scale.data), free(back.data);
+    }
 }
 
 /* ---- Shapes that need no multiple of anything, and none at all ---- */
@@ -278,7 +416,10 @@ int main(void)
         cmocka_unit_test(test_qkv_gemm),
         cmocka_unit_test(test_int8_groups),
         cmocka_unit_test(test_int8_gate_with_an_odd_number_of_groups),
+        cmocka_unit_test(test_int8_products),
+        cmocka_unit_test(test_products_of_two_ranks),
         cmocka_unit_test(test_quantize_values),
+        cmocka_unit_test(test_quantizer_groups),
         cmocka_unit_test(test_empty_batches),
         cmocka_unit_test(test_rows_apart),
     };
