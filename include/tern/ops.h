@@ -50,6 +50,18 @@ TERN_API const char *tern_primitive_summary(size_t i);
 TERN_API tern_status tern_op_run(tern_op *op, const tern_named_tensor *in, size_t n_in, tern_named_tensor *out, size_t n_out, const char *options_json);
 TERN_API void tern_outputs_free(tern_named_tensor *out, size_t n_out);
 
+/* What one run costs: an addition, a multiplication, a comparison or a value of a function (exp, gelu, root, a division) is one operation, a product of
+ * [n, K] with [K, N] is 2 n K N. Every input that is read is read once, and every output in the list is written once; scratch is not counted. docs/ops.md has
+ * each op's formula. Over a measured time, flops and bytes are what a machine's limits are compared with. */
+typedef struct tern_cost {
+    double flops, read_bytes, written_bytes;
+} tern_cost;
+
+/* The cost of tern_op_run with the same arguments, which are checked as there; nothing is computed or written, and outputs need no memory.
+ * Inputs count by type and shape; values are read where shapes derive from them (a gate's capacity without drop_tokens, batch_ids). */
+TERN_API tern_status tern_op_cost(tern_op *op, const tern_named_tensor *in, size_t n_in, const tern_named_tensor *out, size_t n_out, const char *options_json,
+                                  tern_cost *cost);
+
 /* The cache that softmax_context by names appends to; borrowed until another is bound. Other ops: TERN_ERR_UNSUPPORTED. */
 TERN_API tern_status tern_op_bind_workspace(tern_op *op, tern_workspace *workspace);
 

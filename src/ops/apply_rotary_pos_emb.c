@@ -1,4 +1,5 @@
 /* apply_rotary_pos_emb: queries and keys turned by position. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 #include "ops/rotary.h"
@@ -66,8 +67,15 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    double turned = op->config.rotary_dim > 0 ? (double)op->config.rotary_dim : 0;
+    (void)args;
+    c->flops = 2 * 3 * (double)op_dim(d, 'b') * (double)op_dim(d, 'h') * (double)op_dim(d, 's') * turned;
+}
+
 const op_desc op_apply_rotary_pos_emb = {
     .name = "apply_rotary_pos_emb", .summary = "queries and keys turned by position", .args_size = sizeof(rotary_args),
-    .args = args_table, .options = options, .config = config, .prepare = op_rotary_prepare, .check = check, .run = run,
+    .args = args_table, .options = options, .config = config, .prepare = op_rotary_prepare, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(apply_rotary_pos_emb)

@@ -1,4 +1,5 @@
 /* bias_add, bias_gelu, bias_relu: a bias added to every row, and an activation of the sum. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 
@@ -44,11 +45,24 @@ static tern_status run_relu(tern_op *op, const void *args, const op_dims *d)
     return activate(op, args, ACT_RELU);
 }
 
-#define BIAS_OP(op_name, words, function)                                                                     \
-    const op_desc op_##op_name = { .name = #op_name, .summary = words, .args_size = sizeof(tern_bias_add_args), \
-                                   .args = args_table, .config = config, .run = function };                     \
+static void cost_add(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_bias_add_args *a = args;
+    (void)op;
+    c->flops = (double)d->n_row * (double)op_dim(d, 'C') * cost_if(&a->bias);
+}
+
+static void cost_activated(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    cost_add(op, args, d, c);
+    c->flops += (double)d->n_row * (double)op_dim(d, 'C');
+}
+
+#define BIAS_OP(op_name, words, function, cost_function)                                                                              \
+    const op_desc op_##op_name = { .name = #op_name, .summary = words, .args_size = sizeof(tern_bias_add_args), .args = args_table,   \
+                                   .config = config, .cost = cost_function, .run = function };                                        \
     OP_TYPED_CALL(op_name)
 
-BIAS_OP(bias_add, "a bias added to every row", run_add)
-BIAS_OP(bias_gelu, "tanh gelu of rows and a bias", run_gelu)
-BIAS_OP(bias_relu, "relu of rows and a bias", run_relu)
+BIAS_OP(bias_add, "a bias added to every row", run_add, cost_add)
+BIAS_OP(bias_gelu, "tanh gelu of rows and a bias", run_gelu, cost_activated)
+BIAS_OP(bias_relu, "relu of rows and a bias", run_relu, cost_activated)

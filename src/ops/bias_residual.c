@@ -1,4 +1,5 @@
 /* bias_residual: output, residual and a bias summed. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 
@@ -39,8 +40,17 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_bias_residual_args *a = args;
+    bool biased = a->bias.data && tern_tensor_count(&a->bias) == op_dim(d, 'C');
+    (void)op;
+    if (!biased) cost_unread(c, &a->bias);
+    c->flops = (double)d->n_row * (double)op_dim(d, 'C') * (biased ? 2 : 1);
+}
+
 const op_desc op_bias_residual = {
     .name = "bias_residual", .summary = "output, residual and a bias summed", .args_size = sizeof(tern_bias_residual_args),
-    .args = args_table, .config = config, .check = check, .run = run,
+    .args = args_table, .config = config, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(bias_residual)

@@ -1,4 +1,5 @@
 /* dequantize: an int8 weight matrix and its scales as f16. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 
@@ -43,8 +44,15 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    (void)op;
+    (void)args;
+    c->flops = (double)op_dim(d, 'N') * (double)op_dim(d, 'K');
+}
+
 const op_desc op_dequantize = {
     .name = "dequantize", .summary = "an int8 weight matrix and its scales as f16", .args_size = sizeof(tern_dequantize_args),
-    .args = args_table, .options = options, .config = config, .check = check, .run = run,
+    .args = args_table, .options = options, .config = config, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(dequantize)

@@ -1,4 +1,5 @@
 /* einsum_sec_sm_ecm: tokens copied to the places that a dispatch mask gives them. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 
@@ -42,8 +43,15 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    (void)op;
+    (void)args;
+    c->flops = cost_product((double)d->n_row, (double)op_dim(d, 's'), (double)op_dim(d, 'm'));
+}
+
 const op_desc op_einsum_sec_sm_ecm = {
     .name = "einsum_sec_sm_ecm", .summary = "tokens at the places of a dispatch mask", .args_size = sizeof(tern_einsum_sec_sm_ecm_args),
-    .args = args_table, .config = config, .check = check, .run = run,
+    .args = args_table, .config = config, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(einsum_sec_sm_ecm)

@@ -1,4 +1,5 @@
 /* gated_activation: the first half of each row times the activation of the second. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 
@@ -46,8 +47,15 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_gated_activation_args *a = args;
+    (void)op;
+    c->flops = (double)d->n_row * (double)op_dim(d, 'C') * (2 + 2 * cost_if(&a->bias));
+}
+
 const op_desc op_gated_activation = {
     .name = "gated_activation", .summary = "half of each row times the activation of the other half", .args_size = sizeof(tern_gated_activation_args),
-    .args = args_table, .config = config, .prepare = prepare, .check = check, .run = run,
+    .args = args_table, .config = config, .prepare = prepare, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(gated_activation)

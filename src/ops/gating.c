@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 
@@ -255,9 +256,15 @@ done:
     return st;
 }
 
+/* Softmax of the scores (5 each), their means and the loss (2), and k comparisons each for the choice. */
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    c->flops = (double)op_dim(d, 's') * (double)op_dim(d, 'e') * (double)(7 + k_of(op, args));
+}
+
 #define GATE(op_name, words, table, option_table)                                                                                               \
     const op_desc op_##op_name = { .name = #op_name, .summary = words, .args_size = sizeof(gating), .args = table, .options = option_table,     \
-                                   .defaults = &defaults, .config = config, .check = check, .run = run };                                       \
+                                   .defaults = &defaults, .config = config, .check = check, .cost = cost, .run = run };                         \
     OP_TYPED_CALL(op_name)
 
 GATE(top1gating, "each token to its best expert", top1_args_table, top1_options)

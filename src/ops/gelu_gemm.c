@@ -1,4 +1,5 @@
 /* gelu_gemm: an MLP without its norm: what layers with one norm and experts run. */
+#include "ops/cost.h"
 #include "ops/mlp.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
@@ -46,8 +47,15 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_gelu_gemm_args *a = args;
+    op_mlp mlp = mlp_of(a);
+    c->flops = op_mlp_flops(op, &mlp, d, 'E', 'O');
+}
+
 const op_desc op_gelu_gemm = {
     .name = "gelu_gemm", .summary = "an MLP without its norm", .args_size = sizeof(tern_gelu_gemm_args),
-    .args = args_table, .config = config, .prepare = op_mlp_prepare, .check = check, .run = run,
+    .args = args_table, .config = config, .prepare = op_mlp_prepare, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(gelu_gemm)

@@ -1,4 +1,5 @@
 /* layer_norm: mean 0 and variance 1 along the last axis, scaled and shifted. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 #include "ops/parts.h"
@@ -27,8 +28,15 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_layer_norm_args *a = args;
+    (void)op;
+    c->flops = cost_norm(NORM_LAYER, (double)d->n_row, (double)op_dim(d, 'C'), a->beta.data);
+}
+
 const op_desc op_layer_norm = {
     .name = "layer_norm", .summary = "layer norm of the last axis", .args_size = sizeof(tern_layer_norm_args),
-    .args = args_table, .config = config, .prepare = op_need_eps, .run = run,
+    .args = args_table, .config = config, .prepare = op_need_eps, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(layer_norm)

@@ -1,4 +1,5 @@
 /* layer_norm_residual: layer norm of input + bias + residual. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 #include "ops/parts.h"
@@ -31,8 +32,16 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_layer_norm_residual_args *a = args;
+    double n = (double)d->n_row, dim = (double)op_dim(d, 'C');
+    (void)op;
+    c->flops = n * dim * (1 + cost_if(&a->bias)) + cost_norm(NORM_LAYER, n, dim, a->beta.data);
+}
+
 const op_desc op_layer_norm_residual = {
     .name = "layer_norm_residual", .summary = "layer norm of input + bias + residual", .args_size = sizeof(tern_layer_norm_residual_args),
-    .args = args_table, .config = config, .prepare = op_need_eps, .run = run,
+    .args = args_table, .config = config, .prepare = op_need_eps, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(layer_norm_residual)

@@ -1,4 +1,5 @@
 /* layer_norm_residual_store_pre_ln_res: layer norm of input + bias + residual, and that sum. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 #include "ops/parts.h"
@@ -34,8 +35,16 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_layer_norm_residual_store_pre_ln_res_args *a = args;
+    double n = (double)d->n_row, dim = (double)op_dim(d, 'C');
+    (void)op;
+    c->flops = n * dim * (1 + cost_if(&a->bias)) + cost_norm(NORM_LAYER, n, dim, a->beta.data);
+}
+
 const op_desc op_layer_norm_residual_store_pre_ln_res = {
     .name = "layer_norm_residual_store_pre_ln_res", .summary = "layer norm of input + bias + residual, and that sum",
-    .args_size = sizeof(tern_layer_norm_residual_store_pre_ln_res_args), .args = args_table, .config = config, .prepare = op_need_eps, .run = run,
+    .args_size = sizeof(tern_layer_norm_residual_store_pre_ln_res_args), .args = args_table, .config = config, .prepare = op_need_eps, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(layer_norm_residual_store_pre_ln_res)

@@ -1,4 +1,5 @@
 /* linear: a projection with its bias, fused or q, k and v apart, and DeepSpeed's split into padded heads. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 #include "ops/parts.h"
@@ -88,8 +89,20 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_linear_args *a = args;
+    double n = (double)d->n_row, out = (double)op_dim(d, 'O'), biases = cost_if(&a->bias) * (double)op_dim(d, 'N');
+    const tern_tensor *const bias[] = { &a->bias, &a->bias_k, &a->bias_v };
+    (void)op;
+    biases += a->bias_k.data ? (double)op_dim(d, 'P') : 0;
+    biases += a->bias_v.data ? (double)op_dim(d, 'Q') : 0;
+    for (int i = 0; i < 3 && a->no_bias; i++) cost_unread(c, bias[i]);
+    c->flops = cost_product(n, (double)op_dim(d, 'K'), out) + (a->no_bias ? 0 : n * biases);
+}
+
 const op_desc op_linear = {
     .name = "linear", .summary = "a projection with its bias; q, k and v fused or apart", .args_size = sizeof(tern_linear_args),
-    .args = args_table, .options = options, .defaults = &defaults, .config = config, .check = check, .run = run,
+    .args = args_table, .options = options, .defaults = &defaults, .config = config, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(linear)

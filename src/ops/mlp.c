@@ -1,6 +1,8 @@
 /* An activation between two products: see mlp.h. */
 #include "ops/mlp.h"
 
+#include "ops/cost.h"
+
 tern_status op_mlp_prepare(tern_op *op)
 {
     int act = (int)op->config.mlp_act_func_type;
@@ -20,6 +22,14 @@ tern_status op_mlp_check(tern_op *op, const op_mlp *mlp, const char *value_name,
     int64_t made = gated && !apart ? wide / 2 : wide;
     if (made == inner) return TERN_OK;
     return op_fail(op, TERN_ERR_SHAPE, "%s and %s give %lld channels, and weight_out takes %lld", value_name, act, (long long)made, (long long)inner);
+}
+
+double op_mlp_flops(const tern_op *op, const op_mlp *mlp, const op_dims *d, char in, char out)
+{
+    bool gated = op_gated(op->config.mlp_act_func_type), apart = mlp->gate->data;
+    double n = (double)d->n_row, wide = (double)op_dim(d, 'W') * (apart ? 2 : 1), inner = (double)op_dim(d, 'I');
+    double biases = (cost_if(mlp->value_bias) + cost_if(mlp->gate_bias)) * (double)op_dim(d, 'W');
+    return cost_product(n, (double)op_dim(d, in), wide) + n * (biases + inner * (gated ? 2 : 1)) + cost_product(n, inner, (double)op_dim(d, out));
 }
 
 /* Part 0 is the gate, part 1 the value; in one piece they are the second and the first half of the outputs. */

@@ -11,6 +11,8 @@ typedef struct op_mlp {
 
 tern_status op_mlp_prepare(tern_op *op);                                                          /* refuses an activation that is none */
 tern_status op_mlp_check(tern_op *op, const op_mlp *mlp, const char *value_name, op_dims *d);     /* 'W' against 'I' */
+/* The operations of both products, the biases, the activation and the gate; x and y have the letters in and out. */
+double op_mlp_flops(const tern_op *op, const op_mlp *mlp, const op_dims *d, char in, char out);
 tern_status op_mlp_run(tern_op *op, const op_mlp *mlp, const op_rows *x, const op_rows *y);
 
 #endif

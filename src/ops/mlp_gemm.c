@@ -1,4 +1,5 @@
 /* mlp_gemm: attention's residual, the norm between attention and MLP, and the MLP. */
+#include "ops/cost.h"
 #include "ops/mlp.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
@@ -93,8 +94,21 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_mlp_gemm_args *a = args;
+    double n = (double)d->n_row, dim = (double)op_dim(d, 'E');
+    op_mlp mlp = mlp_of(a);
+    if (!op->config.mlp_after_attn) {
+        cost_unread(c, &a->input);
+        cost_unread(c, &a->input_bias);
+    }
+    double added = op->config.mlp_after_attn ? 1 + cost_if(&a->input_bias) : 0;
+    c->flops = n * dim * added + cost_norm_of(op, n, dim, a->beta.data) + op_mlp_flops(op, &mlp, d, 'E', 'E');
+}
+
 const op_desc op_mlp_gemm = {
     .name = "mlp_gemm", .summary = "attention's residual, the norm, and the MLP", .args_size = sizeof(tern_mlp_gemm_args),
-    .args = args_table, .options = options, .config = config, .prepare = prepare, .check = check, .run = run,
+    .args = args_table, .options = options, .config = config, .prepare = prepare, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(mlp_gemm)

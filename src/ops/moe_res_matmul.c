@@ -1,4 +1,5 @@
 /* moe_res_matmul: a dense branch and the experts' weighed by channel or by token. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 
@@ -47,8 +48,15 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    (void)op;
+    (void)args;
+    c->flops = 3 * (double)d->n_row * (double)op_dim(d, 'M');
+}
+
 const op_desc op_moe_res_matmul = {
     .name = "moe_res_matmul", .summary = "a dense branch and the experts' weighed by channel or by token",
-    .args_size = sizeof(tern_moe_res_matmul_args), .args = args_table, .config = config, .check = check, .run = run,
+    .args_size = sizeof(tern_moe_res_matmul_args), .args = args_table, .config = config, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(moe_res_matmul)

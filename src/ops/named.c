@@ -85,8 +85,11 @@ static tern_status make_outputs(tern_op *op, const op_dims *dims, tern_named_ten
     return TERN_OK;
 }
 
-static void bind_cache(tern_op *op, void *args)
+/* The op's defaults, and its cache. */
+static void start_args(const tern_op *op, void *args)
 {
+    const void *defaults = op->defaults ? op->defaults : op->desc->defaults;
+    if (defaults) memcpy(args, defaults, op->desc->args_size);
     if (op->desc == &op_softmax_context) ((tern_softmax_context_args *)args)->workspace = op->workspace;
 }
 
@@ -103,8 +106,7 @@ tern_status tern_op_run(tern_op *op, const tern_named_tensor *in, size_t n_in, t
         st = TERN_ERR_MEMORY;
         goto done;
     }
-    if (op->defaults || desc->defaults) memcpy(args, op->defaults ? op->defaults : desc->defaults, desc->args_size);
-    bind_cache(op, args);
+    start_args(op, args);
     TERN_TRY(read_options(op, options_json, args));
     TERN_TRY(put_tensors(op, in, n_in, false, args));
     TERN_TRY(put_tensors(op, out, n_out, true, args));
@@ -120,6 +122,44 @@ done:
     }
     tern_arena_reset(&op->ctx->step, mark);
     tern_free(made);
+    tern_free(args);
+    return st;
+}
+
+static double bytes_of(const tern_tensor *t)
+{
+    return (double)tern_tensor_count(t) * (double)tern_dtype_bytes(t->dtype);
+}
+
+tern_status tern_op_cost(tern_op *op, const tern_named_tensor *in, size_t n_in, const tern_named_tensor *out, size_t n_out, const char *options_json,
+                         tern_cost *cost)
+{
+    op_dims dims;
+    tern_status st = TERN_OK;
+    if (!op || !cost) return tern_fail(op ? op->ctx : NULL, TERN_ERR_ARGUMENT, "a cost needs an op and a place");
+    const op_desc *desc = op->desc;
+    tern_mark mark = tern_arena_mark(&op->ctx->step);
+    void *args = tern_alloc(op->ctx, 1, desc->args_size, desc->name);
+    *cost = (tern_cost){ 0 };
+    if (!args) return TERN_ERR_MEMORY;
+    start_args(op, args);
+    TERN_TRY(read_options(op, options_json, args));
+    TERN_TRY(put_tensors(op, in, n_in, false, args));
+    TERN_TRY(op_check_inputs(op, args, &dims));
+    for (const op_arg *arg = desc->args; arg->name; arg++)
+        if (!is_output(arg) && op_tensor(args, arg)->data) cost->read_bytes += bytes_of(op_tensor(args, arg));
+    for (size_t i = 0; i < n_out; i++) {
+        const op_arg *arg = out[i].name ? find_arg(desc, out[i].name, true) : NULL;
+        if (!arg) {
+            st = unknown_tensor(op, out[i].name ? out[i].name : "", true);
+            goto done;
+        }
+        tern_tensor t = op_expected(op, arg, &dims);
+        cost->written_bytes += bytes_of(&t);
+    }
+    if (desc->cost) desc->cost(op, args, &dims, cost);
+done:
+    tern_arena_reset(&op->ctx->step, mark);
     tern_free(args);
     return st;
 }

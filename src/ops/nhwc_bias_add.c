@@ -1,4 +1,5 @@
 /* nhwc_bias_add: biases and another tensor added to one with its channels last. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 
@@ -48,8 +49,15 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_nhwc_bias_add_args *a = args;
+    (void)op;
+    c->flops = (double)d->n_row * (double)op_dim(d, 'C') * (1 + cost_if(&a->other) + cost_if(&a->other_bias));
+}
+
 const op_desc op_nhwc_bias_add = {
     .name = "nhwc_bias_add", .summary = "biases and another tensor added, channels last", .args_size = sizeof(tern_nhwc_bias_add_args),
-    .args = args_table, .config = config, .check = check, .run = run,
+    .args = args_table, .config = config, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(nhwc_bias_add)

@@ -56,6 +56,8 @@ typedef struct op_desc {
     const char *const *config;           /* the config's fields that this op reads besides dtype and compute; ends with null */
     tern_status (*prepare)(tern_op *op);                                          /* at creation: refuses a config, makes constants; may be null */
     tern_status (*check)(tern_op *op, const void *args, op_dims *dims);           /* what the table cannot say; binds what outputs derive from; may be null */
+    void (*cost)(const tern_op *op, const void *args, const op_dims *dims, tern_cost *cost);    /* the operations, of arguments that were checked; the bytes
+                                                                                                   of arguments are there already. null: it only moves */
     tern_status (*run)(tern_op *op, const void *args, const op_dims *dims);
 } op_desc;
 

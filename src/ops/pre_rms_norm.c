@@ -1,4 +1,5 @@
 /* pre_rms_norm: a residual sum and its RMS norm. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 #include "ops/parts.h"
@@ -31,8 +32,16 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    double n = (double)d->n_row, dim = (double)op_dim(d, 'C');
+    (void)op;
+    (void)args;
+    c->flops = n * dim + cost_norm(NORM_RMS, n, dim, false);
+}
+
 const op_desc op_pre_rms_norm = {
     .name = "pre_rms_norm", .summary = "a residual sum and its RMS norm", .args_size = sizeof(tern_pre_rms_norm_args),
-    .args = args_table, .config = config, .prepare = op_need_eps, .run = run,
+    .args = args_table, .config = config, .prepare = op_need_eps, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(pre_rms_norm)

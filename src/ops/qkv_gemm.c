@@ -1,4 +1,5 @@
 /* qkv_gemm: the norm before attention and the projection behind it. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 #include "ops/parts.h"
@@ -50,8 +51,17 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_qkv_gemm_args *a = args;
+    double n = (double)d->n_row, dim = (double)op_dim(d, 'E'), biases = cost_if(&a->bias) * (double)op_dim(d, 'N');
+    biases += a->bias_k.data ? (double)op_dim(d, 'P') : 0;
+    biases += a->bias_v.data ? (double)op_dim(d, 'Q') : 0;
+    c->flops = cost_norm_of(op, n, dim, a->beta.data) + cost_product(n, dim, (double)op_dim(d, 'O')) + n * biases;
+}
+
 const op_desc op_qkv_gemm = {
     .name = "qkv_gemm", .summary = "the norm before attention and the projection to q, k and v", .args_size = sizeof(tern_qkv_gemm_args),
-    .args = args_table, .config = config, .prepare = op_need_norm, .check = check, .run = run,
+    .args = args_table, .config = config, .prepare = op_need_norm, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(qkv_gemm)

@@ -1,4 +1,5 @@
 /* quantize: a weight matrix as int8 with a scale for each group of rows. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 
@@ -46,8 +47,15 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
         .w = w, .q = a->q.data, .scale = a->scale.data, .n_group = groups, .n = op_dim(d, 'N') * op_dim(d, 'K') / groups });
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    (void)op;
+    (void)args;
+    c->flops = 3 * (double)op_dim(d, 'N') * (double)op_dim(d, 'K');
+}
+
 const op_desc op_quantize = {
     .name = "quantize", .summary = "a weight matrix as int8 with a scale for each group of rows", .args_size = sizeof(tern_quantize_args),
-    .args = args_table, .options = options, .defaults = &defaults, .config = config, .check = check, .run = run,
+    .args = args_table, .options = options, .defaults = &defaults, .config = config, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(quantize)

@@ -1,4 +1,5 @@
 /* residual_add: the sum at a block's end, in DeepSpeed's three forms. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 
@@ -83,8 +84,22 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_residual_add_args *a = args;
+    bool post = op->config.mlp_after_attn && !op->config.pre_layer_norm, no_ab = post || (!op->config.mlp_after_attn && a->no_bias);
+    double terms = 2 + cost_if(&a->final_bias);    /* the residual, the MLP's output */
+    if (no_ab) cost_unread(c, &a->attention_bias);
+    else terms += cost_if(&a->attention_bias);
+    if (post) cost_unread(c, &a->attention_output);
+    else terms += cost_if(&a->attention_output);
+    if (!post) cost_unread(c, &a->residual_add);
+    else if (a->residual_add.data) cost_unread(c, &a->residual);
+    c->flops = (double)d->n_row * (double)op_dim(d, 'E') * (terms - 1 + (!post && op->config.mp_size > 1));
+}
+
 const op_desc op_residual_add = {
     .name = "residual_add", .summary = "the sum at a block's end: residual, attention, MLP and their biases",
-    .args_size = sizeof(tern_residual_add_args), .args = args_table, .options = options, .config = config, .prepare = prepare, .run = run,
+    .args_size = sizeof(tern_residual_add_args), .args = args_table, .options = options, .config = config, .prepare = prepare, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(residual_add)

@@ -1,4 +1,5 @@
 /* rms_norm: the last axis divided by its root mean square, and scaled. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 #include "ops/parts.h"
@@ -26,8 +27,15 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    (void)op;
+    (void)args;
+    c->flops = cost_norm(NORM_RMS, (double)d->n_row, (double)op_dim(d, 'C'), false);
+}
+
 const op_desc op_rms_norm = {
     .name = "rms_norm", .summary = "RMS norm of the last axis", .args_size = sizeof(tern_rms_norm_args),
-    .args = args_table, .config = config, .prepare = op_need_eps, .run = run,
+    .args = args_table, .config = config, .prepare = op_need_eps, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(rms_norm)

@@ -1,6 +1,7 @@
 /* softmax: scores that lie whole in memory, with scale, alibi, mask, causal limit and window. */
 #include <math.h>
 
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 #include "ops/scores.h"
@@ -69,8 +70,17 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_softmax_args *a = args;
+    bool window = op->config.local_attention;
+    double seen = cost_seen(op_dim(d, 's'), op_dim(d, 'l'), !a->not_triangular || window, window ? op->config.window_size : 0);
+    double each = 5 + (a->layer_scale != 1) + cost_if(&a->attn_mask) + cost_if(&a->alibi);
+    c->flops = (double)op_dim(d, 'b') * (double)op_dim(d, 'h') * seen * each;
+}
+
 const op_desc op_softmax = {
     .name = "softmax", .summary = "softmax of scores with alibi, masks, causal limit and window", .args_size = sizeof(tern_softmax_args),
-    .args = args_table, .options = options, .defaults = &defaults, .config = config, .prepare = prepare, .check = check, .run = run,
+    .args = args_table, .options = options, .defaults = &defaults, .config = config, .prepare = prepare, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(softmax)

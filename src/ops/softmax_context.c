@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 #include "ops/rotary.h"
@@ -47,7 +48,7 @@ typedef struct widths {
     int64_t heads, kv, key, value, total;
 } widths;
 
-static tern_status find_widths(tern_op *op, int64_t total, widths *w)
+static tern_status find_widths(const tern_op *op, int64_t total, widths *w)
 {
     const tern_config *c = &op->config;
     *w = (widths){ .heads = c->heads, .kv = c->num_kv > 0 ? c->num_kv : c->heads, .key = c->head_dim, .total = total };
@@ -338,8 +339,28 @@ done:
     return st;
 }
 
+/* Each pair of a query and a key that it sees: two products, scale and softmax (6), and what is added. The keys and values of all tokens are read once. */
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const context_args *a = args;
+    bool window = op->config.local_attention, causal = op->config.triangular_masking || window;
+    double turned = op->config.rotary_dim > 0 ? 3.0 * (double)op->config.rotary_dim : 0, pairs = 0, keys = 0, rows = (double)d->n_row;
+    widths w;
+    if (find_widths(op, op_dim(d, 'N'), &w)) return;
+    for (int64_t s = 0; s < op_dim(d, 'b'); s++) {
+        int64_t n_key = tern_workspace_tokens(a->workspace, (int32_t)a->layer, (int32_t)sequence_of(a, s)) + op_dim(d, 's');
+        pairs += cost_seen(op_dim(d, 's'), n_key, causal, window ? op->config.window_size : 0);
+        keys += (double)n_key;
+    }
+    double each = 2.0 * (double)(w.key + w.value) + 6 + cost_if(&a->attn_mask) + cost_if(&a->alibi) + 2 * cost_if(&a->slope);
+    double kept = (double)(w.kv * (w.key + w.value)) * (double)tern_dtype_bytes(workspace_kv(a->workspace)->dtype);
+    c->flops = rows * (double)(w.heads + w.kv) * turned + pairs * (double)w.heads * each;
+    c->read_bytes += keys * kept;
+    c->written_bytes += rows * kept;
+}
+
 const op_desc op_softmax_context = {
     .name = "softmax_context", .summary = "rotary, the KV cache, and attention over all of it", .args_size = sizeof(context_args),
-    .args = args_table, .options = options, .defaults = &defaults, .config = config, .prepare = prepare, .check = check, .run = run,
+    .args = args_table, .options = options, .defaults = &defaults, .config = config, .prepare = prepare, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(softmax_context)

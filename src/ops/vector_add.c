@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 
@@ -47,8 +48,15 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    const tern_vector_add_args *a = args;
+    (void)op;
+    c->flops = (double)d->n_row * (double)op_dim(d, 'C') * (a->gamma == 1 ? 1 : 2);
+}
+
 const op_desc op_vector_add = {
     .name = "vector_add", .summary = "gamma * a + b", .args_size = sizeof(tern_vector_add_args),
-    .args = args_table, .options = options, .defaults = &defaults, .config = config, .check = check, .run = run,
+    .args = args_table, .options = options, .defaults = &defaults, .config = config, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(vector_add)

@@ -1,4 +1,5 @@
 /* vector_matmul: a projection without a bias. */
+#include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
 #include "ops/parts.h"
@@ -32,8 +33,15 @@ done:
     return st;
 }
 
+static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
+{
+    (void)op;
+    (void)args;
+    c->flops = cost_product((double)d->n_row, (double)op_dim(d, 'K'), (double)op_dim(d, 'N'));
+}
+
 const op_desc op_vector_matmul = {
     .name = "vector_matmul", .summary = "a projection without a bias", .args_size = sizeof(tern_vector_matmul_args),
-    .args = args_table, .options = options, .config = config, .run = run,
+    .args = args_table, .options = options, .config = config, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(vector_matmul)

@@ -1,4 +1,4 @@
-"""docs/ops.md lists exactly the ops of `tern ops`, and names what the args structs of include/tern/ops.h name. docs/deepspeed.md names every field of the
+"""docs/ops.md lists exactly the ops of `tern ops`, and names what the args structs of include/tern/ops.h name, and what each costs. docs/deepspeed.md names every field of the
 configs, and tests that are there. The primitives listed are those of the backend's table.
 
 Usage: test_docs.py BUILD_DIR
@@ -89,6 +89,8 @@ def main():
         unnamed = sorted(tensors - quoted)
         faults += [f"{name}: docs/ops.md does not name the tensor {tensor}" for tensor in unnamed]
         faults += [f"{name}: c.{field} is no field of tern_config" for field in sorted(shared) if not re.search(rf"\b{field}\b", config)]
+        if not re.search(r"^\| cost \|.+\|$", body, flags=re.M):
+            faults.append(f"{name}: docs/ops.md does not say what it costs")
         row = re.search(r"^\| inputs \|(.*)\|$", body, flags=re.M)
         for tensor in re.findall(r"`([\w.]+)`", row.group(1) if row else ""):
             if tensor.replace(".", "_") not in fields:
