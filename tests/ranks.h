@@ -73,45 +73,73 @@ static tern_status ranks_broadcast(void *self, tern_ctx *ctx, void *data, size_t
     return TERN_OK;
 }
 
+/* rows, columns: the ranks in this one's row and column of the grid. Ranks in one line have one row, and are what rows says. */
+typedef void grid_fn(tern_ctx *ctx, const tern_comm *rows, const tern_comm *columns, void *arg);
 typedef void rank_fn(tern_ctx *ctx, const tern_comm *comm, void *arg);
 
 typedef struct rank_thread {
-    rank_self self;
-    rank_fn *fn;
+    rank_self row, column;
+    grid_fn *grid;
+    rank_fn *line;
     void *arg;
     pthread_t thread;
     bool failed;
 } rank_thread;
 
+static tern_comm ranks_comm(rank_self *self)
+{
+    return (tern_comm){ .rank = self->rank, .size = self->all->size, .self = self, .all_reduce = ranks_all_reduce, .all_gather = ranks_all_gather,
+                        .all_to_all = ranks_all_to_all, .broadcast = ranks_broadcast };
+}
+
 static void *rank_main(void *p)
 {
     rank_thread *t = p;
     tern_ctx *ctx = NULL;
-    tern_comm comm = { .rank = t->self.rank, .size = t->self.all->size, .self = &t->self, .all_reduce = ranks_all_reduce, .all_gather = ranks_all_gather,
-                       .all_to_all = ranks_all_to_all, .broadcast = ranks_broadcast };
+    tern_comm row = ranks_comm(&t->row), column = ranks_comm(&t->column);
     t->failed = tern_ctx_create(&(tern_ctx_options){ .threads = 1 }, &ctx) != TERN_OK;
-    if (!t->failed) t->fn(ctx, &comm, t->arg);
+    if (!t->failed && t->grid) t->grid(ctx, &row, &column, t->arg);
+    else if (!t->failed) t->line(ctx, &row, t->arg);
     tern_ctx_free(ctx);
     return NULL;
 }
 
-/* Runs fn once for each of size ranks, side by side; returns whether all had a context. fn must make the same calls on every rank. */
-static bool ranks_run(int size, rank_fn *fn, void *arg)
+static bool ranks_start(int n_row, int n_column, grid_fn *grid, rank_fn *line, void *arg)
 {
-    ranks all = { .size = size };
+    ranks rows[RANKS_MOST], columns[RANKS_MOST];
     rank_thread threads[RANKS_MOST];
     bool good = true;
-    pthread_barrier_init(&all.barrier, NULL, (unsigned)size);
-    for (int r = 0; r < size; r++) {
-        threads[r] = (rank_thread){ .self = { &all, r }, .fn = fn, .arg = arg };
-        pthread_create(&threads[r].thread, NULL, rank_main, &threads[r]);
+    for (int r = 0; r < n_row; r++) {
+        rows[r].size = n_column;
+        pthread_barrier_init(&rows[r].barrier, NULL, (unsigned)n_column);
     }
-    for (int r = 0; r < size; r++) {
-        pthread_join(threads[r].thread, NULL);
-        good = good && !threads[r].failed;
+    for (int c = 0; c < n_column; c++) {
+        columns[c].size = n_row;
+        pthread_barrier_init(&columns[c].barrier, NULL, (unsigned)n_row);
     }
-    pthread_barrier_destroy(&all.barrier);
+    for (int i = 0; i < n_row * n_column; i++) {
+        threads[i] = (rank_thread){ .row = { &rows[i / n_column], i % n_column }, .column = { &columns[i % n_column], i / n_column }, .grid = grid, .line = line, .arg = arg };
+        pthread_create(&threads[i].thread, NULL, rank_main, &threads[i]);
+    }
+    for (int i = 0; i < n_row * n_column; i++) {
+        pthread_join(threads[i].thread, NULL);
+        good = good && !threads[i].failed;
+    }
+    for (int r = 0; r < n_row; r++) pthread_barrier_destroy(&rows[r].barrier);
+    for (int c = 0; c < n_column; c++) pthread_barrier_destroy(&columns[c].barrier);
     return good;
+}
+
+/* Runs fn once for each of size ranks, side by side; returns whether all had a context. fn must make the same calls on every rank. */
+static inline bool ranks_run(int size, rank_fn *fn, void *arg)
+{
+    return ranks_start(1, size, NULL, fn, arg);
+}
+
+/* The same for a grid of n_row times n_column ranks: rank r of a row is in column r, rank r of a column in row r. */
+static inline bool ranks_run_grid(int n_row, int n_column, grid_fn *fn, void *arg)
+{
+    return ranks_start(n_row, n_column, fn, NULL, arg);
 }
 
 #endif

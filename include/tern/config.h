@@ -135,6 +135,7 @@ typedef struct tern_moe_config {
     bool drop_tokens;                         /* true */
     bool use_rts;                             /* false */
     tern_mlp_type mlp_type;                   /* "standard"; "residual": a dense MLP beside the experts */
+    bool enable_expert_tensor_parallelism;    /* false: under layer.mp_size > 1 an expert is whole on each rank; true: its inner dimension is split */
 
     /* tern's additions */
     bool top2_2nd_expert_sampling;            /* false: noise on the second choice of k = 2 */

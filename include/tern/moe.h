@@ -8,7 +8,9 @@
 #include <tern/ops.h>
 
 /* Parameters by DeepSpeed's names; data null: there is none. The experts are this rank's moe_experts; their matrices lie [in, out] as here, or with both
- * axes swapped under config.layer.transposed_mode. int8 matrices are [out, in] with scales. Borrowed as long as the object lives. */
+ * axes swapped under config.layer.transposed_mode. int8 matrices are [out, in] with scales. Borrowed as long as the object lives.
+ * Under layer.mp_size > 1 the dense MLP has this rank's F / mp_size columns (mlp_inter_w, mlp_inter_b) and rows (mlp_output_w), and so have the experts with
+ * enable_expert_tensor_parallelism; everything else is whole on each rank. */
 typedef struct tern_moe_weights {
     tern_tensor gate_w;                                      /* gate.wg.weight [global_experts, M], f32 or T */
     tern_tensor inter_w, inter_b;                            /* experts.inter_w [n, M, F], experts.inter_b [n, F] */
@@ -21,13 +23,18 @@ typedef struct tern_moe_weights {
 
 typedef struct tern_moe tern_moe;
 
-/* config.layer gives dtype, activation, transposed_mode and compute; its hidden_size is M. experts: the ranks that share the experts, global_experts /
- * moe_experts of them in the order of the experts; null: one process. The caller frees *out. */
-TERN_API tern_status tern_moe_create(tern_ctx *ctx, const tern_moe_config *config, const tern_moe_weights *weights, const tern_comm *experts, tern_moe **out);
+/* The ranks of a mixture form a grid: ep ranks that share the experts by mp ranks that share the tensors. null: one of them. */
+typedef struct tern_moe_comm {
+    const tern_comm *experts;      /* ep = global_experts / moe_experts ranks in the order of the experts, each with tokens of its own */
+    const tern_comm *tensors;      /* layer.mp_size ranks that have the same tokens, and the same experts (or parts of them) */
+} tern_moe_comm;
+
+/* config.layer gives dtype, activation, transposed_mode, compute and mp_size; its hidden_size is M. comm: null is one process. The caller frees *out. */
+TERN_API tern_status tern_moe_create(tern_ctx *ctx, const tern_moe_config *config, const tern_moe_weights *weights, const tern_moe_comm *comm, tern_moe **out);
 TERN_API void tern_moe_free(tern_moe *moe);
 
 typedef struct tern_moe_args {
-    tern_tensor input;             /* [..., M] T; every rank has as many rows */
+    tern_tensor input;             /* [..., M] T; as many rows on every rank, the same ones on those that share tensors */
     tern_tensor used_token;        /* [rows] i64 or i32, 0: the token goes to no expert; k = 1 alone, optional */
     bool training;                 /* capacity_factor and noise instead of eval_capacity_factor and none */
     int64_t seed;                  /* of noise and random token selection */
@@ -38,14 +45,16 @@ typedef struct tern_moe_args {
 
 /* output = sum over a token's experts of weight * expert(x),  expert(x) = f(x . W1 + b1) . W2 + b2,  routes by top1gating, top2gating or topkgating over
  * all rows of this rank; a token without a route gets 0. mlp_type residual: output * p0 + mlp(x) * p1, p = softmax(x . coefficient_w^T + coefficient_b).
+ * Ranks that share tensors get the same output: experts that are whole on each take a share of every expert's slots each, and gather the outputs; of
+ * experts that are split, each adds its part to a sum.
  * Source: DeepSpeed MOELayer and MoE.forward (deepspeed/moe), DeepSpeedMoEInference with its defects mended. */
 TERN_API tern_status tern_moe_run(tern_moe *moe, const tern_moe_args *args);
 
 typedef struct tern_moe_layer tern_moe_layer;
 
-/* attention: norm_w, norm_b, attn_* and attn_nw, attn_nb of a layer; its MLP is not read. config.layer.mp_size must be 1, mlp_after_attn true. */
+/* attention: norm_w, norm_b, attn_* (this rank's heads under mp_size > 1) and attn_nw, attn_nb of a layer; its MLP is not read. mlp_after_attn must be true. */
 TERN_API tern_status tern_moe_layer_create(tern_ctx *ctx, const tern_moe_config *config, const tern_layer_weights *attention, const tern_moe_weights *weights,
-                                           const tern_comm *experts, tern_moe_layer **out);
+                                           const tern_moe_comm *comm, tern_moe_layer **out);
 TERN_API void tern_moe_layer_free(tern_moe_layer *layer);
 
 typedef struct tern_moe_layer_args {

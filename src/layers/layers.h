@@ -54,13 +54,16 @@ tern_status tern_latent_run(tern_ctx *ctx, const tern_latent *latent, const tern
 typedef struct tern_block_parts {
     const tern_experts *experts;           /* instead of the MLP */
     const tern_latent *latent;             /* instead of the projection of q, k and v */
-    tern_status (*mlp)(void *self, const tern_tensor *x, tern_tensor *y);    /* instead of the MLP, x and y of T; called with mlp_self */
+    tern_status (*mlp)(void *self, const tern_tensor *x, tern_tensor *y);    /* instead of the MLP, x and y of T, whole on every rank; called with mlp_self */
     void *mlp_self;
 } tern_block_parts;
 
 /* tern_transformer_layer_create with other parts. */
 tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const tern_layer_weights *weights, const tern_layer_extras *extras,
                               const tern_block_parts *parts, const tern_comm *comm, tern_transformer_layer **out);
+
+/* x of any float type becomes its sum over the ranks, through f32. */
+tern_status tern_ranks_sum(tern_ctx *ctx, const tern_comm *comm, tern_tensor *x);
 
 static inline tern_weight tern_weight_of(const tern_tensor *w)
 {

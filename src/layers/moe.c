@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "layers/layers.h"
 
 /* ---- Creation ---- */
 
-static tern_status check_weights(tern_ctx *ctx, const tern_moe_config *c, const tern_moe_weights *w, const tern_comm *comm)
+static tern_status check_weights(tern_ctx *ctx, const tern_moe_config *c, const tern_moe_weights *w, const tern_comm *experts, const tern_comm *tensors)
 {
     int64_t dim = c->layer.hidden_size;
     const struct { const char *name; const tern_tensor *t; bool needed; int rank; int64_t first; } rows[] = {
@@ -19,9 +20,11 @@ static tern_status check_weights(tern_ctx *ctx, const tern_moe_config *c, const 
         { "mlp_inter_w", &w->mlp_inter_w, c->mlp_type == TERN_MLP_RESIDUAL, 2, 0 }, { "mlp_output_w", &w->mlp_output_w, c->mlp_type == TERN_MLP_RESIDUAL, 2, 0 },
     };
     if (dim < 1) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe: hidden_size is %lld, not 1 or more", (long long)dim);
-    if (comm->size != c->global_experts / c->moe_experts)
+    if (experts->size != c->global_experts / c->moe_experts)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe: global_experts %lld by moe_experts %lld are %lld ranks, and the communicator has %d",
-                         (long long)c->global_experts, (long long)c->moe_experts, (long long)(c->global_experts / c->moe_experts), comm->size);
+                         (long long)c->global_experts, (long long)c->moe_experts, (long long)(c->global_experts / c->moe_experts), experts->size);
+    if (tensors->size != c->layer.mp_size)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe: mp_size is %lld and the communicator has %d ranks", (long long)c->layer.mp_size, tensors->size);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const tern_tensor *t = rows[i].t;
         if (!t->data && rows[i].needed) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe: %s is missing", rows[i].name);
@@ -61,23 +64,24 @@ done:
     return st;
 }
 
-tern_status tern_moe_create(tern_ctx *ctx, const tern_moe_config *config, const tern_moe_weights *weights, const tern_comm *experts, tern_moe **out)
+tern_status tern_moe_create(tern_ctx *ctx, const tern_moe_config *config, const tern_moe_weights *weights, const tern_moe_comm *comm, tern_moe **out)
 {
     static const tern_dtype types[] = {
         [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16
     };
-    const tern_comm *comm = experts ? experts : tern_comm_single();
+    const tern_comm *experts = comm && comm->experts ? comm->experts : tern_comm_single(), *tensors = comm && comm->tensors ? comm->tensors : tern_comm_single();
     tern_moe *moe = NULL;
     tern_status st = TERN_OK;
     if (!config || !weights || !out) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe: no config, no weights, or no place for it");
     TERN_TRY(tern_moe_config_check(ctx, config));
-    TERN_TRY(check_weights(ctx, config, weights, comm));
+    TERN_TRY(check_weights(ctx, config, weights, experts, tensors));
     moe = tern_alloc(ctx, 1, sizeof *moe, "a mixture of experts");
     if (!moe) return TERN_ERR_MEMORY;
     moe->ctx = ctx;
     moe->config = *config;
     moe->w = *weights;
-    moe->comm = comm;
+    moe->experts = experts;
+    moe->tensors = tensors;
     moe->dim = config->layer.hidden_size;
     TERN_TRY(create_ops(moe));
     moe->t = types[config->layer.dtype];
@@ -163,6 +167,7 @@ static tern_status add_dense(tern_moe *moe, const tern_tensor *x, tern_tensor *y
     TERN_TRY(tern_gelu_gemm_run(moe->expert, &(tern_gelu_gemm_args){
         .input = *x, .weight = w->mlp_inter_w, .weight_scale = w->mlp_inter_w_scale, .bias = w->mlp_inter_b, .weight_out = w->mlp_output_w,
         .weight_out_scale = w->mlp_output_w_scale, .output = mlp }));
+    TERN_TRY(tern_ranks_sum(moe->ctx, moe->tensors, &mlp));
     if (w->mlp_output_b.data) TERN_TRY(tern_bias_add_run(moe->bias, &(tern_bias_add_args){ .input = mlp, .bias = w->mlp_output_b, .output = mlp }));
     TERN_TRY(moe_convert(moe, x, TERN_F32, &wide));
     tern_tensor bias = w->coefficient_b;

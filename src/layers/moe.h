@@ -11,7 +11,7 @@ struct tern_moe {
     tern_ctx *ctx;
     tern_moe_config config;
     tern_moe_weights w;
-    const tern_comm *comm;
+    const tern_comm *experts, *tensors;
     tern_dtype t;
     int64_t dim;                                                  /* M */
     tern_op *score, *gate, *expert, *bias;     /* logits in f32; routes; one expert */
@@ -22,6 +22,7 @@ struct tern_moe {
 /* One call's routes, and where each expert's tokens lie among the slots. */
 typedef struct moe_routes {
     int64_t n_row, k, capacity;      /* capacity: slots of each expert; the same on all ranks */
+    int64_t share;                   /* those of them that this rank's experts take: all, or its part among the ranks that share tensors */
     int64_t n_slot;
     int64_t *first, *count;          /* [global_experts]: each expert's first slot, and how many are in use */
     tern_tensor index, location, gate;    /* [k, n_row], as the gates give them */

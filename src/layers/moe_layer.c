@@ -27,8 +27,6 @@ static tern_status run_moe(void *self, const tern_tensor *x, tern_tensor *y)
 
 static tern_status check(tern_ctx *ctx, const tern_config *c, const tern_layer_weights *w)
 {
-    if (c->mp_size != 1)
-        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "moe layer: mp_size is %lld; experts are shared by ranks, heads are not", (long long)c->mp_size);
     if (!c->mlp_after_attn) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "moe layer: mlp_after_attn is false; the experts follow the attention");
     if (!w->attn_nw.data) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe layer: attn_nw is missing");
     if (!w->norm_w.data) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe layer: norm_w is missing");
@@ -36,7 +34,7 @@ static tern_status check(tern_ctx *ctx, const tern_config *c, const tern_layer_w
 }
 
 tern_status tern_moe_layer_create(tern_ctx *ctx, const tern_moe_config *config, const tern_layer_weights *attention, const tern_moe_weights *weights,
-                                  const tern_comm *experts, tern_moe_layer **out)
+                                  const tern_moe_comm *comm, tern_moe_layer **out)
 {
     tern_status st = TERN_OK;
     tern_moe_layer *l = NULL;
@@ -47,10 +45,10 @@ tern_status tern_moe_layer_create(tern_ctx *ctx, const tern_moe_config *config, 
     l->ctx = ctx;
     l->config = *config;
     l->w = *attention;
-    TERN_TRY(tern_moe_create(ctx, config, weights, experts, &l->moe));
+    TERN_TRY(tern_moe_create(ctx, config, weights, comm, &l->moe));
     tern_block_parts parts = { .mlp = run_moe, .mlp_self = l };
     tern_layer_extras extras = { .no_input_norm = !config->layer.pre_layer_norm };
-    TERN_TRY(tern_block_create(ctx, &config->layer, attention, &extras, &parts, NULL, &l->block));
+    TERN_TRY(tern_block_create(ctx, &config->layer, attention, &extras, &parts, comm ? comm->tensors : NULL, &l->block));
     TERN_TRY(tern_op_create(ctx, config->layer.norm_type == TERN_NORM_RMS ? "rms_norm" : "layer_norm", &config->layer, &l->norm));
     *out = l;
     l = NULL;

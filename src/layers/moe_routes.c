@@ -2,9 +2,11 @@
  *
  *     x [n, M] --slots--> [expert][slot][M] --all to all--> [source][own expert][slot][M] --experts--> and back --weights--> y [n, M]
  *
- * One process alone packs the slots that are in use; ranks exchange all capacity slots of every expert. */
+ * One process alone packs the slots that are in use; ranks exchange all capacity slots of every expert. Ranks that share tensors have the same slots: where
+ * experts are whole on each, rank t takes the t-th share of every expert's slots through all of this, and the outputs are gathered at its end. */
 #include <string.h>
 
+#include "layers/layers.h"
 #include "layers/moe.h"
 
 static tern_status no_memory(const tern_tensor *t)
@@ -14,17 +16,29 @@ static tern_status no_memory(const tern_tensor *t)
 
 /* ---- Routes ---- */
 
+/* Into how many shares each expert's slots are cut. */
+static int64_t shares(const tern_moe *moe)
+{
+    return moe->config.enable_expert_tensor_parallelism ? 1 : moe->tensors->size;
+}
+
+/* Are the slots in use alone laid out, each expert's behind the one before? Else every expert has as many. */
+static bool packed(const tern_moe *moe)
+{
+    return moe->experts->size == 1 && shares(moe) == 1 && !moe->config.einsum_dispatch;
+}
+
 /* The largest capacity of all ranks: blocks that they exchange have one size. */
 static tern_status common_capacity(tern_moe *moe, int64_t *capacity)
 {
-    int size = moe->comm->size;
+    int size = moe->experts->size;
     float own = (float)*capacity, *all;
     if (size == 1) return TERN_OK;
     if (*capacity > 1 << 24)
         return tern_fail(moe->ctx, TERN_ERR_LIMIT, "moe: a capacity of %lld between ranks; at most %d", (long long)*capacity, 1 << 24);
     all = tern_arena_get(moe->ctx, &moe->ctx->step, (size_t)size, sizeof *all);
     if (!all) return TERN_ERR_MEMORY;
-    tern_status st = moe->comm->all_gather(moe->comm->self, moe->ctx, &own, all, 1);
+    tern_status st = moe->experts->all_gather(moe->experts->self, moe->ctx, &own, all, 1);
     for (int r = 0; !st && r < size; r++)
         if (all[r] > (float)*capacity) *capacity = (int64_t)all[r];
     return st;
@@ -32,7 +46,6 @@ static tern_status common_capacity(tern_moe *moe, int64_t *capacity)
 
 static tern_status lay_slots(tern_moe *moe, moe_routes *r)
 {
-    bool packed = moe->comm->size == 1 && !moe->config.einsum_dispatch;
     int64_t n = r->n_row * r->k, experts = moe->config.global_experts;
     const int32_t *index = r->index.data, *location = r->location.data;
     const float *gate = r->gate.data;
@@ -47,7 +60,7 @@ static tern_status lay_slots(tern_moe *moe, moe_routes *r)
     r->n_slot = 0;
     for (int64_t e = 0; e < experts; e++) {
         r->first[e] = r->n_slot;
-        r->n_slot += packed ? r->count[e] : r->capacity;
+        r->n_slot += packed(moe) ? r->count[e] : r->capacity;
     }
     for (int64_t i = 0; i < n; i++) {
         int64_t token = i % r->n_row, at = token * r->k + i / r->n_row;
@@ -80,6 +93,8 @@ tern_status moe_choose(tern_moe *moe, const tern_moe_args *args, const tern_tens
              : c->k == 2 ? tern_top2gating_run(moe->gate, &gate)
                          : tern_topkgating_run(moe->gate, &gate));
     TERN_TRY(common_capacity(moe, &r->capacity));
+    r->capacity = (r->capacity + shares(moe) - 1) / shares(moe) * shares(moe);
+    r->share = r->capacity / shares(moe);
     TERN_TRY(lay_slots(moe, r));
 done:
     return st;
@@ -143,35 +158,97 @@ static tern_tensor one_of(const tern_tensor *all, int64_t i)
     return t;
 }
 
-/* Rows [first, first + n) of x through own expert i to those of y, T both. */
-static tern_status run_expert(tern_moe *moe, int64_t i, const tern_tensor *x, tern_tensor *y, int64_t first, int64_t n)
+/* Rows [first, first + n) of t. */
+static tern_tensor rows_of(const tern_moe *moe, const tern_tensor *t, int64_t first, int64_t n)
+{
+    return tern_tensor_of((char *)t->data + (size_t)(first * moe->dim) * tern_dtype_bytes(moe->t), moe->t, 2, (int64_t[]){ n, moe->dim });
+}
+
+/* Which rows of this rank's slots the i-th block has: block i belongs to own expert i % moe_experts. */
+static int64_t block(const tern_moe *moe, const moe_routes *r, int64_t i, int64_t *first)
+{
+    *first = packed(moe) ? r->first[i] : i * r->share;
+    return packed(moe) ? r->count[i] : r->share;
+}
+
+/* y = f(x . W1 + b1) . W2 of each block's expert; ranks that have parts of the experts sum them. */
+static tern_status multiply(tern_moe *moe, const moe_routes *r, int64_t n_block, const tern_tensor *x, tern_tensor *y)
 {
     const tern_moe_weights *w = &moe->w;
-    size_t at = (size_t)(first * moe->dim) * tern_dtype_bytes(moe->t);
-    int64_t shape[2] = { n, moe->dim };
-    tern_tensor in = tern_tensor_of((char *)x->data + at, moe->t, 2, shape), out = tern_tensor_of((char *)y->data + at, moe->t, 2, shape);
-    if (!n) return TERN_OK;
-    tern_status st = tern_gelu_gemm_run(moe->expert, &(tern_gelu_gemm_args){
-        .input = in, .weight = one_of(&w->inter_w, i), .weight_scale = one_of(&w->inter_w_scale, i), .bias = one_of(&w->inter_b, i),
-        .weight_out = one_of(&w->output_w, i), .weight_out_scale = one_of(&w->output_w_scale, i), .output = out });
-    if (st || !w->output_b.data) return st;
-    return tern_bias_add_run(moe->bias, &(tern_bias_add_args){ .input = out, .bias = one_of(&w->output_b, i), .output = out });
+    tern_status st = TERN_OK;
+    int64_t first;
+    for (int64_t i = 0; i < n_block; i++) {
+        int64_t n = block(moe, r, i, &first), e = i % moe->config.moe_experts;
+        if (n) TERN_TRY(tern_gelu_gemm_run(moe->expert, &(tern_gelu_gemm_args){
+            .input = rows_of(moe, x, first, n), .weight = one_of(&w->inter_w, e), .weight_scale = one_of(&w->inter_w_scale, e), .bias = one_of(&w->inter_b, e),
+            .weight_out = one_of(&w->output_w, e), .weight_out_scale = one_of(&w->output_w_scale, e), .output = rows_of(moe, y, first, n) }));
+    }
+    if (moe->config.enable_expert_tensor_parallelism) TERN_TRY(tern_ranks_sum(moe->ctx, moe->tensors, y));
+done:
+    return st;
+}
+
+static tern_status add_biases(tern_moe *moe, const moe_routes *r, int64_t n_block, tern_tensor *y)
+{
+    tern_status st = TERN_OK;
+    int64_t first;
+    for (int64_t i = 0; moe->w.output_b.data && i < n_block; i++) {
+        int64_t n = block(moe, r, i, &first);
+        tern_tensor rows = rows_of(moe, y, first, n);
+        if (n) TERN_TRY(tern_bias_add_run(moe->bias, &(tern_bias_add_args){
+            .input = rows, .bias = one_of(&moe->w.output_b, i % moe->config.moe_experts), .output = rows }));
+    }
+done:
+    return st;
 }
 
 /* All of this rank's experts over the slots that it has, f32 in and out. */
 static tern_status run_experts(tern_moe *moe, const moe_routes *r, const tern_tensor *in, tern_tensor *out)
 {
-    int64_t own = moe->config.moe_experts, sources = moe->comm->size;
+    int64_t n_block = moe->experts->size * moe->config.moe_experts;
     tern_tensor x, y = moe_rows(moe, moe->t, in->shape[0], moe->dim);
     tern_status st = TERN_OK;
     TERN_TRY(no_memory(&y));
     TERN_TRY(moe_convert(moe, in, moe->t, &x));
-    if (sources == 1) {
-        for (int64_t e = 0; e < own; e++) TERN_TRY(run_expert(moe, e, &x, &y, r->first[e], moe->config.einsum_dispatch ? r->capacity : r->count[e]));
-    } else {
-        for (int64_t i = 0; i < sources * own; i++) TERN_TRY(run_expert(moe, i % own, &x, &y, i * r->capacity, r->capacity));
-    }
+    TERN_TRY(multiply(moe, r, n_block, &x, &y));
+    TERN_TRY(add_biases(moe, r, n_block, &y));
     TERN_TRY(moe_convert(moe, &y, TERN_F32, out));
+done:
+    return st;
+}
+
+/* Copies every expert's share of slots: between whole [expert][capacity][M] from the share's first slot on, and part [expert][share][M]. */
+static void move_share(const tern_moe *moe, const moe_routes *r, int64_t share, float *whole, float *part, bool into_part)
+{
+    size_t n = (size_t)(r->share * moe->dim);
+    for (int64_t e = 0; e < moe->config.global_experts; e++) {
+        float *at = whole + (e * r->capacity + share * r->share) * moe->dim, *own = part + e * r->share * moe->dim;
+        memcpy(into_part ? own : at, into_part ? at : own, n * sizeof *at);
+    }
+}
+
+/* This rank's share of all slots, where experts are whole on each of the ranks that share tensors. */
+static tern_status take_share(tern_moe *moe, const moe_routes *r, tern_tensor *slots)
+{
+    if (shares(moe) == 1) return TERN_OK;
+    tern_tensor part = moe_rows(moe, TERN_F32, moe->config.global_experts * r->share, moe->dim);
+    if (!part.data) return TERN_ERR_MEMORY;
+    move_share(moe, r, moe->tensors->rank, slots->data, part.data, true);
+    *slots = part;
+    return TERN_OK;
+}
+
+static tern_status gather_shares(tern_moe *moe, const moe_routes *r, tern_tensor *slots)
+{
+    if (shares(moe) == 1) return TERN_OK;
+    tern_status st = TERN_OK;
+    int64_t n = tern_tensor_count(slots);
+    tern_tensor parts = moe_rows(moe, TERN_F32, shares(moe), n), whole = moe_rows(moe, TERN_F32, r->n_slot, moe->dim);
+    TERN_TRY(no_memory(&parts));
+    TERN_TRY(no_memory(&whole));
+    TERN_TRY(moe->tensors->all_gather(moe->tensors->self, moe->ctx, slots->data, parts.data, (size_t)n));
+    for (int64_t t = 0; t < shares(moe); t++) move_share(moe, r, t, whole.data, (float *)parts.data + t * n, false);
+    *slots = whole;
 done:
     return st;
 }
@@ -179,11 +256,11 @@ done:
 /* Blocks of this rank's tokens to the experts' owners, or their outputs back: the same call both ways. */
 static tern_status exchange(tern_moe *moe, const moe_routes *r, tern_tensor *slots)
 {
-    if (moe->comm->size == 1) return TERN_OK;
-    tern_tensor got = moe_rows(moe, TERN_F32, r->n_slot, moe->dim);
+    if (moe->experts->size == 1) return TERN_OK;
+    tern_tensor got = moe_rows(moe, TERN_F32, slots->shape[0], moe->dim);
     if (!got.data) return TERN_ERR_MEMORY;
     tern_status st =
-        moe->comm->all_to_all(moe->comm->self, moe->ctx, slots->data, got.data, (size_t)(moe->config.moe_experts * r->capacity * moe->dim));
+        moe->experts->all_to_all(moe->experts->self, moe->ctx, slots->data, got.data, (size_t)(moe->config.moe_experts * r->share * moe->dim));
     *slots = got;
     return st;
 }
@@ -197,9 +274,11 @@ tern_status moe_experts(tern_moe *moe, const moe_routes *r, const tern_tensor *x
     TERN_TRY(no_memory(&slots));
     TERN_TRY(moe_convert(moe, x, TERN_F32, &wide));
     TERN_TRY(einsum ? gather_by_einsum(moe, r, &wide, &slots) : gather(moe, r, &wide, &slots));
+    TERN_TRY(take_share(moe, r, &slots));
     TERN_TRY(exchange(moe, r, &slots));
     TERN_TRY(run_experts(moe, r, &slots, &outputs));
     TERN_TRY(exchange(moe, r, &outputs));
+    TERN_TRY(gather_shares(moe, r, &outputs));
     TERN_TRY(einsum ? scatter_by_einsum(moe, r, &outputs, &sum) : scatter(moe, r, &outputs, &sum));
     TERN_TRY(moe_convert_into(moe, &sum, y));
 done:

@@ -105,7 +105,7 @@ tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const te
         st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "transformer layer: clip_qkv with activations that are not f32");
         goto done;
     }
-    if (l->comm->size > 1 && (l->wiring == BRANCHES || l->parts.latent)) {
+    if (l->comm->size > 1 && ((l->wiring == BRANCHES && !l->parts.mlp) || l->parts.latent)) {
         st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "transformer layer: mp_size %d with norms or scales of the branches, experts or latent attention", l->comm->size);
         goto done;
     }
@@ -252,7 +252,8 @@ static tern_status attention(tern_transformer_layer *l, const tern_transformer_l
         .sink = w->sink, .cos = args->cos, .sin = args->sin }));
     if (l->wiring == BRANCHES)
         TERN_TRY(tern_linear_run(l->project_out, &(tern_linear_args){
-            .input = context, .weight = w->attn_ow, .weight_scale = w->attn_ow_scale, .bias = w->attn_ob, .output = *a }));
+            .input = context, .weight = w->attn_ow, .weight_scale = w->attn_ow_scale, .bias = w->attn_ob, .output = *a,
+            .no_bias = l->comm->size > 1 }));
     else
         TERN_TRY(tern_vector_matmul_run(l->project_out, &(tern_vector_matmul_args){
             .input = context, .weight = w->attn_ow, .weight_scale = w->attn_ow_scale, .output = *a }));
@@ -271,22 +272,6 @@ static tern_status plain_mlp(tern_transformer_layer *l, const tern_tensor *n, te
         .weight_out_scale = w->output_w_scale, .bias = w->inter_b, .bias_gate = w->gate_b, .output = *m });
 }
 
-/* Sums x over the ranks, through f32 where T is another type. */
-static tern_status sum_ranks(tern_transformer_layer *l, tern_tensor *x)
-{
-    if (l->comm->size == 1) return TERN_OK;
-    tern_status st = TERN_OK;
-    size_t n = (size_t)tern_tensor_count(x);
-    const tern_backend *b = l->ctx->backend;
-    float *wide = x->dtype == TERN_F32 ? x->data : tern_arena_get(l->ctx, &l->ctx->step, n, sizeof *wide);
-    if (!wide) return TERN_ERR_MEMORY;
-    if (wide != x->data) TERN_TRY(b->convert(l->ctx, &(tern_convert){ .from = x->data, .to = wide, .from_dtype = x->dtype, .to_dtype = TERN_F32, .n = (int64_t)n }));
-    TERN_TRY(l->comm->all_reduce(l->comm->self, l->ctx, wide, n));
-    if (wide != x->data) TERN_TRY(b->convert(l->ctx, &(tern_convert){ .from = wide, .to = x->data, .from_dtype = TERN_F32, .to_dtype = x->dtype, .n = (int64_t)n }));
-done:
-    return st;
-}
-
 /* Pre-norm, post-norm and parallel: DeepSpeed's own wirings, in DeepSpeed's ops. */
 static tern_status deepspeed_tail(tern_transformer_layer *l, const tern_transformer_layer_args *args, tern_tensor *a, const tern_tensor *normed)
 {
@@ -297,7 +282,7 @@ static tern_status deepspeed_tail(tern_transformer_layer *l, const tern_transfor
     bool parallel = l->wiring == PARALLEL, post = l->wiring == POST_NORM;
     if (post) r = rows_like(l, x, l->config.hidden_size);
     if (!m.data || (post && !r.data)) return TERN_ERR_MEMORY;
-    if (!parallel) TERN_TRY(sum_ranks(l, a));
+    if (!parallel) TERN_TRY(tern_ranks_sum(l->ctx, l->comm, a));
 
     if (given(w->attn_nw))
         TERN_TRY(tern_mlp_gemm_run(l->mlp, &(tern_mlp_gemm_args){
@@ -308,11 +293,11 @@ static tern_status deepspeed_tail(tern_transformer_layer *l, const tern_transfor
         TERN_TRY(plain_mlp(l, normed, &m));
 
     /* A post-norm layer's residual and last bias are the same on every rank: they are added once, after the sum over the ranks. */
-    if (post) TERN_TRY(sum_ranks(l, &m));
+    if (post) TERN_TRY(tern_ranks_sum(l->ctx, l->comm, &m));
     TERN_TRY(tern_residual_add_run(l->sum, &(tern_residual_add_args){
         .hidden_state = m, .residual = *x, .attention_output = *a, .attention_bias = w->attn_ob, .final_bias = w->output_b, .residual_add = r, .output = y }));
     if (post) TERN_TRY(norm(l, &y, &w->norm_w, &w->norm_b, &y));
-    else TERN_TRY(sum_ranks(l, &y));
+    else TERN_TRY(tern_ranks_sum(l->ctx, l->comm, &y));
 done:
     return st;
 }
@@ -327,6 +312,9 @@ static tern_status branch_tail(tern_transformer_layer *l, const tern_transformer
     tern_tensor n = rows_like(l, x, l->config.hidden_size), m = rows_like(l, x, l->config.hidden_size), y = args->output;
     if (!n.data || !m.data) return TERN_ERR_MEMORY;
 
+    /* The ranks' parts of attention's output are summed before its bias is added, once. */
+    TERN_TRY(tern_ranks_sum(l->ctx, l->comm, a));
+    if (l->comm->size > 1 && given(w->attn_ob)) TERN_TRY(tern_bias_add_run(l->bias, &(tern_bias_add_args){ .input = *a, .bias = w->attn_ob, .output = *a }));
     if (given(w->post_attn_w)) TERN_TRY(norm(l, a, &w->post_attn_w, &w->post_attn_b, a));
     TERN_TRY(tern_vector_add_run(l->add, &(tern_vector_add_args){ .a = *a, .b = *x, .gamma = scale, .output = *a }));
     if (given(w->attn_nw)) TERN_TRY(norm(l, a, &w->attn_nw, &w->attn_nb, &n));

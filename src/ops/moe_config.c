@@ -30,6 +30,7 @@ static const field moe_fields[] = {
     { "drop_tokens", NULL, FIELD_BOOL, AT(drop_tokens), 0, 0, NULL, NULL },
     { "use_rts", NULL, FIELD_BOOL, AT(use_rts), 0, 0, NULL, NULL },
     { "mlp_type", NULL, FIELD_ENUM, AT(mlp_type), 0, 0, mlp_types, NULL },
+    { "enable_expert_tensor_parallelism", NULL, FIELD_BOOL, AT(enable_expert_tensor_parallelism), 0, 0, NULL, NULL },
     { "top2_2nd_expert_sampling", NULL, FIELD_BOOL, AT(top2_2nd_expert_sampling), 0, 0, NULL, NULL },
     { "einsum_dispatch", NULL, FIELD_BOOL, AT(einsum_dispatch), 0, 0, NULL, NULL },
     { 0 },

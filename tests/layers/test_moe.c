@@ -193,7 +193,7 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
     c.einsum_dispatch = j->dense;
     c.drop_tokens = j->drop;
     c.eval_capacity_factor = 0.5;
-    j->status[comm->rank] = tern_moe_create(ctx, &c, &w, comm, &moe);
+    j->status[comm->rank] = tern_moe_create(ctx, &c, &w, &(tern_moe_comm){ .experts = comm }, &moe);
     if (j->status[comm->rank]) return;
     j->status[comm->rank] = tern_moe_run(moe, &(tern_moe_args){
         .input = slice(j->x, comm->rank, comm->size), .output = slice(j->y, comm->rank, comm->size) });
@@ -336,7 +336,7 @@ static void test_refusals(void **state)
     c.layer.heads = 3;
     REFUSED(tern_moe_layer_create(rig, &c, &(tern_layer_weights){ 0 }, &w, NULL, &layer), TERN_ERR_ARGUMENT, "moe layer|attn_nw|missing");
     c.layer.mp_size = 3;
-    REFUSED(tern_moe_layer_create(rig, &c, &(tern_layer_weights){ 0 }, &w, NULL, &layer), TERN_ERR_UNSUPPORTED, "moe layer|mp_size|3");
+    REFUSED(tern_moe_create(rig, &c, &w, NULL, &moe), TERN_ERR_ARGUMENT, "moe|mp_size is 3|1 ranks");
     free_weights(&w);
     free(x.data), free(narrow.data), free(y.data), free(used.data);
 }

@@ -5,6 +5,7 @@
 #include <tern/layer.h>
 
 #include "ranks.h"
+#include "slices.h"
 
 enum { E = 48, I = 60, PROMPT = 5, BATCH = 2, TOKENS = PROMPT + 1 };
 
@@ -26,34 +27,6 @@ static const wiring_row wirings[] = {
     { "one KV head on every rank", 12, 1, false, false, false, false, false, false, true, 4 },
     { "BLOOM", 12, -1, false, false, false, false, false, true, true, 0 },
 };
-
-/* This rank's part of each of n_block blocks of columns of t [rows, columns]. A block of fewer units (KV heads) than ranks has a part a unit, which ranks share. */
-static tern_tensor columns(const tern_tensor *t, const int64_t *blocks, const int64_t *units, int n_block, int rank, int size)
-{
-    int64_t rows = t->rank == 2 ? t->shape[0] : 1, wide = t->shape[t->rank - 1], narrow = 0, from = 0, to = 0, parts[3];
-    for (int b = 0; b < n_block; b++) {
-        parts[b] = units && units[b] < size ? units[b] : size;
-        narrow += blocks[b] / parts[b];
-    }
-    tern_tensor s = t->rank == 2 ? rig_new(t->dtype, RIG_SHAPE(rows, narrow)) : rig_new(t->dtype, RIG_SHAPE(narrow));
-    if (!t->data) return *t;
-    for (int b = 0; b < n_block; b++) {
-        int64_t n = blocks[b] / parts[b], part = rank * parts[b] / size;
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t c = 0; c < n; c++) rig_put(&s, r * narrow + to + c, rig_get(t, r * wide + from + part * n + c));
-        from += blocks[b];
-        to += n;
-    }
-    return s;
-}
-
-static tern_tensor some_rows(const tern_tensor *t, int rank, int size)
-{
-    int64_t n = t->shape[0] / size;
-    tern_tensor s = rig_new(t->dtype, RIG_SHAPE(n, t->shape[1]));
-    memcpy(s.data, (float *)t->data + rank * n * t->shape[1], (size_t)(n * t->shape[1]) * sizeof(float));
-    return s;
-}
 
 static tern_tensor small(int rank, const int64_t *shape, uint64_t seed)
 {
@@ -126,11 +99,11 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
     tern_layer_weights l = *j->w;
     int64_t heads[3] = { w->heads * dim, kv * dim, kv * dim }, units[3] = { w->heads, kv, kv }, all[1] = { 3 * E }, halves[2] = { I, I };
     int n_heads = w->bloom ? 1 : 3;    /* BLOOM's heads lie side by side, each with its q, k and v */
-    tern_tensor own[6] = { columns(&l.attn_qkvw, w->bloom ? all : heads, w->bloom ? NULL : units, n_heads, rank, size), some_rows(&l.attn_ow, rank, size),
-                           columns(&l.inter_w, halves, NULL, w->gated ? 2 : 1, rank, size), some_rows(&l.output_w, rank, size) };
+    tern_tensor own[6] = { slice_columns(&l.attn_qkvw, w->bloom ? all : heads, w->bloom ? NULL : units, n_heads, rank, size), slice_rows(&l.attn_ow, rank, size),
+                           slice_columns(&l.inter_w, halves, NULL, w->gated ? 2 : 1, rank, size), slice_rows(&l.output_w, rank, size) };
     if (w->biases) {
-        own[4] = columns(&l.attn_qkvb, w->bloom ? all : heads, w->bloom ? NULL : units, n_heads, rank, size);
-        own[5] = columns(&l.inter_b, halves, NULL, w->gated ? 2 : 1, rank, size);
+        own[4] = slice_columns(&l.attn_qkvb, w->bloom ? all : heads, w->bloom ? NULL : units, n_heads, rank, size);
+        own[5] = slice_columns(&l.inter_b, halves, NULL, w->gated ? 2 : 1, rank, size);
     }
     l.attn_qkvw = own[0], l.attn_ow = own[1], l.inter_w = own[2], l.output_w = own[3], l.attn_qkvb = own[4], l.inter_b = own[5];
 

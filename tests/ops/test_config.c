@@ -262,7 +262,7 @@ static void test_moe_config(void **state)
         assert_int_equal(c.layer.dtype, dtypes[i].want);
     }
     RIG_OK(read_moe("{\"hidden_size\": 32, \"global_experts\": 8, \"moe_experts\": 2, \"k\": 3, \"capacity_factor\": 1.25, \"eval_capacity_factor\": 2, \"min_capacity\": 4,"
-                    "\"noisy_gate_policy\": \"RSample\", \"drop_tokens\": false, \"use_rts\": true, \"mlp_type\": \"residual\"}", &c));
+                    "\"noisy_gate_policy\": \"RSample\", \"drop_tokens\": false, \"use_rts\": true, \"mlp_type\": \"residual\", \"enable_expert_tensor_parallelism\": true}", &c));
     assert_int_equal(c.layer.intermediate_size, 128);
     assert_int_equal(c.noisy_gate_policy, TERN_NOISE_RSAMPLE);
     RIG_OK(tern_moe_config_check(rig, &c));
