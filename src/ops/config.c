@@ -2,12 +2,8 @@
 #include <tern/config.h>
 
 #include "base/ctx.h"
-#include "base/file.h"
-#include "base/json.h"
 #include "base/memory.h"
 #include "ops/config_fields.h"
-
-enum { MOST_FILE_BYTES = 1 << 20 };
 
 const field config_fields[] = { CONFIG_FIELDS(0), { 0 } };
 
@@ -47,36 +43,24 @@ void config_derive(tern_config *config)
     if (config->intermediate_size <= 0 && config->hidden_size > 0) config->intermediate_size = 4 * config->hidden_size;
 }
 
-static tern_status read_text(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, tern_config_mode mode, tern_config *config)
+static tern_status read_object(tern_ctx *ctx, const char *what, json_t *object, tern_config_mode mode, void *config)
 {
-    json_t *object = NULL;
-    tern_config next = *config;
-    tern_status st = TERN_OK;
-    TERN_TRY(tern_json_parse(ctx, what, text, n_bytes, &object));
-    TERN_TRY(fields_read(ctx, what, object, config_fields, mode, &next));
+    tern_config next = *(tern_config *)config;
+    tern_status st = fields_read(ctx, what, object, config_fields, mode, &next);
+    if (st) return st;
     config_derive(&next);
-    *config = next;
-done:
-    json_decref(object);
-    return st;
+    *(tern_config *)config = next;
+    return TERN_OK;
 }
 
 tern_status tern_config_from_json(tern_ctx *ctx, const char *text, size_t n_bytes, tern_config_mode mode, tern_config *config)
 {
-    if (!text || !config) return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: no text, or no config to read it into");
-    return read_text(ctx, "config", text, n_bytes, mode, config);
+    return config_from_text(ctx, "config", text, n_bytes, mode, read_object, config);
 }
 
 tern_status tern_config_from_file(tern_ctx *ctx, const char *path, tern_config_mode mode, tern_config *config)
 {
-    char *text;
-    size_t n_bytes;
-    if (!path || !config) return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: no path, or no config to read it into");
-    tern_status st = tern_read_file(ctx, NULL, path, MOST_FILE_BYTES, &text, &n_bytes);
-    if (st) return st;
-    st = read_text(ctx, path, text, n_bytes, mode, config);
-    tern_free(text);
-    return st;
+    return config_from_path(ctx, "config", path, mode, read_object, config);
 }
 
 tern_status tern_config_to_json(tern_ctx *ctx, const tern_config *config, char **text)

@@ -4,17 +4,13 @@
 #include <tern/engine_config.h>
 
 #include "base/ctx.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "ops/fields.h"
 
-enum { MOST_FILE_BYTES = 1 << 20 };
-
 typedef tern_engine_config engine;
 
 static const field_name quant_types[] = { { "asymmetric", TERN_QUANT_ASYMMETRIC }, { "symmetric", TERN_QUANT_SYMMETRIC }, { 0 } };
-static const field_name mlp_types[] = { { "standard", TERN_MLP_STANDARD }, { "residual", TERN_MLP_RESIDUAL }, { 0 } };
 
 /* Rows of a struct that begins at offset 0 of its own table. */
 #define BOOL(place, name, alias) { name, alias, FIELD_BOOL, place, 0, 0, NULL, NULL }
@@ -34,7 +30,7 @@ static const field tp_fields[] = {
 static const field moe_fields[] = {
     BOOL(IN(moe, enabled), "enabled", NULL), SIZE(IN(moe, ep_size), "ep_size", NULL),
     { "moe_experts", "num_experts", FIELD_INTS, IN(moe, moe_experts), 1, 1e9, NULL, NULL },
-    { "type", NULL, FIELD_ENUM, IN(moe, type), 0, 0, mlp_types, NULL }, NONE("ep_mp_group", NULL), NONE("ep_group", "expert_group"), { 0 },
+    { "type", NULL, FIELD_ENUM, IN(moe, type), 0, 0, names_of_mlp_types, NULL }, NONE("ep_mp_group", NULL), NONE("ep_group", "expert_group"), { 0 },
 };
 
 #define QUANT_FIELDS                                                                                                                                    \
@@ -152,31 +148,23 @@ static tern_status spell_out_moe(tern_ctx *ctx, json_t *object)
     return failed ? tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a config") : TERN_OK;
 }
 
-/* Reads the object, which it changes on the way. */
-static tern_status read_object(tern_ctx *ctx, json_t *object, engine *config)
+static tern_status read_object(tern_ctx *ctx, const char *what, json_t *object, tern_config_mode mode, void *config)
 {
-    engine next = *config;
+    engine next = *(engine *)config;
     tern_status st = TERN_OK;
-    if (!json_is_object(object)) return tern_fail(ctx, TERN_ERR_FORMAT, "engine config: is %s, not an object", tern_json_kind(object));
+    if (!json_is_object(object)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: is %s, not an object", what, tern_json_kind(object));
     drop_auto(object);
     TERN_TRY(spell_out_moe(ctx, object));
     for (size_t i = 0; i < sizeof deprecated / sizeof *deprecated; i++) TERN_TRY(forward_one(ctx, object, i));
-    TERN_TRY(fields_read(ctx, "engine config", object, engine_fields, TERN_CONFIG_STRICT, &next));
-    *config = next;
+    TERN_TRY(fields_read(ctx, what, object, engine_fields, mode, &next));
+    *(engine *)config = next;
 done:
     return st;
 }
 
 tern_status tern_engine_config_from_json(tern_ctx *ctx, const char *text, size_t n_bytes, engine *config)
 {
-    json_t *object = NULL;
-    tern_status st = TERN_OK;
-    if (!text || !config) return tern_fail(ctx, TERN_ERR_ARGUMENT, "engine config: no text, or no config to read it into");
-    TERN_TRY(tern_json_parse(ctx, "engine config", text, n_bytes, &object));
-    TERN_TRY(read_object(ctx, object, config));
-done:
-    json_decref(object);
-    return st;
+    return config_from_text(ctx, "engine config", text, n_bytes, TERN_CONFIG_STRICT, read_object, config);
 }
 
 /* ---- init_inference ---- */
@@ -188,7 +176,7 @@ static tern_status read_config(tern_ctx *ctx, const char *config, json_t **objec
         return *object ? TERN_OK : tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a config");
     }
     const char *p = config + strspn(config, " \t\r\n");
-    return *p == '{' ? tern_json_parse(ctx, "config", config, strlen(config), object) : tern_json_read(ctx, NULL, config, MOST_FILE_BYTES, object);
+    return *p == '{' ? tern_json_parse(ctx, "config", config, strlen(config), object) : tern_json_read(ctx, NULL, config, CONFIG_MOST_BYTES, object);
 }
 
 /* Keyword arguments into the config; where both have a key, it must be with one value. */
@@ -221,7 +209,7 @@ tern_status tern_engine_config_init(tern_ctx *ctx, const char *config_or_path, c
         TERN_TRY(tern_json_parse(ctx, "keyword arguments", kwargs, strlen(kwargs), &extra));
         TERN_TRY(merge(ctx, object, extra));
     }
-    TERN_TRY(read_object(ctx, object, &next));
+    TERN_TRY(read_object(ctx, "engine config", object, TERN_CONFIG_STRICT, &next));
     TERN_TRY(tern_engine_config_check(ctx, &next));
     *config = next;
 done:

@@ -208,6 +208,30 @@ json_t *fields_write(const field *fields, const void *from)
     return object;
 }
 
+tern_status config_from_text(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, tern_config_mode mode, config_reader *read, void *config)
+{
+    json_t *object = NULL;
+    tern_status st = TERN_OK;
+    if (!text || !config) return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: no text, or no config to read it into", what);
+    TERN_TRY(tern_json_parse(ctx, what, text, n_bytes, &object));
+    TERN_TRY(read(ctx, what, object, mode, config));
+done:
+    json_decref(object);
+    return st;
+}
+
+tern_status config_from_path(tern_ctx *ctx, const char *what, const char *path, tern_config_mode mode, config_reader *read, void *config)
+{
+    json_t *object = NULL;
+    tern_status st = TERN_OK;
+    if (!path || !config) return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: no path, or no config to read it into", what);
+    TERN_TRY(tern_json_read(ctx, NULL, path, CONFIG_MOST_BYTES, &object));
+    TERN_TRY(read(ctx, path, object, mode, config));
+done:
+    json_decref(object);
+    return st;
+}
+
 tern_status fields_text(tern_ctx *ctx, json_t *object, char **text)
 {
     const size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(17);

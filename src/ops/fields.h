@@ -58,9 +58,18 @@ const field *fields_find(const field *fields, const char *name);
 /* The name of an enumeration's value, "?" for one that has none. */
 const char *field_name_of(const field_name *names, int value);
 
+/* Reads a config out of a parsed object, which it may change; *config is as before where it fails. what begins each sentence. */
+typedef tern_status config_reader(tern_ctx *ctx, const char *what, json_t *object, tern_config_mode mode, void *config);
+
+/* A config from JSON text, or from a file, whose name then begins the sentences. text, path and config may be null: an error. */
+tern_status config_from_text(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, tern_config_mode mode, config_reader *read, void *config);
+tern_status config_from_path(tern_ctx *ctx, const char *what, const char *path, tern_config_mode mode, config_reader *read, void *config);
+
+enum { CONFIG_MOST_BYTES = 1 << 20 };
+
 /* The JSON object as text that tern_text_free frees; takes the reference. */
 tern_status fields_text(tern_ctx *ctx, json_t *object, char **text);
 
-extern const field_name names_of_activations[], names_of_norms[], names_of_dtypes[], names_of_types[];
+extern const field_name names_of_activations[], names_of_norms[], names_of_dtypes[], names_of_types[], names_of_mlp_types[];
 
 #endif

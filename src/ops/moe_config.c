@@ -2,16 +2,10 @@
 #include <math.h>
 
 #include "base/ctx.h"
-#include "base/file.h"
-#include "base/json.h"
-#include "base/memory.h"
 #include "ops/config_fields.h"
-
-enum { MOST_FILE_BYTES = 1 << 20 };
 
 /* "None" is DeepSpeed's own spelling of none, beside null. */
 static const field_name noises[] = { { "None", TERN_NOISE_NONE }, { "Jitter", TERN_NOISE_JITTER }, { "RSample", TERN_NOISE_RSAMPLE }, { 0 } };
-static const field_name mlp_types[] = { { "standard", TERN_MLP_STANDARD }, { "residual", TERN_MLP_RESIDUAL }, { 0 } };
 
 #define AT(name) offsetof(tern_moe_config, name)
 
@@ -29,7 +23,7 @@ static const field moe_fields[] = {
     { "noisy_gate_policy", NULL, FIELD_ENUM, AT(noisy_gate_policy), 0, 0, noises, NULL },
     { "drop_tokens", NULL, FIELD_BOOL, AT(drop_tokens), 0, 0, NULL, NULL },
     { "use_rts", NULL, FIELD_BOOL, AT(use_rts), 0, 0, NULL, NULL },
-    { "mlp_type", NULL, FIELD_ENUM, AT(mlp_type), 0, 0, mlp_types, NULL },
+    { "mlp_type", NULL, FIELD_ENUM, AT(mlp_type), 0, 0, names_of_mlp_types, NULL },
     { "enable_expert_tensor_parallelism", NULL, FIELD_BOOL, AT(enable_expert_tensor_parallelism), 0, 0, NULL, NULL },
     { "top2_2nd_expert_sampling", NULL, FIELD_BOOL, AT(top2_2nd_expert_sampling), 0, 0, NULL, NULL },
     { "einsum_dispatch", NULL, FIELD_BOOL, AT(einsum_dispatch), 0, 0, NULL, NULL },
@@ -57,12 +51,10 @@ static tern_status derive_dtype(tern_ctx *ctx, const char *what, const json_t *o
     return TERN_OK;
 }
 
-static tern_status read_text(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, tern_config_mode mode, tern_moe_config *config)
+static tern_status read_object(tern_ctx *ctx, const char *what, json_t *object, tern_config_mode mode, void *config)
 {
-    json_t *object = NULL;
-    tern_moe_config next = *config;
+    tern_moe_config next = *(tern_moe_config *)config;
     tern_status st = TERN_OK;
-    TERN_TRY(tern_json_parse(ctx, what, text, n_bytes, &object));
     if (json_is_object(object) && json_is_null(json_object_get(object, "noisy_gate_policy"))) {
         next.noisy_gate_policy = TERN_NOISE_NONE;
         json_object_del(object, "noisy_gate_policy");
@@ -70,28 +62,19 @@ static tern_status read_text(tern_ctx *ctx, const char *what, const char *text, 
     TERN_TRY(fields_read(ctx, what, object, moe_fields, mode, &next));
     TERN_TRY(derive_dtype(ctx, what, object, &next));
     config_derive(&next.layer);
-    *config = next;
+    *(tern_moe_config *)config = next;
 done:
-    json_decref(object);
     return st;
 }
 
 tern_status tern_moe_config_from_json(tern_ctx *ctx, const char *text, size_t n_bytes, tern_config_mode mode, tern_moe_config *config)
 {
-    if (!text || !config) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe config: no text, or no config to read it into");
-    return read_text(ctx, "moe config", text, n_bytes, mode, config);
+    return config_from_text(ctx, "moe config", text, n_bytes, mode, read_object, config);
 }
 
 tern_status tern_moe_config_from_file(tern_ctx *ctx, const char *path, tern_config_mode mode, tern_moe_config *config)
 {
-    char *text;
-    size_t n_bytes;
-    if (!path || !config) return tern_fail(ctx, TERN_ERR_ARGUMENT, "moe config: no path, or no config to read it into");
-    tern_status st = tern_read_file(ctx, NULL, path, MOST_FILE_BYTES, &text, &n_bytes);
-    if (st) return st;
-    st = read_text(ctx, path, text, n_bytes, mode, config);
-    tern_free(text);
-    return st;
+    return config_from_path(ctx, "moe config", path, mode, read_object, config);
 }
 
 tern_status tern_moe_config_to_json(tern_ctx *ctx, const tern_moe_config *config, char **text)

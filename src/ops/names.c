@@ -24,3 +24,5 @@ const field_name names_of_dtypes[] = {
 const field_name names_of_types[] = {
     { "f32", TERN_F32 }, { "f16", TERN_F16 }, { "bf16", TERN_BF16 }, { 0 },
 };
+
+const field_name names_of_mlp_types[] = { { "standard", TERN_MLP_STANDARD }, { "residual", TERN_MLP_RESIDUAL }, { 0 } };
