@@ -39,6 +39,7 @@ typedef struct tern_model_info {
     size_t kv_bytes_per_token;
     double flops_per_token;                 /* multiply-adds count two, attention over the context not counted */
     size_t read_bytes_per_token;            /* weights that one decoded token reads */
+    size_t expert_bytes;                    /* of all experts of all layers; the token reads n_expert_used of n_expert of them */
 } tern_model_info;
 
 /* Opens the directory dir; null: the demo model (see tern_demo_dir). options may be null. The caller frees *out before ctx. */

@@ -10,13 +10,18 @@ static void on_log(void *user, tern_log_level level, const char *line)
     cli_say("%s%s", level == TERN_LOG_WARNING ? "warning: " : "", line);
 }
 
-bool cli_open_ctx(const cli_args *args, cli_session *s)
+bool cli_open_ctx_of(const cli_args *args, int threads, cli_session *s)
 {
-    tern_ctx_options options = { .threads = (int)args->value[FLAG_THREADS].integer, .isa = args->value[FLAG_ISA].text, .log = on_log };
+    tern_ctx_options options = { .threads = threads, .isa = args->value[FLAG_ISA].text, .log = on_log };
     *s = (cli_session){ 0 };
     if (tern_ctx_create(&options, &s->ctx) == TERN_OK) return true;
     cli_fail("%s", tern_create_error());
     return false;
+}
+
+bool cli_open_ctx(const cli_args *args, cli_session *s)
+{
+    return cli_open_ctx_of(args, (int)args->value[FLAG_THREADS].integer, s);
 }
 
 int cli_fail_ctx(const cli_session *s)

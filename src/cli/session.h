@@ -18,6 +18,7 @@ typedef struct cli_session {
 
 /* Each opens one thing more; a failure says its sentence and returns false. cli_close afterwards, whatever came out. */
 bool cli_open_ctx(const cli_args *args, cli_session *s);
+bool cli_open_ctx_of(const cli_args *args, int threads, cli_session *s);             /* of so many threads, whatever --threads says */
 bool cli_open_model(const cli_args *args, cli_session *s);
 bool cli_open_tokenizer(const cli_args *args, cli_session *s, bool required);    /* not required: without one, s->tokenizer is null */
 bool cli_open_engine(const cli_args *args, cli_session *s, int32_t max_requests);

@@ -90,6 +90,7 @@ const cli_flag cli_flags[N_FLAGS] = {
 #define FLAGS(...) (const cli_flag_id[]){ __VA_ARGS__, N_FLAGS }
 
 static const cli_flag_id model_common[] = { FLAG_MODEL, FLAG_CONTEXT, FLAG_COMPUTE, FLAG_KV, FLAG_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
+static const cli_flag_id bench_common[] = { FLAG_MODEL, FLAG_CONTEXT, FLAG_COMPUTE, FLAG_KV, FLAG_BENCH_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
 static const cli_flag_id text_common[] = { FLAG_MODEL, FLAG_HELP, N_FLAGS };
 static const cli_flag_id machine_common[] = { FLAG_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
 
@@ -146,11 +147,13 @@ const cli_command cli_commands[] = {
       .about = "Prints the architecture, the parameters, the bytes of the weights and of the KV cache per token, and how long a context fits in this machine's memory. For a directory "
                "that cannot be opened it prints every reason, a line each (--json: {\"reasons\": [...]}), and fails. --check looks for weights that are NaN or infinite.",
       .flags = FLAGS(FLAG_CHECK, FLAG_JSON), .common = model_common, .example = "info -m models/demo" },
-    { .name = "bench", .summary = "tokens per second, and how near to this machine's limits", .run = cli_bench, .usage = "[-p N] [-n N] [-b N] [--config FILE] [FLAG]...",
-      .about = "Measures this machine's read bandwidth and peak of multiply-adds first, then a prompt and decoding: tokens per second, the share of the peak that the prompt "
-               "reaches, and the share of the bandwidth that decoding reaches. --json prints {\"machine\", \"results\"}.",
-      .flags = FLAGS(FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_REPEAT, FLAG_SHAPE, FLAG_STORED, FLAG_KERNELS, FLAG_JSON), .common = model_common,
-      .example = "bench --config bench/shapes/tinyllama-1.1b.json --threads 1" },
+    { .name = "bench", .summary = "tokens per second, and how near to this machine's limits", .run = cli_bench,
+      .usage = "[-p LIST] [-n N] [-b LIST] [--threads LIST] [--config FILE | --kernels NAME] [FLAG]...",
+      .about = "Measures this machine's read bandwidth and its peaks of multiply-adds, the first token of a process that starts cold, and then prompts and decoding of one sequence and of "
+               "several at once: tokens per second, the share of the peak that is reached by the best instruction for the compute type, and of the bandwidth, keys and values counted. An encoder is "
+               "measured in sentences per second. Each figure is a median, with the least and the largest. --json prints {\"machine\", \"model\", \"first_token\", \"results\", \"disturbed\"}.",
+      .flags = FLAGS(FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_REPEAT, FLAG_SHAPE, FLAG_STORED, FLAG_KERNELS, FLAG_SVG, FLAG_JSON),
+      .common = bench_common, .example = "bench --config bench/shapes/tinyllama-1.1b.json --threads 1,2 -b 1,8" },
     { .name = "ops", .summary = "ops, types and instruction sets of this build", .run = cli_ops, .usage = "[FLAG]...",
       .about = "Lists the ops by name, the types that they take, and the instruction sets: which this CPU can run, and which is in use.",
       .flags = FLAGS(FLAG_JSON), .common = machine_common, .example = "ops" },

@@ -113,6 +113,7 @@ static void count(tern_model *m, tern_slot slot, tern_use use, const tern_tensor
     m->weight_bytes += (size_t)bytes;
     if (use == USE_TABLE) return;
     m->read_bytes += bytes * share;
+    if (of_experts(slot)) m->expert_bytes += bytes;
     if (use == USE_MATRIX) m->matmul_params += n * share;
 }
 

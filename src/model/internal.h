@@ -49,6 +49,7 @@ struct tern_model {
     int64_t n_param;
     size_t weight_bytes;
     double read_bytes, matmul_params;     /* bytes of weights that one token reads; weights that it is multiplied with */
+    double expert_bytes;                  /* of all experts */
     tern_hf_generation generation;
     int32_t eos[TERN_MAX_EOS];
     tern_faults *faults;                  /* borrowed: tensors are looked at only, and what is wrong is kept here; null: they are loaded */

@@ -153,6 +153,6 @@ tern_model_info tern_model_get_info(const tern_model *m)
         .n_expert = tern_get(s, S_EXPERTS), .n_expert_used = tern_get(s, S_EXPERTS_USED), .max_tokens = max_tokens(s),
         .n_param = m->n_param, .weight_bytes = m->weight_bytes, .copied_bytes = m->owned.n_bytes,
         .kv_bytes_per_token = (size_t)kv.n_layer * (size_t)kv.n_kv_head * (size_t)(kv.key_dim + kv.value_dim) * tern_dtype_bytes(kv.dtype),
-        .flops_per_token = 2 * m->matmul_params, .read_bytes_per_token = (size_t)m->read_bytes,
+        .flops_per_token = 2 * m->matmul_params, .read_bytes_per_token = (size_t)m->read_bytes, .expert_bytes = (size_t)m->expert_bytes,
     };
 }

@@ -1,0 +1,90 @@
+/* The results as a table for people: see bench.h. */
+#include <stdio.h>
+
+#include "cli/bench/bench.h"
+#include "cli/machine.h"
+
+static const char *plural(int64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static void print_model(const bench_report *r)
+{
+    const tern_model_info *m = &r->model;
+    printf("model     %s, %.1f million parameters, stored %s, compute %s, KV cache %s\n", r->architecture, (double)m->n_param / 1e6, m->stored, m->compute, m->kv);
+    printf("          a token: %.1f MB of weights read, %.1f kB of keys and values, %.1f million multiply-adds\n", (double)m->read_bytes_per_token / 1e6,
+           (double)m->kv_bytes_per_token / 1e3, m->flops_per_token / 2e6);
+}
+
+static void print_first(const bench_report *r)
+{
+    double needed = (double)r->model.weight_bytes + (double)r->kv_bytes;
+    if (r->n_first) printf("\nfirst token of a process that starts cold: a prompt of %d tokens, weights in the page cache\n", BENCH_FIRST_TOKENS);
+    for (size_t i = 0; i < r->n_first; i++) {
+        const bench_first *f = &r->first[i];
+        printf("  %d thread%s  %9.1f ms (%.1f .. %.1f), ended after %.1f ms; at most %.1f MB in memory, %.2f of weights and KV cache%s\n", f->threads, plural(f->threads),
+               f->first_s.median * 1e3, f->first_s.low * 1e3, f->first_s.high * 1e3, f->whole_s.median * 1e3, f->memory_bytes / 1e6, f->memory_bytes / needed,
+               f->disturbed ? ", disturbed" : "");
+    }
+}
+
+static void print_rate(const char *work, const char *what, bench_spread s)
+{
+    char around[64];
+    snprintf(around, sizeof around, "(%.1f .. %.1f)", s.low, s.high);
+    printf("  %-28s %9.1f %s %-22s", work, s.median, what, around);
+}
+
+static void print_share(double share, const char *of)
+{
+    if (share > 0) printf(" %5.1f %% of the %s", 100 * share, of);
+}
+
+static void print_end(const bench_result *r)
+{
+    printf("%s\n", r->disturbed ? "  disturbed" : "");
+}
+
+static void print_generated(const bench_result *r)
+{
+    char work[64];
+    snprintf(work, sizeof work, "prompt %lld x %lld", (long long)r->batch, (long long)r->prompt_tokens);
+    print_rate(work, "tokens/s", r->prompt_per_s);
+    print_share(bench_prompt_peak_share(r), "peak");
+    print_end(r);
+    snprintf(work, sizeof work, "decode %lld x %lld at %lld", (long long)r->batch, (long long)r->decode_tokens, (long long)r->prompt_tokens);
+    print_rate(work, "tokens/s", r->decode_per_s);
+    print_share(bench_decode_peak_share(r), "peak");
+    print_share(bench_decode_bandwidth_share(r), "bandwidth");
+    print_end(r);
+}
+
+static void print_sentences(const bench_result *r)
+{
+    char work[64];
+    snprintf(work, sizeof work, "%lld sentence%s of %lld tokens", (long long)r->batch, plural(r->batch), (long long)r->prompt_tokens);
+    print_rate(work, "sentences/s", r->prompt_per_s);
+    print_share(bench_prompt_peak_share(r), "peak");
+    printf("  %.2f ms (%.2f .. %.2f)", r->seconds.median * 1e3, r->seconds.low * 1e3, r->seconds.high * 1e3);
+    print_end(r);
+}
+
+void bench_print_text(const bench_report *r)
+{
+    char cpu[128];
+    printf("machine   %s, %s in use\n", cli_cpu_name(cpu, sizeof cpu), r->isa);
+    bench_print_limits(&r->limits);
+    print_model(r);
+    print_first(r);
+    for (size_t i = 0; i < r->n_result; i++) {
+        const bench_result *row = &r->result[i];
+        if (!i || row->threads != row[-1].threads) {
+            printf("\n%d thread%s: ", row->threads, plural(row->threads));
+            if (row->peak) printf("the peak is %.1f GFLOP/s, %s of %s; ", row->peak->rate.high / 1e9, row->peak->type, tern_isa_short(row->peak->table));
+            printf("the bandwidth is %.1f GB/s\n", row->bandwidth / 1e9);
+        }
+        if (row->encoder) print_sentences(row);
+        else print_generated(row);
+    }
+}
