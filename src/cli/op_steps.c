@@ -142,6 +142,13 @@ static tern_status layer_step(op_case *c, tern_transformer_layer *layer, tern_wo
     return st;
 }
 
+/* What a rank has by itself is its whole sum. */
+static tern_status own_part(void *self, tern_ctx *ctx, float *data, size_t n)
+{
+    (void)self, (void)ctx, (void)data, (void)n;
+    return TERN_OK;
+}
+
 tern_status op_run_layer(op_case *c)
 {
     int64_t steps, batch = 0, tokens;
@@ -155,8 +162,10 @@ tern_status op_run_layer(op_case *c)
     TERN_TRY(count_tokens(c, "input", steps, &batch, &tokens));
     for (size_t i = 0; i < sizeof layer_inputs / sizeof *layer_inputs; i++)
         *(tern_tensor *)((char *)&weights + layer_inputs[i].offset) = op_case_input(c, layer_inputs[i].name);
-    TERN_TRY(tern_transformer_layer_create(c->ctx, &config, &weights, NULL, NULL, &layer));
-    int64_t kv = (config.num_kv > 0 ? config.num_kv : config.heads) / config.mp_size, dim = config.hidden_size / config.heads;
+    /* Under mp_size > 1 the case is rank 0 of them, alone: its slices go in, its parts of the sums come out. */
+    const tern_comm first = { .size = (int)config.mp_size, .all_reduce = own_part };
+    TERN_TRY(tern_transformer_layer_create(c->ctx, &config, &weights, NULL, &first, &layer));
+    int64_t all = config.num_kv > 0 ? config.num_kv : config.heads, kv = all > config.mp_size ? all / config.mp_size : 1, dim = config.hidden_size / config.heads;
     TERN_TRY(make_cache(c, 1, batch, kv, dim, tokens, &ws));
     for (int64_t t = 0; t < steps; t++) TERN_TRY(layer_step(c, layer, ws, t));
     TERN_TRY(read_cache(c, ws, 0, batch, kv, tokens, dim));
