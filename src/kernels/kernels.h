@@ -22,8 +22,11 @@
 typedef void k_gemm_fn(float *y, size_t ldy, const void *x, size_t ldx, const void *w, size_t ldw, size_t m, size_t n, size_t k_len);
 
 /* y[i,j] = (add ? y[i,j] : 0) + sum_k a[i,k] * b[k,j]     in ascending k, one product after the other (fused or not: by folder)
- * a f32 [m, k_len], b [k_len, n] of the slot's type, widened to f32. Attention's two products: scores = q kT, context = p v. */
-typedef void k_gemm_nn_fn(float *y, size_t ldy, const float *a, size_t lda, const void *b, size_t ldb, size_t m, size_t n, size_t k_len, bool add);
+ * a f32 [m, k_len], b [k_len, n] of the slot's type, widened to f32. Attention's two products: scores = q kT, context = p v.
+ * b[k,j] lies at b[k * ldb + j]; bf16 in pairs, at b[(k / 2 * ldb + j) * 2 + k % 2], where the half pair behind an odd k_len may be anything.
+ * next (null: nothing): as many bytes as b has from there on are wanted soon, and may be fetched meanwhile; no address there need be mapped. */
+typedef void k_gemm_nn_fn(float *y, size_t ldy, const float *a, size_t lda, const void *b, size_t ldb, size_t m, size_t n, size_t k_len, bool add,
+                          const void *next);
 
 /* s[j] = exp(s[j] - max) in place; *max = the largest s[j]; returns the sum. All -inf (or n 0): zeros, *max = -inf, sum 0. A NaN
  * anywhere makes *max, the sum and every s[j] NaN. Lane l of the sum takes j = l, l + lanes, ...: absolute in j, so that trailing -inf change no bit. */

@@ -12,7 +12,8 @@
 
 #include "backend/cpu/cpu.h"
 
-enum { TILE_ROWS = 64, TILES_A_THREAD = 2, MOST_ROOM = 1024 };
+enum { TILE_ROWS = 64, TILES_A_THREAD = 2, BLOCK_RUNS = 4, MOST_ROOM = 1024,
+       SCORE_LD = TERN_KEY_BLOCK + 16 };    /* a line more than a power of two, so that rows do not fall on each other in a cache */
 
 /* What a set of keys gives a number of rows: merged in ascending order of the keys. */
 typedef struct partial {
@@ -44,7 +45,7 @@ typedef struct job {
 /* A worker's scratch, laid out for most_rows rows. */
 typedef struct desk {
     float *q;        /* [m, key_dim], scaled */
-    float *score;    /* [m, TERN_KEY_BLOCK] */
+    float *score;    /* [m, SCORE_LD] */
     float *ramp;     /* [TERN_KEY_BLOCK] absolute positions of the block */
     partial whole, block;
 } desk;
@@ -68,7 +69,7 @@ static size_t query_floats(const job *j)
 
 static size_t desk_floats(const job *j)
 {
-    return query_floats(j) + ((size_t)j->most_rows + 1) * TERN_KEY_BLOCK + 2 * j->partial_floats;
+    return query_floats(j) + (size_t)j->most_rows * SCORE_LD + TERN_KEY_BLOCK + 2 * j->partial_floats;
 }
 
 static desk desk_of(const job *j, int worker)
@@ -76,7 +77,7 @@ static desk desk_of(const job *j, int worker)
     float *p = (float *)(void *)(j->scratch + (size_t)worker * j->scratch_bytes);
     desk d = { .q = p };
     d.score = p + query_floats(j);
-    d.ramp = d.score + (size_t)j->most_rows * TERN_KEY_BLOCK;
+    d.ramp = d.score + (size_t)j->most_rows * SCORE_LD;
     d.whole = partial_at(j, d.ramp + TERN_KEY_BLOCK);
     d.block = partial_at(j, d.ramp + TERN_KEY_BLOCK + j->partial_floats);
     return d;
@@ -154,33 +155,44 @@ static span span_of(const job *j, const query_tile *t, int32_t block)
     return s;
 }
 
-/* score [m, hi) = q kT, page by page, for the pages that the span touches. */
+static const void *keys_at(const job *j, const query_tile *t, int32_t kv_head, int64_t position)
+{
+    const tern_attention *a = j->a;
+    return cpu_kv_keys(a->kv, a->batch->page[t->seq][position / TERN_KV_PAGE], a->layer, kv_head);
+}
+
+static const void *values_at(const job *j, const query_tile *t, int32_t kv_head, int64_t position)
+{
+    const tern_attention *a = j->a;
+    return cpu_kv_values(a->kv, a->batch->page[t->seq][position / TERN_KV_PAGE], a->layer, kv_head);
+}
+
+/* score [m, hi) = q kT, page by page, for the pages that the span touches. While one is multiplied, the next is fetched; at last the first values. */
 static void score_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, span s)
 {
-    const tern_attention *a = j->a;
-    size_t m = (size_t)t->n * (size_t)j->group, dim = (size_t)a->kv->key_dim;
-    for (int64_t at = s.lo / TERN_KV_PAGE * TERN_KV_PAGE; at < s.hi; at += TERN_KV_PAGE) {
-        int32_t page = a->batch->page[t->seq][(s.base + at) / TERN_KV_PAGE];
-        int64_t n = s.hi - at < TERN_KV_PAGE ? s.hi - at : TERN_KV_PAGE;
-        j->product(d->score + at, TERN_KEY_BLOCK, d->q, dim, cpu_kv_keys(a->kv, page, a->layer, kv_head), TERN_KV_PAGE, m, (size_t)n, dim, false);
+    size_t m = (size_t)t->n * (size_t)j->group, dim = (size_t)j->a->kv->key_dim;
+    int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE;
+    for (int64_t at = start; at < s.hi; at += TERN_KV_PAGE) {
+        int64_t n = s.hi - at < TERN_KV_PAGE ? s.hi - at : TERN_KV_PAGE, after = at + TERN_KV_PAGE;
+        const void *next = after < s.hi ? keys_at(j, t, kv_head, s.base + after) : values_at(j, t, kv_head, s.base + start);
+        j->product(d->score + at, SCORE_LD, d->q, dim, keys_at(j, t, kv_head, s.base + at), TERN_KV_PAGE, m, (size_t)n, dim, false, next);
     }
 }
 
-/* value [m, value_dim] = p v over the same pages. */
-static void weigh_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, span s, float *value)
+/* value [m, value_dim] = p v over the same pages. next: the keys that follow these values. */
+static void weigh_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, span s, float *value, const void *next)
 {
-    const tern_attention *a = j->a;
-    size_t m = (size_t)t->n * (size_t)j->group, dim = (size_t)a->kv->value_dim;
-    bool add = false;
-    for (int64_t at = s.lo / TERN_KV_PAGE * TERN_KV_PAGE; at < s.hi; at += TERN_KV_PAGE, add = true) {
-        int32_t page = a->batch->page[t->seq][(s.base + at) / TERN_KV_PAGE];
-        int64_t n = s.hi - at < TERN_KV_PAGE ? s.hi - at : TERN_KV_PAGE;
-        j->product(value, dim, d->score + at, TERN_KEY_BLOCK, cpu_kv_values(a->kv, page, a->layer, kv_head), dim, m, dim, (size_t)n, add);
+    size_t m = (size_t)t->n * (size_t)j->group, dim = (size_t)j->a->kv->value_dim;
+    int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE;
+    for (int64_t at = start; at < s.hi; at += TERN_KV_PAGE) {
+        int64_t n = s.hi - at < TERN_KV_PAGE ? s.hi - at : TERN_KV_PAGE, after = at + TERN_KV_PAGE;
+        const void *then = after < s.hi ? values_at(j, t, kv_head, s.base + after) : next;
+        j->product(value, dim, d->score + at, SCORE_LD, values_at(j, t, kv_head, s.base + at), dim, m, dim, (size_t)n, at > start, then);
     }
 }
 
-/* What one block gives the tile's rows. d->q holds the queries. */
-static void run_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, int32_t block, partial *out)
+/* What one block gives the tile's rows. d->q holds the queries. then: the block after this one follows. */
+static void run_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, int32_t block, bool then, partial *out)
 {
     const tern_attention *a = j->a;
     span s = span_of(j, t, block);
@@ -191,9 +203,9 @@ static void run_block(const job *j, const desk *d, const query_tile *t, int32_t 
         int64_t token = t->first + r / j->group, position = a->batch->past[t->seq] + token;
         int64_t lo = keys_start(a, position) - s.base, hi = keys_end(a, t->seq, position) - s.base;
         int32_t head = kv_head * j->group + r % j->group;
-        out->sum[r] = weigh_row(j, d, d->score + (int64_t)r * TERN_KEY_BLOCK, t->seq, head, token, s.base, lo < 0 ? 0 : lo, hi < s.hi ? hi : s.hi, s.hi, &out->max[r]);
+        out->sum[r] = weigh_row(j, d, d->score + (int64_t)r * SCORE_LD, t->seq, head, token, s.base, lo < 0 ? 0 : lo, hi < s.hi ? hi : s.hi, s.hi, &out->max[r]);
     }
-    weigh_block(j, d, t, kv_head, s, out->value);
+    weigh_block(j, d, t, kv_head, s, out->value, then ? keys_at(j, t, kv_head, s.base + TERN_KEY_BLOCK) : NULL);
 }
 
 /* ---- merging -------------------------------------------------------------------------------------------------------------------------- */
@@ -213,7 +225,7 @@ static void merge_row(const job *j, partial *into, const partial *block, int32_t
     }
     float max = block->max[r] <= into->max[r] ? into->max[r] : block->max[r];
     float keep = expf(into->max[r] - max), take = expf(block->max[r] - max);
-    j->k->scale_row(value, keep, value, dim);
+    if (keep != 1.0f) j->k->scale_row(value, keep, value, dim);
     j->k->axpb_row(value, take, more, value, dim);
     into->sum[r] = into->sum[r] * keep + block->sum[r] * take;
     into->max[r] = max;
@@ -259,13 +271,13 @@ static void run_tiles(void *arg, int64_t lo, int64_t hi, int worker)
     const job *j = arg;
     desk d = desk_of(j, worker);
     for (int64_t item = lo; item < hi; item++) {
-        /* the last tiles of a prompt see the most keys: they go first */
-        const query_tile *t = &j->tile[j->n_tile - 1 - item / j->a->kv->n_kv_head];
-        int32_t kv_head = (int32_t)(item % j->a->kv->n_kv_head), m = t->n * j->group;
+        /* one head's keys stay in a cache for all tiles; the last tiles of a prompt see the most keys: they go first */
+        const query_tile *t = &j->tile[j->n_tile - 1 - item % j->n_tile];
+        int32_t kv_head = (int32_t)(item / j->n_tile), m = t->n * j->group;
         take_queries(j, t, kv_head, d.q);
         start_rows(&d.whole, m);
         for (int32_t b = t->block; b < t->end_block; b++) {
-            run_block(j, &d, t, kv_head, b, &d.block);
+            run_block(j, &d, t, kv_head, b, b + 1 < t->end_block, &d.block);
             merge_rows(j, &d.whole, &d.block, m);
         }
         finish_rows(j, t, kv_head, &d.whole);
@@ -290,7 +302,7 @@ static void run_blocks(void *arg, int64_t lo, int64_t hi, int worker)
         int32_t block = t->block + (int32_t)(at - t->partial_at);
         partial out = stored_partial(j, t, kv_head, block);
         take_queries(j, t, kv_head, d.q);
-        run_block(j, &d, t, kv_head, block, &out);
+        run_block(j, &d, t, kv_head, block, item + 1 < hi && block + 1 < t->end_block, &out);
     }
 }
 
@@ -376,7 +388,8 @@ tern_status cpu_attention(tern_ctx *ctx, const tern_attention *a)
     TERN_TRY(plan_tiles(ctx, &j));
     TERN_TRY(get_scratch(ctx, &j));
     if (j.partials) {
-        tern_parallel_for(ctx, j.n_partial * a->kv->n_kv_head, 1, run_blocks, &j);
+        int64_t n = j.n_partial * a->kv->n_kv_head, share = n / (BLOCK_RUNS * tern_pool_threads(ctx->pool));
+        tern_parallel_for(ctx, n, share > 0 ? share : 1, run_blocks, &j);
         tern_parallel_for(ctx, j.n_item, 1, merge_blocks, &j);
     } else {
         tern_parallel_for(ctx, j.n_item, 1, run_tiles, &j);

@@ -65,10 +65,18 @@ static inline size_t cpu_line_bytes(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-/* One layer's keys and values of one kv head in one page: keys lie transposed, [key_dim][TERN_KV_PAGE], values [TERN_KV_PAGE][value_dim]. */
+/* One layer's keys and values of one kv head in one page. Keys lie transposed, [key_dim][TERN_KV_PAGE], values [TERN_KV_PAGE][value_dim]. In a cache of
+ * bf16 both lie in pairs, as k_gemm_nn_fn has them: two channels of a key, two tokens of a value's channel side by side; an odd key_dim has a zero
+ * behind it. */
+static inline size_t cpu_kv_key_bytes(const tern_kv *kv)
+{
+    size_t dim = (size_t)kv->key_dim + (kv->dtype == TERN_BF16 && kv->key_dim % 2);
+    return (size_t)TERN_KV_PAGE * dim * tern_dtype_bytes(kv->dtype);
+}
+
 static inline size_t cpu_kv_head_bytes(const tern_kv *kv)
 {
-    return (size_t)TERN_KV_PAGE * ((size_t)kv->key_dim + (size_t)kv->value_dim) * tern_dtype_bytes(kv->dtype);
+    return cpu_kv_key_bytes(kv) + (size_t)TERN_KV_PAGE * (size_t)kv->value_dim * tern_dtype_bytes(kv->dtype);
 }
 
 static inline unsigned char *cpu_kv_keys(const tern_kv *kv, int32_t page, int32_t layer, int32_t head)
@@ -79,7 +87,7 @@ static inline unsigned char *cpu_kv_keys(const tern_kv *kv, int32_t page, int32_
 
 static inline unsigned char *cpu_kv_values(const tern_kv *kv, int32_t page, int32_t layer, int32_t head)
 {
-    return cpu_kv_keys(kv, page, layer, head) + (size_t)TERN_KV_PAGE * (size_t)kv->key_dim * tern_dtype_bytes(kv->dtype);
+    return cpu_kv_keys(kv, page, layer, head) + cpu_kv_key_bytes(kv);
 }
 
 #endif

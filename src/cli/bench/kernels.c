@@ -81,7 +81,7 @@ static void call_gemm_nn(void *arg)
 {
     const job *j = arg;
     for (int i = 0; i < PRODUCTS; i++)
-        ((k_gemm_nn_fn *)j->f)((float *)(void *)j->r->y, j->s.n, (const float *)(const void *)j->r->x, j->s.k, j->r->weights.data, j->s.n, j->s.m, j->s.n, j->s.k, i & 1);
+        ((k_gemm_nn_fn *)j->f)((float *)(void *)j->r->y, j->s.n, (const float *)(const void *)j->r->x, j->s.k, j->r->weights.data, j->s.n, j->s.m, j->s.n, j->s.k, i & 1, NULL);
 }
 
 static void time_products(run *r, const gemm_slot *slots, size_t n_slot, const gemm_shape *shapes, size_t n_shape, bool nn)

@@ -11,6 +11,7 @@
 #define EXP_LOG2E 1.44269504f
 #define EXP_LN2_HIGH 0x1.62ep-1f              /* 12 bits: n times this is exact */
 #define EXP_LN2_LOW 0x1.0bfbe8p-15f
+#define ROUND_TO_ONES 12582912.0f             /* 1.5 * 2^23 */
 #define EXP_LEAST (-105.0f)                   /* exp gives 0 here and below */
 #define EXP_MOST 89.0f                        /* and infinity here and above */
 

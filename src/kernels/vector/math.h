@@ -6,6 +6,7 @@
  *     v_load_n(p, n), v_store_n(p, n, v)       the first n lanes, all from LANES on; lanes beyond read as zero, memory beyond is not touched
  *     v_load_stored(p, at, n, type)            the same from element at of an array of a stored type, widened
  *     v_store_bf16(p, n, v), v_store_f16(p, n, v)   the first n lanes, rounded as base/dtype.h has it
+ *     b_load_pairs(p, n), v_even(b), v_odd(b)       the first n of LANES pairs of bf16; the first and the second of each pair, widened
  *     v_all(x), v_zero(), v_keep_n(v, n)       every lane x; zeros; v with zeros from lane n on
  *     v_add, v_sub, v_mul, v_div, v_fma(a, b, c) = a b + c, v_fnma(a, b, c) = c - a b
  *     v_max(a, b), v_min(a, b)                 b where either is NaN or both are zero
@@ -36,6 +37,17 @@ INLINE vec v_exp(vec x)
 {
     vec n, p = exp_part(v_min(v_all(EXP_MOST), v_max(v_all(EXP_LEAST), x)), &n);
     return v_scale(v_add(p, v_all(1)), n);
+}
+
+/* exp of numbers that are not above 0, or NaN: v_exp with one limit less, and n found by adding and taking away 1.5 * 2^23, whose last place is 1. */
+INLINE vec v_exp_below(vec x)
+{
+    x = v_max(v_all(EXP_LEAST), x);
+    vec n = v_sub(v_fma(x, v_all(EXP_LOG2E), v_all(ROUND_TO_ONES)), v_all(ROUND_TO_ONES));
+    vec r = v_fnma(n, v_all(EXP_LN2_LOW), v_fnma(n, v_all(EXP_LN2_HIGH), x));
+    vec p = v_all(exp_coefficients[4]);
+    for (int i = 3; i >= 0; i--) p = v_fma(p, r, v_all(exp_coefficients[i]));
+    return v_scale(v_add(v_fma(v_mul(r, r), p, r), v_all(1)), n);
 }
 
 /* numerator / (1 + exp(-x)) */

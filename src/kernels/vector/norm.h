@@ -5,40 +5,56 @@
 
 #include "kernels/vector/math.h"
 
-static float find_max(const float *s, size_t n)
+/* The largest number, NaNs left out; -inf where there is none. */
+INLINE float find_max(const float *s, size_t n)
 {
-    vec most = v_all(-INFINITY);
-    bool nan = false;
+    vec most[2] = { v_all(-INFINITY), v_all(-INFINITY) };
     size_t j = 0;
-    for (; j + LANES <= n; j += LANES) {
-        vec v = v_load_n(s + j, LANES);
-        nan |= v_any_nan(v);
-        most = v_max(v, most);
+    for (; j + 2 * LANES <= n; j += 2 * LANES) {
+        most[0] = v_max(v_load_n(s + j, LANES), most[0]);
+        most[1] = v_max(v_load_n(s + j + LANES, LANES), most[1]);
     }
-    float max = v_max_of(most);
-    for (; j < n; j++) {
-        nan |= isnan(s[j]);
-        max = s[j] > max ? s[j] : max;
-    }
-    return nan ? NAN : max;
+    float max = v_max_of(v_max(most[0], most[1]));
+    for (; j < n; j++) max = s[j] > max ? s[j] : max;
+    return max;
 }
 
+static bool find_nan(const float *s, size_t n)
+{
+    bool nan = false;
+    for (size_t j = 0; j < n; j++) nan |= isnan(s[j]);
+    return nan;
+}
+
+static float fill_row(float *s, size_t n, float v)
+{
+    for (size_t j = 0; j < n; j++) s[j] = v;
+    return v;
+}
+
+/* A NaN beside finite numbers shows in the sum, so that the search for the largest need not look for it. */
 float K(exp_row)(float *s, size_t n, float *max)
 {
     vec sum = v_zero();
+    size_t j = 0;
     *max = find_max(s, n);
-    if (isnan(*max) || *max == -INFINITY) {
-        float all = isnan(*max) ? NAN : 0;
-        for (size_t j = 0; j < n; j++) s[j] = all;
-        return all;
-    }
-    for (size_t j = 0; j < n; j += LANES) {
-        size_t left = n - j;
-        vec e = v_keep_n(v_exp(v_sub(v_load_n(s + j, left), v_all(*max))), left);
-        v_store_n(s + j, left, e);
+    if (isinf(*max) && find_nan(s, n)) *max = NAN;
+    if (isnan(*max) || *max == -INFINITY) return fill_row(s, n, isnan(*max) ? NAN : 0);
+    vec most = v_all(*max);
+    for (; j + LANES <= n; j += LANES) {
+        vec e = v_exp_below(v_sub(v_load_n(s + j, LANES), most));
+        v_store_n(s + j, LANES, e);
         sum = v_add(sum, e);
     }
-    return v_sum_of(sum);
+    if (j < n) {
+        vec e = v_keep_n(v_exp_below(v_sub(v_load_n(s + j, n - j), most)), n - j);
+        v_store_n(s + j, n - j, e);
+        sum = v_add(sum, e);
+    }
+    float total = v_sum_of(sum);
+    if (!isnan(total) || isinf(*max)) return total;
+    *max = NAN;
+    return fill_row(s, n, NAN);
 }
 
 /* The sum of x[i] - minus, or of its square. */

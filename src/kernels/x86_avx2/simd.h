@@ -14,9 +14,10 @@
 #define INLINE static inline __attribute__((always_inline))
 
 typedef __m256 vec;
+typedef __m256i bits;    /* 16 numbers of 16 bits */
 
 /* 12 sums, 3 registers of x, one of w. 12 KiB of panel and two times 3 rows of x fill a first cache of 32 KiB. */
-enum { LANES = 8, TILE_M = 3, TILE_N = 4, FEW_M = 6, PANEL_BYTES = 12288, NN_M = 6, NN_N = 2, NN_WIDE = 8 };
+enum { LANES = 8, TILE_M = 3, TILE_N = 4, FEW_M = 6, PANEL_BYTES = 12288, NN_M = 6, NN_N = 2, NN_TALL = 8, NN_SLIM = 1, NN_WIDE = 8 };
 
 #define STREAM_N(m) ((m) <= 3 ? 4 : 2)
 
@@ -116,6 +117,14 @@ INLINE void v_store_f16(uint16_t *p, size_t n, vec v)
 {
     store_halves(p, n, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
+
+INLINE bits b_load_pairs(const void *p, size_t n)
+{
+    return n >= LANES ? _mm256_loadu_si256(p) : _mm256_maskload_epi32(p, lanes(n));
+}
+
+INLINE vec v_even(bits v) { return _mm256_castsi256_ps(_mm256_slli_epi32(v, 16)); }
+INLINE vec v_odd(bits v) { return _mm256_castsi256_ps(_mm256_and_si256(v, _mm256_set1_epi32((int)0xFFFF0000))); }
 
 INLINE float v_max_of(vec v)
 {

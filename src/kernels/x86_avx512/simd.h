@@ -15,7 +15,7 @@ typedef __m512 vec;
 typedef __m512i bits;    /* 32 numbers of 16 bits */
 
 /* 24 sums, 3 registers of x, one of w. 24 KiB of panel and two times 3 rows of x fill a first cache of 48 KiB. */
-enum { LANES = 16, TILE_M = 3, TILE_N = 8, FEW_M = 8, PANEL_BYTES = 24576, NN_M = 6, NN_N = 4, NN_WIDE = 8 };
+enum { LANES = 16, TILE_M = 3, TILE_N = 8, FEW_M = 8, PANEL_BYTES = 24576, NN_M = 6, NN_N = 4, NN_TALL = 8, NN_SLIM = 2, NN_WIDE = 8 };
 
 #define STREAM_N(m) ((m) <= 3 ? 8 : (m) <= 6 ? 4 : 3)
 
@@ -134,6 +134,11 @@ INLINE void v_store_sums(float *y, size_t n, bool first, const vec sum[TILE_N])
 INLINE bits b_load_n(const uint16_t *p, size_t n)
 {
     return n >= 2 * LANES ? _mm512_loadu_si512(p) : _mm512_maskz_loadu_epi16((1u << n) - 1, p);
+}
+
+INLINE bits b_load_pairs(const void *p, size_t n)
+{
+    return n >= LANES ? _mm512_loadu_si512(p) : _mm512_maskz_loadu_epi32(lanes(n), p);
 }
 
 INLINE vec v_even(bits v) { return _mm512_castsi512_ps(_mm512_slli_epi32(v, 16)); }
