@@ -17,7 +17,7 @@ static double same(double x)
 
 static int64_t at_most(int64_t rows, int64_t c)
 {
-    int64_t most = rig_is_best() ? 1 << 21 : 1 << 18;
+    int64_t most = SANITIZED ? 1 << 16 : rig_is_best() ? 1 << 21 : 1 << 18;
     return rows * c > most ? most / c : rows;
 }
 
