@@ -287,7 +287,7 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
     c.moe_experts = own;
     c.drop_tokens = false;
     w.inter_w.shape[0] = w.inter_b.shape[0] = w.output_w.shape[0] = own;
-    j->status[comm->rank] = tern_moe_create(ctx, &c, &w, &counting, &moe);
+    j->status[comm->rank] = tern_moe_create(ctx, &c, &w, &(tern_moe_comm){ .experts = &counting }, &moe);
     if (j->status[comm->rank]) return;
     j->status[comm->rank] = tern_moe_run(moe, &(tern_moe_args){ .input = x, .output = y, .exp_counts = counts });
     for (int64_t e = 0; e < m->n_expert; e++)

@@ -16,9 +16,14 @@ typedef struct grid_row {
     const char *why;
 } grid_row;
 
+/* The first twelve are the grid of tests/unit/v1/moe/test_moe_tp.py: (ep, tp), whole or split experts, a dense MLP beside them or none. */
 static const grid_row grids[] = {
     { 1, 2, false, false, false, false, false, true, 1, "whole experts, half of their slots each" },
     { 1, 2, true, false, false, false, false, true, 1, "experts in halves" },
+    { 1, 2, false, true, false, true, false, true, 1, "whole experts and a dense MLP" },
+    { 1, 2, true, true, false, true, false, true, 1, "experts in halves and a dense MLP" },
+    { 1, 4, false, false, false, false, false, true, 1, "four shares of slots" },
+    { 1, 4, true, false, false, false, false, true, 1, "experts in quarters" },
     { 1, 4, false, true, false, true, false, true, 2, "four shares of slots, tokens dropped, a dense MLP beside" },
     { 1, 4, true, true, false, true, false, true, 2, "experts in quarters, and the same" },
     { 2, 2, false, false, false, true, false, true, 2, "a grid: experts of two rows, slots of two columns" },
