@@ -55,6 +55,7 @@ static void list_remove(tern_blocks *b, list *l, int32_t i)
 tern_status tern_blocks_create(tern_ctx *ctx, int64_t n, tern_blocks **out)
 {
     uint64_t buckets = 1;
+    if (n < 1 || n > INT32_MAX) return tern_fail(ctx, TERN_ERR_ARGUMENT, "a pool of %lld blocks; a pool has from 1 to %d", (long long)n, INT32_MAX);
     while (buckets < (uint64_t)n) buckets *= 2;
     tern_blocks *b = tern_alloc(ctx, 1, sizeof *b, "the block pool");
     if (!b) return TERN_ERR_MEMORY;

@@ -30,7 +30,7 @@ typedef struct tern_block_counts {
     int64_t n_evicted;                                /* since creation */
 } tern_block_counts;
 
-tern_status tern_blocks_create(tern_ctx *ctx, int64_t n, tern_blocks **out);
+tern_status tern_blocks_create(tern_ctx *ctx, int64_t n, tern_blocks **out);    /* TERN_ERR_ARGUMENT: n below 1 */
 void tern_blocks_destroy(tern_blocks *b);
 tern_block_counts tern_blocks_count(const tern_blocks *b);
 

@@ -93,11 +93,9 @@ static tern_layer_weights weights_of(const tern_model *m, const tern_model_layer
     };
 }
 
-/* Alibi's slope of a head: 2^-(8 i / P) for i = 1 .. P, P the largest power of two within the heads; the others take every other step of 2 P.
- * Source: Press et al. 2022 and its reference code. */
-static float slope_of(const tern_spec *s, int64_t head)
+float tern_alibi_slope(int64_t n, int64_t head)
 {
-    int64_t n = tern_get(s, S_HEADS), p = 1;
+    int64_t p = 1;
     while (2 * p <= n) p *= 2;
     return (float)(head < p ? exp2(-8 * (double)(head + 1) / (double)p) : exp2(-8 * (double)(2 * (head - p) + 1) / (double)(2 * p)));
 }
@@ -107,7 +105,7 @@ static tern_status make_slopes(tern_model *m, tern_tensor *out)
     int64_t n = tern_get(m->spec, S_HEADS);
     float *slope = tern_model_own(m, (size_t)n * sizeof *slope, "slopes");
     if (!slope) return TERN_ERR_MEMORY;
-    for (int64_t h = 0; h < n; h++) slope[h] = slope_of(m->spec, h);
+    for (int64_t h = 0; h < n; h++) slope[h] = tern_alibi_slope(n, h);
     *out = tern_tensor_of(slope, TERN_F32, 1, &n);
     return TERN_OK;
 }
@@ -135,7 +133,7 @@ static tern_status make_rounded_alibi(tern_model *m)
     float *alibi = tern_model_own(m, (size_t)(n * keys) * sizeof *alibi, "alibi"), scale = 1 / sqrtf((float)tern_get(m->spec, S_HEAD_DIM));
     if (!alibi) return TERN_ERR_MEMORY;
     for (int64_t h = 0; h < n; h++)
-        for (int64_t j = 0; j < keys; j++) alibi[h * keys + j] = bf16(bf16(slope_of(m->spec, h)) * bf16((float)j)) * scale;
+        for (int64_t j = 0; j < keys; j++) alibi[h * keys + j] = bf16(bf16(tern_alibi_slope(tern_get(m->spec, S_HEADS), h)) * bf16((float)j)) * scale;
     m->alibi = tern_tensor_of(alibi, TERN_F32, 2, shape);
     return TERN_OK;
 }

@@ -88,4 +88,8 @@ tern_status tern_model_read_labels(tern_model *m);
 /* ---- assemble.c: layers and ends out of bound slots */
 tern_status tern_model_assemble(tern_model *m);
 
+/* Alibi's slope of head (from 0) of n: 2^-(8 i / P) for i = 1 .. P, P the largest power of two up to n; the heads beyond take every other step of 2 P.
+ * Source: Press et al. 2022 and its reference code; Hugging Face build_alibi_tensor. */
+float tern_alibi_slope(int64_t n, int64_t head);
+
 #endif

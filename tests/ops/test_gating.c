@@ -97,29 +97,51 @@ static void test_wide_capacities(void **state)
     }
 }
 
-/* E: sparse routes are the cells of the dense ones. */
+/* E: sparse routes are the cells of the dense ones, and tokens that go to experts by them and back come to the same: encode and decode against the two
+ * einsums, expert e being a factor e + 1. */
 static void test_sparse_is_dense(void **state)
 {
-    static const char *const ops[] = { "top1gating", "top2gating", "topkgating" };
+    enum { M = 8, MOST = 16 };
+    static const float four[] = { .1f, .9f, .2f, .8f, .1f, .3f, .4f, .6f, .5f, .7f, .2f, .1f };
+    static const struct { const char *op; int64_t k, s, e; double factor; const float *logits; } rows[] = {
+        { "top1gating", 1, 16, 4, 1, NULL },   { "top2gating", 2, 16, 4, 1, NULL },   { "topkgating", 3, 16, 4, 1, NULL }, { "top1gating", 1, 16, 4, 0.5, NULL },
+        { "top2gating", 2, 16, 4, 0.5, NULL }, { "topkgating", 3, 16, 4, 0.5, NULL }, { "top2gating", 2, 4, 3, 0.5, four },
+    };
     (void)state;
-    for (int g = 0; g < 3; g++) {
-        enum { S = 16, E = 4 };
-        tern_tensor logits = rig_random(TERN_F32, RIG_SHAPE(S, E), 5);
+    for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
+        int64_t s = rows[row].s, e = rows[row].e, k = rows[row].k, kept = 0, cells = 0;
+        tern_tensor logits = rig_random(TERN_F32, RIG_SHAPE(s, e), 5), x = rig_random(TERN_F32, RIG_SHAPE(s, M), 6);
         gate_out out;
-        int64_t k = g + 1, kept = 0, cells = 0;
-        RIG_OK(run_gate(ops[g], logits.data, S, E, (tern_gating_args){ .k = k, .capacity_factor = 0.5, .min_capacity = 1, .first_come = true }, &out));
-        for (int64_t c = 0; c < S * E * out.capacity; c++) cells += out.mask[c];
-        for (int64_t i = 0; i < k * S; i++) {
+        RIG_OK(run_gate(rows[row].op, rows[row].logits ? rows[row].logits : logits.data, s, e,
+                        (tern_gating_args){ .k = k, .capacity_factor = rows[row].factor, .min_capacity = 1, .first_come = true }, &out));
+        for (int64_t c = 0; c < s * e * out.capacity; c++) cells += out.mask[c];
+        for (int64_t i = 0; i < k * s; i++) {
             if (out.indices[i] < 0) {
                 assert_true(out.gates[i] == 0);
                 continue;
             }
             kept++;
-            assert_true(out.combine[(i % S * E + out.indices[i]) * out.capacity + out.locations[i]] == out.gates[i]);
+            assert_true(out.combine[(i % s * e + out.indices[i]) * out.capacity + out.locations[i]] == out.gates[i]);
         }
         assert_int_equal(kept, cells);
-        assert_true(kept < k * S);    /* half the capacity drops something */
-        free(logits.data);
+        if (rows[row].factor < 1) assert_true(kept < k * s);    /* half the capacity drops something */
+
+        double dense[MOST * M] = { 0 }, sparse[MOST * M] = { 0 }, *slots = calloc((size_t)(e * out.capacity * M), sizeof *slots);
+        for (int64_t t = 0; t < s; t++)    /* sec,sm->ecm */
+            for (int64_t c = 0; c < e * out.capacity; c++)
+                for (int64_t m = 0; m < M; m++) slots[c * M + m] += out.mask[t * e * out.capacity + c] * rig_get(&x, t * M + m);
+        for (int64_t t = 0; t < s; t++)    /* sec,ecm->sm */
+            for (int64_t c = 0; c < e * out.capacity; c++)
+                for (int64_t m = 0; m < M; m++) dense[t * M + m] += out.combine[t * e * out.capacity + c] * slots[c * M + m] * (double)(c / out.capacity + 1);
+        for (int64_t i = 0; i < k * s; i++)
+            for (int64_t m = 0; m < M && out.indices[i] >= 0; m++) {
+                double at = slots[(out.indices[i] * out.capacity + out.locations[i]) * M + m];
+                assert_true(at == rig_get(&x, i % s * M + m));    /* a slot has one token, whole */
+                sparse[i % s * M + m] += out.gates[i] * at * (out.indices[i] + 1);
+            }
+        for (int64_t i = 0; i < s * M; i++)
+            if (!(fabs(dense[i] - sparse[i]) <= 1e-6)) fail_msg("%s, factor %g: element %d is %g by routes and %g by einsums", rows[row].op, rows[row].factor, (int)i, sparse[i], dense[i]);
+        free(slots), free(logits.data), free(x.data);
     }
 }
 
