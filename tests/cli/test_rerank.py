@@ -1,0 +1,76 @@
+"""`tern rerank`: a line's score is the head's logit over the pair that the tokenizer's template makes of the query and the line, with the template's type ids. The
+pairs are written out here by hand, and given to `tern classify` as ids, whose logits are Hugging Face's (test_models.py).
+
+Usage: test_rerank.py BUILD_DIR
+"""
+import json
+import os
+import shutil
+
+from rig import GOLDEN, check, document, finish, folder, one_sentence, tern
+
+WORDS = ["<s>", "<pad>", "</s>", "how", "do", "swifts", "sleep", "birds", "in", "flight", "nests"]
+QUERY, LINES = "how do swifts sleep", ["swifts sleep in flight", "birds do", ""]
+
+
+def special(name):
+    return {"SpecialToken": {"id": name, "type_id": 0}}
+
+
+def tokenizer(typed):
+    """Words at blanks; a pair is <s> A </s> </s> B </s>, as RoBERTa's, or with type ids [0 A 0 | 1 B 1], as BERT's."""
+    pair = [special("<s>"), {"Sequence": {"id": "A", "type_id": 0}}, special("</s>")]
+    pair += [] if typed else [special("</s>")]
+    pair += [{"Sequence": {"id": "B", "type_id": int(typed)}}, {"SpecialToken": {"id": "</s>", "type_id": int(typed)}}]
+    ids = {name: {"id": name, "ids": [WORDS.index(name)], "tokens": [name]} for name in ("<s>", "</s>")}
+    return {"version": "1.0", "truncation": None, "padding": None, "normalizer": None, "decoder": None, "pre_tokenizer": {"type": "WhitespaceSplit"},
+            "added_tokens": [{"id": WORDS.index(name), "content": name, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True} for name in ("<s>", "<pad>", "</s>")],
+            "model": {"type": "WordLevel", "vocab": {word: i for i, word in enumerate(WORDS)}, "unk_token": "<pad>"},
+            "post_processor": {"type": "TemplateProcessing", "single": [special("<s>"), {"Sequence": {"id": "A", "type_id": 0}}, special("</s>")], "pair": pair, "special_tokens": ids}}
+
+
+def numbers(text):
+    return [WORDS.index(word) for word in text.split()]
+
+
+def by_hand(line, typed):
+    first = [0] + numbers(QUERY) + [2] + ([] if typed else [2])
+    second = numbers(line) + [2]
+    return first + second, [0] * len(first) + [int(typed)] * len(second)
+
+
+def check_model(name, typed):
+    with folder() as place:
+        for file in ("config.json", "model.safetensors"):
+            shutil.copy(os.path.join(GOLDEN, "models", name, file), place)
+        with open(os.path.join(place, "tokenizer.json"), "w", encoding="utf-8") as f:
+            json.dump(tokenizer(typed), f)
+        given = "".join(line + "\n" for line in LINES).encode()
+        common = ("-m", place, "--compute", "f32")
+        plain = tern("rerank", *common, QUERY, stdin=given)
+        listed = tern("rerank", *common, QUERY, "--json", stdin=given)
+        check(plain.returncode == 0 and not plain.stderr, f"{name}: {plain.stderr.decode()}")
+        scores = [float(line) for line in plain.stdout.split()]
+        check([json.loads(line) for line in listed.stdout.splitlines()] == [{"score": score} for score in scores], f"{name}: --json gives {listed.stdout!r}")
+        check(len(scores) == len(LINES), f"{name}: {len(scores)} scores of {len(LINES)} lines")
+        for line, score in zip(LINES, scores):
+            ids, types = by_hand(line, typed)
+            hand = ["--ids", ",".join(map(str, ids))] + (["--type-ids", ",".join(map(str, types))] if typed else [])
+            want = document("classify", *common, *hand, "--json")["logits"][-1]
+            check(abs(score - want) <= 1e-6 * max(1, abs(want)), f"{name}, {line!r}: {score}, not {want}")
+        check(len(set(scores)) == len(LINES), f"{name}: {scores} do not tell the lines apart")
+        check(tern("rerank", *common, QUERY).stdout == b"", f"{name}: no lines, no scores")
+        os.remove(os.path.join(place, "tokenizer.json"))
+        one_sentence(tern("rerank", *common, QUERY, stdin=given), f"{name}: without a tokenizer")
+
+
+def main():
+    check_model("made-roberta-score", False)
+    check_model("made-bert-classes", True)
+    one_sentence(tern("rerank", QUERY, stdin=b"a line\n"), "a model without a head")
+    check(tern("rerank").returncode == 2, "no query is a usage error")
+    finish()
+
+
+if __name__ == "__main__":
+    main()
