@@ -1,7 +1,8 @@
 /* tern_model: a Hugging Face checkpoint directory, opened as it is.
  *
  * Opening reads config.json, maps *.safetensors, and binds every tensor to its place; weights stay in the mapped file where their stored
- * layout serves. A key, tensor or option that tern does not know is an error with its name: a wrong model never gives an answer. */
+ * layout serves. A key, tensor or option that tern does not know is an error with its name, and several faults are named together: a wrong model never gives
+ * an answer. */
 #ifndef TERN_MODEL_H
 #define TERN_MODEL_H
 

@@ -1,5 +1,5 @@
 /* Why a directory cannot be opened, every reason at once: config.json, generation_config.json, the files and each tensor, by their headers alone.
- * Called by programs (tern info); calls src/families, src/formats and bind.c. */
+ * Called by open.c and by programs (tern info); calls src/families, src/formats and bind.c. */
 #include <limits.h>
 #include <string.h>
 
@@ -52,18 +52,34 @@ static tern_status join(tern_ctx *ctx, const tern_faults *faults, char **text)
     return TERN_OK;
 }
 
+/* All that is the matter with dir, of its headers alone. */
+static tern_status gather_of(tern_ctx *ctx, const char *dir, tern_faults *faults)
+{
+    tern_model *m = tern_alloc(ctx, 1, sizeof *m, "a model");
+    if (!m) return TERN_ERR_MEMORY;
+    *m = (tern_model){ .ctx = ctx, .dir = tern_strdup(ctx, dir) };
+    tern_status st = m->dir ? gather(m, faults) : TERN_ERR_MEMORY;
+    tern_model_free(m);
+    return st;
+}
+
+tern_status tern_model_fail_whole(tern_ctx *ctx, const char *dir, tern_status first)
+{
+    tern_faults faults = { 0 };
+    tern_status st = first == TERN_ERR_MEMORY ? first : gather_of(ctx, dir, &faults);
+    if (!st) st = tern_faults_fail(ctx, &faults, dir);
+    tern_faults_free(&faults);
+    return st ? st : first;
+}
+
 tern_status tern_model_explain(tern_ctx *ctx, const char *dir, char **text)
 {
     tern_faults faults = { 0 };
     char demo[PATH_MAX];
     if (!dir) dir = tern_demo_dir(demo, sizeof demo);
     if (!dir) return tern_fail(ctx, TERN_ERR_IO, "no model is named, and the demo model that comes with tern is not found");
-    tern_model *m = tern_alloc(ctx, 1, sizeof *m, "a model");
-    if (!m) return TERN_ERR_MEMORY;
-    *m = (tern_model){ .ctx = ctx, .dir = tern_strdup(ctx, dir) };
-    tern_status st = m->dir ? gather(m, &faults) : TERN_ERR_MEMORY;
+    tern_status st = gather_of(ctx, dir, &faults);
     if (!st) st = join(ctx, &faults, text);
     tern_faults_free(&faults);
-    tern_model_free(m);
     return st;
 }

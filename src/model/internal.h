@@ -60,6 +60,9 @@ struct tern_model {
  * ignorable, or refused by name. */
 tern_status tern_model_bind(tern_model *m);
 
+/* ---- explain.c: the failure of opening dir, whose status was first, again with everything that is the matter in one sentence. */
+tern_status tern_model_fail_whole(tern_ctx *ctx, const char *dir, tern_status first);
+
 /* ---- shapes.c: the shape of a slot by the settings. n_shape alternatives, each of rank 1 to 3; a slot that the settings have no use for has none. */
 typedef struct tern_slot_shape {
     int n_shape, rank[3];

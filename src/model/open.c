@@ -54,7 +54,9 @@ static tern_status open_parts(tern_model *m, const tern_model_options *o)
         goto done;
     }
     TERN_TRY(tern_model_read_labels(m));
-    TERN_TRY(tern_model_bind(m));
+    st = tern_model_bind(m);
+    if (st && !m->random) st = tern_model_fail_whole(ctx, m->dir, st);    /* one tensor that does not fit is seldom alone */
+    if (st) goto done;
     TERN_TRY(tern_model_assemble(m));
 done:
     return st;

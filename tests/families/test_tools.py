@@ -37,6 +37,8 @@ def check_reasons():
             one_sentence(run, why)
             for words in told:
                 check(words in run.stdout.decode(), f"{why}: {words!r} is not in {run.stdout.decode()}")
+            opened = tern("generate", "-m", where, "-p", "x").stderr.decode()
+            check(any(words in opened for words in told) and (len(told) == 1 or "faults: " in opened), f"{why}: opening says {opened}")
             reasons = json.loads(tern("info", "-m", where, "--json").stdout)["reasons"]
             check("\n".join(reasons) + "\n" == run.stdout.decode(), f"{why}: --json has other reasons: {reasons}")
     with folder() as where:
