@@ -80,6 +80,7 @@ const cli_flag cli_flags[N_FLAGS] = {
                              .help = "the type of the random weights of --config" },
     [FLAG_SVG]           = { .name = "svg", .kind = CLI_FILE, .argument = "FILE", .help = "draw the results below the machine's limits, a roofline, as SVG" },
     [FLAG_KERNELS]       = { .name = "kernels", .kind = CLI_TEXT, .argument = "NAME", .help = "time the kernels whose names begin so, or \"all\", instead of a model; --isa and --batch choose among them" },
+    [FLAG_OPS]           = { .name = "ops", .kind = CLI_TEXT, .argument = "NAME", .help = "time the ops whose names begin so, or \"all\", instead of a model" },
 
     [FLAG_OP_CONFIG]  = { .name = "config", .kind = CLI_FILE, .argument = "FILE", .help = "a JSON object with fields of the op's config" },
     [FLAG_OP_OPTIONS] = { .name = "options", .kind = CLI_TEXT, .argument = "FILE|JSON", .help = "a JSON object, or a file with one: dtype, options, outputs" },
@@ -148,11 +149,11 @@ const cli_command cli_commands[] = {
                "that cannot be opened it prints every reason, a line each (--json: {\"reasons\": [...]}), and fails. --check looks for weights that are NaN or infinite.",
       .flags = FLAGS(FLAG_CHECK, FLAG_JSON), .common = model_common, .example = "info -m models/demo" },
     { .name = "bench", .summary = "tokens per second, and how near to this machine's limits", .run = cli_bench,
-      .usage = "[-p LIST] [-n N] [-b LIST] [--threads LIST] [--config FILE | --kernels NAME] [FLAG]...",
+      .usage = "[-p LIST] [-n N] [-b LIST] [--threads LIST] [--config FILE | --kernels NAME | --ops NAME] [FLAG]...",
       .about = "Measures this machine's read bandwidth and its peaks of multiply-adds, the first token of a process that starts cold, and then prompts and decoding of one sequence and of "
                "several at once: tokens per second, the share of the peak that is reached by the best instruction for the compute type, and of the bandwidth, keys and values counted. An encoder is "
                "measured in sentences per second. Each figure is a median, with the least and the largest. --json prints {\"machine\", \"model\", \"first_token\", \"results\", \"disturbed\"}.",
-      .flags = FLAGS(FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_REPEAT, FLAG_SHAPE, FLAG_STORED, FLAG_KERNELS, FLAG_SVG, FLAG_JSON),
+      .flags = FLAGS(FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_REPEAT, FLAG_SHAPE, FLAG_STORED, FLAG_KERNELS, FLAG_OPS, FLAG_SVG, FLAG_JSON),
       .common = bench_common, .example = "bench --config bench/shapes/tinyllama-1.1b.json --threads 1,2 -b 1,8" },
     { .name = "ops", .summary = "ops, types and instruction sets of this build", .run = cli_ops, .usage = "[FLAG]...",
       .about = "Lists the ops by name, the types that they take, and the instruction sets: which this CPU can run, and which is in use.",

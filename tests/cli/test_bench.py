@@ -172,6 +172,15 @@ def check_kernels():
         one_sentence(tern("bench", "--kernels", "relu_row", "--isa", isa), f"{isa}, which this machine lacks")
 
 
+def check_ops():
+    d = document("bench", "--ops", "bias_", "--threads", "2,1", "--isa", "scalar", "--json")
+    check({o["name"] for o in d["ops"]} == {"bias_add", "bias_gelu", "bias_relu", "bias_residual"}, f"the ops asked for: {d['ops']}")
+    check([o["threads"] for o in d["ops"]] == [2] * 4 + [1] * 4 and all(o["isa"] == "scalar" for o in d["ops"]), "each by each thread count")
+    check(all(ordered(o["us"]) and ordered(o["gflop_per_s"]) and o["why"] for o in d["ops"]), "each has its times, its rate and its reason")
+    add = d["ops"][0]
+    check(add["shape"] == "bf16 512 x 2048" and near(add["gflop_per_s"]["median"], 512 * 2048 * 1e-3 / add["us"]["median"]), "an addition an element")
+
+
 def main():
     check_demo()
     check_lists()
@@ -180,6 +189,7 @@ def main():
         check_picture(place)
         check_signals(place)
     check_kernels()
+    check_ops()
     finish()
 
 

@@ -74,6 +74,8 @@ ROWS = [
     ("bench -n 1,2", 2, "^$", '--tokens "1,2"', "a list for a number"),
     ("bench --repeat 0", 2, "^$", '"0"', "no measurement"),
     ("bench --kernels nothing", 2, "^$", '"nothing": no kernel', "a kernel that nobody knows"),
+    ("bench --ops nothing", 2, "^$", '"nothing": no op', "an op that nobody knows"),
+    ("bench --ops all --kernels all", 2, "^$", "only one", "two modes"),
     ("bench --kernels all --svg a.svg", 2, "^$", "--svg", "a picture of what has none"),
     ("bench --kernels exp_row --isa amx --svg ''", 2, "^$", "a name", "an empty name"),
     ("bench --svg /nonexistent/a.svg", 1, "^$", "/nonexistent/a.svg", "a picture where nothing can be written"),

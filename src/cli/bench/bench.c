@@ -158,8 +158,13 @@ int cli_bench(const cli_args *args)
     const cli_value *path = &args->value[FLAG_SVG];
     int status = EXIT_FAILED;
     if (args->value[FLAG_SHAPE].set && args->value[FLAG_MODEL].set) return cli_usage("--config and -m are two ways to name a model: only one of them can be there");
-    if (args->value[FLAG_KERNELS].set) return path->set ? cli_usage("--svg draws a model's results, and --kernels has none") : bench_kernels(args);
-    if (!make_plan(args, &plan) || (path->set && !bench_svg_open(&svg, path->text))) return EXIT_FAILED;
+    bool parts = args->value[FLAG_KERNELS].set || args->value[FLAG_OPS].set;
+    if (args->value[FLAG_KERNELS].set && args->value[FLAG_OPS].set) return cli_usage("--kernels and --ops: only one of them can be there");
+    if (parts && path->set) return cli_usage("--svg draws a model's results, and --kernels and --ops have none");
+    if (args->value[FLAG_KERNELS].set) return bench_kernels(args);
+    if (!make_plan(args, &plan)) return EXIT_FAILED;
+    if (args->value[FLAG_OPS].set) return bench_ops(&plan);
+    if (path->set && !bench_svg_open(&svg, path->text)) return EXIT_FAILED;
     if (measure_all(&plan, &r) && say(args, &r, &svg)) status = EXIT_OK;
     bench_svg_close(&svg);
     bench_limits_free(&r.limits);

@@ -89,8 +89,9 @@ double bench_decode_bandwidth_share(const bench_result *r);
 /* bench.c: a row's place in the report; null with a sentence where there is no memory. */
 bench_result *bench_add_result(bench_report *r);
 
-/* kernels.c: tern bench --kernels NAME, the exit status. */
+/* kernels.c, ops.c: tern bench --kernels NAME, --ops NAME; the exit status. */
 int bench_kernels(const cli_args *args);
+int bench_ops(const bench_plan *plan);
 
 /* parts.c: attention and mixtures of experts by one instruction set, a line each (json: an object). False where there is no memory for them. */
 bool bench_parts(const tern_kernels *table, bench_limits *limits, bool attention, bool experts, json_out *json);
