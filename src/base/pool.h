@@ -2,7 +2,8 @@
  *
  * Tiles split outputs, never sums, so that the number of threads and who takes which tile change no bit. The caller works too. A
  * worker that is not scheduled holds nobody up unless it is inside a tile: a job is done when its tiles are, not when every worker
- * has looked in. Waiting spins for some microseconds, then sleeps on a futex. */
+ * has looked in; and whoever waits for a tile lends its own core to a thread that lost its own there. Waiting spins for some microseconds,
+ * then sleeps on a futex. */
 #ifndef TERN_BASE_POOL_H
 #define TERN_BASE_POOL_H
 
@@ -22,7 +23,10 @@ int tern_pool_threads(const tern_pool *pool);
 /* fn over [0, n) in tiles of grain items; returns when all are done. A call from inside a tile is not allowed. */
 void tern_pool_run(tern_pool *pool, int64_t n, int64_t grain, tern_tile_fn *fn, void *arg);
 
-/* The default: physical cores that this process may run on, at most the cgroup's CPU quota, at least 1. */
+/* The default: physical cores that this process may run on, at most its cgroups' CPU quota, at least 1. */
 int tern_default_threads(void);
+
+/* At most cores, and the least quota of this process's cgroups, rounded up. root is put before the paths of /proc and /sys: "" outside of tests. */
+int tern_quota_threads(const char *root, int cores);
 
 #endif

@@ -1,8 +1,9 @@
-/* How many threads this process should use by default: cores it may run on, counted once each, and the cgroup's quota. */
+/* How many threads this process should use by default: cores it may run on, counted once each, and the cgroups' quotas. */
 #include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/pool.h"
 
 /* The number of CPUs of the set that are the lowest of their core among the set: hyper-threads count once. */
@@ -28,15 +29,26 @@ static int cores_of(const cpu_set_t *set)
     return cores;
 }
 
-/* CPUs that the cgroup's quota allows, rounded up; 0 where there is no quota. */
-static int cgroup_quota(void)
+/* Lowers *cpus to what one cgroup's quota allows, rounded up. */
+static void least_quota(void *cpus, const char *root, const char *folder)
 {
+    char path[512];
     long long quota = 0, period = 0;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (!f) return 0;
+    int *least = cpus;
+    snprintf(path, sizeof path, "%s/sys/fs/cgroup%s/cpu.max", root, folder);
+    FILE *f = fopen(path, "re");
+    if (!f) return;
     int n = fscanf(f, "%lld %lld", &quota, &period);
     fclose(f);
-    return n == 2 && quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
+    if (n != 2 || quota <= 0 || period <= 0) return;
+    long long here = (quota + period - 1) / period;
+    if (here < *least) *least = (int)here;
+}
+
+int tern_quota_threads(const char *root, int cores)
+{
+    tern_cgroups(root, least_quota, &cores);
+    return cores;
 }
 
 int tern_default_threads(void)
@@ -48,6 +60,5 @@ int tern_default_threads(void)
         long online = sysconf(_SC_NPROCESSORS_ONLN);
         cores = online > 0 ? (int)online : 1;
     }
-    int quota = cgroup_quota();
-    return quota > 0 && quota < cores ? quota : cores;
+    return tern_quota_threads("", cores);
 }

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/ctx.h"
 #include "engine/sampling.h"
 
@@ -28,37 +29,26 @@ static bool read_number(const char *root, const char *path, const char *key, uin
     return found;
 }
 
-/* Room in one cgroup; NO_LIMIT where its memory.max is "max" or not there. */
-static uint64_t cgroup_room(const char *root, const char *folder)
+/* Lowers *room to that of one cgroup; "max", or no memory.max, is no limit. */
+static void least_room(void *room, const char *root, const char *folder)
 {
     char path[512];
-    uint64_t most, used, droppable;
+    uint64_t most, used, droppable, *least = room;
     snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", folder);
-    if (!read_number(root, path, "", &most)) return NO_LIMIT;
+    if (!read_number(root, path, "", &most)) return;
     snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.current", folder);
     if (!read_number(root, path, "", &used)) used = 0;
     snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.stat", folder);
     if (read_number(root, path, "inactive_file ", &droppable)) used -= droppable < used ? droppable : used;
-    return most > used ? most - used : 0;
+    uint64_t here = most > used ? most - used : 0;
+    if (here < *least) *least = here;
 }
 
-/* The least room from the process's own cgroup (version 2) up to the root. */
 static uint64_t cgroups_room(const char *root)
 {
-    char path[512], line[400] = "", folder[400] = "";
-    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
-    FILE *f = fopen(path, "re");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "0::%399[^\n]", folder) == 1) break;
-    if (f) fclose(f);
-    uint64_t least = cgroup_room(root, "");
-    for (char *end = folder + strlen(folder); end > folder; *end = 0) {
-        uint64_t here = cgroup_room(root, folder);
-        if (here < least) least = here;
-        end = strrchr(folder, '/');
-        if (!end) break;
-    }
-    return least;
+    uint64_t room = NO_LIMIT;
+    tern_cgroups(root, least_room, &room);
+    return room;
 }
 
 static uint64_t address_room(const char *root)
