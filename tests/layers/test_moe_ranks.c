@@ -75,14 +75,14 @@ static tern_tensor own_experts(const tern_tensor *t, int row, int ep)
 }
 
 /* Each expert's column-th part of its inner dimension: the last axis of inter, the one before of output. */
-static tern_tensor part_of_experts(const tern_tensor *t, bool columns, int column, int tp)
+static tern_tensor part_of_experts(tern_ctx *ctx, const tern_tensor *t, bool columns, int column, int tp)
 {
     int64_t n = t->shape[0], shape[3] = { n, t->shape[1], t->rank == 3 ? t->shape[2] : 0 };
     shape[columns ? t->rank - 1 : 1] /= tp;
     tern_tensor s = rig_new(TERN_F32, t->rank, shape);
     for (int64_t e = 0; e < n; e++) {
         tern_tensor one = tern_tensor_of((float *)t->data + e * t->stride[0], TERN_F32, t->rank - 1, t->shape + 1);
-        tern_tensor part = columns ? slice_columns(&one, (int64_t[]){ one.shape[one.rank - 1] }, NULL, 1, column, tp) : slice_rows(&one, column, tp);
+        tern_tensor part = columns ? slice_columns(ctx, &one, 1, column, tp) : slice_rows(ctx, &one, column, tp);
         memcpy((float *)s.data + e * s.stride[0], part.data, (size_t)tern_tensor_count(&part) * sizeof(float));
         free(part.data);
     }
@@ -140,21 +140,20 @@ static void run_rank(tern_ctx *ctx, const tern_comm *row, const tern_comm *colum
     tern_layer_weights a = j->a;
     tern_moe_weights w = j->w;
     tern_moe_config c = config_of(j->g, ep, tp);
-    const int64_t thirds[3] = { M, M, M };
     tern_tensor own[10] = { 0 };
     size_t n = 0;
-    a.attn_qkvw = own[n++] = slice_columns(&a.attn_qkvw, thirds, NULL, 3, t, tp);
-    a.attn_ow = own[n++] = slice_rows(&a.attn_ow, t, tp);
-    w.mlp_inter_w = own[n++] = slice_columns(&w.mlp_inter_w, (int64_t[]){ F }, NULL, 1, t, tp);
-    w.mlp_output_w = own[n++] = slice_rows(&w.mlp_output_w, t, tp);
-    if (j->g->biases) a.attn_qkvb = own[n++] = slice_columns(&a.attn_qkvb, thirds, NULL, 3, t, tp);
-    if (j->g->biases) w.mlp_inter_b = own[n++] = slice_columns(&w.mlp_inter_b, (int64_t[]){ F }, NULL, 1, t, tp);
+    a.attn_qkvw = own[n++] = slice_heads(ctx, &a.attn_qkvw, HEADS, HEADS, DIM, t, tp);
+    a.attn_ow = own[n++] = slice_rows(ctx, &a.attn_ow, t, tp);
+    w.mlp_inter_w = own[n++] = slice_columns(ctx, &w.mlp_inter_w, 1, t, tp);
+    w.mlp_output_w = own[n++] = slice_rows(ctx, &w.mlp_output_w, t, tp);
+    if (j->g->biases) a.attn_qkvb = own[n++] = slice_heads(ctx, &a.attn_qkvb, HEADS, HEADS, DIM, t, tp);
+    if (j->g->biases) w.mlp_inter_b = own[n++] = slice_columns(ctx, &w.mlp_inter_b, 1, t, tp);
     tern_tensor *const mine[] = { &w.inter_w, &w.inter_b, &w.output_w, &w.output_b };
     for (size_t i = 0; i < 4; i++) *mine[i] = own_experts(mine[i], e, ep);
     if (c.enable_expert_tensor_parallelism) {
-        w.inter_w = own[n++] = part_of_experts(&w.inter_w, true, t, tp);
-        w.output_w = own[n++] = part_of_experts(&w.output_w, false, t, tp);
-        if (j->g->biases) w.inter_b = own[n++] = part_of_experts(&w.inter_b, true, t, tp);
+        w.inter_w = own[n++] = part_of_experts(ctx, &w.inter_w, true, t, tp);
+        w.output_w = own[n++] = part_of_experts(ctx, &w.output_w, false, t, tp);
+        if (j->g->biases) w.inter_b = own[n++] = part_of_experts(ctx, &w.inter_b, true, t, tp);
     }
     j->status[at] = run_layer(ctx, &c, &a, &w, &(tern_moe_comm){ .experts = column, .tensors = row }, j->x[e], j->y[at]);
     snprintf(j->words[at], sizeof j->words[at], "%s", tern_ctx_error(ctx));

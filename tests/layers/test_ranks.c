@@ -97,13 +97,12 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
     int64_t kv = w->kv > 0 ? w->kv : w->heads, dim = E / w->heads;
     tern_config config = config_of(w, size);
     tern_layer_weights l = *j->w;
-    int64_t heads[3] = { w->heads * dim, kv * dim, kv * dim }, units[3] = { w->heads, kv, kv }, all[1] = { 3 * E }, halves[2] = { I, I };
-    int n_heads = w->bloom ? 1 : 3;    /* BLOOM's heads lie side by side, each with its q, k and v */
-    tern_tensor own[6] = { slice_columns(&l.attn_qkvw, w->bloom ? all : heads, w->bloom ? NULL : units, n_heads, rank, size), slice_rows(&l.attn_ow, rank, size),
-                           slice_columns(&l.inter_w, halves, NULL, w->gated ? 2 : 1, rank, size), slice_rows(&l.output_w, rank, size) };
+    tern_tensor own[6] = { w->bloom ? slice_columns(ctx, &l.attn_qkvw, 1, rank, size) : slice_heads(ctx, &l.attn_qkvw, w->heads, kv, dim, rank, size),    /* BLOOM's */
+                           slice_rows(ctx, &l.attn_ow, rank, size), slice_columns(ctx, &l.inter_w, w->gated ? 2 : 1, rank, size),    /* heads lie side by side, */
+                           slice_rows(ctx, &l.output_w, rank, size) };                                                              /* each with its q, k and v */
     if (w->biases) {
-        own[4] = slice_columns(&l.attn_qkvb, w->bloom ? all : heads, w->bloom ? NULL : units, n_heads, rank, size);
-        own[5] = slice_columns(&l.inter_b, halves, NULL, w->gated ? 2 : 1, rank, size);
+        own[4] = w->bloom ? slice_columns(ctx, &l.attn_qkvb, 1, rank, size) : slice_heads(ctx, &l.attn_qkvb, w->heads, kv, dim, rank, size);
+        own[5] = slice_columns(ctx, &l.inter_b, w->gated ? 2 : 1, rank, size);
     }
     l.attn_qkvw = own[0], l.attn_ow = own[1], l.inter_w = own[2], l.output_w = own[3], l.attn_qkvb = own[4], l.inter_b = own[5];
 
