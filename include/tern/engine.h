@@ -70,7 +70,8 @@ TERN_API tern_engine_info tern_engine_get_info(const tern_engine *engine);
 TERN_API tern_status tern_engine_submit(tern_engine *engine, const tern_request *request, uint64_t *id);
 TERN_API void tern_engine_cancel(tern_engine *engine, uint64_t id);    /* its blocks are free at the next step */
 
-/* One step: *n_left requests are still queued or running afterwards. A failure of one request is that request's event; a failed step is an error. */
+/* One step: *n_left requests are still queued or running afterwards. A failure of one request is that request's event; a failed step is an error.
+ * TERN_ERR_STATE: a file of the model was cut or written to since it was opened; its weights are not read any more, and the engine is to be freed. */
 TERN_API tern_status tern_engine_step(tern_engine *engine, size_t *n_left);
 TERN_API tern_status tern_engine_run(tern_engine *engine);             /* steps until none is left */
 

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -131,6 +133,12 @@ tern_status tern_file_identify(tern_ctx *ctx, const char *dir, const char *name,
     if (stat(path, &info)) return tern_fail_errno(ctx, errno, path);
     *out = id_of(&info);
     return TERN_OK;
+}
+
+char *tern_file_real(tern_ctx *ctx, const char *path)
+{
+    char real[PATH_MAX];
+    return tern_strdup(ctx, realpath(path, real) ? real : path);
 }
 
 bool tern_file_exists(const char *dir, const char *name)

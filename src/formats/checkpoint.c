@@ -237,7 +237,7 @@ tern_status tern_checkpoint_unchanged(tern_ctx *ctx, const tern_checkpoint *c)
         const tern_safetensors *file = c->files[i];
         const tern_file_id *then = &file->map.id;
         tern_file_id now;
-        tern_status st = tern_file_identify(ctx, NULL, file->path, &now);
+        tern_status st = tern_file_identify(ctx, NULL, file->real, &now);
         if (st) return st;
         if (now.device != then->device || now.inode != then->inode) return tern_fail(ctx, TERN_ERR_STATE, "%s: replaced by another file while in use", file->path);
         if (now.n_bytes != then->n_bytes) {

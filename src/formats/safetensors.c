@@ -117,6 +117,11 @@ tern_status tern_safetensors_open(tern_ctx *ctx, const char *dir, const char *na
     tern_status st = TERN_OK;
     TERN_TRY(begin(ctx, dir, name, &file));
     TERN_TRY(tern_map_file(ctx, dir, name, &file->map));
+    file->real = tern_file_real(ctx, file->path);
+    if (!file->real) {
+        st = TERN_ERR_MEMORY;
+        goto done;
+    }
     TERN_TRY(check(ctx, file, file->map.data, file->map.n_bytes));
     *out = file;
     file = NULL;
@@ -142,6 +147,7 @@ void tern_safetensors_close(tern_safetensors *file)
 {
     if (!file) return;
     tern_free(file->path);
+    tern_free(file->real);
     tern_free(file->tensors);
     tern_free(file->by_name);
     tern_free(file->metadata);

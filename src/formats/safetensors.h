@@ -34,6 +34,7 @@ typedef struct tern_stored {
 
 typedef struct tern_safetensors {
     char *path;                   /* for words: "dir/model.safetensors" */
+    char *real;                   /* where it lies, to look at it again; null for bytes in memory */
     tern_map map;
     tern_stored *tensors;         /* in the order of their bytes */
     size_t count;

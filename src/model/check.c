@@ -27,12 +27,14 @@ static void look_at(const tern_stored *t, size_t kind, tern_faults *faults)
 tern_status tern_model_check_weights(tern_model *m)
 {
     tern_faults faults = { 0 };
+    tern_status st = tern_model_intact(m);
+    if (st) return st;
     for (size_t i = 0; m->checkpoint && i < tern_checkpoint_count(m->checkpoint) && faults.count < MOST_NAMED; i++) {
         const tern_stored *t = tern_checkpoint_at(m->checkpoint, i);
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
             if (t->dtype == kinds[k].dtype && tern_checkpoint_used(m->checkpoint, i)) look_at(t, k, &faults);
     }
-    tern_status st = tern_faults_fail(m->ctx, &faults, m->dir);
+    st = tern_faults_fail(m->ctx, &faults, m->dir);
     tern_faults_free(&faults);
     return st;
 }

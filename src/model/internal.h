@@ -63,6 +63,9 @@ tern_status tern_model_bind(tern_model *m);
 /* ---- explain.c: the failure of opening dir, whose status was first, again with everything that is the matter in one sentence. */
 tern_status tern_model_fail_whole(tern_ctx *ctx, const char *dir, tern_status first);
 
+/* ---- forward.c: TERN_ERR_STATE with the file's name where a file of the model was cut, written to or replaced since it was mapped. */
+tern_status tern_model_intact(const tern_model *m);
+
 /* ---- shapes.c: the shape of a slot by the settings. n_shape alternatives, each of rank 1 to 3; a slot that the settings have no use for has none. */
 typedef struct tern_slot_shape {
     int n_shape, rank[3];
