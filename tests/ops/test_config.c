@@ -99,6 +99,8 @@ static const bad_json bad_layers[] = {
     { "{\"norm_type\": 9}", TERN_ERR_ARGUMENT, "norm_type|9", "an unknown number" },
     { "{\"norm_type\": true}", TERN_ERR_FORMAT, "norm_type|true|name", "neither name nor number" },
     { "{\"dtype\": \"fp64\"}", TERN_ERR_ARGUMENT, "dtype|fp64|fp32", "an unknown dtype" },
+    { "{\"dtype\": \"fp8\"}", TERN_ERR_ARGUMENT, "dtype|fp8|fp32|fp16|bf16|int8", "DeepSpeed's fp_quantizer has it" },
+    { "{\"dtype\": \"wf6af16\"}", TERN_ERR_ARGUMENT, "dtype|wf6af16|fp32|fp16|bf16|int8", "FastGen's weights of 6 bits" },
     { "{\"mp_size\": 0}", TERN_ERR_ARGUMENT, "mp_size|0|1", "below its least" },
     { "{\"layer_norm_eps\": 1e-5, \"epsilon\": 1e-6}", TERN_ERR_ARGUMENT, "layer_norm_eps|epsilon|differ", "two spellings, two values" },
     { "[1]", TERN_ERR_FORMAT, "a list|object", "no object" },

@@ -332,6 +332,7 @@ static void test_quantizer_groups(void **state)
         { 1, 8, false }, { 13, 8, false }, { 512, 8, false }, { 1, 16, false }, { 13, 16, false }, { 512, 16, false }, { 1, 32, false }, { 13, 64, false }, { 512, 64, false },
         { 1, 512, false }, { 13, 4096, false }, { 512, 128, false }, { 1, 16384, false }, { 13, 16384, false }, { 512, 16384, false }, { 13, 4096, true },
         { 1, 16 * 4096, false }, { 16, 4096, false }, { 1, 128 * 256, false }, { 16, 128 * 256 / 16, false },
+        { 32768, 64, false },    /* test_intX_quantization's matrix of 8 bits, by its bounds, too */
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -352,9 +353,37 @@ static void test_quantizer_groups(void **state)
                 if (!(fabs(rig_get(&back, j) - rig_get(&w, j)) <= step * 1.01 + 2e-3 * fabs(rig_get(&w, j)))) fail_msg("%d groups of %d: element %d comes back as %g", (int)groups, (int)n, (int)j, rig_get(&back, j));
             }
         }
+        double sum = 0, most = 0;
+        for (int64_t j = 0; j < groups * n; j++) {
+            double off = fabs(rig_get(&back, j) - rig_get(&w, j));
+            sum += off;
+            most = fmax(most, off);
+        }
+        assert_true(sum / (double)(groups * n) < 0.15 && most < 0.5);
         tern_op_free(quantise), tern_op_free(dequantise);
         free(w.data), free(q.data), free(scale.data), free(back.data);
     }
+}
+
+/* More outputs than three times the inputs: DeepSpeed's projection then overlaps the normalised input that it returns beside it. */
+static void test_wide_projection(void **state)
+{
+    enum { R = 5, E = 8, N = 61 };
+    tern_config c = rig_config(0);
+    c.layer_norm_eps = 1e-5;
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(R, E), 1), w = rig_random(TERN_F32, RIG_SHAPE(E, N), 2), gamma = rig_random(TERN_F32, RIG_SHAPE(E), 3), none = { 0 },
+                y = rig_new(TERN_F32, RIG_SHAPE(R, N)), n = rig_new(TERN_F32, RIG_SHAPE(R, E));
+    double row[R * E], normed[R * E], want[R * N];
+    tern_op *op = make_op("qkv_gemm", &c);
+    (void)state;
+    for (int i = 0; i < R * E; i++) row[i] = rig_get(&x, i);
+    for (int i = 0; i < R; i++) norm_row(row + i * E, E, &gamma, &none, false, normed + i * E);
+    product(normed, &w, NULL, R, want);
+    RIG_OK(tern_qkv_gemm_run(op, &(tern_qkv_gemm_args){ .input = x, .weight = w, .gamma = gamma, .output = y, .inp_norm = n }));
+    rig_close("a wide projection", &y, want, rig_types[0].rtol, rig_types[0].atol);
+    rig_close("its input", &n, normed, rig_types[0].rtol, rig_types[0].atol);
+    tern_op_free(op);
+    free(x.data), free(w.data), free(gamma.data), free(y.data), free(n.data);
 }
 
 /* ---- Shapes that need no multiple of anything, and none at all ---- */
@@ -420,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_products_of_two_ranks),
         cmocka_unit_test(test_quantize_values),
         cmocka_unit_test(test_quantizer_groups),
+        cmocka_unit_test(test_wide_projection),
         cmocka_unit_test(test_empty_batches),
         cmocka_unit_test(test_rows_apart),
     };
