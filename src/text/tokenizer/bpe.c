@@ -161,7 +161,7 @@ static tern_status bpe_load(tern_ctx *ctx, const json_t *json, text_model *m)
     b->scratch.ctx = ctx;
     TERN_TRY(read_options(ctx, json, m));
     TERN_TRY(load_merges(ctx, m, json_object_get(json, "merges")));
-    for (int i = 0; i < 256; i++) b->byte_ids[i] = model_byte_id(&m->vocab, (unsigned char)i);
+    TERN_TRY(model_byte_ids(ctx, &m->vocab, b->byte_fallback, b->byte_ids));
     for (uint32_t c = 0; c < TABLE_CHARS; c++) {
         char text[4];
         size_t n = utf8_put(text, c);

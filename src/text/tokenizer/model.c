@@ -1,6 +1,7 @@
 /* What the models share: see model.h. */
 #include "text/tokenizer/model.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,9 +25,23 @@ tern_status model_tokens_reserve(tern_ctx *ctx, model_tokens *list, size_t n)
     return st;
 }
 
-int32_t model_byte_id(const vocab *v, unsigned char b)
+static bool names_no_byte(const char *text, size_t n)
 {
-    char name[8];
-    snprintf(name, sizeof name, "<0x%02X>", b);
-    return vocab_id(v, name, 6);
+    if (n < 4 || memcmp(text, "<0x", 3) || text[n - 1] != '>') return false;
+    return n != 6 || !isxdigit((unsigned char)text[3]) || !isxdigit((unsigned char)text[4]);
+}
+
+tern_status model_byte_ids(tern_ctx *ctx, const vocab *v, bool fall_back, int32_t ids[256])
+{
+    for (int b = 0; b < 256; b++) {
+        char name[8];
+        snprintf(name, sizeof name, "<0x%02X>", (unsigned)b);
+        ids[b] = vocab_id(v, name, 6);
+    }
+    for (int32_t id = 0; fall_back && id < v->n_ids; id++) {
+        size_t n;
+        const char *text = vocab_text(v, id, &n);
+        if (text && names_no_byte(text, n)) return tern_fail(ctx, TERN_ERR_FORMAT, "the token \"%.20s\" stands for a byte, and names none from 00 to FF", text);
+    }
+    return TERN_OK;
 }

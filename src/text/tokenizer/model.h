@@ -61,7 +61,8 @@ static inline bool model_bans(const text_model *m, bool plain, int32_t id)
     return plain && m->any_banned && m->banned[id];
 }
 
-/* The id of byte b's token "<0x0A>", -1: none. */
-int32_t model_byte_id(const vocab *v, unsigned char b);
+/* The ids of the bytes' tokens "<0x0A>", -1: none. Where unknown characters fall back to them, a token that looks like one and names no byte ("<0x100>")
+ * is TERN_ERR_FORMAT. */
+tern_status model_byte_ids(tern_ctx *ctx, const vocab *v, bool fall_back, int32_t ids[256]);
 
 #endif

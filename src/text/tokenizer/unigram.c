@@ -79,7 +79,7 @@ static tern_status unigram_load(tern_ctx *ctx, const json_t *json, text_model *m
             return tern_fail(ctx, TERN_ERR_FORMAT, "Unigram: \"unk_id\" is not an id of the vocabulary");
         m->unk_id = (int32_t)json_integer_value(unk);
     }
-    for (int i = 0; i < 256; i++) u->byte_ids[i] = model_byte_id(&m->vocab, (unsigned char)i);
+    TERN_TRY(model_byte_ids(ctx, &m->vocab, u->byte_fallback, u->byte_ids));
     TERN_TRY(build_trie(ctx, &m->vocab, &u->pieces));
 done:
     return st;
