@@ -69,8 +69,8 @@ static void test_missing_weights_by_name(void **state)
     }
 }
 
-/* BloomSelfAttention always divides scores by sqrt(D): scale_attention is not read. Any other attention reads it. */
-static void test_bloom_always_scales(void **state)
+/* BloomSelfAttention always divides scores by sqrt(D): scale_attention is not read. Any other attention reads it. Without alibi it is refused. */
+static void test_bloom_scales_and_has_alibi(void **state)
 {
     tern_layer_weights w = make_weights();
     tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(1, TOKENS, E), 20), alibi = rig_random(TERN_F32, RIG_SHAPE(HEADS, 1, TOKENS), 21), y[2];
@@ -86,6 +86,10 @@ static void test_bloom_always_scales(void **state)
             RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){
                 .n_layer = 1, .max_batch = 1, .n_kv_head = HEADS, .key_dim = E / HEADS, .max_tokens = TOKENS }, &ws));
             RIG_OK(tern_transformer_layer_create(rig, &c, &w, NULL, NULL, &layer));
+            if (bloom) {    /* and it has alibi: DeepSpeed's dereferences none */
+                assert_int_equal(tern_transformer_layer_run(layer, &(tern_transformer_layer_args){ .input = x, .workspace = ws, .output = y[scaled] }), TERN_ERR_ARGUMENT);
+                assert_true(rig_has_words(tern_ctx_error(rig), "bigscience_bloom|alibi"));
+            }
             RIG_OK(tern_transformer_layer_run(layer, &(tern_transformer_layer_args){ .input = x, .alibi = alibi, .workspace = ws, .output = y[scaled] }));
             tern_transformer_layer_free(layer);
             tern_workspace_free(ws);
@@ -99,6 +103,6 @@ static void test_bloom_always_scales(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_missing_weights_by_name), cmocka_unit_test(test_bloom_always_scales) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_missing_weights_by_name), cmocka_unit_test(test_bloom_scales_and_has_alibi) };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

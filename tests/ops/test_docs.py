@@ -1,5 +1,5 @@
 """docs/ops.md lists exactly the ops of `tern ops`, and names what the args structs of include/tern/ops.h name, and what each costs. docs/deepspeed.md names every field of the
-configs, and tests that are there. The primitives listed are those of the backend's table.
+configs; it and tests/README.md name tests that are there. The primitives listed are those of the backend's table.
 
 Usage: test_docs.py BUILD_DIR
 """
@@ -46,18 +46,27 @@ def config_fields(text, struct):
     return [name for line in body.split(";") for name in re.findall(r"(\w+)\s*(?:\[\w+\])?\s*(?:,|$)", line.strip())]
 
 
+def named_tests_faults(path):
+    """A page names only tests, cases and models that are there: `tests/FILE: NAME`, `tests/FILE`, `fixtures/OP`, `models/NAME`."""
+    text, faults = (ROOT / path).read_text(), []
+    for file, name in re.findall(r"`(tests/[\w./]+\.(?:c|py))(?:: (\w+))?`", text):
+        if not (ROOT / file).exists() or (name and not re.search(rf"\b{name}\b", (ROOT / file).read_text())):
+            faults.append(f"{path} names the test {file}: {name}, which is not there")
+    faults += [f"{path} names cases of {op}, and there are none" for op in re.findall(r"`fixtures/([a-z]\w+)`", text) if not list((ROOT / "tests/golden/ops" / op).glob("*.json"))]
+    faults += [f"{path} names the model {name}, which is not there" for name in re.findall(r"`models/([a-z][\w-]+)`", text) if not (ROOT / "tests/golden/models" / name).is_dir()]
+    return faults
+
+
 def deepspeed_faults():
-    """docs/deepspeed.md names every op, every field of the configs, and only tests that are there."""
+    """docs/deepspeed.md names every op and every field of the configs."""
     text = (ROOT / "docs" / "deepspeed.md").read_text()
     quoted = set(re.findall(r"`(\w+)`", text))
     include = ROOT / "include" / "tern"
     faults = []
     for file, struct in (("config.h", "tern_config"), ("config.h", "tern_moe_config"), ("engine_config.h", "tern_engine_config")):
         faults += [f"docs/deepspeed.md does not name {struct}.{name}" for name in config_fields((include / file).read_text(), struct) if name not in quoted and name != "layer"]
-    for path, name in re.findall(r"`(tests/\S+): (\w+)`", text):
-        if not (ROOT / path).exists() or not re.search(rf"\b{name}\(", (ROOT / path).read_text()):
-            faults.append(f"docs/deepspeed.md names the test {path}: {name}, which is not there")
-    faults += [f"docs/deepspeed.md names cases of {op}, and there are none" for op in re.findall(r"`fixtures/([a-z]\w+)`", text) if not list((ROOT / "tests/golden/ops" / op).glob("*.json"))]
+    for page in ("docs/deepspeed.md", "tests/README.md"):
+        faults += named_tests_faults(page)
     return faults
 
 
