@@ -315,6 +315,50 @@ static void test_nan(void **state)
     unmake(&p);
 }
 
+/* A value that a row does not see, because it comes later or lies before the window, does not reach it even if it is infinite or NaN: the row has the bits
+ * that it has beside finite values. A row that sees it is not finite. */
+static void test_unseen_values(void **state)
+{
+    static const row kinds[] = {
+        { 2, 1, 8, 8, TERN_F32, 1, { 0 }, { 70 }, .causal = true, .why = "f32" },
+        { 2, 1, 8, 8, TERN_BF16, 1, { 0 }, { 71 }, .causal = true, .why = "bf16, which lies in pairs" },
+        { 4, 2, 16, 16, TERN_F16, 1, { 200 }, { 90 }, .causal = true, .why = "f16, over a block's edge" },
+        { 2, 2, 16, 16, TERN_BF16, 1, { 3 }, { 300 }, .causal = true, .window = 9, .why = "a window" },
+    };
+    static const float odd[] = { NAN, INFINITY, -INFINITY };
+    const int none[MOST_SEQ] = { 0 };
+    (void)state;
+    for (size_t i = 0; i < 3 * sizeof kinds / sizeof *kinds; i++) {
+        const row *r = &kinds[i / 3];
+        problem p;
+        tern_ctx *ctx;
+        rig_seed = i;
+        make(&p, r);
+        int at = r->n_tok[0] / 2, width = r->n_head * r->value_dim;    /* token at, element 2 of KV head 0, is odd */
+        float *value = &p.v[0][(r->past[0] + at) * r->n_kv_head * r->value_dim + 2], finite = *value;
+        float *want = malloc((size_t)(p.n_row * width) * sizeof *want), *out = malloc((size_t)(p.n_row * width) * sizeof *out);
+        RIG_EACH(ctx) {
+            tern_kv kv = make_cache(&p);
+            *value = finite;
+            write_tokens(ctx, &p, &kv, 0, 0, p.total[0]);
+            attend(ctx, &p, &kv, none, r->n_tok, want);
+            *value = odd[i % 3];
+            write_tokens(ctx, &p, &kv, 0, 0, p.total[0]);
+            attend(ctx, &p, &kv, none, r->n_tok, out);
+            for (int t = 0; t < r->n_tok[0]; t++)
+                for (int e = 0; e < width; e++) {
+                    bool sees = t >= at && (!r->window || t < at + r->window) && e % r->value_dim == 2 && e / r->value_dim < r->n_head / r->n_kv_head;
+                    if (sees ? isfinite(out[t * width + e]) : memcmp(&out[t * width + e], &want[t * width + e], sizeof *out))
+                        fail_msg("%s, %s: element %d of row %d is %g beside %g of row %d", r->why, rig_name(ctx), e, t, out[t * width + e], odd[i % 3], at);
+                }
+            free(kv.data);
+        }
+        free(want);
+        free(out);
+        unmake(&p);
+    }
+}
+
 /* What kv_write stores, kv_read gives back, rounded to the cache's type; a page's other tokens stay as they were. */
 static void test_kv(void **state)
 {
@@ -364,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_formula),
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_unseen_values),
         cmocka_unit_test(test_kv),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);

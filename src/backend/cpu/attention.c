@@ -12,7 +12,7 @@
 
 #include "backend/cpu/cpu.h"
 
-enum { TILE_ROWS = 64, TILES_A_THREAD = 2, BLOCK_RUNS = 4, MOST_ROOM = 1024,
+enum { TILE_ROWS = 128, TILE_TOKENS = 64, TILES_A_THREAD = 2, BLOCK_RUNS = 4, MOST_ROOM = 1024,
        SCORE_LD = TERN_KEY_BLOCK + 16 };    /* a line more than a power of two, so that rows do not fall on each other in a cache */
 
 /* What a set of keys gives a number of rows: merged in ascending order of the keys. */
@@ -47,6 +47,7 @@ typedef struct desk {
     float *q;        /* [m, key_dim], scaled */
     float *score;    /* [m, SCORE_LD] */
     float *ramp;     /* [TERN_KEY_BLOCK] absolute positions of the block */
+    float *page;     /* a page's values, as mend_token has them */
     partial whole, block;
 } desk;
 
@@ -69,7 +70,7 @@ static size_t query_floats(const job *j)
 
 static size_t desk_floats(const job *j)
 {
-    return query_floats(j) + (size_t)j->most_rows * SCORE_LD + TERN_KEY_BLOCK + 2 * j->partial_floats;
+    return query_floats(j) + (size_t)j->most_rows * SCORE_LD + TERN_KEY_BLOCK + (size_t)TERN_KV_PAGE * (size_t)j->a->kv->value_dim + 2 * j->partial_floats;
 }
 
 static desk desk_of(const job *j, int worker)
@@ -78,8 +79,10 @@ static desk desk_of(const job *j, int worker)
     desk d = { .q = p };
     d.score = p + query_floats(j);
     d.ramp = d.score + (size_t)j->most_rows * SCORE_LD;
-    d.whole = partial_at(j, d.ramp + TERN_KEY_BLOCK);
-    d.block = partial_at(j, d.ramp + TERN_KEY_BLOCK + j->partial_floats);
+    d.page = d.ramp + TERN_KEY_BLOCK;
+    p = d.page + (size_t)TERN_KV_PAGE * (size_t)j->a->kv->value_dim;
+    d.whole = partial_at(j, p);
+    d.block = partial_at(j, p + j->partial_floats);
     return d;
 }
 
@@ -191,6 +194,54 @@ static void weigh_block(const job *j, const desk *d, const query_tile *t, int32_
     }
 }
 
+/* A number less itself is zero, if it is finite. */
+static bool all_finite(const float *v, int64_t n)
+{
+    typedef float f32x16 __attribute__((vector_size(64)));
+    f32x16 zeros = { 0 };
+    float sum = 0;
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        f32x16 x;
+        memcpy(&x, v + i, sizeof x);
+        zeros += x - x;
+    }
+    for (; i < n; i++) sum += v[i] - v[i];
+    for (int lane = 0; lane < 16; lane++) sum += zeros[lane];
+    return sum == 0;
+}
+
+/* The keys [lo, hi) of the span's block that token i of the tile sees. */
+static span seen_by(const job *j, const query_tile *t, int32_t i, span s)
+{
+    int64_t position = (int64_t)j->a->batch->past[t->seq] + t->first + i, lo = keys_start(j->a, position) - s.base, hi = keys_end(j->a, t->seq, position) - s.base;
+    return (span){ s.base, lo < 0 ? 0 : lo, hi < s.hi ? hi : s.hi };
+}
+
+/* Token i's rows of value once more, the values that it does not see being zeros: its weights for them are zero, and so is the product unless such a
+ * value is infinite or NaN. */
+static void mend_token(const job *j, const desk *d, const query_tile *t, int32_t kv_head, int32_t i, span s, float *value)
+{
+    int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE, first = (int64_t)i * j->group;
+    size_t dim = (size_t)j->a->kv->value_dim;
+    span seen = seen_by(j, t, i, s);
+    for (int64_t at = start; at < s.hi; at += TERN_KV_PAGE) {
+        int64_t n = s.hi - at < TERN_KV_PAGE ? s.hi - at : TERN_KV_PAGE;
+        cpu_kv_values_between(j->a->kv, d->page, values_at(j, t, kv_head, s.base + at), seen.lo - at, seen.hi - at);
+        j->product(value + first * (int64_t)dim, dim, d->score + first * SCORE_LD + at, SCORE_LD, d->page, dim, (size_t)j->group, dim, (size_t)n, at > start, NULL);
+    }
+}
+
+/* What a token does not see must not reach it, whatever it is. */
+static void mend_rows(const job *j, const desk *d, const query_tile *t, int32_t kv_head, span s, float *value)
+{
+    int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE, each = (int64_t)j->group * j->a->kv->value_dim;
+    for (int32_t i = 0; i < t->n; i++) {
+        span seen = seen_by(j, t, i, s);
+        if ((seen.lo > start || seen.hi < s.hi) && seen.lo < seen.hi && !all_finite(value + i * each, each)) mend_token(j, d, t, kv_head, i, s, value);
+    }
+}
+
 /* What one block gives the tile's rows. d->q holds the queries. then: the block after this one follows. */
 static void run_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, int32_t block, bool then, partial *out)
 {
@@ -199,13 +250,15 @@ static void run_block(const job *j, const desk *d, const query_tile *t, int32_t 
     score_block(j, d, t, kv_head, s);
     if (a->slope)
         for (int64_t i = 0; i < s.hi; i++) d->ramp[i] = (float)(s.base + i);
-    for (int32_t r = 0; r < t->n * j->group; r++) {
-        int64_t token = t->first + r / j->group, position = a->batch->past[t->seq] + token;
-        int64_t lo = keys_start(a, position) - s.base, hi = keys_end(a, t->seq, position) - s.base;
-        int32_t head = kv_head * j->group + r % j->group;
-        out->sum[r] = weigh_row(j, d, d->score + (int64_t)r * SCORE_LD, t->seq, head, token, s.base, lo < 0 ? 0 : lo, hi < s.hi ? hi : s.hi, s.hi, &out->max[r]);
+    for (int32_t i = 0; i < t->n; i++) {
+        span seen = seen_by(j, t, i, s);
+        for (int32_t r = i * j->group; r < (i + 1) * j->group; r++) {
+            int32_t head = kv_head * j->group + r % j->group;
+            out->sum[r] = weigh_row(j, d, d->score + (int64_t)r * SCORE_LD, t->seq, head, t->first + i, s.base, seen.lo, seen.hi, s.hi, &out->max[r]);
+        }
     }
     weigh_block(j, d, t, kv_head, s, out->value, then ? keys_at(j, t, kv_head, s.base + TERN_KEY_BLOCK) : NULL);
+    mend_rows(j, d, t, kv_head, s, out->value);
 }
 
 /* ---- merging -------------------------------------------------------------------------------------------------------------------------- */
@@ -275,10 +328,10 @@ static void run_tiles(void *arg, int64_t lo, int64_t hi, int worker)
         const query_tile *t = &j->tile[j->n_tile - 1 - item % j->n_tile];
         int32_t kv_head = (int32_t)(item / j->n_tile), m = t->n * j->group;
         take_queries(j, t, kv_head, d.q);
-        start_rows(&d.whole, m);
+        if (t->block == t->end_block) start_rows(&d.whole, m);
         for (int32_t b = t->block; b < t->end_block; b++) {
-            run_block(j, &d, t, kv_head, b, b + 1 < t->end_block, &d.block);
-            merge_rows(j, &d.whole, &d.block, m);
+            run_block(j, &d, t, kv_head, b, b + 1 < t->end_block, b == t->block ? &d.whole : &d.block);
+            if (b > t->block) merge_rows(j, &d.whole, &d.block, m);
         }
         finish_rows(j, t, kv_head, &d.whole);
     }
@@ -383,6 +436,7 @@ tern_status cpu_attention(tern_ctx *ctx, const tern_attention *a)
     for (int32_t s = 0; s < a->batch->n_seq; s++)
         if (a->batch->n_tok[s] > longest) longest = a->batch->n_tok[s];
     j.tile_tokens = TILE_ROWS / j.group > 1 ? TILE_ROWS / j.group : 1;
+    if (j.tile_tokens > TILE_TOKENS) j.tile_tokens = TILE_TOKENS;
     if (j.tile_tokens > longest) j.tile_tokens = longest > 0 ? longest : 1;
     j.most_rows = j.tile_tokens * j.group;
     TERN_TRY(plan_tiles(ctx, &j));

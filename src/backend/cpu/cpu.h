@@ -90,4 +90,7 @@ static inline unsigned char *cpu_kv_values(const tern_kv *kv, int32_t page, int3
     return cpu_kv_keys(kv, page, layer, head) + cpu_kv_key_bytes(kv);
 }
 
+/* A page's values as they lie, zeros in the tokens outside [lo, hi). */
+void cpu_kv_values_between(const tern_kv *kv, void *to, const void *values, int64_t lo, int64_t hi);
+
 #endif

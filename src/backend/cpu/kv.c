@@ -110,6 +110,17 @@ static int64_t value_at(const tern_kv *kv, int64_t token, int64_t d)
     return kv->dtype == TERN_BF16 ? (token / 2 * kv->value_dim + d) * 2 + token % 2 : token * kv->value_dim + d;
 }
 
+void cpu_kv_values_between(const tern_kv *kv, void *to, const void *values, int64_t lo, int64_t hi)
+{
+    size_t row_bytes = (size_t)kv->value_dim * tern_dtype_bytes(kv->dtype);
+    memcpy(to, values, TERN_KV_PAGE * row_bytes);
+    for (int64_t token = 0; token < TERN_KV_PAGE; token++) {
+        if (token >= lo && token < hi) continue;
+        if (kv->dtype != TERN_BF16) memset((unsigned char *)to + (size_t)token * row_bytes, 0, row_bytes);
+        for (int64_t d = 0; kv->dtype == TERN_BF16 && d < kv->value_dim; d++) ((uint16_t *)to)[value_at(kv, token, d)] = 0;
+    }
+}
+
 static void read_row(const tern_kernels *k, const tern_kv *kv, const unsigned char *page, int64_t token, bool is_key, float *y)
 {
     uint16_t narrow[CPU_CHUNK];

@@ -39,15 +39,23 @@ INLINE vec v_exp(vec x)
     return v_scale(v_add(p, v_all(1)), n);
 }
 
-/* exp of numbers that are not above 0, or NaN: v_exp with one limit less, and n found by adding and taking away 1.5 * 2^23, whose last place is 1. */
-INLINE vec v_exp_below(vec x)
+/* exp of count registers of numbers that are not above 0, or NaN: v_exp with one limit less, and n found by adding and taking away 1.5 * 2^23, whose last
+ * place is 1. Step by step through all of them, so that one waits for another as little as can be. */
+INLINE void exp_below(vec x[], int count)
 {
-    x = v_max(v_all(EXP_LEAST), x);
-    vec n = v_sub(v_fma(x, v_all(EXP_LOG2E), v_all(ROUND_TO_ONES)), v_all(ROUND_TO_ONES));
-    vec r = v_fnma(n, v_all(EXP_LN2_LOW), v_fnma(n, v_all(EXP_LN2_HIGH), x));
-    vec p = v_all(exp_coefficients[4]);
-    for (int i = 3; i >= 0; i--) p = v_fma(p, r, v_all(exp_coefficients[i]));
-    return v_scale(v_add(v_fma(v_mul(r, r), p, r), v_all(1)), n);
+    enum { MOST = 4 };
+    vec n[MOST], p[MOST];
+    for (int i = 0; i < count; i++) x[i] = v_max(v_all(EXP_LEAST), x[i]);
+    for (int i = 0; i < count; i++) n[i] = v_fma(x[i], v_all(EXP_LOG2E), v_all(ROUND_TO_ONES));
+    for (int i = 0; i < count; i++) n[i] = v_sub(n[i], v_all(ROUND_TO_ONES));
+    for (int i = 0; i < count; i++) x[i] = v_fnma(n[i], v_all(EXP_LN2_HIGH), x[i]);
+    for (int i = 0; i < count; i++) x[i] = v_fnma(n[i], v_all(EXP_LN2_LOW), x[i]);
+    for (int i = 0; i < count; i++) p[i] = v_fma(v_all(exp_coefficients[4]), x[i], v_all(exp_coefficients[3]));
+    for (int c = 2; c >= 0; c--)
+        for (int i = 0; i < count; i++) p[i] = v_fma(p[i], x[i], v_all(exp_coefficients[c]));
+    for (int i = 0; i < count; i++) p[i] = v_fma(p[i], x[i], v_all(1));
+    for (int i = 0; i < count; i++) p[i] = v_fma(p[i], x[i], v_all(1));
+    for (int i = 0; i < count; i++) x[i] = v_scale(p[i], n[i]);
 }
 
 /* numerator / (1 + exp(-x)) */

@@ -32,6 +32,20 @@ static float fill_row(float *s, size_t n, float v)
     return v;
 }
 
+/* count registers at s, of the last of which left numbers count; their exponentials join the sum one register after the other. */
+INLINE vec exp_registers(float *s, int count, size_t left, vec most, vec sum)
+{
+    vec e[4];
+    for (int i = 0; i < count; i++) e[i] = v_sub(v_load_n(s + i * LANES, left), most);
+    exp_below(e, count);
+    for (int i = 0; i < count; i++) {
+        e[i] = v_keep_n(e[i], left);
+        v_store_n(s + i * LANES, left, e[i]);
+        sum = v_add(sum, e[i]);
+    }
+    return sum;
+}
+
 /* A NaN beside finite numbers shows in the sum, so that the search for the largest need not look for it. */
 float K(exp_row)(float *s, size_t n, float *max)
 {
@@ -41,16 +55,8 @@ float K(exp_row)(float *s, size_t n, float *max)
     if (isinf(*max) && find_nan(s, n)) *max = NAN;
     if (isnan(*max) || *max == -INFINITY) return fill_row(s, n, isnan(*max) ? NAN : 0);
     vec most = v_all(*max);
-    for (; j + LANES <= n; j += LANES) {
-        vec e = v_exp_below(v_sub(v_load_n(s + j, LANES), most));
-        v_store_n(s + j, LANES, e);
-        sum = v_add(sum, e);
-    }
-    if (j < n) {
-        vec e = v_keep_n(v_exp_below(v_sub(v_load_n(s + j, n - j), most)), n - j);
-        v_store_n(s + j, n - j, e);
-        sum = v_add(sum, e);
-    }
+    for (; j + 4 * LANES <= n; j += 4 * LANES) sum = exp_registers(s + j, 4, LANES, most, sum);
+    for (; j < n; j += LANES) sum = exp_registers(s + j, 1, n - j, most, sum);
     float total = v_sum_of(sum);
     if (!isnan(total) || isinf(*max)) return total;
     *max = NAN;
