@@ -245,6 +245,12 @@ static inline void rig_close_row(const char *what, const tern_tensor *got, int64
     }
 }
 
+/* What one rounding of an f32 result leaves, far tighter than DeepSpeed's tolerances: a unit in the last place of f16 and bf16. */
+static inline void rig_close_once(const char *what, const tern_tensor *got, int64_t r, const double *row, double atol)
+{
+    rig_close_row(what, got, r, row, got->dtype == TERN_F16 ? 0x1p-10 : got->dtype == TERN_BF16 ? 0x1p-7 : 1e-5, atol);
+}
+
 /* v rounded to a type. */
 static inline double rig_round(tern_dtype t, double v)
 {

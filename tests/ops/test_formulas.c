@@ -1,6 +1,6 @@
-/* DeepSpeed's tests of its ops, rebuilt: each op against its formula in double, over DeepSpeed's shapes, types and tolerances
- * (tests/unit/ops/transformer/inference, tests/unit/ops/spatial). Every shape is run, whole up to 2^21 elements a tensor on the machine's best instruction set
- * and up to 2^18 on the others: beyond, with fewer rows. Of many rows some are compared. */
+/* DeepSpeed's tests of its ops, rebuilt: each op against its formula in double, over DeepSpeed's shapes and types (tests/unit/ops/transformer/inference,
+ * tests/unit/ops/spatial). Every shape is run, whole up to 2^21 elements a tensor on the machine's best instruction set and up to 2^18 on the others: beyond, with
+ * fewer rows. Of many rows some are compared: within one rounding where there is but one, else within DeepSpeed's tolerances. */
 #include "formulas.h"
 
 static const int64_t batches[] = { 1, 2 }, tokens[] = { 1, 128, 255 }, channels[] = { 512, 1232, 4096 };
@@ -36,7 +36,7 @@ static void check_bias(const char *name, double (*f)(double), tern_status (*run)
     for (int64_t k = 0; k < rig_samples(b * s); k++) {
         int64_t r = rig_sample(b * s, k);
         for (int64_t i = 0; i < c; i++) want[i] = f(rig_get(&x, r * c + i) + rig_get(&bias, i));
-        rig_close_row(name, &y, r, want, rig_types[type].rtol, rig_types[type].atol);
+        rig_close_once(name, &y, r, want, 1e-6);
     }
     RIG_OK(run(op, &(tern_bias_add_args){ .input = x, .bias = bias, .output = x }));    /* in place */
     assert_memory_equal(x.data, y.data, (size_t)(b * s * c) * tern_dtype_bytes(t));
@@ -61,7 +61,6 @@ static void test_bias_ops(void **state)
 static void test_nhwc_bias_add(void **state)
 {
     static const int64_t images[] = { 1, 2, 10 }, sides[] = { 16, 32, 64 }, widths[] = { 192, 384, 320, 576, 640, 768, 960, 1152, 1280, 1536, 1600, 1920, 2240, 2560 };
-    static const double rtol[] = { 5e-3, 3e-2, 4.8e-1 }, atol[] = { 5e-4, 2e-3, 3.2e-2 };
     (void)state;
     for (size_t form = 0; form < 3 * 3 * 14; form++) {
         int64_t n = images[form % 3], side = sides[form / 3 % 3], c = widths[form / 9], rows = at_most(n * side * side, c);
@@ -82,7 +81,7 @@ static void test_nhwc_bias_add(void **state)
                 int64_t r = rig_sample(rows, k);
                 for (int64_t i = 0; i < c; i++)
                     want[i] = rig_get(&x, r * c + i) + rig_get(&bias, i) + (how ? rig_get(&other, r * c + i) : 0) + (how == 2 ? rig_get(&other_bias, i) : 0);
-                rig_close_row("nhwc_bias_add", &y, r, want, rtol[type], atol[type]);
+                rig_close_once("nhwc_bias_add", &y, r, want, 1e-6);
             }
         }
         tern_op_free(op);
@@ -154,7 +153,8 @@ static void check_norm_rows(const char *what, const norm_case *n, bool residual,
             row[i] = rig_get(&n->x, r * n->c + i) + (bias ? rig_get(&n->bias, i) : 0) + (residual ? rig_get(&n->r, r * n->c + i) : 0);
         norm_row(row, n->c, &n->gamma, rms ? &none : &n->beta, rms, want);
         rig_close_row(what, y, r, want, rig_types[n->type].rtol, rig_types[n->type].atol);
-        if (sum) rig_close_row(what, sum, r, row, rig_types[n->type].rtol, rig_types[n->type].atol);
+        if (!residual && !rms) rig_close_once(what, y, r, want, 4e-6);    /* a mean of thousands, added one by one; the other norms are rounded in between */
+        if (sum) rig_close_once(what, sum, r, row, 1e-6);
     }
     free(row), free(want);
 }
@@ -229,7 +229,7 @@ static void check_residual_add(size_t type, int64_t b, int64_t s, int64_t c, boo
             double hv = rig_get(&h, at * c + i), rv = rig_get(&r, at * c + i), av = rig_get(&a, at * c + i), abv = rig_get(&ab, i), fbv = rig_get(&fb, i);
             want[i] = !after ? hv + av + (rv + fbv + (add_bias ? abv : 0)) / mp : pre ? (rv + av + fbv + abv) / mp + hv : rv + hv + fbv;
         }
-        rig_close_row("residual_add", &y, at, want, rig_types[type].rtol, type == 1 ? 4e-3 : rig_types[type].atol);
+        rig_close_once("residual_add", &y, at, want, 1e-6);
     }
     tern_tensor *const in_place[] = { &r, &h, &a };
     for (int i = 0; i < 3 && rows < 200; i++) {    /* output in the memory of each row of inputs */
@@ -331,7 +331,7 @@ static void check_softmax(size_t type, int64_t b, int64_t h, int64_t s, int64_t 
         double sum = 0;
         for (int64_t j = 0; j < l; j++) sum += want[j] = exp(scale * rig_get(&x, r * l + j));
         for (int64_t j = 0; j < l; j++) want[j] /= sum;
-        rig_close_row("softmax", &y, r, want, rig_types[type].rtol, type ? 1e-6 : 1e-7);    /* numbers of about 1/l: DeepSpeed's atol would take zeros for right */
+        rig_close_once("softmax", &y, r, want, 1e-7);    /* numbers of about 1/l: DeepSpeed's atol would take zeros for right */
     }
     tern_op_free(op);
     free(x.data), free(y.data), free(want);
