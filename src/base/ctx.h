@@ -22,6 +22,7 @@ struct tern_ctx {
     const struct tern_backend *backend;    /* static: what runs primitives on this context's device   */
     tern_pool *pool;                       /* owned                                                    */
     tern_arena step;                       /* what one step of work needs, given back at its end       */
+    int inside;                            /* calls under way that have set the floating-point mode: fp.h */
     tern_log_fn *log;
     void *log_user;
     char error[1024];

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/core.h"
+#include "base/fp.h"
 #include "base/ctx.h"
 #include "base/memory.h"
 
@@ -146,6 +147,7 @@ static void *worker_main(void *arg)
 {
     worker *w = arg;
     tern_pool *p = w->pool;
+    tern_fp_set();    /* a thread inherits its creator's mode */
     atomic_store(&w->id, tern_thread_id());
     while (!atomic_load(&p->stop)) {
         work(p, w->index);

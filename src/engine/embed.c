@@ -4,6 +4,7 @@
 #include <tern/embed.h>
 
 #include "base/ctx.h"
+#include "base/fp.h"
 #include "base/memory.h"
 #include "formats/sentence.h"
 #include "model/model.h"
@@ -72,6 +73,7 @@ static int64_t longest_text(const tern_embedder *e)
 
 tern_status tern_embedder_create(tern_ctx *ctx, tern_model *model, const tern_embed_options *options, tern_embedder **out)
 {
+    TERN_OWN_FP(ctx);
     tern_status st = TERN_OK;
     tern_embed_options o = options ? *options : (tern_embed_options){ 0 };
     if ((unsigned)o.pooling > TERN_POOL_POOLER || (unsigned)o.normalize > TERN_NORMALIZE_NO || o.step_tokens < 0)
@@ -329,6 +331,7 @@ done:
 
 static tern_status run_all(tern_embedder *e, const tern_embed_input *inputs, size_t n, batch_end *end, int64_t width, float *out)
 {
+    TERN_OWN_FP(e->ctx);
     tern_status st = TERN_OK;
     for (size_t i = 0; i < n; i++) TERN_TRY(check_input(e, &inputs[i], i));
     for (size_t i = 0, count; i < n && !st; i += count) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/fp.h"
 #include "base/philox.h"
 
 typedef struct choice {
@@ -254,6 +255,7 @@ static void draw_rows(void *arg, int64_t lo, int64_t hi, int worker)
 
 void tern_sample_rows(tern_ctx *ctx, tern_draw *row, int64_t n, int64_t vocab)
 {
+    TERN_OWN_FP(ctx);
     tern_mark mark = tern_arena_mark(&ctx->step);
     rows_job j = { .row = row, .vocab = vocab };
     bool plain = true;

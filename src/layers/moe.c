@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/fp.h"
 #include "base/memory.h"
 #include "layers/layers.h"
 
@@ -200,6 +201,7 @@ static tern_status check_rows(tern_moe *moe, const char *name, const tern_tensor
 tern_status tern_moe_run(tern_moe *moe, const tern_moe_args *args)
 {
     tern_ctx *ctx = moe->ctx;
+    TERN_OWN_FP(ctx);
     tern_status st = TERN_OK;
     moe_routes routes;
     tern_tensor logits;

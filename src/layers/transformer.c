@@ -6,6 +6,7 @@
 
 #include "backend/backend.h"
 #include "base/ctx.h"
+#include "base/fp.h"
 #include "base/memory.h"
 #include "layers/layers.h"
 
@@ -86,6 +87,7 @@ tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const te
 {
     tern_status st = TERN_OK;
     tern_transformer_layer *l = NULL;
+    TERN_OWN_FP(ctx);
     TERN_TRY(tern_config_check(ctx, config));
     l = tern_alloc(ctx, 1, sizeof *l, "a transformer layer");
     if (!l) return TERN_ERR_MEMORY;
@@ -331,6 +333,7 @@ tern_status tern_transformer_layer_run(tern_transformer_layer *l, const tern_tra
     tern_status st = TERN_OK;
     tern_ctx *ctx = l->ctx;
     const tern_tensor *x = &args->input, *y = &args->output;
+    TERN_OWN_FP(ctx);
     if (!x->data || !y->data) return tern_fail(ctx, TERN_ERR_ARGUMENT, "transformer layer: %s is missing", x->data ? "output" : "input");
     if (x->rank != 3 || x->shape[2] != l->config.hidden_size || !tern_tensor_contiguous(x))
         return tern_fail(ctx, TERN_ERR_SHAPE, "transformer layer: input must be contiguous [batch, tokens, %lld]; it has rank %d and last axis %lld",

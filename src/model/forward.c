@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/fp.h"
 #include "formats/rope.h"
 #include "model/internal.h"
 
@@ -102,6 +103,7 @@ tern_status tern_model_step(tern_model *m, const tern_step *step)
     tern_ctx *ctx = m->ctx;
     int64_t n_row = step->batch->n_row, dim = tern_get(m->spec, S_DIM);
     if (n_row == 0) return TERN_OK;
+    TERN_OWN_FP(ctx);
     if ((st = tern_model_intact(m))) return st;
     tern_mark mark = tern_arena_mark(&ctx->step);
     float *x = tern_arena_get(ctx, &ctx->step, (size_t)(n_row * dim), sizeof *x), *y = tern_arena_get(ctx, &ctx->step, (size_t)(n_row * dim), sizeof *y);

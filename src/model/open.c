@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/fp.h"
 #include "base/memory.h"
 #include "model/internal.h"
 
@@ -68,6 +69,7 @@ tern_status tern_model_open(tern_ctx *ctx, const char *dir, const tern_model_opt
     tern_model_options o = options ? *options : (tern_model_options){ 0 };
     tern_model *m = NULL;
     char demo[PATH_MAX];
+    TERN_OWN_FP(ctx);
     if (!dir) dir = tern_demo_dir(demo, sizeof demo);
     if (!dir) return tern_fail(ctx, TERN_ERR_IO, "no model is named, and the demo model that comes with tern is not found; TERN_DEMO_MODEL can say where it is");
     if ((unsigned)o.compute > TERN_COMPUTE_BF16 || (unsigned)o.kv > TERN_KV_BF16)

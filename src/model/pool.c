@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/ctx.h"
+#include "base/fp.h"
 #include "model/internal.h"
 
 const char *tern_model_dir(const tern_model *m)
@@ -25,12 +26,14 @@ static tern_status layer(tern_model *m, tern_slot w, tern_slot b, tern_act act, 
 
 tern_status tern_model_pool(tern_model *m, int64_t n, const float *x, float *out)
 {
+    TERN_OWN_FP(m->ctx);
     if (!tern_model_has_pooler(m)) return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "%s: the model has no pooler", m->dir);
     return layer(m, W_POOL, W_POOL_B, ACT_TANH, n, x, out);
 }
 
 tern_status tern_model_classify(tern_model *m, int64_t n, const float *x, float *logits)
 {
+    TERN_OWN_FP(m->ctx);
     tern_status st = TERN_OK;
     if (!m->slot[W_CLASSIFY].data) return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no classification head", m->dir, m->spec->architecture);
     tern_mark mark = tern_arena_mark(&m->ctx->step);

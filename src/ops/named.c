@@ -1,6 +1,7 @@
 /* Ops by names: tensors and options found in the op's table, outputs allocated with the op's own shapes. Called by the program and by bindings. */
 #include <string.h>
 
+#include "base/fp.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/nearest.h"
@@ -98,6 +99,7 @@ tern_status tern_op_run(tern_op *op, const tern_named_tensor *in, size_t n_in, t
     op_dims dims;
     tern_status st = TERN_OK;
     if (!op) return tern_fail(NULL, TERN_ERR_ARGUMENT, "no op");
+    TERN_OWN_FP(op->ctx);
     const op_desc *desc = op->desc;
     tern_mark mark = tern_arena_mark(&op->ctx->step);
     void *args = tern_alloc(op->ctx, 1, desc->args_size, desc->name);

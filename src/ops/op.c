@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fp.h"
+
 tern_status op_fail(const tern_op *op, tern_status status, const char *format, ...)
 {
     char words[800];
@@ -246,6 +248,7 @@ tern_status op_run(tern_op *op, const op_desc *desc, const void *args)
     if (!op) return tern_fail(NULL, TERN_ERR_ARGUMENT, "%s: no op", desc->name);
     if (op->desc != desc) return op_fail(op, TERN_ERR_ARGUMENT, "this op was called as %s", desc->name);
     if (!args) return op_fail(op, TERN_ERR_ARGUMENT, "no arguments");
+    TERN_OWN_FP(op->ctx);
     tern_mark mark = tern_arena_mark(&op->ctx->step);
     TERN_TRY(op_check_inputs(op, args, &dims));
     TERN_TRY(op_check_outputs(op, args, &dims));

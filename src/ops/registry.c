@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fp.h"
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "ops/ops.h"
@@ -98,6 +99,7 @@ tern_status tern_op_create(tern_ctx *ctx, const char *name, const tern_config *c
     tern_status st = TERN_OK;
     tern_op *op = NULL;
     if (!ctx || !name || !out) return tern_fail(ctx, TERN_ERR_ARGUMENT, "an op needs a context, a name and a place");
+    TERN_OWN_FP(ctx);
     const op_desc *desc = op_find(name);
     if (!desc) return unknown(ctx, name);
     op = tern_alloc(ctx, 1, sizeof *op, "an op");

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/fp.h"
 #include "base/memory.h"
 
 struct tern_workspace {
@@ -150,6 +151,7 @@ int32_t workspace_max_batch(const tern_workspace *ws)
 tern_status tern_workspace_read(tern_workspace *ws, int32_t layer, int32_t n_seq, float *keys, float *values)
 {
     tern_ctx *ctx = ws->ctx;
+    TERN_OWN_FP(ctx);
     int64_t longest = 0, heads = ws->o.n_kv_head;
     if (!ws->kv.data) return tern_fail(ctx, TERN_ERR_STATE, "workspace: it is released; retake it first");
     if (layer < 0 || layer >= ws->o.n_layer)
