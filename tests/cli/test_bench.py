@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import xml.etree.ElementTree as xml
 
@@ -181,6 +182,22 @@ def check_ops():
     check(add["shape"] == "bf16 512 x 2048" and near(add["gflop_per_s"]["median"], 512 * 2048 * 1e-3 / add["us"]["median"]), "an addition an element")
 
 
+def check_disturbed():
+    """Others that use every CPU are noticed, in one line and in the document; nothing else is said off a terminal."""
+    with open("/proc/stat", encoding="ascii") as f:
+        if not any(map(int, f.readline().split()[1:4])):
+            print("this system does not say what its CPUs do: not tested")
+            return
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count())]
+    run = tern("bench", "-p", "48", "-n", "6", "-b", "1", "--threads", "1", "--json")
+    for process in busy:
+        process.kill()
+        process.wait()
+    text = run.stderr.decode()
+    check(run.returncode == 0 and json.loads(run.stdout)["disturbed"] is True, f"busy neighbours are noticed: {run.stdout[-300:]}")
+    check(text.count("\n") == 1 and text.startswith("tern: warning: other processes"), f"in one line: {text!r}")
+
+
 def main():
     check_demo()
     check_lists()
@@ -190,6 +207,7 @@ def main():
         check_signals(place)
     check_kernels()
     check_ops()
+    check_disturbed()
     finish()
 
 
