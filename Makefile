@@ -4,6 +4,7 @@
 #   make run         install what is missing, build, tell a story with the bundled model
 #   make test        the same set-up, then every test: plain, under AddressSanitizer and UndefinedBehaviorSanitizer, under ThreadSanitizer
 #   make bench       measure this machine and the bundled model
+#   make peers       the same next to other engines, which are installed from PyPI into build-peers first; bench/log gets the table
 #   make deps        only install what is missing
 #   make lint        formatting, include direction, sizes, who may allocate and print
 #   make fuzz        mutated checkpoints, ROUNDS of them (default 20000) beginning at SEED, and FUZZ_SECONDS (30) of each libFuzzer target (clang-14)
@@ -50,6 +51,10 @@ test: deps build/configured
 bench: deps all
 	@build/tern bench
 
+peers: deps all
+	@test -x build-peers/venv/bin/python || bench/peers/setup
+	@bench/peers/peers.py --log bench/log
+
 lint: deps
 	@tools/lint.py
 
@@ -78,4 +83,4 @@ uninstall:
 clean:
 	rm -rf build build-asan build-tsan build-fuzz build-coverage
 
-.PHONY: all build/configured deps run test bench lint fuzz coverage install uninstall clean
+.PHONY: all build/configured deps run test bench peers lint fuzz coverage install uninstall clean

@@ -56,8 +56,8 @@ def watched(command):
 
 def slice_of(commands):
     """The commands one after another, in one process below $BENCH_PREFIX; None for those that it did not come to."""
-    whole = shlex.split(os.environ.get("BENCH_PREFIX", "")) + [sys.executable, os.path.abspath(__file__), "--slice", json.dumps(commands)]
-    run = subprocess.run(whole, capture_output=True, text=True)
+    whole = shlex.split(os.environ.get("BENCH_PREFIX", "")) + [sys.executable, os.path.abspath(__file__), "--slice"]
+    run = subprocess.run(whole, input=json.dumps(commands), capture_output=True, text=True)
     results = [json.loads(line) for line in run.stdout.splitlines() if line.endswith("}")]
     return results + [None] * (len(commands) - len(results))
 
@@ -176,6 +176,37 @@ def commit():
     return run.stdout.strip() or "unknown"
 
 
+def joined(paths):
+    """Runs of one machine and one commit as one; the head is that of the first."""
+    runs = []
+    for path in paths:
+        with open(path, encoding="utf-8") as f:
+            runs.append(json.load(f))
+    whole = runs[0]
+    for run in runs[1:]:
+        if (run["commit"], run["machine"]) != (whole["commit"], whole["machine"]):
+            say(f"peers.py: {paths[runs.index(run)]} is of another machine or commit than {paths[0]}")
+        whole["samples"] += run["samples"]
+        whole["minutes"] = round(whole["minutes"] + run["minutes"], 1)
+        for key in ("versions", "missing"):
+            whole[key] |= run[key]
+    whole["command"] = "; ".join(run["command"] for run in runs)
+    return whole
+
+
+def finish(run, log):
+    text = report.text(run, MARKS)
+    print(text)
+    if log:
+        os.makedirs(log, exist_ok=True)
+        stem = os.path.join(log, f"{run['date']}-{re.sub('[^a-z0-9]+', '-', run['machine']['cpu'].lower()).strip('-')}")
+        with open(stem + ".md", "w", encoding="utf-8") as f:
+            f.write(text + "\n")
+        with open(stem + ".json", "w", encoding="utf-8") as f:
+            json.dump(run, f, indent=1)
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sections", default=",".join(SECTIONS))
@@ -184,17 +215,15 @@ def main():
     parser.add_argument("--tern", default=os.path.join(ROOT, "build", "tern"))
     parser.add_argument("--home", default=os.environ.get("TERN_PEERS_DIR", os.path.join(ROOT, "build-peers")))
     parser.add_argument("--log", help="folder that gets DATE-CPU.md and .json")
-    parser.add_argument("--from", dest="source", metavar="FILE", help="print the table of an earlier run's JSON")
-    parser.add_argument("--slice", help=argparse.SUPPRESS)
+    parser.add_argument("--from", dest="sources", metavar="FILE", nargs="+", help="measure nothing: the table of earlier runs' JSON, together")
+    parser.add_argument("--slice", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.slice:
-        for command in json.loads(options.slice):
+        for command in json.load(sys.stdin):
             print(json.dumps(watched(command)), flush=True)
         return 0
-    if options.source:
-        with open(options.source, encoding="utf-8") as f:
-            print(report.text(json.load(f), MARKS))
-        return 0
+    if options.sources:
+        return finish(joined(options.sources), options.log)
     options.threads = [int(n) for n in options.threads.split(",")]
     options.home, options.tern = os.path.abspath(options.home), os.path.abspath(options.tern)
     unknown = [name for name in options.sections.split(",") if name not in SECTIONS]
@@ -202,20 +231,13 @@ def main():
         say(f"peers.py: no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
         return 2
     bench, begin = Bench(options), time.time()
-    for name in options.sections.split(","):
-        bench.section(name)
-    run = {"date": datetime.date.today().isoformat(), "command": " ".join([os.path.relpath(__file__, ROOT), *sys.argv[1:]]), "commit": commit(), "machine": machine(),
-           "minutes": round((time.time() - begin) / 60, 1), "rounds": options.rounds, "versions": bench.versions, "missing": bench.missing, "samples": bench.samples}
-    text = report.text(run, MARKS)
-    print(text)
-    if options.log:
-        os.makedirs(options.log, exist_ok=True)
-        stem = os.path.join(options.log, f"{run['date']}-{re.sub('[^a-z0-9]+', '-', run['machine']['cpu'].lower()).strip('-')}")
-        with open(stem + ".md", "w", encoding="utf-8") as f:
-            f.write(text + "\n")
-        with open(stem + ".json", "w", encoding="utf-8") as f:
-            json.dump(run, f, indent=1)
-    return 0
+    try:
+        for name in options.sections.split(","):
+            bench.section(name)
+    except KeyboardInterrupt:
+        say("interrupted: the table of what was measured so far")
+    return finish({"date": datetime.date.today().isoformat(), "command": " ".join([os.path.relpath(__file__, ROOT), *sys.argv[1:]]), "commit": commit(), "machine": machine(),
+                   "minutes": round((time.time() - begin) / 60, 1), "versions": bench.versions, "missing": bench.missing, "samples": bench.samples}, options.log)
 
 
 if __name__ == "__main__":

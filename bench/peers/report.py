@@ -74,11 +74,11 @@ def compared(figures, mark, threads):
         return spread(ours), f"{best} {spread(theirs[best])}" if best else "", statistics.median(ours) if ours else None
     if figure == "long":
         short, long = (figures.get(section, "tern", at, threads, prompt_rate) for at in ("512", entry))
-        return f"{spread(long)} to {spread(short)} tokens/s", "", statistics.median(short) / statistics.median(long) if short and long else None
+        return not long and "" or f"{spread(long)} to {spread(short)} tokens/s", "", statistics.median(short) / statistics.median(long) if short and long else None
     if figure.startswith("beside "):
         rate = RATES[figure.split()[1]]
         two, one = figures.get(section, "tern", "busy", 2, rate), figures.get(section, "tern", "alone", 1, rate)
-        return f"{spread(two)} to {spread(one)} tokens/s", "", statistics.median(two) / statistics.median(one) if two and one and threads == 2 else None
+        return not two and "" or f"{spread(two)} to {spread(one)} tokens/s", "", statistics.median(two) / statistics.median(one) if two and one and threads == 2 else None
     rate = RATES[figure]
     at = ("tinyllama", "decode") if figure == "first" else (section, entry)    # tern bench takes the first token on its way
     ours = figures.get(*(at[0], "tern", at[1]), threads, rate)
@@ -114,8 +114,6 @@ def marks_table(figures, marks, threads):
             if value is None and not (ours.strip("–") or theirs):
                 continue
             must, holds = verdict(mark, n, value)
-            if value is None and mark["figure"].startswith("beside"):
-                continue
             disturbed = " (disturbed)" if figures.disturbed(mark["section"], mark["entry"], n) else ""
             at_most = "≤ " if mark["below"] else ""
             lines.append(f"| {mark['what']} | {n} | {ours} | {theirs} | {number(value)} | {at_most * (must is not None)}{number(must)} | {at_most * (mark['aim'] is not None)}{number(mark['aim'])} | {holds}{disturbed} |")
@@ -138,19 +136,21 @@ def speeds_table(figures, threads):
 def text(run, marks):
     figures, m = Figures(run), run["machine"]
     threads = sorted({s["threads"] for s in run["samples"]})
-    limits = [s["answer"]["machine"] for s in run["samples"] if "machine" in s["answer"]]
+    limits = {s["threads"]: s["answer"]["machine"] for s in run["samples"] if "machine" in s["answer"] and not s["asked"].get("beside")}
     head = [f"# tern and its peers, {run['date']}", "",
             f"{m['cpu']} (family {m['family']}, model {m['model']}), {m['cores']} cores, {m['memory_gib']} GiB; {', '.join(m['isa'])}; Linux {m['kernel']}. tern at commit {run['commit']}.",
-            f"`{run['command']}`: {run['rounds']} rounds, {run['minutes']} minutes. Medians (least..most) of the rounds; within a round the runners take one sample, tern bench its median.", ""]
+            f"`{run['command']}`, {run['minutes']} minutes with what it waited. Medians (least..most) of the rounds; `tern bench` gives its own median for each round.", ""]
     head += ["Versions: " + "; ".join(f"{engine}: {version}" for engine, version in run["versions"].items()) + "."]
     if run["missing"]:
         head += ["Not measured: " + "; ".join(f"{name} ({why})" for name, why in run["missing"].items()) + "."]
-    if limits:
-        head += ["", "Limits, as `tern bench` measured them last: " + limits_text(limits[-1])]
+    for n, limit in sorted(limits.items()):
+        head += ["", f"Limits, as `tern bench --threads {n}` measured them last: " + limits_text(limit)]
     n = sum(s["disturbed"] for s in run["samples"])
     head += ["", f"{n} of {len(run['samples'])} measurements were disturbed by other processes." if n else "No measurement was disturbed by other processes.", ""]
     return "\n".join(head + marks_table(figures, marks, threads) + ["", "## Speeds", ""] + speeds_table(figures, threads))
 
 
 def limits_text(machine):
-    return "`" + ", ".join(f"{k} {v}" for k, v in machine.items() if not isinstance(v, (list, dict))) + "`"
+    read = [f"{r['threads']}: {r['gb_per_s']['median']:.1f} GB/s" for r in machine["read"]]
+    peaks = [f"{p['isa']} {p['type']} {p['threads']}: {p['gflop_per_s']['median']:.0f} GFLOP/s" for p in machine["peaks"] if p["isa"] != "scalar"]
+    return f"reads by threads {', '.join(read)}; multiply-adds {', '.join(peaks)}."
