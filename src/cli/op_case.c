@@ -215,14 +215,6 @@ tern_status op_case_make(op_case *c, tern_dtype dtype, int rank, const int64_t *
     return out->data ? TERN_OK : TERN_ERR_MEMORY;
 }
 
-tern_dtype op_case_type(const op_case *c)
-{
-    static const tern_dtype types[] = {
-        [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16
-    };
-    return types[c->config.dtype];
-}
-
 tern_status op_case_settle(op_case *c)
 {
     for (size_t i = 0; i < c->n_in; i++)

@@ -42,9 +42,6 @@ tern_tensor *op_case_step_output(op_case *c, const char *name, int64_t step);
 /* A tensor with memory of its own, freed with the case's outputs. */
 tern_status op_case_make(op_case *c, tern_dtype dtype, int rank, const int64_t *shape, tern_tensor *out);
 
-/* The type that a config's dtype stands for. */
-tern_dtype op_case_type(const op_case *c);
-
 /* Fails where an input was never asked for, or a wanted output was not made: names it. */
 tern_status op_case_settle(op_case *c);
 

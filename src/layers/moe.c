@@ -7,6 +7,7 @@
 #include "base/fp.h"
 #include "base/memory.h"
 #include "layers/layers.h"
+#include "ops/config_fields.h"
 
 /* ---- Creation ---- */
 
@@ -67,9 +68,6 @@ done:
 
 tern_status tern_moe_create(tern_ctx *ctx, const tern_moe_config *config, const tern_moe_weights *weights, const tern_moe_comm *comm, tern_moe **out)
 {
-    static const tern_dtype types[] = {
-        [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16
-    };
     const tern_comm *experts = comm && comm->experts ? comm->experts : tern_comm_single(), *tensors = comm && comm->tensors ? comm->tensors : tern_comm_single();
     tern_moe *moe = NULL;
     tern_status st = TERN_OK;
@@ -85,7 +83,7 @@ tern_status tern_moe_create(tern_ctx *ctx, const tern_moe_config *config, const 
     moe->tensors = tensors;
     moe->dim = config->layer.hidden_size;
     TERN_TRY(create_ops(moe));
-    moe->t = types[config->layer.dtype];
+    moe->t = config_type(config->layer.dtype);
     *out = moe;
     moe = NULL;
 done:

@@ -38,6 +38,14 @@ tern_config tern_config_default(void)
     };
 }
 
+tern_dtype config_type(tern_config_dtype dtype)
+{
+    static const tern_dtype types[] = {
+        [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16
+    };
+    return types[dtype];
+}
+
 void config_derive(tern_config *config)
 {
     if (config->intermediate_size <= 0 && config->hidden_size > 0) config->intermediate_size = 4 * config->hidden_size;

@@ -28,6 +28,9 @@
 
 extern const field config_fields[];
 
+/* The type of activations, T: f16 beside int8 weights. dtype is one of the enumeration. */
+tern_dtype config_type(tern_config_dtype dtype);
+
 /* What DeepSpeed derives in its constructor: intermediate_size <= 0 becomes 4 * hidden_size, where that is known. */
 void config_derive(tern_config *config);
 

@@ -5,6 +5,7 @@
 #include "base/fp.h"
 #include "base/memory.h"
 #include "base/nearest.h"
+#include "ops/config_fields.h"
 #include "ops/ops.h"
 
 const op_desc *const op_list[] = {
@@ -84,13 +85,10 @@ static tern_status unknown(tern_ctx *ctx, const char *name)
 /* T, and the types in which the op computes. */
 static tern_status choose_types(tern_op *op)
 {
-    static const tern_dtype types[] = {
-        [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16
-    };
     if ((unsigned)op->config.dtype > TERN_DTYPE_INT8) return op_fail(op, TERN_ERR_ARGUMENT, "dtype is %d, which is none", (int)op->config.dtype);
     if (op->config.compute != TERN_F32 && op->config.compute != TERN_BF16)
         return op_fail(op, TERN_ERR_UNSUPPORTED, "compute is %s, not f32 or bf16", tern_dtype_name(op->config.compute));
-    op->t = types[op->config.dtype];
+    op->t = config_type(op->config.dtype);
     return TERN_OK;
 }
 
