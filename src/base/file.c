@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,12 @@ void tern_map_close(tern_map *map)
 {
     if (map->n_bytes) munmap((void *)map->data, map->n_bytes);
     *map = (tern_map){ 0 };
+}
+
+void tern_map_drop(const void *data, size_t n_bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)data + page - 1) / page * page, last = ((uintptr_t)data + n_bytes) / page * page;
+    if (first < last) madvise((void *)first, last - first, MADV_DONTNEED);
 }
 
 tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, char **out, size_t *n_bytes)

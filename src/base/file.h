@@ -25,6 +25,9 @@ typedef struct tern_map {
 tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern_map *out);
 void tern_map_close(tern_map *map);
 
+/* Takes the whole pages of mapped bytes out of this process's memory; they come back where they are read again. */
+void tern_map_drop(const void *data, size_t n_bytes);
+
 /* Reads dir/name whole, at most max_bytes (beyond: TERN_ERR_LIMIT), with a NUL after the end. *out is freed by tern_free. */
 tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, char **out, size_t *n_bytes);
 

@@ -148,6 +148,7 @@ static tern_status bind_one(tern_model *m, const tern_family_bind *b, int64_t la
     }
     TERN_TRY(tern_checkpoint_take(m->ctx, m->checkpoint, name, &stored));
     TERN_TRY(tern_model_shape_tensor(m, name, stored, b->how, use, out));
+    if (out->data != stored.data) tern_map_drop(stored.data, found->n_bytes);    /* its copy is what is read from here on */
     count(m, b->slot, use, out);
 done:
     return st;

@@ -46,24 +46,53 @@ static int64_t place_of(int64_t c, int64_t cols, bool unpair)
     return unpair ? c / 2 + (c % 2) * (cols / 2) : c;
 }
 
-/* [in, out] becomes [out, in], in blocks that stay in cache; of a stack, each plane. */
+enum { BLOCK = 32, COLUMNS = 64 };    /* rows whose lines stay in the first cache while columns pass; columns of a tile */
+
+typedef struct transpose_job {
+    const char *from;
+    char *to;
+    int64_t rows, cols;
+    size_t bytes;
+    bool unpair;
+} transpose_job;
+
+#define COLUMN(type)                                                                                                                      \
+    for (int64_t r = 0; r < n; r++) ((type *)(void *)to)[r] = ((const type *)(const void *)from)[r * cols]
+
+/* n elements of a column, cols apart, to a run of them. */
+static inline void copy_column(char *to, const char *from, int64_t n, int64_t cols, size_t bytes)
+{
+    if (bytes == 2) COLUMN(uint16_t);
+    else COLUMN(uint32_t);
+}
+
+/* Tiles of COLUMNS columns; each plane has the same number of them. */
+static void transpose_tiles(void *arg, int64_t lo, int64_t hi, int worker)
+{
+    const transpose_job *j = arg;
+    int64_t rows = j->rows, cols = j->cols, per_plane = (cols + COLUMNS - 1) / COLUMNS;
+    (void)worker;
+    for (int64_t item = lo; item < hi; item++) {
+        size_t plane = (size_t)(item / per_plane * rows * cols) * j->bytes;
+        int64_t first = item % per_plane * COLUMNS, last = first + COLUMNS < cols ? first + COLUMNS : cols;
+        for (int64_t r = 0; r < rows; r += BLOCK)
+            for (int64_t c = first; c < last; c++)
+                copy_column(j->to + plane + (size_t)(place_of(c, cols, j->unpair) * rows + r) * j->bytes, j->from + plane + (size_t)(r * cols + c) * j->bytes,
+                            rows - r < BLOCK ? rows - r : BLOCK, cols, j->bytes);
+    }
+}
+
+/* [in, out] becomes [out, in]; of a stack, each plane. */
 static tern_status transpose(tern_model *m, const tern_tensor *from, bool unpair, const char *name, tern_tensor *out)
 {
-    enum { BLOCK = 32 };
     int last = from->rank - 1;
     int64_t rows = from->shape[last - 1], cols = from->shape[last], n_plane = tern_tensor_count(from) / (rows * cols), shape[3] = { n_plane, cols, rows };
     size_t bytes = tern_dtype_bytes(from->dtype);
     *out = tern_tensor_of(NULL, from->dtype, from->rank, from->rank == 3 ? shape : shape + 1);
     out->data = tern_model_own(m, (size_t)(n_plane * rows * cols) * bytes, name);
     if (!out->data) return TERN_ERR_MEMORY;
-    for (int64_t p = 0; p < n_plane; p++) {
-        const char *in = (const char *)from->data + (size_t)(p * rows * cols) * bytes;
-        char *to = (char *)out->data + (size_t)(p * rows * cols) * bytes;
-        for (int64_t r0 = 0; r0 < rows; r0 += BLOCK)
-            for (int64_t c = 0; c < cols; c++)
-                for (int64_t r = r0; r < r0 + BLOCK && r < rows; r++)
-                    memcpy(to + (size_t)(place_of(c, cols, unpair) * rows + r) * bytes, in + (size_t)(r * cols + c) * bytes, bytes);
-    }
+    transpose_job j = { .from = from->data, .to = out->data, .rows = rows, .cols = cols, .bytes = bytes, .unpair = unpair };
+    tern_parallel_for(m->ctx, n_plane * ((cols + COLUMNS - 1) / COLUMNS), 1, transpose_tiles, &j);
     return TERN_OK;
 }
 
