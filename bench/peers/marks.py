@@ -1,4 +1,5 @@
-"""What is measured, and what it must reach: the sections of a run (a model, the engines that open it, the entries that each measures), and the marks, a line of the table each.
+"""What is measured, and what it must reach: the sections of a run (a model, the engines that open it, the entries that each measures, and the thread counts for which each engine is a
+slice of its own, as all together take over a minute), and the marks, a line of the table each.
 
 A mark names its section, the entry, the engines whose best it is compared with, and how two speeds become its figure. Nothing here runs anything.
 """
@@ -37,9 +38,9 @@ def text_entries(vocabulary):
 ENCODERS = {TERN: engine("run_tern.py", "hf", "bf16"), SENTENCE: engine("run_sentence.py", "hf", "f32"), CT2: engine("run_ct2.py", "ct2-f32", "f32"), ORT: engine("run_ort.py", "onnx-f32", "f32")}
 
 SECTIONS = {
-    "tinyllama": {"shape": "tinyllama-1.1b", "apart": True, "measure": {"prompt": PROMPT, "decode": DECODE, "eight": EIGHT, "many": MANY}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16, TORCH: TORCH_BF16}},
-    "qwen": {"shape": "qwen2.5-0.5b", "measure": {"prompt": PROMPT, "decode": DECODE, "eight": EIGHT, "many": MANY}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16, TORCH: TORCH_BF16}},
-    "tinyllama f32": {"shape": "tinyllama-1.1b", "apart": True, "measure": {"prompt": PROMPT}, "engines": {TERN: engine("run_tern.py", "hf", "f32"), TORCH_F32: engine("run_torch.py", "hf", "f32")}},
+    "tinyllama": {"shape": "tinyllama-1.1b", "apart": (1, 2), "measure": {"prompt": PROMPT, "decode": DECODE, "eight": EIGHT, "many": MANY}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16, TORCH: TORCH_BF16}},
+    "qwen": {"shape": "qwen2.5-0.5b", "apart": (1,), "measure": {"prompt": PROMPT, "decode": DECODE, "eight": EIGHT, "many": MANY}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16, TORCH: TORCH_BF16}},
+    "tinyllama f32": {"shape": "tinyllama-1.1b", "apart": (1,), "measure": {"prompt": PROMPT}, "engines": {TERN: engine("run_tern.py", "hf", "f32"), TORCH_F32: engine("run_torch.py", "hf", "f32")}},
     "qwen f32": {"shape": "qwen2.5-0.5b", "measure": {"prompt": PROMPT}, "engines": {TERN: engine("run_tern.py", "hf", "f32"), TORCH_F32: engine("run_torch.py", "hf", "f32")}},
     "gpt2": {"shape": "gpt2-124m", "measure": {"prompt": PROMPT, "decode": DECODE, "eight": EIGHT},
              "engines": {TERN: AS_BF16, LLAMA: engine("run_llama.py", "gguf-f16", "f16"), TORCH: TORCH_BF16, CT2_INT8: engine("run_ct2.py", "ct2-int8", "int8")}},
@@ -48,7 +49,7 @@ SECTIONS = {
     "minilm": {"shape": "minilm-l6", "measure": text_entries, "engines": ENCODERS},
     "bert": {"shape": "bert-base", "measure": text_entries, "engines": ENCODERS},
     "beside": {"shape": "qwen2.5-0.5b", "measure": {"busy": BESIDE | {"beside": True}, "alone": BESIDE}, "engines": {TERN: AS_BF16}},
-    "long": {"shape": "tinyllama-1.1b-16k", "measure": {"512": {"prompt": 512, "decode": 8, "batch": 1}, "8192": {"prompt": 8192, "decode": 8, "batch": 1}}, "threads": [2], "rounds": 1,
+    "long": {"shape": "tinyllama-1.1b-16k", "measure": {"8192": {"prompt": 8192, "decode": 8, "batch": 1}}, "threads": [2], "rounds": 1,
              "random": True, "engines": {TERN: AS_BF16}},
 }
 

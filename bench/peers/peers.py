@@ -59,6 +59,8 @@ def slice_of(commands):
     whole = shlex.split(os.environ.get("BENCH_PREFIX", "")) + [sys.executable, os.path.abspath(__file__), "--slice"]
     run = subprocess.run(whole, input=json.dumps(commands), capture_output=True, text=True)
     results = [json.loads(line) for line in run.stdout.splitlines() if line.endswith("}")]
+    if run.stderr:
+        say(f"    {run.stderr.strip()[-300:]}")
     return results + [None] * (len(commands) - len(results))
 
 
@@ -80,13 +82,15 @@ def measured(commands):
 
 class Bench:
     def __init__(self, options):
-        self.options, self.samples, self.versions, self.missing = options, [], {}, {}
+        self.options, self.samples, self.versions, self.missing, self.found = options, [], {}, {}, {}
         self.python = os.path.join(options.home, "venv", "bin", "python")
 
     def installed(self, runner):
         if runner == "run_tern.py" or not os.path.exists(self.python):
             return runner == "run_tern.py"
-        return subprocess.run([self.python, "-c", f"import {PACKAGES[runner]}"], capture_output=True).returncode == 0
+        if runner not in self.found:
+            self.found[runner] = subprocess.run([self.python, "-c", f"import {PACKAGES[runner]}"], capture_output=True).returncode == 0
+        return self.found[runner]
 
     def made(self, shape, form):
         """A model's path, made first where it is not there. Without the venv nothing can be made, and tern alone measures the shape with random weights of its own."""
@@ -120,23 +124,25 @@ class Bench:
                 return order | {"entries": section["measure"]([line.strip() for line in f])}
         return order | {"entries": section["measure"]}
 
-    def section(self, name):
+    def section(self, name, turn):
+        """One round of a section: every thread count, every engine that is installed."""
         section = SECTIONS[name]
+        if turn >= section.get("rounds", self.options.rounds):
+            return
         engines = {}
         for engine, how in section["engines"].items():
             if self.installed(how["runner"]):
                 engines[engine] = how
             else:
                 self.missing[engine] = PACKAGES[how["runner"]]
-        for turn in range(section.get("rounds", self.options.rounds)):
-            for threads in section.get("threads", self.options.threads):
-                orders = {engine: self.order(engine, section, how, threads, turn) for engine, how in engines.items()}
-                orders = {engine: order for engine, order in orders.items() if order}
-                for part in [[engine] for engine in orders] if section.get("apart") else [list(orders)]:
-                    self.turn(name, turn, {engine: orders[engine] for engine in part}, engines)
+        for threads in section.get("threads", self.options.threads):
+            orders = {engine: self.order(engine, section, how, threads, turn) for engine, how in engines.items()}
+            orders = {engine: order for engine, order in orders.items() if order}
+            for part in [[engine] for engine in orders] if threads in section.get("apart", ()) else [list(orders)]:
+                self.turn(name, turn, {engine: orders[engine] for engine in part}, engines)
 
     def turn(self, name, turn, orders, engines):
-        """One slice: an order's engine, and the entries that it was asked for."""
+        """One slice: the engines of orders one after another."""
         for engine, order in orders.items():
             order["measure"] = list(order["entries"].values())
         results = measured([self.command(order, engines[engine]["runner"]) for engine, order in orders.items()])
@@ -232,8 +238,9 @@ def main():
         return 2
     bench, begin = Bench(options), time.time()
     try:
-        for name in options.sections.split(","):
-            bench.section(name)
+        for turn in range(options.rounds):
+            for name in options.sections.split(","):
+                bench.section(name, turn)
     except KeyboardInterrupt:
         say("interrupted: the table of what was measured so far")
     return finish({"date": datetime.date.today().isoformat(), "command": " ".join([os.path.relpath(__file__, ROOT), *sys.argv[1:]]), "commit": commit(), "machine": machine(),

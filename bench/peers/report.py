@@ -73,7 +73,7 @@ def compared(figures, mark, threads):
         best = min((e for e in theirs if theirs[e]), key=lambda e: statistics.median(theirs[e]), default=None)
         return spread(ours), f"{best} {spread(theirs[best])}" if best else "", statistics.median(ours) if ours else None
     if figure == "long":
-        short, long = (figures.get(section, "tern", at, threads, prompt_rate) for at in ("512", entry))
+        short, long = (figures.get(at, "tern", what, threads, prompt_rate) for at, what in (("tinyllama", "prompt"), (section, entry)))
         return not long and "" or f"{spread(long)} to {spread(short)} tokens/s", "", statistics.median(short) / statistics.median(long) if short and long else None
     if figure.startswith("beside "):
         rate = RATES[figure.split()[1]]
@@ -126,7 +126,7 @@ def speeds_table(figures, threads):
     for section, engine, entry in dict.fromkeys(key[:3] for key in figures.by):
         for name, rate in RATES.items():
             cells = [figures.get(section, engine, entry, n, rate) for n in threads]
-            wanted = name == "texts" or name == "first" and entry == "first" or name == "decode" and entry != "prompt" or name == "prompt" and entry in ("prompt", "512", "8192", "busy", "alone")
+            wanted = name == "texts" or name == "first" and entry == "first" or name == "decode" and entry != "prompt" or name == "prompt" and entry in ("prompt", "8192", "busy", "alone")
             if wanted and any(cells):
                 unit = {"texts": "sentences/s", "first": "first tokens/s"}.get(name, f"{name} tokens/s")
                 lines.append(f"| {section} | {entry}, {unit} | {engine} | " + " | ".join(spread(c) for c in cells) + " |")

@@ -11,6 +11,9 @@ import sys
 import time
 
 
+LONG_S = 4    # about what the texts of a measurement take
+
+
 def tern(order, *words, **more):
     run = subprocess.run([order["tern"], *map(str, words), "--threads", str(order["threads"]), "--compute", order["type"]], capture_output=True, text=True, **more)
     if run.returncode:
@@ -51,8 +54,8 @@ def embedded(order, entry):
     if batch == 1:
         row, = bench(order, entry["tokens"], 1, [1])[0]
         return {"texts_s": [row["call_ms"] / 1e3], "vectors": vectors, "disturbed": row["disturbed"]}
-    n = 4 * max(1, len(texts) // batch)
-    many_s, vectors = lines(order, (texts * 5)[:batch * (n + 1)])
+    n = max(2, min(40, round(LONG_S / few_s)))
+    many_s, vectors = lines(order, (texts * (n + 1))[:batch * (n + 1)])
     return {"texts_s": [(many_s - few_s) / n], "vectors": vectors[:4]}
 
 
