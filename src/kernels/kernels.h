@@ -4,7 +4,7 @@
  * that the order of additions behind one output depends on the length of its sum alone: never on how many rows or columns a call has, nor
  * on where an output lies in a tile. What enters and leaves is plain memory aligned to its element; no load reads past an array's end.
  * One folder per instruction set fills one table; a slot left null is served by the next lower rank. The scalar folder is the definition:
- * it fills every slot, and reads as the formula.
+ * it fills every slot, and reads as the formula. Who brings gemm_bf16_bf16 brings pack_bf16, too.
  *
  * Names: k_<slot>__<folder>. f32 sums everywhere; NaN and infinity travel as IEEE arithmetic carries them. */
 #ifndef TERN_KERNELS_KERNELS_H
@@ -16,10 +16,20 @@
 
 #include "base/cpu.h"
 
-/* y[i,j] = sum_k x[i,k] * w[j,k]          i < m, j < n, k < k_len; ld*: elements from a row to the next
+/* x [m, k_len] in rows of ldx, packed as the gemm slots of one instruction set want it: pack_f32 for gemm_f32_*, pack_bf16, which rounds every
+ * number to bf16, for gemm_bf16_bf16. The form is theirs alone, at most k_packed_bytes(m, k_len) from an address aligned to 64; a product is
+ * given what was packed for its own m and k_len. */
+typedef void k_pack_fn(void *to, const float *x, size_t ldx, size_t m, size_t k_len);
+
+static inline size_t k_packed_bytes(size_t m, size_t k_len)    /* strips of 3 or of 16 rows, steps of up to 32 numbers */
+{
+    return ((m + 2 + 15) / 16 * 16) * ((k_len + 31) / 32 * 32) * sizeof(float);
+}
+
+/* y[i,j] = sum_k x[i,k] * w[j,k]          i < m, j < n, k < k_len; ld*: elements from a row to the next; x as packed
  * The weight lies as stored, [out, in] row-major. For gemm_f32_bf16 and _f16 the weight is widened exactly to f32; for gemm_bf16_bf16
  * both sides are bf16 and every product is exact or rounded once to f32 before or while it is added. */
-typedef void k_gemm_fn(float *y, size_t ldy, const void *x, size_t ldx, const void *w, size_t ldw, size_t m, size_t n, size_t k_len);
+typedef void k_gemm_fn(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len);
 
 /* y[i,j] = (add ? y[i,j] : 0) + sum_k a[i,k] * b[k,j]     in ascending k, one product after the other (fused or not: by folder)
  * a f32 [m, k_len], b [k_len, n] of the slot's type, widened to f32. Attention's two products: scores = q kT, context = p v.
@@ -60,6 +70,8 @@ typedef void k_convert_fn(void *to, const void *from, size_t n);
 
 /* The order is that of the tables; X(slot, type). */
 #define TERN_KERNEL_SLOTS(X)                                              \
+    X(pack_f32, k_pack_fn)                                                \
+    X(pack_bf16, k_pack_fn)                                               \
     X(gemm_f32_f32, k_gemm_fn)      /* x f32,  w f32  */                  \
     X(gemm_f32_bf16, k_gemm_fn)     /* x f32,  w bf16 */                  \
     X(gemm_f32_f16, k_gemm_fn)      /* x f32,  w f16  */                  \

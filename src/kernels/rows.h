@@ -7,6 +7,7 @@
 
 #define N_ROWS(rows) (sizeof(rows) / sizeof *(rows))
 #define ROW_SLOT(name) #name, offsetof(tern_kernels, name)
+#define PACK_SLOT(name) offsetof(tern_kernels, name)    /* compared and timed through the product that it packs for */
 
 /* ---- Products ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -15,19 +16,20 @@ typedef struct gemm_slot {
     const char *name;
     size_t offset;
     char x, w;
+    size_t pack;    /* the slot that packs x; gemm_nn_*: none */
 } gemm_slot;
 
 static const gemm_slot gemm_slots[] = {
-    { ROW_SLOT(gemm_f32_f32), 'f', 'f' },
-    { ROW_SLOT(gemm_f32_bf16), 'f', 'b' },
-    { ROW_SLOT(gemm_f32_f16), 'f', 'h' },
-    { ROW_SLOT(gemm_bf16_bf16), 'b', 'b' },
+    { ROW_SLOT(gemm_f32_f32), 'f', 'f', PACK_SLOT(pack_f32) },
+    { ROW_SLOT(gemm_f32_bf16), 'f', 'b', PACK_SLOT(pack_f32) },
+    { ROW_SLOT(gemm_f32_f16), 'f', 'h', PACK_SLOT(pack_f32) },
+    { ROW_SLOT(gemm_bf16_bf16), 'b', 'b', PACK_SLOT(pack_bf16) },
 };
 
 static const gemm_slot gemm_nn_slots[] = {
-    { ROW_SLOT(gemm_nn_f32), 'f', 'f' },
-    { ROW_SLOT(gemm_nn_bf16), 'f', 'b' },
-    { ROW_SLOT(gemm_nn_f16), 'f', 'h' },
+    { ROW_SLOT(gemm_nn_f32), 'f', 'f', 0 },
+    { ROW_SLOT(gemm_nn_bf16), 'f', 'b', 0 },
+    { ROW_SLOT(gemm_nn_f16), 'f', 'h', 0 },
 };
 
 typedef struct gemm_shape {
@@ -58,6 +60,10 @@ static const gemm_shape gemm_rows[] = {
     { 67, 5, 127, "many rows, few outputs" },
     { 197, 19, 67, "more rows than a block of them" },
     { 5, 131, 67, "few rows, many outputs" },
+    { 8, 77, 1100, "few rows, several parts of the sum, a group of tiles and a tail" },
+    { 4, 9, 2049, "one past the longest block" },
+    { 11, 17, 4097, "many rows, three blocks" },
+    { 6, 30, 2600, "few rows, two blocks of several parts" },
 };
 
 /* Shapes of speed: a small model's projections, for prompts, batches and single tokens. The tests look at a sample of their outputs. */

@@ -128,6 +128,16 @@ static inline void fill_rows(rng *r, void *p, char type, size_t rows, size_t len
         for (size_t k = 0; k < ld && (i + 1 < rows || k < len); k++) narrow(p, i * ld + k, type, k < len ? rng_unit(r) : NAN);
 }
 
+/* What the gemm slots of one table multiply: y = x w^T with x as that table packs it, which lies in whole cache lines before a forbidden page. */
+static inline void run_gemm(k_pack_fn *pack, k_gemm_fn *gemm, const guarded *packed, float *y, size_t ldy, const float *x, size_t ldx, const void *w,
+                            size_t ldw, size_t m, size_t n, size_t k)
+{
+    void *to = guarded_end(packed, k_packed_bytes(m, k), 1);
+    memset(to, 0xFF, k_packed_bytes(m, k));    /* NaN: a number that was not packed must not be used */
+    pack(to, x, ldx, m, k);
+    gemm(y, ldy, to, w, ldw, m, n, k);
+}
+
 /* Elements that rows x len take in rows of ld: nothing lies after the last one. */
 static inline size_t extent(size_t rows, size_t len, size_t ld)
 {

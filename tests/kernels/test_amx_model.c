@@ -60,39 +60,46 @@ static void tile_dot(int c, int a, int b)
 #define TILE_LOAD(t, from, stride) tile_load(t, from, stride)
 #define TILE_STORE(t, to, stride) tile_store(t, to, stride)
 #define TILE_DOT(sum, a, b) tile_dot(sum, a, b)
+#define k_pack_bf16__x86_amx k_pack_bf16__model
 #define k_gemm_bf16_bf16__x86_amx k_gemm_bf16_bf16__model
+k_pack_fn k_pack_bf16__model;
 k_gemm_fn k_gemm_bf16_bf16__model;
 #include "kernels/x86_amx/gemm_bf16.c"
 
 enum { SHAPES = 60, MOST = 1 << 18 };
 
-static void check_shape(const gemm_shape *s, const guarded g[4], rng *r)
+static void model(const guarded *packed, float *y, size_t ldy, const float *x, size_t ldx, const void *w, size_t ldw, size_t m, size_t n, size_t k)
+{
+    run_gemm(k_pack_bf16__model, k_gemm_bf16_bf16__model, packed, y, ldy, x, ldx, w, ldw, m, n, k);
+}
+
+static void check_shape(const gemm_shape *s, const guarded g[5], rng *r)
 {
     size_t ldx = s->k + rng_below(r, 3), ldw = s->k + rng_below(r, 3), ldy = s->n + rng_below(r, 3), count = extent(s->m, s->n, ldy);
-    uint16_t *x = guarded_end(&g[0], extent(s->m, s->k, ldx), 2), *w = guarded_end(&g[1], extent(s->n, s->k, ldw), 2);
-    float *y = guarded_end(&g[2], count, 4), *want = guarded_end(&g[3], count, 4);
-    fill_rows(r, x, 'b', s->m, s->k, ldx);
+    uint16_t *w = guarded_end(&g[1], extent(s->n, s->k, ldw), 2);
+    float *x = guarded_end(&g[0], extent(s->m, s->k, ldx), 4), *y = guarded_end(&g[2], count, 4), *want = guarded_end(&g[3], count, 4);
+    fill_rows(r, x, 'f', s->m, s->k, ldx);
     fill_rows(r, w, 'b', s->n, s->k, ldw);
     for (size_t i = 0; i < count; i++) y[i] = want[i] = -12345;
-    k_gemm_bf16_bf16__model(y, ldy, x, ldx, w, ldw, s->m, s->n, s->k);
-    tern_kernels_scalar.gemm_bf16_bf16(want, ldy, x, ldx, w, ldw, s->m, s->n, s->k);
+    model(&g[4], y, ldy, x, ldx, w, ldw, s->m, s->n, s->k);
+    run_gemm(tern_kernels_scalar.pack_bf16, tern_kernels_scalar.gemm_bf16_bf16, &g[4], want, ldy, x, ldx, w, ldw, s->m, s->n, s->k);
     for (size_t i = 0; i < count; i++) {
         double allowed = (2 + sqrt((double)s->k) / 2) * FLT_EPSILON * (double)s->k;    /* |x w| < 1; test_gemm.c has the reason */
         if (!(fabs((double)y[i] - want[i]) <= allowed))
             fail_msg("y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, not %.9g", i / ldy, i % ldy, s->m, s->n, s->k, s->why, (double)y[i], (double)want[i]);
     }
-    for (size_t i = 0; i < s->m; i++) k_gemm_bf16_bf16__model(want + i * ldy, ldy, x + i * ldx, ldx, w, ldw, 1, s->n, s->k);
+    for (size_t i = 0; i < s->m; i++) model(&g[4], want + i * ldy, ldy, x + i * ldx, ldx, w, ldw, 1, s->n, s->k);
     assert_memory_equal(y, want, count * sizeof *y);
     size_t cut = rng_below(r, s->n + 1);
-    k_gemm_bf16_bf16__model(want, ldy, x, ldx, w, ldw, s->m, cut, s->k);
-    if (cut < s->n) k_gemm_bf16_bf16__model(want + cut, ldy, x, ldx, w + cut * ldw, ldw, s->m, s->n - cut, s->k);
+    model(&g[4], want, ldy, x, ldx, w, ldw, s->m, cut, s->k);
+    if (cut < s->n) model(&g[4], want + cut, ldy, x, ldx, w + cut * ldw, ldw, s->m, s->n - cut, s->k);
     assert_memory_equal(y, want, count * sizeof *y);
 }
 
 static void test_shapes(void **state)
 {
     rng r = { .s = 23 };
-    guarded g[4];
+    guarded g[5];
     tern_cpu cpu;
     (void)state;
     tern_cpu_probe(&cpu);
@@ -101,13 +108,13 @@ static void test_shapes(void **state)
         print_message("skipped: the kernel around the tiles is AVX-512, which this CPU cannot run\n");
         skip();
     }
-    for (size_t i = 0; i < 4; i++) guarded_open(&g[i], MOST * sizeof(float));
+    for (size_t i = 0; i < 5; i++) guarded_open(&g[i], MOST * sizeof(float));
     for (size_t i = 0; i < N_ROWS(gemm_rows); i++) check_shape(&gemm_rows[i], g, &r);
     for (size_t i = 0; i < SHAPES; i++) {
         gemm_shape s = { rng_size(&r, 70), rng_size(&r, 80), rng_size(&r, i % 4 ? 150 : 2500), "by seed" };
         check_shape(&s, g, &r);
     }
-    for (size_t i = 0; i < 4; i++) guarded_close(&g[i]);
+    for (size_t i = 0; i < 5; i++) guarded_close(&g[i]);
 }
 
 int main(void)

@@ -6,12 +6,13 @@
 enum { SHAPES = 1000, ISAS = 16, MOST = 1 << 20 };
 
 typedef struct arrays {
-    guarded x, w, y, want, again;
+    guarded x, packed, w, y, want, again;
 } arrays;
 
 static void arrays_open(arrays *a)
 {
     guarded_open(&a->x, MOST * sizeof(float));
+    guarded_open(&a->packed, 2 * MOST * sizeof(float));
     guarded_open(&a->w, MOST * sizeof(float));
     guarded_open(&a->y, MOST * sizeof(float));
     guarded_open(&a->want, MOST * sizeof(float));
@@ -21,6 +22,7 @@ static void arrays_open(arrays *a)
 static void arrays_close(arrays *a)
 {
     guarded_close(&a->x);
+    guarded_close(&a->packed);
     guarded_close(&a->w);
     guarded_close(&a->y);
     guarded_close(&a->want);
@@ -48,11 +50,14 @@ static double tolerance(size_t k, double magnitude)
 
 typedef struct gemm_case {
     const gemm_slot *slot;
+    k_pack_fn *pack, *twin_pack;
     k_gemm_fn *run, *twin;
+    const guarded *packed;
     const char *isa;
     gemm_shape s;
     size_t ldx, ldw, ldy;
-    const void *x, *w;
+    const float *x;
+    const void *w;
     float *y, *want, *again;
 } gemm_case;
 
@@ -62,28 +67,41 @@ static void case_prepare(gemm_case *c, const arrays *a, rng *r)
     c->ldx = s->k + (rng_below(r, 2) ? rng_below(r, 9) : 0);
     c->ldw = s->k + (rng_below(r, 2) ? rng_below(r, 9) : 0);
     c->ldy = s->n + (rng_below(r, 2) ? rng_below(r, 9) : 0);
-    void *x = guarded_end(&a->x, extent(s->m, s->k, c->ldx), size_of(c->slot->x));
+    float *x = guarded_end(&a->x, extent(s->m, s->k, c->ldx), sizeof(float));
     void *w = guarded_end(&a->w, extent(s->n, s->k, c->ldw), size_of(c->slot->w));
     size_t count = extent(s->m, s->n, c->ldy);
     c->y = guarded_end(&a->y, count, sizeof(float));
     c->want = guarded_end(&a->want, count, sizeof(float));
     c->again = guarded_end(&a->again, count, sizeof(float));
-    fill_rows(r, x, c->slot->x, s->m, s->k, c->ldx);
+    fill_rows(r, x, 'f', s->m, s->k, c->ldx);
     fill_rows(r, w, c->slot->w, s->n, s->k, c->ldw);
+    c->packed = &a->packed;
     for (size_t i = 0; i < count; i++) c->y[i] = c->want[i] = c->again[i] = -12345;
     c->x = x;
     c->w = w;
 }
 
+/* m rows of x by n of w from row i and row j on. */
+static void multiply(const gemm_case *c, float *y, size_t i, size_t j, size_t m, size_t n)
+{
+    const char *w = c->w;
+    run_gemm(c->pack, c->run, c->packed, y + i * c->ldy + j, c->ldy, c->x + i * c->ldx, c->ldx, w + j * c->ldw * size_of(c->slot->w), c->ldw, m, n, c->s.k);
+}
+
+static float rounded(float v, char type)
+{
+    return type == 'b' ? tern_f32_from_bf16(tern_bf16_from_f32(v)) : v;
+}
+
 static void check_twin(const gemm_case *c)
 {
     const gemm_shape *s = &c->s;
-    c->twin(c->want, c->ldy, c->x, c->ldx, c->w, c->ldw, s->m, s->n, s->k);
+    run_gemm(c->twin_pack, c->twin, c->packed, c->want, c->ldy, c->x, c->ldx, c->w, c->ldw, s->m, s->n, s->k);
     for (size_t i = 0; i < s->m; i++)
         for (size_t j = 0; j < c->ldy && (i + 1 < s->m || j < s->n); j++) {
             double magnitude = 0, got = c->y[i * c->ldy + j], want = c->want[i * c->ldy + j];
             for (size_t k = 0; j < s->n && k < s->k; k++)
-                magnitude += fabs((double)widen(c->x, i * c->ldx + k, c->slot->x) * widen(c->w, j * c->ldw + k, c->slot->w));
+                magnitude += fabs((double)rounded(c->x[i * c->ldx + k], c->slot->x) * widen(c->w, j * c->ldw + k, c->slot->w));
             if (!(fabs(got - want) <= tolerance(s->k, magnitude)))
                 fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, the scalar twin has %.9g", c->isa, c->slot->name, i, j, s->m, s->n,
                          s->k, s->why, got, want);
@@ -103,17 +121,15 @@ static void same_bits(const gemm_case *c, const char *how)
 static void check_cuts(const gemm_case *c, rng *r)
 {
     const gemm_shape *s = &c->s;
-    const char *x = c->x, *w = c->w;
-    size_t x_bytes = size_of(c->slot->x), w_bytes = size_of(c->slot->w), count = extent(s->m, s->n, c->ldy);
-    for (size_t i = 0; i < s->m; i++)
-        c->run(c->again + i * c->ldy, c->ldy, x + i * c->ldx * x_bytes, c->ldx, c->w, c->ldw, 1, s->n, s->k);
+    size_t count = extent(s->m, s->n, c->ldy);
+    for (size_t i = 0; i < s->m; i++) multiply(c, c->again, i, 0, 1, s->n);
     same_bits(c, "row by row");
 
     for (size_t i = 0; i < count; i++) c->again[i] = -12345;
     size_t n0 = rng_below(r, s->n + 1), m0 = rng_below(r, s->m + 1);
     for (int part = 0; part < 4; part++) {
         size_t i = part & 1 ? m0 : 0, j = part & 2 ? n0 : 0, m = part & 1 ? s->m - m0 : m0, n = part & 2 ? s->n - n0 : n0;
-        if (m && n) c->run(c->again + i * c->ldy + j, c->ldy, x + i * c->ldx * x_bytes, c->ldx, w + j * c->ldw * w_bytes, c->ldw, m, n, s->k);
+        if (m && n) multiply(c, c->again, i, j, m, n);
     }
     same_bits(c, "in four parts");
 }
@@ -131,11 +147,14 @@ static void test_shapes(void **state)
             c.run = (k_gemm_fn *)slot_of(tables[t], gemm_slots[i].offset);
             c.twin = (k_gemm_fn *)slot_of(&tern_kernels_scalar, gemm_slots[i].offset);
             if (!c.run) continue;
+            c.pack = (k_pack_fn *)slot_of(tables[t], gemm_slots[i].pack);
+            c.twin_pack = (k_pack_fn *)slot_of(&tern_kernels_scalar, gemm_slots[i].pack);
+            if (!c.pack) fail_msg("%s brings %s, but not its packing", c.isa, c.slot->name);
             rng r = { .s = 7 };
             for (size_t at = 0; at < SHAPES; at++) {
                 c.s = shape_at(at, &r);
                 case_prepare(&c, &a, &r);
-                c.run(c.y, c.ldy, c.x, c.ldx, c.w, c.ldw, c.s.m, c.s.n, c.s.k);
+                multiply(&c, c.y, 0, 0, c.s.m, c.s.n);
                 check_twin(&c);
                 check_cuts(&c, &r);
             }
@@ -157,19 +176,21 @@ static void *repeated(char type, size_t n)
 }
 
 /* 64 outputs of a large product, the last one among them, against the scalar twin of one output. */
-static void check_sample(const gemm_slot *slot, const tern_kernels *table, const gemm_shape *s, const char *x, const char *w, float *y)
+static void check_sample(const gemm_slot *slot, const tern_kernels *table, const gemm_shape *s, const float *x, const char *w, const guarded *packed, float *y)
 {
     k_gemm_fn *run = (k_gemm_fn *)slot_of(table, slot->offset), *twin = (k_gemm_fn *)slot_of(&tern_kernels_scalar, slot->offset);
+    k_pack_fn *pack = (k_pack_fn *)slot_of(table, slot->pack), *twin_pack = (k_pack_fn *)slot_of(&tern_kernels_scalar, slot->pack);
     rng r = { .s = 29 };
     memset(y, 0xFF, s->m * s->n * sizeof *y);
-    run(y, s->n, x, s->k, w, s->k, s->m, s->n, s->k);
+    run_gemm(pack, run, packed, y, s->n, x, s->k, w, s->k, s->m, s->n, s->k);
     for (size_t at = 0; at < 64; at++) {
         size_t i = at ? rng_below(&r, s->m) : s->m - 1, j = at ? rng_below(&r, s->n) : s->n - 1;
-        const char *row = x + i * s->k * size_of(slot->x), *by = w + j * s->k * size_of(slot->w);
+        const float *row = x + i * s->k;
+        const char *by = w + j * s->k * size_of(slot->w);
         float want;
         double magnitude = 0;
-        twin(&want, 1, row, s->k, by, s->k, 1, 1, s->k);
-        for (size_t k = 0; k < s->k; k++) magnitude += fabs((double)widen(row, k, slot->x) * widen(by, k, slot->w));
+        run_gemm(twin_pack, twin, packed, &want, 1, row, s->k, by, s->k, 1, 1, s->k);
+        for (size_t k = 0; k < s->k; k++) magnitude += fabs((double)rounded(row[k], slot->x) * widen(by, k, slot->w));
         if (!(fabs((double)y[i * s->n + j] - (double)want) <= tolerance(s->k, magnitude)))
             fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, the scalar twin has %.9g", table->isa, slot->name, i, j, s->m, s->n, s->k, s->why,
                      (double)y[i * s->n + j], (double)want);
@@ -183,21 +204,24 @@ static void test_bench_rows(void **state)
     const tern_kernels *tables[ISAS];
     size_t n_table = usable_tables(tables, ISAS);
     float *y = malloc(MOST_X * sizeof *y);
+    guarded packed;
     (void)state;
     assert_non_null(y);
+    guarded_open(&packed, k_packed_bytes(512, 5632));
     for (size_t i = 0; i < N_ROWS(gemm_slots); i++) {
         const gemm_slot *slot = &gemm_slots[i];
-        void *x = repeated(slot->x, MOST_X), *w = repeated(slot->w, MOST_W);
+        void *x = repeated('f', MOST_X), *w = repeated(slot->w, MOST_W);
         for (size_t t = 0; t < n_table; t++)
             for (size_t s = 0; s < N_ROWS(gemm_bench_rows); s++) {
                 const gemm_shape *shape = &gemm_bench_rows[s];
                 assert_true(shape->m * shape->k <= MOST_X && shape->m * shape->n <= MOST_X && shape->n * shape->k <= MOST_W);
                 if (SANITIZED && shape->m * shape->n * shape->k > 100000000) continue;
-                if (slot_of(tables[t], slot->offset)) check_sample(slot, tables[t], shape, x, w, y);
+                if (slot_of(tables[t], slot->offset)) check_sample(slot, tables[t], shape, x, w, &packed, y);
             }
         free(x);
         free(w);
     }
+    guarded_close(&packed);
     free(y);
 }
 
@@ -208,22 +232,25 @@ static void test_not_finite(void **state)
     static const float specials[] = { NAN, INFINITY, -INFINITY };
     const tern_kernels *tables[ISAS];
     size_t n_table = usable_tables(tables, ISAS);
+    guarded packed;
     (void)state;
+    guarded_open(&packed, k_packed_bytes(M, K));
     for (size_t t = 0; t < n_table; t++)
         for (size_t i = 0; i < N_ROWS(gemm_slots) * N_ROWS(specials); i++) {
             const gemm_slot *slot = &gemm_slots[i / N_ROWS(specials)];
-            k_gemm_fn *run = (k_gemm_fn *)slot_of(tables[t], slot->offset);
+            k_gemm_fn *gemm = (k_gemm_fn *)slot_of(tables[t], slot->offset);
             float x[M * K], w[N * K], y[M * N], special = specials[i % N_ROWS(specials)];
             rng r = { .s = i };
-            if (!run) continue;
-            fill_rows(&r, x, slot->x, M, K, K);
+            if (!gemm) continue;
+            fill_rows(&r, x, 'f', M, K, K);
             fill_rows(&r, w, slot->w, N, K, K);
             size_t row = rng_below(&r, M), at = rng_below(&r, K);
-            narrow(x, row * K + at, slot->x, special);
-            run(y, N, x, K, w, K, M, N, K);
+            x[row * K + at] = special;
+            run_gemm((k_pack_fn *)slot_of(tables[t], slot->pack), gemm, &packed, y, N, x, K, w, K, M, N, K);
             for (size_t j = 0; j < M * N; j++)
                 if ((j / N == row) == !!isfinite(y[j])) fail_msg("%s %s: %g in row %zu of x, y[%zu,%zu] is %g", tables[t]->isa, slot->name, (double)special, row, j / N, j % N, (double)y[j]);
         }
+    guarded_close(&packed);
 }
 
 int main(void)

@@ -20,7 +20,7 @@ def main():
             text = test.read_text()
             shapes = re.search(r"\bSHAPES = (\d+)", text)
             if f"N_ROWS({table})" in text and shapes and int(shapes.group(1)) >= SHAPES:
-                tested |= set(re.findall(r"ROW_SLOT\((\w+)\)", rows))
+                tested |= set(re.findall(r"(?:ROW|PACK)_SLOT\((\w+)\)", rows))
     faults = [f"no test compares {slot} with its scalar twin on {SHAPES} shapes" for slot in slots if slot not in tested]
     for fault in faults:
         print(fault)

@@ -14,7 +14,7 @@ enum {
     FEW_ROWS = 16,             /* up to here a product is bound by reading weights      */
     LEAST_PANEL = 16, MOST_PANEL = 256,
     MADE_BYTES = 768 << 10,            /* of a panel that is made in scratch: it should stay in the second-level cache */
-    MOST_ROWS = 192, ROW_STEP = 48,    /* what the wide kernels take at a time, and a multiple of their tiles' heights */
+    MOST_ROWS = 96, ROW_STEP = 48,     /* what the wide kernels take at a time, and a multiple of their tiles' heights */
     TILES_A_THREAD = 8
 };
 
@@ -22,8 +22,8 @@ typedef struct job {
     const tern_kernels *k;
     const tern_matmul *m;
     cpu_panel panel[3];
-    const unsigned char *x;        /* in the type that the slots take */
-    size_t ldx, x_size;
+    unsigned char *x;              /* packed, one piece per row block */
+    size_t x_bytes;                /* of a piece */
     bool through_tile;             /* outputs are made in scratch, because y still holds what the epilogue needs */
     int64_t n_out, n_block, rows;  /* outputs of a panel, row blocks a panel is split into, rows of a block */
     int64_t first[4], n_panel;     /* the first panel of each part; panels of all */
@@ -75,11 +75,11 @@ static void finish_row(const job *j, int part, float *t, float *value, int64_t r
     }
 }
 
-/* Rows [r, r + n_row) times outputs [first, first + n) of a part: from the panel w to t. */
+/* The row block [r, r + n_row) times outputs [first, first + n) of a part: from the panel w to t. */
 static void multiply(const job *j, int part, const void *w, size_t ldw, float *t, size_t ldt, int64_t r, int64_t n_row, int64_t n)
 {
-    const void *x = j->x + (size_t)r * j->ldx * j->x_size;
-    j->panel[part].gemm(t, ldt, x, j->ldx, w, ldw, (size_t)n_row, (size_t)n, (size_t)j->panel[part].w->in);
+    const void *x = j->x + (size_t)(r / j->rows) * j->x_bytes;
+    j->panel[part].gemm(t, ldt, x, w, ldw, (size_t)n_row, (size_t)n, (size_t)j->panel[part].w->in);
 }
 
 static void run_block(const job *j, int part, const void *const w[2], const size_t ldw[2], float *const tile[2], int64_t r, int64_t n_row,
@@ -178,32 +178,26 @@ static tern_status get_scratch(tern_ctx *ctx, job *j)
     return j->scratch ? TERN_OK : TERN_ERR_MEMORY;
 }
 
-/* ---- x rounded to bf16 ---------------------------------------------------------------------------------------------------------------- */
+/* ---- x, packed ----------------------------------------------------------------------------------------------------------------------- */
 
-typedef struct narrow_job {
-    const tern_kernels *k;
-    const tern_matmul *m;
-    uint16_t *to;
-} narrow_job;
-
-static void narrow_rows(void *arg, int64_t lo, int64_t hi, int worker)
+static void pack_blocks(void *arg, int64_t lo, int64_t hi, int worker)
 {
-    const narrow_job *j = arg;
-    int64_t in = j->m->part[0].w.in;
+    const job *j = arg;
+    const tern_matmul *m = j->m;
     (void)worker;
-    for (int64_t r = lo; r < hi; r++) j->k->bf16_from_f32(j->to + r * in, j->m->x + r * j->m->ldx, (size_t)in);
+    for (int64_t b = lo; b < hi; b++) {
+        int64_t row = b * j->rows, n = m->n_row - row < j->rows ? m->n_row - row : j->rows;
+        j->panel[0].pack(j->x + (size_t)b * j->x_bytes, m->x + row * m->ldx, (size_t)m->ldx, (size_t)n, (size_t)m->part[0].w.in);
+    }
 }
 
-static tern_status narrow_x(tern_ctx *ctx, job *j)
+static tern_status pack_x(tern_ctx *ctx, job *j)
 {
-    const tern_matmul *m = j->m;
-    int64_t in = m->part[0].w.in;
-    narrow_job n = { ctx->kernels, m, tern_arena_get(ctx, &ctx->step, (size_t)(m->n_row * in), sizeof(uint16_t)) };
-    if (!n.to) return TERN_ERR_MEMORY;
-    tern_parallel_for(ctx, m->n_row, cpu_row_grain(in), narrow_rows, &n);
-    j->x = (const unsigned char *)n.to;
-    j->ldx = (size_t)in;
-    j->x_size = sizeof *n.to;
+    int64_t blocks = divide_up(j->m->n_row, j->rows);
+    j->x_bytes = cpu_line_bytes(k_packed_bytes((size_t)j->rows, (size_t)j->m->part[0].w.in));
+    j->x = tern_arena_get(ctx, &ctx->step, (size_t)blocks, j->x_bytes);
+    if (!j->x) return TERN_ERR_MEMORY;
+    tern_parallel_for(ctx, blocks, 1, pack_blocks, j);
     return TERN_OK;
 }
 
@@ -211,13 +205,13 @@ tern_status cpu_matmul(tern_ctx *ctx, const tern_matmul *m)
 {
     tern_status st = TERN_OK;
     tern_mark mark = tern_arena_mark(&ctx->step);
-    job j = { .k = ctx->kernels, .m = m, .x = (const unsigned char *)m->x, .ldx = (size_t)m->ldx, .x_size = sizeof *m->x };
+    job j = { .k = ctx->kernels, .m = m };
     if (m->n_row <= 0) return TERN_OK;
-    if (m->compute == TERN_BF16) TERN_TRY(narrow_x(ctx, &j));
     for (int p = 0; p < m->n_part; p++) cpu_panel_plan(&j.panel[p], ctx->kernels, &m->part[p].w, m->compute);
     choose_sizes(&j, tern_pool_threads(ctx->pool));
     choose_tiles(&j);
     TERN_TRY(get_scratch(ctx, &j));
+    TERN_TRY(pack_x(ctx, &j));
     tern_parallel_for(ctx, j.n_panel * j.n_block, 1, run_tiles, &j);
 done:
     tern_arena_reset(&ctx->step, mark);

@@ -24,7 +24,7 @@ static size_t stored_bytes(const cpu_panel *p, int64_t n)
 void cpu_panel_plan(cpu_panel *p, const tern_kernels *k, const tern_weight *w, tern_dtype compute)
 {
     tern_dtype type = compute == TERN_BF16 ? TERN_BF16 : w->dtype == TERN_I8 ? TERN_F32 : w->dtype;
-    *p = (cpu_panel){ .w = w, .dtype = type };
+    *p = (cpu_panel){ .w = w, .dtype = type, .pack = compute == TERN_BF16 ? k->pack_bf16 : k->pack_f32 };
     if (compute == TERN_BF16) p->gemm = k->gemm_bf16_bf16;
     else p->gemm = type == TERN_F32 ? k->gemm_f32_f32 : type == TERN_BF16 ? k->gemm_f32_bf16 : k->gemm_f32_f16;
     p->direct = stored_as_needed(p);

@@ -11,6 +11,7 @@
 typedef struct cpu_panel {
     const tern_weight *w;
     tern_dtype dtype;        /* of a row as the slot sees it */
+    k_pack_fn *pack;         /* of x */
     k_gemm_fn *gemm;
     bool direct;             /* used where it lies */
 } cpu_panel;

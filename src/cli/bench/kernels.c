@@ -20,7 +20,7 @@ typedef struct run {
     const tern_kernels *table;
     bench_limits *limits;
     bench_mapping weights;
-    char *x, *y;
+    char *x, *packed, *y;    /* packed: x for the product at hand */
     json_out *json;
     size_t n_timed;
 } run;
@@ -73,7 +73,7 @@ static void call_gemm(void *arg)
     job *j = arg;
     size_t bytes = j->s.n * j->s.k * j->w_bytes;
     if (j->next + bytes > j->r->weights.n_bytes) j->next = 0;
-    ((k_gemm_fn *)j->f)((float *)(void *)j->r->y, j->s.n, j->r->x, j->s.k, j->r->weights.data + j->next, j->s.k, j->s.m, j->s.n, j->s.k);
+    ((k_gemm_fn *)j->f)((float *)(void *)j->r->y, j->s.n, j->r->packed, j->r->weights.data + j->next, j->s.k, j->s.m, j->s.n, j->s.k);
     j->next += (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 
@@ -90,6 +90,7 @@ static void time_products(run *r, const gemm_slot *slots, size_t n_slot, const g
         for (size_t s = 0; s < n_shape; s++) {
             job j = { .f = slot_of(r->table, slots[i].offset), .r = r, .s = shapes[s], .w_bytes = size_of(slots[i].w) };
             if (!j.f || !wanted(r, slots[i].name) || !wanted_rows(r, j.s.m)) continue;
+            if (!nn) ((k_pack_fn *)slot_of(r->table, slots[i].pack))(r->packed, (const float *)(const void *)r->x, j.s.k, j.s.m, j.s.k);
             int calls = nn ? PRODUCTS : 1;
             bench_timed t = { .name = slots[i].name, .why = j.s.why, .flops = 2.0 * (double)(j.s.m * j.s.n * j.s.k) };
             snprintf(t.shape, sizeof t.shape, "%zu x %zu x %zu", j.s.m, j.s.n, j.s.k);
@@ -154,8 +155,9 @@ static bool open_memory(run *r)
     if (!bench_limits_measure(r->limits, &one, 1)) return false;
     r->weights = bench_mapping_open();
     r->x = malloc(X_BYTES);
+    r->packed = aligned_alloc(64, X_BYTES);
     r->y = malloc(Y_BYTES);
-    if (!r->weights.data || !r->x || !r->y) {
+    if (!r->weights.data || !r->x || !r->packed || !r->y) {
         cli_fail("no memory for the arrays that kernels are timed on");
         return false;
     }
@@ -210,6 +212,7 @@ done:
     bench_mapping_close(&r.weights);
     bench_limits_free(&limits);
     free(r.x);
+    free(r.packed);
     free(r.y);
     return status;
 }

@@ -1,53 +1,124 @@
-/* y = x w^T with either side f32, bf16 or f16 as stored, multiplied in f32. Each vector folder compiles this for itself; gemm_walk.h has the order of the tiles.
- * Lane l of a block's sum takes k = l, l + LANES, ... by FMA. A panel is [k / LANES][TILE_N rows][LANES] f32. */
+/* y = x w^T multiplied in f32: weights of f32, bf16 or f16 as stored. Each vector folder compiles this for itself; gemm_walk.h has the order of
+ * the tiles.
+ *
+ * A step is two registers of each side, multiplied and added by FMA. For f32 products they are the step's halves: lane l of a block's sum takes
+ * k = l, l + LANES, ... For bf16 products they are its even and its odd numbers, because a register of bf16 comes apart so by one operation each,
+ * where widening its halves takes two: lane l takes k = 2l, 2l + 1, 2l + STEP, ... Products of two bf16 are exact in f32, so that x lies packed
+ * as f32 that was rounded to bf16. A panel is [k / STEP][TILE_N rows][STEP] f32. */
 #include "kernels/vector/gemm_walk.h"
 
-/* Row j of w at k, from the panel or as stored. */
-INLINE vec weights_at(const tile_job *t, int j, bool packed, size_t k, size_t left, stored type)
+typedef enum split { HALVES, EVEN_ODD } split;
+
+typedef struct pair {
+    vec a, b;
+} pair;
+
+INLINE pair stored_pair(const char *row, size_t k, size_t left, stored type, split by)
 {
-    return v_held(packed ? v_load_stored(t->panel, k * TILE_N + (size_t)j * LANES, LANES, STORED_F32) : v_load_stored(t->row[j], k, left, type));
+    if (by == HALVES) return (pair){ v_load_stored(row, k, left, type), v_load_stored(row, k + LANES, left > LANES ? left - LANES : 0, type) };
+    bits v = b_load_n((const uint16_t *)(const void *)row + k, left);
+    return (pair){ v_even(v), v_odd(v) };
 }
 
-/* The side with fewer rows stays in registers, the other passes by. */
-INLINE void add_step(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole, stored x_type, stored w_type)
+INLINE pair packed_pair(const char *at)
 {
-    vec a[MOST_M], b[TILE_N];
-    size_t left = whole ? LANES : t->k_len - k;
-    if (tm <= tn) {
-        for (int i = 0; i < tm; i++) a[i] = v_load_stored(t->x + (size_t)i * t->ldx, k, left, x_type);
-        for (int j = 0; j < tn; j++) {
-            b[j] = weights_at(t, j, packed, k, left, w_type);
-            for (int i = 0; i < tm; i++) sum[i][j] = v_fma(a[i], b[j], sum[i][j]);
-        }
-    } else {
-        for (int j = 0; j < tn; j++) b[j] = weights_at(t, j, packed, k, left, w_type);
-        for (int i = 0; i < tm; i++) {
-            a[i] = v_held(v_load_stored(t->x + (size_t)i * t->ldx, k, left, x_type));
-            for (int j = 0; j < tn; j++) sum[i][j] = v_fma(a[i], b[j], sum[i][j]);
+    const float *p = (const float *)(const void *)at;
+    return (pair){ v_load_n(p, LANES), v_load_n(p + LANES, LANES) };
+}
+
+INLINE pair held_pair(pair p)
+{
+    return (pair){ v_held(p.a), v_held(p.b) };
+}
+
+/* Many rows of x: one half of the step after the other, so that the sums leave registers enough. */
+INLINE void add_panel(int tm, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k)
+{
+    const float *panel = (const float *)(const void *)t->panel + k * TILE_N;
+    for (int half = 0; half < 2; half++) {
+        vec a[TILE_M];
+        for (int i = 0; i < tm; i++) a[i] = v_load_n((const float *)(const void *)x_at(t, sizeof(float), TILE_M, i, k) + half * LANES, LANES);
+        for (int j = 0; j < TILE_N; j++) {
+            vec b = v_held(v_load_n(panel + j * STEP + half * LANES, LANES));
+            for (int i = 0; i < tm; i++) sum[i][j] = v_fma(a[i], b, sum[i][j]);
         }
     }
 }
 
-INLINE void pack(char *panel, const char *const row[TILE_N], size_t k_len, stored type)
+/* Few rows: the side with fewer of them stays in registers, the other passes by. */
+INLINE void add_stored(int tm, int tn, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, size_t left, stored type, split by)
 {
-    float *to = (float *)(void *)panel;
-    for (int j = 0; j < TILE_N; j++)
-        for (size_t k = 0; k < k_len; k += LANES) v_store_n(to + k * TILE_N + j * LANES, LANES, v_load_stored(row[j], k, k_len - k, type));
+    pair a[MOST_M], b[TILE_N];
+    for (int i = 0; i < tm && tm <= tn; i++) a[i] = packed_pair(x_at(t, sizeof(float), tm, i, k));
+    for (int j = 0; j < tn; j++) {
+        b[j] = held_pair(stored_pair(t->row[j], k, left, type, by));
+        for (int i = 0; i < tm && tm <= tn; i++) sum[i][j] = v_fma(a[i].a, b[j].a, sum[i][j]);
+        for (int i = 0; i < tm && tm <= tn; i++) sum[i][j] = v_fma(a[i].b, b[j].b, sum[i][j]);
+    }
+    for (int i = 0; i < tm && tm > tn; i++) {
+        a[i] = held_pair(packed_pair(x_at(t, sizeof(float), tm, i, k)));
+        for (int j = 0; j < tn; j++) sum[i][j] = v_fma(a[i].a, b[j].a, sum[i][j]);
+        for (int j = 0; j < tn; j++) sum[i][j] = v_fma(a[i].b, b[j].b, sum[i][j]);
+    }
 }
 
-/* The kinds differ in how a stored number widens, and in nothing else: the same sums, the same bits for equal numbers. */
-#define GEMM(slot, x_type, w_type)                                                                                                      \
+INLINE void pack_step(float *to, const char *const row[TILE_N], size_t k, size_t left, stored type, split by)
+{
+    for (int j = 0; j < TILE_N; j++) {
+        pair p = stored_pair(row[j], k, left, type, by);
+        v_store_n(to + j * STEP, LANES, p.a);
+        v_store_n(to + j * STEP + LANES, LANES, p.b);
+    }
+}
+
+INLINE void pack_w(char *panel, const char *const row[TILE_N], size_t k_len, stored type, split by)
+{
+    float *to = (float *)(void *)panel;
+    size_t k = 0;
+    for (; k + STEP <= k_len; k += STEP) pack_step(to + k * TILE_N, row, k, STEP, type, by);
+    if (k < k_len) pack_step(to + k * TILE_N, row, k, k_len - k, type, by);
+}
+
+INLINE void put_halves(char *to, const float *x, size_t left)
+{
+    v_store_n((float *)(void *)to, LANES, v_load_n(x, left));
+    v_store_n((float *)(void *)to + LANES, LANES, v_load_n(x + LANES, left > LANES ? left - LANES : 0));
+}
+
+INLINE void put_even_odd(char *to, const float *x, size_t left)
+{
+    vec a = v_round_bf16(v_load_n(x, left)), b = v_round_bf16(v_load_n(x + LANES, left > LANES ? left - LANES : 0));
+    v_store_n((float *)(void *)to, LANES, v_evens_of(a, b));
+    v_store_n((float *)(void *)to + LANES, LANES, v_odds_of(a, b));
+}
+
+void K(pack_f32)(void *to, const float *x, size_t ldx, size_t m, size_t k_len)
+{
+    pack_x(put_halves, sizeof(float), to, x, ldx, m, k_len);
+}
+
+void K(pack_bf16)(void *to, const float *x, size_t ldx, size_t m, size_t k_len)
+{
+    pack_x(put_even_odd, sizeof(float), to, x, ldx, m, k_len);
+}
+
+#define GEMM(slot, type, by)                                                                                                            \
     INLINE void slot##_step(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole)              \
     {                                                                                                                                   \
-        add_step(tm, tn, packed, sum, t, k, whole, x_type, w_type);                                                                     \
+        if (packed) add_panel(tm, sum, t, k);                                                                                           \
+        else add_stored(tm, tn, sum, t, k, whole ? STEP : t->k_len - k, type, by);                                                      \
     }                                                                                                                                   \
     INLINE void slot##_pack(char *panel, const char *const row[TILE_N], size_t k_len)                                                   \
     {                                                                                                                                   \
-        pack(panel, row, k_len, w_type);                                                                                                \
+        pack_w(panel, row, k_len, type, by);                                                                                            \
     }                                                                                                                                   \
-    void K(slot)(float *y, size_t ldy, const void *x, size_t ldx, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)          \
+    void K(slot)(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)                      \
     {                                                                                                                                   \
-        const gemm_kind kind = { stored_bytes(x_type), stored_bytes(w_type), LANES, PANEL_BYTES / TILE_N / sizeof(float),               \
-                                 slot##_step, slot##_pack };                                                                            \
-        gemm_walk(&kind, y, ldy, x, ldx, w, ldw, m, n, k_len);                                                                          \
+        const gemm_kind kind = { sizeof(float), stored_bytes(type), sizeof(float), slot##_step, slot##_pack };                          \
+        gemm_walk(&kind, y, ldy, x, w, ldw, m, n, k_len);                                                                               \
     }
+
+GEMM(gemm_f32_f32, STORED_F32, HALVES)
+GEMM(gemm_f32_bf16, STORED_BF16, HALVES)
+GEMM(gemm_f32_f16, STORED_F16, HALVES)
+GEMM(gemm_bf16_bf16, STORED_BF16, EVEN_ODD)

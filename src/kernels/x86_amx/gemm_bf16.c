@@ -3,7 +3,7 @@
  *     A: 16 rows of w, 32 k each, as they are stored            C[row of w, row of x] += A B, 16 x 16 f32
  *     B: 16 rows of x, 32 k each, as [16 pairs of k][16 rows of x][2]
  *
- * 32 rows of w by 32 rows of x are four C tiles. x is packed into B tiles for a block of K_BLOCK, in 64 KiB of stack; the rows of w pass by it.
+ * 32 rows of w by 32 rows of x are four C tiles. x is packed into B tiles, [16 rows][k / 32], zeros behind its ends; the rows of w pass by.
  * One output is summed so, wherever it lies: steps of 32 k in ascending order, as the instruction adds them, zeros behind the end; blocks of
  * K_BLOCK one after the other. A single row of x takes the same path with one column of B in use. */
 #include <stdalign.h>
@@ -13,13 +13,9 @@
 
 #include "kernels/x86_amx/slots.h"
 #include "kernels/x86_amx/tiles.h"
+#include "kernels/x86_avx512/simd.h"
 
 enum { SIDE = 16, STEP = 32, K_BLOCK = 1024, GROUPS = 2, TILE_HALVES = SIDE * STEP, AHEAD = 512 };
-
-/* B tiles of a block: one row of tiles for every 16 rows of x. */
-typedef struct packed_x {
-    alignas(64) uint16_t tile[GROUPS][K_BLOCK / STEP][TILE_HALVES];
-} packed_x;
 
 typedef struct strip {
     float *y;              /* [rows of x, rows of w] */
@@ -27,7 +23,8 @@ typedef struct strip {
     const uint16_t *w;     /* from the block's first k on */
     size_t ldw, m, n, k_len;
     bool first;            /* the block's sums are stored; those of later blocks are added */
-    const packed_x *x;
+    const uint16_t *x;     /* B tiles, from the block's first k on */
+    size_t ldx;            /* from the tiles of 16 rows to those of the next */
 } strip;
 
 static __mmask32 halves(size_t n)
@@ -60,15 +57,29 @@ static void transpose(__m512i r[SIDE])
     memcpy(r, t, sizeof t);
 }
 
-/* Up to 16 rows of x, zeros beyond m and k_len. A pair of bf16 is one word, so that packing is transposing. */
-static void pack_group(uint16_t (*tile)[TILE_HALVES], const uint16_t *x, size_t ldx, size_t m, size_t k_len)
+/* 32 numbers of x, zeros from left on. */
+static __m512i bf16_step(const float *x, size_t left)
 {
-    for (size_t k = 0; k < k_len; k += STEP, tile++) {
-        __m512i r[SIDE];
-        for (size_t i = 0; i < SIDE; i++) r[i] = i < m ? _mm512_maskz_loadu_epi16(halves(k_len - k), x + i * ldx + k) : _mm512_setzero_si512();
-        transpose(r);
-        for (size_t i = 0; i < SIDE; i++) _mm512_store_si512(*tile + i * STEP, r[i]);
-    }
+    alignas(64) uint16_t to[STEP];
+    v_store_bf16(to, SIDE, v_load_n(x, left));
+    v_store_bf16(to + SIDE, SIDE, v_load_n(x + SIDE, left > SIDE ? left - SIDE : 0));
+    return _mm512_load_si512(to);
+}
+
+/* Up to 16 rows of x at one step of k. A pair of bf16 is one word, so that packing is transposing. */
+static void pack_tile(uint16_t *to, const float *x, size_t ldx, size_t m, size_t left)
+{
+    __m512i r[SIDE];
+    for (size_t i = 0; i < SIDE; i++) r[i] = i < m ? bf16_step(x + i * ldx, left) : _mm512_setzero_si512();
+    transpose(r);
+    for (size_t i = 0; i < SIDE; i++) _mm512_store_si512(to + i * STEP, r[i]);
+}
+
+void k_pack_bf16__x86_amx(void *to, const float *x, size_t ldx, size_t m, size_t k_len)
+{
+    uint16_t *tile = to;
+    for (size_t i = 0; i < m; i += SIDE)
+        for (size_t k = 0; k < k_len; k += STEP, tile += TILE_HALVES) pack_tile(tile, x + i * ldx + k, ldx, m - i, k_len - k);
 }
 
 /* 32 rows of w at one step of k, with zeros where rows or k end. */
@@ -113,12 +124,12 @@ static void add_steps(const strip *s, size_t j, bool two_groups)
             for (size_t i = 0; i < 2 * SIDE; i++) _mm_prefetch((const char *)(a + i * lda) + AHEAD, _MM_HINT_T0);
         }
         TILE_LOAD(4, a, lda * sizeof *a);
-        TILE_LOAD(6, s->x->tile[0][k / STEP], 64);
+        TILE_LOAD(6, s->x + k * SIDE, 64);
         TILE_DOT(0, 4, 6);
         TILE_LOAD(5, a + SIDE * lda, lda * sizeof *a);
         TILE_DOT(2, 5, 6);
         if (!two_groups) continue;
-        TILE_LOAD(7, s->x->tile[1][k / STEP], 64);
+        TILE_LOAD(7, s->x + s->ldx + k * SIDE, 64);
         TILE_DOT(1, 4, 7);
         TILE_DOT(3, 5, 7);
     }
@@ -141,10 +152,10 @@ static void run_strip(const strip *s)
     }
 }
 
-void k_gemm_bf16_bf16__x86_amx(float *y, size_t ldy, const void *x, size_t ldx, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+void k_gemm_bf16_bf16__x86_amx(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
 {
-    packed_x packed;
     const uint16_t *from = x, *by = w;
+    size_t ldx = (k_len + STEP - 1) / STEP * TILE_HALVES;
     for (size_t i = 0; i < m && !k_len; i++)
         for (size_t j = 0; j < n; j++) y[i * ldy + j] = 0;
     if (!m || !n || !k_len) return;
@@ -152,11 +163,7 @@ void k_gemm_bf16_bf16__x86_amx(float *y, size_t ldy, const void *x, size_t ldx, 
     for (size_t k = 0; k < k_len; k += K_BLOCK)
         for (size_t i = 0; i < m; i += GROUPS * SIDE) {
             size_t rows = m - i < GROUPS * SIDE ? m - i : GROUPS * SIDE, k_part = k_len - k < K_BLOCK ? k_len - k : K_BLOCK;
-            for (size_t g = 0; g * SIDE < rows; g++) {
-                size_t first = i + g * SIDE;
-                pack_group(packed.tile[g], from + first * ldx + k, ldx, rows - g * SIDE, k_part);
-            }
-            run_strip(&(strip){ y + i * ldy, ldy, by + k, ldw, rows, n, k_part, k == 0, &packed });
+            run_strip(&(strip){ y + i * ldy, ldy, by + k, ldw, rows, n, k_part, k == 0, from + i / SIDE * ldx + k * SIDE, ldx });
         }
     tiles_close();
 }

@@ -4,6 +4,7 @@
 
 #include "kernels/kernels.h"
 
+k_pack_fn k_pack_bf16__x86_amx;
 k_gemm_fn k_gemm_bf16_bf16__x86_amx;
 k_peak_fn k_peak_bf16__x86_amx;
 

@@ -14,6 +14,7 @@ const tern_kernels tern_kernels_x86_amx = {
     .isa    = "x86_amx",
     .rank   = 60,
     .usable = x86_amx_usable,
+    .pack_bf16 = k_pack_bf16__x86_amx,
     .gemm_bf16_bf16 = k_gemm_bf16_bf16__x86_amx,
     .peak_bf16 = k_peak_bf16__x86_amx,
 };

@@ -16,10 +16,13 @@
 typedef __m256 vec;
 typedef __m256i bits;    /* 16 numbers of 16 bits */
 
-/* 12 sums, 3 registers of x, one of w. 12 KiB of panel and two times 3 rows of x fill a first cache of 32 KiB. */
-enum { LANES = 8, TILE_M = 3, TILE_N = 4, FEW_M = 6, PANEL_BYTES = 12288, NN_M = 6, NN_N = 2, NN_TALL = 8, NN_SLIM = 1, NN_WIDE = 8 };
+/* 12 sums, 3 registers of x, one of w. 8 KiB of panel, two strips of x and a tile's sums are well within a first cache of 32 KiB. */
+enum { LANES = 8, TILE_M = 3, TILE_N = 4, FEW_M = 6, M_BLOCK = 96, PANEL_BYTES = 8192, STREAM_PART = 512, NN_M = 6, NN_N = 2, NN_TALL = 8, NN_SLIM = 1, NN_WIDE = 8 };
 
 #define STREAM_N(m) ((m) <= 3 ? 4 : 2)
+#define STREAM_GROUP(m) ((m) <= 4 ? 1 : 8)
+#define STREAM_LEAD(m) ((m) <= 4 ? 1 : 4)
+#define STREAM_HINT(m) ((m) <= 4 ? _MM_HINT_T0 : _MM_HINT_T1)
 
 /* The first n lanes. */
 INLINE __m256i lanes(size_t n)
@@ -103,14 +106,42 @@ INLINE vec v_load_stored(const void *p, size_t at, size_t n, stored type)
     return type == STORED_BF16 ? _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(v), 16)) : _mm256_cvtph_ps(v);
 }
 
-/* To nearest even by adding half a unit, less one where the kept part is even. A NaN keeps its upper bits and becomes quiet. */
-INLINE void v_store_bf16(uint16_t *p, size_t n, vec v)
+/* To nearest even by adding half a unit, less one where the kept part is even. A NaN keeps its upper bits and becomes quiet. In 32 bits each. */
+INLINE __m256i bf16_of(vec v)
 {
     __m256i u = _mm256_castps_si256(v), upper = _mm256_srli_epi32(u, 16);
     __m256i half = _mm256_add_epi32(_mm256_and_si256(upper, _mm256_set1_epi32(1)), _mm256_set1_epi32(0x7FFF));
     __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(u, half), 16), quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
-    __m256i r = _mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
+    return _mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
+}
+
+INLINE void v_store_bf16(uint16_t *p, size_t n, vec v)
+{
+    __m256i r = bf16_of(v);
     store_halves(p, n, _mm_packus_epi32(_mm256_castsi256_si128(r), _mm256_extracti128_si256(r, 1)));
+}
+
+INLINE vec v_round_bf16(vec v)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(bf16_of(v), 16));
+}
+
+INLINE vec v_evens_of(vec a, vec b)
+{
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88)), 0xD8));
+}
+
+INLINE vec v_odds_of(vec a, vec b)
+{
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xDD)), 0xD8));
+}
+
+INLINE bits b_load_n(const uint16_t *p, size_t n)
+{
+    uint16_t some[2 * LANES] = { 0 };
+    if (n >= 2 * LANES) return _mm256_loadu_si256((const __m256i *)(const void *)p);
+    memcpy(some, p, n * sizeof *p);
+    return _mm256_loadu_si256((const __m256i *)(const void *)some);
 }
 
 INLINE void v_store_f16(uint16_t *p, size_t n, vec v)

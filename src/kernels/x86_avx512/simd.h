@@ -14,10 +14,14 @@
 typedef __m512 vec;
 typedef __m512i bits;    /* 32 numbers of 16 bits */
 
-/* 24 sums, 3 registers of x, one of w. 24 KiB of panel and two times 3 rows of x fill a first cache of 48 KiB. */
-enum { LANES = 16, TILE_M = 3, TILE_N = 8, FEW_M = 8, PANEL_BYTES = 24576, NN_M = 6, NN_N = 4, NN_TALL = 8, NN_SLIM = 2, NN_WIDE = 8 };
+/* 24 sums, 3 registers of x, one of w. 16 KiB of panel, two strips of x and a tile's sums are well within a first cache of 48 or 32 KiB. */
+enum { LANES = 16, TILE_M = 3, TILE_N = 8, FEW_M = 8, M_BLOCK = 96, PANEL_BYTES = 16384, STREAM_PART = 512, NN_M = 6, NN_N = 4, NN_TALL = 8, NN_SLIM = 2, NN_WIDE = 8 };
 
+/* From 5 rows on a part of x is too large to pass by for every tile of w. */
 #define STREAM_N(m) ((m) <= 3 ? 8 : (m) <= 6 ? 4 : 3)
+#define STREAM_GROUP(m) ((m) <= 4 ? 1 : 8)
+#define STREAM_LEAD(m) ((m) <= 4 ? 1 : 4)
+#define STREAM_HINT(m) ((m) <= 4 ? _MM_HINT_T0 : _MM_HINT_T1)
 
 INLINE __mmask16 lanes(size_t n)
 {
@@ -85,14 +89,24 @@ INLINE vec v_load_stored(const void *p, size_t at, size_t n, stored type)
     return type == STORED_BF16 ? widen_bf16(v) : _mm512_cvtph_ps(v);
 }
 
-/* To nearest even by adding half a unit, less one where the kept part is even. A NaN keeps its upper bits and becomes quiet. */
-INLINE void v_store_bf16(uint16_t *p, size_t n, vec v)
+/* To nearest even by adding half a unit, less one where the kept part is even. A NaN keeps its upper bits and becomes quiet. In 32 bits each. */
+INLINE __m512i bf16_of(vec v)
 {
     __m512i u = _mm512_castps_si512(v), upper = _mm512_srli_epi32(u, 16);
     __m512i half = _mm512_add_epi32(_mm512_and_si512(upper, _mm512_set1_epi32(1)), _mm512_set1_epi32(0x7FFF));
     __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(u, half), 16);
     __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
-    _mm256_mask_storeu_epi16(p, lanes(n), _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(rounded, nan, upper, _mm512_set1_epi32(0x40))));
+    return _mm512_mask_or_epi32(rounded, nan, upper, _mm512_set1_epi32(0x40));
+}
+
+INLINE void v_store_bf16(uint16_t *p, size_t n, vec v)
+{
+    _mm256_mask_storeu_epi16(p, lanes(n), _mm512_cvtepi32_epi16(bf16_of(v)));
+}
+
+INLINE vec v_round_bf16(vec v)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(bf16_of(v), 16));
 }
 
 INLINE void v_store_f16(uint16_t *p, size_t n, vec v)
@@ -129,6 +143,16 @@ INLINE void v_store_sums(float *y, size_t n, bool first, const vec sum[TILE_N])
     __m256 total = sums_of(sum);
     if (!first) total = _mm256_add_ps(_mm256_maskz_loadu_ps(wanted, y), total);
     _mm256_mask_storeu_ps(y, wanted, total);
+}
+
+INLINE vec v_evens_of(vec a, vec b)
+{
+    return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), b);
+}
+
+INLINE vec v_odds_of(vec a, vec b)
+{
+    return _mm512_permutex2var_ps(a, _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31), b);
 }
 
 INLINE bits b_load_n(const uint16_t *p, size_t n)

@@ -1,22 +1,20 @@
 /* y = x w^T with both sides bf16 by VDPBF16PS, which adds two products to each of 16 lanes. The CPU backend calls it through the table;
  * kernels/vector/gemm_walk.h has the order of the tiles.
- * Lane l of a block's sum takes k = 2l, 2l + 1, 2l + 32, 2l + 33, ... A panel is [k / 32][8 rows][32] bf16. */
+ * Lane l of a block's sum takes k = 2l, 2l + 1, 2l + 32, 2l + 33, ... x lies packed as bf16; a panel is [k / 32][8 rows][32] bf16. */
 #include "kernels/x86_avx512/simd.h"
 #include "kernels/x86_avx512_bf16/slots.h"
 
 #include "kernels/vector/gemm_walk.h"
 
-enum { STEP = 2 * LANES };
-
-INLINE bits load_bits(const char *row, size_t k, size_t left)
+INLINE bits load_bits(const char *at, size_t left)
 {
-    return b_load_n((const uint16_t *)(const void *)(row + k * sizeof(uint16_t)), left);
+    return b_load_n((const uint16_t *)(const void *)at, left);
 }
 
 /* Row j of w at k, from the panel or as stored. */
 INLINE bits load_w(const tile_job *t, size_t j, bool packed, size_t k, size_t left)
 {
-    bits v = packed ? load_bits(t->panel, k * TILE_N + j * STEP, STEP) : load_bits(t->row[j], k, left);
+    bits v = packed ? load_bits(t->panel + (k * TILE_N + j * STEP) * sizeof(uint16_t), STEP) : load_bits(t->row[j] + k * sizeof(uint16_t), left);
     return _mm512_castps_si512(v_held(_mm512_castsi512_ps(v)));
 }
 
@@ -25,8 +23,9 @@ INLINE void bf16_step(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], cons
 {
     bits a[MOST_M], b[TILE_N];
     size_t left = whole ? STEP : t->k_len - k;
+    int rows = packed ? TILE_M : tm;
     if (tm <= tn) {
-        for (int i = 0; i < tm; i++) a[i] = load_bits(t->x + (size_t)i * t->ldx, k, left);
+        for (int i = 0; i < tm; i++) a[i] = load_bits(x_at(t, sizeof(uint16_t), rows, i, k), STEP);
         for (int j = 0; j < tn; j++) {
             b[j] = load_w(t, (size_t)j, packed, k, left);
             for (int i = 0; i < tm; i++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
@@ -34,7 +33,7 @@ INLINE void bf16_step(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], cons
     } else {
         for (int j = 0; j < tn; j++) b[j] = load_w(t, (size_t)j, packed, k, left);
         for (int i = 0; i < tm; i++) {
-            a[i] = load_bits(t->x + (size_t)i * t->ldx, k, left);
+            a[i] = load_bits(x_at(t, sizeof(uint16_t), rows, i, k), STEP);
             for (int j = 0; j < tn; j++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
         }
     }
@@ -44,11 +43,22 @@ INLINE void bf16_pack(char *panel, const char *const row[TILE_N], size_t k_len)
 {
     for (size_t j = 0; j < TILE_N; j++)
         for (size_t k = 0; k < k_len; k += STEP)
-            _mm512_store_si512(panel + (k * TILE_N + j * STEP) * sizeof(uint16_t), load_bits(row[j], k, k_len - k));
+            _mm512_store_si512(panel + (k * TILE_N + j * STEP) * sizeof(uint16_t), load_bits(row[j] + k * sizeof(uint16_t), k_len - k));
 }
 
-void k_gemm_bf16_bf16__x86_avx512_bf16(float *y, size_t ldy, const void *x, size_t ldx, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+INLINE void put_bf16(char *to, const float *x, size_t left)
 {
-    const gemm_kind kind = { sizeof(uint16_t), sizeof(uint16_t), STEP, PANEL_BYTES / TILE_N / sizeof(uint16_t), bf16_step, bf16_pack };
-    gemm_walk(&kind, y, ldy, x, ldx, w, ldw, m, n, k_len);
+    v_store_bf16((uint16_t *)(void *)to, LANES, v_load_n(x, left));
+    v_store_bf16((uint16_t *)(void *)to + LANES, LANES, v_load_n(x + LANES, left > LANES ? left - LANES : 0));
+}
+
+void k_pack_bf16__x86_avx512_bf16(void *to, const float *x, size_t ldx, size_t m, size_t k_len)
+{
+    pack_x(put_bf16, sizeof(uint16_t), to, x, ldx, m, k_len);
+}
+
+void k_gemm_bf16_bf16__x86_avx512_bf16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+{
+    const gemm_kind kind = { sizeof(uint16_t), sizeof(uint16_t), sizeof(uint16_t), bf16_step, bf16_pack };
+    gemm_walk(&kind, y, ldy, x, w, ldw, m, n, k_len);
 }

@@ -19,6 +19,7 @@ const tern_kernels tern_kernels_x86_avx512_bf16 = {
     .rank   = 40,
     .usable = x86_avx512_bf16_usable,
     .wanted = x86_avx512_bf16_wanted,
+    .pack_bf16 = k_pack_bf16__x86_avx512_bf16,
     .gemm_bf16_bf16 = k_gemm_bf16_bf16__x86_avx512_bf16,
     .peak_bf16 = k_peak_bf16__x86_avx512_bf16,
 };
