@@ -67,12 +67,19 @@ INLINE const char *x_at(const tile_job *t, size_t x_bytes, int rows, int i, size
 
 enum { LINE = 64 };
 
+/* The hint of a prefetch must be a constant, even before anything is inlined. */
+INLINE void fetch_line(const char *at, bool first_cache)
+{
+    if (first_cache) _mm_prefetch(at, _MM_HINT_T0);
+    else _mm_prefetch(at, _MM_HINT_T1);
+}
+
 INLINE void fetch(int tm, int tn, bool packed, const gemm_kind *kind, const tile_job *t, size_t k)
 {
     const char *x = t->next_x + k * TILE_M * kind->x_bytes, *w = t->ahead + k * kind->w_bytes;
-    for (size_t at = 0; packed && at < (size_t)tm * STEP * kind->x_bytes; at += LINE) _mm_prefetch(x + at, _MM_HINT_T0);
+    for (size_t at = 0; packed && at < (size_t)tm * STEP * kind->x_bytes; at += LINE) fetch_line(x + at, true);
     for (size_t at = 0; at < STEP * kind->w_bytes && (!packed || (k >= t->ahead_from && k < t->ahead_to)); at += LINE)
-        for (size_t r = 0; r < (packed ? t->n_ahead : (size_t)tn); r++) _mm_prefetch(w + r * t->ldw + at, packed ? _MM_HINT_T1 : STREAM_HINT(tm));
+        for (size_t r = 0; r < (packed ? t->n_ahead : (size_t)tn); r++) fetch_line(w + r * t->ldw + at, !packed && STREAM_NEAR(tm));
 }
 
 static const float no_sums[MOST_M * TILE_N * LANES];

@@ -22,7 +22,7 @@ enum { LANES = 8, TILE_M = 3, TILE_N = 4, FEW_M = 6, M_BLOCK = 96, PANEL_BYTES =
 #define STREAM_N(m) ((m) <= 3 ? 4 : 2)
 #define STREAM_GROUP(m) ((m) <= 4 ? 1 : 8)
 #define STREAM_LEAD(m) ((m) <= 4 ? 1 : 4)
-#define STREAM_HINT(m) ((m) <= 4 ? _MM_HINT_T0 : _MM_HINT_T1)
+#define STREAM_NEAR(m) ((m) <= 4)
 
 /* The first n lanes. */
 INLINE __m256i lanes(size_t n)

@@ -21,7 +21,7 @@ enum { LANES = 16, TILE_M = 3, TILE_N = 8, FEW_M = 8, M_BLOCK = 96, PANEL_BYTES 
 #define STREAM_N(m) ((m) <= 3 ? 8 : (m) <= 6 ? 4 : 3)
 #define STREAM_GROUP(m) ((m) <= 4 ? 1 : 8)
 #define STREAM_LEAD(m) ((m) <= 4 ? 1 : 4)
-#define STREAM_HINT(m) ((m) <= 4 ? _MM_HINT_T0 : _MM_HINT_T1)
+#define STREAM_NEAR(m) ((m) <= 4)
 
 INLINE __mmask16 lanes(size_t n)
 {
