@@ -375,4 +375,26 @@ typedef struct tern_dequantize_args {
 } tern_dequantize_args;
 TERN_API tern_status tern_dequantize_run(tern_op *op, const tern_dequantize_args *args);
 
+/* ---- Codes of 4 and 8 bits, each group from its least number to its largest ------------------------------------------------------------- */
+
+/* min = the group's least number; scale = (2^num_bits - 1) / (largest - least), 1 where they are equal; q = clamp(rint((weight - min) * scale), 0, 2^num_bits - 1).
+ * A group is group_size numbers along axis group_dim: scale and min are [N, K / group_size] for axis 1, [N / group_size, K] for axis 0.
+ * 4 bits: two codes in a byte, the even column's in its upper half; K is even.   Source: DeepSpeed inference/quantization Quantizer */
+typedef struct tern_quantize_asymmetric_args {
+    tern_tensor weight;                             /* [N, K] T or f32 */
+    int64_t num_bits;                               /* 4 or 8; 8 by name */
+    int64_t group_size;
+    int64_t group_dim;                              /* 0 or 1; 1 by name */
+    tern_tensor q, scale, min;                      /* [N, K] u8 ([N, K / 2] for 4 bits), f32, f32 */
+} tern_quantize_asymmetric_args;
+TERN_API tern_status tern_quantize_asymmetric_run(tern_op *op, const tern_quantize_asymmetric_args *args);
+
+/* output = weight / scale + min, rounded to T                 Source: DeepSpeed inference/quantization DeQuantizer */
+typedef struct tern_dequantize_asymmetric_args {
+    tern_tensor weight, weight_scale, weight_min;   /* as quantize_asymmetric writes them */
+    int64_t num_bits, group_size, group_dim;        /* as there */
+    tern_tensor output;                             /* [N, K] T */
+} tern_dequantize_asymmetric_args;
+TERN_API tern_status tern_dequantize_asymmetric_run(tern_op *op, const tern_dequantize_asymmetric_args *args);
+
 #endif

@@ -259,6 +259,31 @@ typedef struct tern_dequantise {
     tern_dtype round;
 } tern_dequantise;
 
+/* A matrix [n_row, dim] in groups of group_rows x group_cols, which divide it; each group has a scale and a least number, row by row of groups. Codes have 8
+ * bits, a byte each, or 4: two in a byte, the even column's in its upper half, dim even. */
+typedef struct tern_ranges {
+    int64_t n_row, dim, group_rows, group_cols;
+    int bits;
+} tern_ranges;
+
+/* DeepSpeed's asymmetric quantiser: min[g] the group's least number, scale[g] = (2^bits - 1) / (largest - least), 1 where they are equal;
+ * q = clamp(rint((w - min) * scale), 0, 2^bits - 1). */
+typedef struct tern_quantise_range {
+    tern_ranges ranges;
+    const float *w;
+    uint8_t *q;
+    float *scale, *min;
+} tern_quantise_range;
+
+/* y = round(q / scale[g] + min[g]). */
+typedef struct tern_dequantise_range {
+    tern_ranges ranges;
+    const uint8_t *q;
+    const float *scale, *min;
+    float *y;
+    tern_dtype round;
+} tern_dequantise_range;
+
 /* y[i,j] = round(round(a[i,j] * wa) + round(b[i,j] * wb)), wa = weight_a[i * weight_row + j * weight_col], wb likewise. b null: the first product alone.
  * y may be a or b. */
 typedef struct tern_blend {
@@ -323,6 +348,8 @@ typedef struct tern_backend {
     tern_status (*combine)(tern_ctx *, const tern_combine *);
     tern_status (*quantise)(tern_ctx *, const tern_quantise *);
     tern_status (*dequantise)(tern_ctx *, const tern_dequantise *);
+    tern_status (*quantise_range)(tern_ctx *, const tern_quantise_range *);
+    tern_status (*dequantise_range)(tern_ctx *, const tern_dequantise_range *);
     tern_status (*blend)(tern_ctx *, const tern_blend *);
     tern_status (*copy)(tern_ctx *, const tern_copy *);
     tern_status (*random)(tern_ctx *, const tern_random_fill *);

@@ -37,6 +37,8 @@ static const struct { const char *name, *summary; } primitives[] = {
     { "random", "numbers by seed and position" },
     { "quantise", "int8 and a scale a group" },
     { "dequantise", "scale * q, rounded" },
+    { "quantise_range", "codes from a group's least number to its largest" },
+    { "dequantise_range", "q / scale + min, rounded" },
 };
 
 const char *tern_primitive_name(size_t i)

@@ -74,6 +74,9 @@ static const op_row op_rows[] = {
     { "topkgating", "{\"k\": 4, \"capacity_factor\": 2}", { { "logits", TERN_F32, { 512, 64 } } }, { "indices", "locations", "gates" }, .why = "512 tokens, 4 of 64 experts each" },
     { "quantize", "{\"group_size\": 1}", { { "weight", TERN_F32, { 1024, 1024 } } }, { "q", "scale" }, .why = "a million weights, a scale a row" },
     { "dequantize", "{}", { { "weight", TERN_I8, { 1024, 1024 } }, { "weight.scale", TERN_F32, { 1024 } } }, { "output" }, .why = "a million weights" },
+    { "quantize_asymmetric", "{\"num_bits\": 4, \"group_size\": 64}", { { "weight", TERN_F32, { 1024, 1024 } } }, { "q", "scale", "min" }, .why = "a million weights of 4 bits" },
+    { "dequantize_asymmetric", "{\"num_bits\": 4, \"group_size\": 64}", { { "weight", TERN_U8, { 1024, 512 } }, { "weight.scale", TERN_F32, { 1024, 16 } }, { "weight.min", TERN_F32, { 1024, 16 } } },
+      { "output" }, .why = "a million weights of 4 bits" },
 };
 
 /* The tensor of a row, without memory. */

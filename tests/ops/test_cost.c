@@ -62,6 +62,9 @@ static const cost_row rows[] = {
     { "topkgating", "{\"k\": 3, \"capacity_factor\": 2}", "logits f32 8,4", "indices locations gates", 320, 128, 3 * 8 * 4 * 3, "three choices, sparse" },
     { "quantize", "{\"group_size\": 2}", "weight f32 6,5", "q scale", 90, 120, 42, "largest, division and rounding" },
     { "dequantize", "{}", "weight i8 6,5; weight.scale f32 3", "output", 30, 42, 60, "a multiplication an element" },
+    /* 4 * 6*8; 6*4 bytes, twice 4 * 6*2 */
+    { "quantize_asymmetric", "{\"num_bits\": 4, \"group_size\": 4}", "weight f32 6,8", "q scale min", 240, 192, 120, "least, largest, difference, product and rounding" },
+    { "dequantize_asymmetric", "{\"group_size\": 4}", "weight u8 6,8; weight.scale f32 6,2; weight.min f32 6,2", "output", 96, 144, 96, "a division and a sum; f16 by default" },
 };
 
 static void check_row(const cost_row *row)

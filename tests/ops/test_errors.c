@@ -166,6 +166,14 @@ static const refusal refusals[] = {
     { "dequantize", "{\"dtype\": \"fp32\", \"groups\": 2}", "weight i8 6,4; weight.scale f32 3", SHAPE, "dequantize|groups|2|3", "another count" },
     { "dequantize", F32, "weight f32 6,4; weight.scale f32 3", DTYPE, "dequantize|weight|f32|i8", "another type" },
     { "dequantize", F32, "weight i8 6,4", ARG, "dequantize|weight.scale|missing", "a required tensor" },
+    { "quantize_asymmetric", F32, "weight f32 6,4", ARG, "group_size|0|1", "group_size has no default" },
+    { "quantize_asymmetric", "{\"dtype\": \"fp32\", \"group_size\": 3}", "weight f32 6,4", SHAPE, "group_size|3|axis 1|4", "sizes that do not divide the columns" },
+    { "quantize_asymmetric", "{\"dtype\": \"fp32\", \"group_size\": 4, \"group_dim\": 0}", "weight f32 6,4", SHAPE, "group_size|4|axis 0|6", "nor the rows" },
+    { "quantize_asymmetric", "{\"dtype\": \"fp32\", \"group_size\": 2, \"group_dim\": 2}", "weight f32 6,4", ARG, "group_dim|2|1", "an axis that is not there" },
+    { "quantize_asymmetric", "{\"dtype\": \"fp32\", \"group_size\": 2, \"num_bits\": 6}", "weight f32 6,4", ARG, "num_bits|6|4 or 8", "no FP6 and no 6 bits" },
+    { "quantize_asymmetric", "{\"dtype\": \"fp32\", \"group_size\": 3, \"group_dim\": 0, \"num_bits\": 4}", "weight f32 6,5", SHAPE, "weight|5|2", "half a byte left" },
+    { "dequantize_asymmetric", "{\"dtype\": \"fp32\", \"group_size\": 2}", "weight u8 6,4; weight.scale f32 6,3; weight.min f32 6,3", SHAPE, "weight.scale|3|2", "too many groups" },
+    { "dequantize_asymmetric", "{\"dtype\": \"fp32\", \"group_size\": 2}", "weight i8 6,4; weight.scale f32 6,2; weight.min f32 6,2", DTYPE, "weight|i8|u8", "another type" },
 };
 
 static tern_status call(const refusal *r)
@@ -294,6 +302,8 @@ static const good_call good_calls[] = {
     { "topkgating", "{\"dtype\": \"fp32\", \"k\": 2}", "logits f32 3,4", "", "logits" },
     { "quantize", F32, "weight f32 6,4", "", "weight" },
     { "dequantize", F32, "weight i8 6,4; weight.scale f32 3", "", "weight weight.scale" },
+    { "quantize_asymmetric", "{\"dtype\": \"fp32\", \"group_size\": 2}", "weight f32 6,4", "", "weight" },
+    { "dequantize_asymmetric", "{\"dtype\": \"fp32\", \"group_size\": 2}", "weight u8 6,4; weight.scale f32 6,2; weight.min f32 6,2", "", "weight weight.scale weight.min" },
 };
 
 static bool among(const char *list, const char *name)

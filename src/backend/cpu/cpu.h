@@ -28,6 +28,8 @@ tern_status cpu_dispatch(tern_ctx *ctx, const tern_dispatch *d);
 tern_status cpu_combine(tern_ctx *ctx, const tern_combine *c);
 tern_status cpu_quantise(tern_ctx *ctx, const tern_quantise *q);
 tern_status cpu_dequantise(tern_ctx *ctx, const tern_dequantise *d);
+tern_status cpu_quantise_range(tern_ctx *ctx, const tern_quantise_range *q);
+tern_status cpu_dequantise_range(tern_ctx *ctx, const tern_dequantise_range *d);
 tern_status cpu_blend(tern_ctx *ctx, const tern_blend *b);
 tern_status cpu_copy(tern_ctx *ctx, const tern_copy *c);
 tern_status cpu_random(tern_ctx *ctx, const tern_random_fill *r);

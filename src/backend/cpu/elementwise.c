@@ -1,4 +1,4 @@
-/* Primitives that touch each element once: activation, add, gather, convert, quantise. Rows, or runs of elements, are split over threads. */
+/* Primitives that touch each element once: activation, add, gather, convert. Rows, or runs of elements, are split over threads. */
 #include <math.h>
 #include <string.h>
 
@@ -196,34 +196,5 @@ tern_status cpu_convert(tern_ctx *ctx, const tern_convert *c)
 {
     convert_job j = { ctx->kernels, c };
     tern_parallel_for(ctx, c->n, 32 * CPU_CHUNK, convert_run, &j);
-    return TERN_OK;
-}
-
-/* ---- quantise ----------------------------------------------------------------------------------------------------------------------- */
-
-static void quantise_groups(void *arg, int64_t lo, int64_t hi, int worker)
-{
-    const tern_quantise *q = arg;
-    (void)worker;
-    for (int64_t g = lo; g < hi; g++) {
-        const float *w = q->w + g * q->n;
-        int8_t *out = q->q + g * q->n;
-        float most = 0;
-        for (int64_t i = 0; i < q->n; i++) {
-            float size = fabsf(w[i]);
-            if (size > most) most = size;
-        }
-        float scale = most > 0 ? most / 128.0f : 1.0f;
-        q->scale[g] = scale;
-        for (int64_t i = 0; i < q->n; i++) {
-            float v = rintf(w[i] / scale);
-            out[i] = (int8_t)(v > 127.0f ? 127.0f : v > -128.0f ? v : v <= -128.0f ? -128.0f : 0.0f);    /* a NaN gives 0 */
-        }
-    }
-}
-
-tern_status cpu_quantise(tern_ctx *ctx, const tern_quantise *q)
-{
-    tern_parallel_for(ctx, q->n_group, cpu_row_grain(4 * q->n), quantise_groups, (void *)q);
     return TERN_OK;
 }

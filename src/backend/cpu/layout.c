@@ -1,4 +1,4 @@
-/* Primitives of layout and small formats: copy, blend, dequantise, random. Rows, or runs of elements, are split over threads. */
+/* Primitives of layout: copy, blend, random. Rows, or runs of elements, are split over threads. */
 #include <math.h>
 #include <string.h>
 
@@ -70,32 +70,6 @@ tern_status cpu_blend(tern_ctx *ctx, const tern_blend *b)
 {
     blend_job j = { ctx->kernels, b };
     tern_parallel_for(ctx, b->n_row, cpu_row_grain(b->dim), blend_rows, &j);
-    return TERN_OK;
-}
-
-/* ---- dequantise --------------------------------------------------------------------------------------------------------------------- */
-
-typedef struct dequantise_job {
-    const tern_kernels *k;
-    const tern_dequantise *d;
-} dequantise_job;
-
-static void dequantise_groups(void *arg, int64_t lo, int64_t hi, int worker)
-{
-    const dequantise_job *j = arg;
-    const tern_dequantise *d = j->d;
-    (void)worker;
-    for (int64_t g = lo; g < hi; g++) {
-        float *y = d->y + g * d->n;
-        cpu_widen_i8_row(y, d->q + g * d->n, d->scale[g], d->n);
-        cpu_round_row(j->k, d->round, y, d->n);
-    }
-}
-
-tern_status cpu_dequantise(tern_ctx *ctx, const tern_dequantise *d)
-{
-    dequantise_job j = { ctx->kernels, d };
-    tern_parallel_for(ctx, d->n_group, cpu_row_grain(d->n), dequantise_groups, &j);
     return TERN_OK;
 }
 
