@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-POOL = 1 << 22    # numbers drawn once; each tensor is a run of them from a place of its own
+POOL = (1 << 22) - 3    # numbers drawn once; each tensor is a run of them from a place of its own. A prime: no two rows of a tensor are the same
 
 
 class Numbers:
