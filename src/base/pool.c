@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include "base/core.h"
-#include "base/fp.h"
 #include "base/ctx.h"
+#include "base/fp.h"
 #include "base/memory.h"
 
 /* A wait looks for a thread that stands still after FIRST_NS, watches it for WATCH_NS, and sleeps after SPIN_NS: longer than the gap between

@@ -5,6 +5,11 @@
 
 static const char *const config[] = { NULL };
 
+#define GROUP_OPTIONS(args)                                                                \
+    { "num_bits", NULL, FIELD_INT, offsetof(args, num_bits), 4, 8, NULL, NULL },           \
+    { "group_size", NULL, FIELD_INT, offsetof(args, group_size), 1, 1e15, NULL, NULL },    \
+    { "group_dim", NULL, FIELD_INT, offsetof(args, group_dim), 0, 1, NULL, NULL }
+
 static tern_ranges ranges_of(const op_dims *d, int64_t bits, int64_t group_size, int64_t group_dim)
 {
     return (tern_ranges){ .n_row = op_dim(d, 'N'), .dim = op_dim(d, 'K'), .bits = (int)bits,
@@ -33,12 +38,7 @@ static const op_arg quantize_args[] = {
     { 0 },
 };
 
-static const field quantize_options[] = {
-    { "num_bits", NULL, FIELD_INT, offsetof(tern_quantize_asymmetric_args, num_bits), 4, 8, NULL, NULL },
-    { "group_size", NULL, FIELD_INT, offsetof(tern_quantize_asymmetric_args, group_size), 1, 1e15, NULL, NULL },
-    { "group_dim", NULL, FIELD_INT, offsetof(tern_quantize_asymmetric_args, group_dim), 0, 1, NULL, NULL },
-    { 0 },
-};
+static const field quantize_options[] = { GROUP_OPTIONS(tern_quantize_asymmetric_args), { 0 } };
 
 static const tern_quantize_asymmetric_args quantize_defaults = { .num_bits = 8, .group_dim = 1 };
 
@@ -90,12 +90,7 @@ static const op_arg dequantize_args[] = {
     { 0 },
 };
 
-static const field dequantize_options[] = {
-    { "num_bits", NULL, FIELD_INT, offsetof(tern_dequantize_asymmetric_args, num_bits), 4, 8, NULL, NULL },
-    { "group_size", NULL, FIELD_INT, offsetof(tern_dequantize_asymmetric_args, group_size), 1, 1e15, NULL, NULL },
-    { "group_dim", NULL, FIELD_INT, offsetof(tern_dequantize_asymmetric_args, group_dim), 0, 1, NULL, NULL },
-    { 0 },
-};
+static const field dequantize_options[] = { GROUP_OPTIONS(tern_dequantize_asymmetric_args), { 0 } };
 
 static const tern_dequantize_asymmetric_args dequantize_defaults = { .num_bits = 8, .group_dim = 1 };
 

@@ -14,12 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/core.h"
 #include "base/pool.h"
+#include "root.h"
 
 typedef struct other {
     _Atomic pid_t id;
@@ -143,35 +143,19 @@ static const quota_row quotas[] = {
     { "0::/a/b\n", "nonsense\n", NULL, NULL, 4, 4, "a file of another form" },
 };
 
-static void put(const char *root, const char *path, const char *text)
-{
-    char full[256];
-    if (!text) return;
-    snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *at = full + strlen(root) + 1; (at = strchr(at, '/')); *at++ = '/') {
-        *at = 0;
-        mkdir(full, 0700);
-    }
-    FILE *f = fopen(full, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-}
-
 static void quotas_limit_threads(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof quotas / sizeof *quotas; i++) {
         const quota_row *r = &quotas[i];
-        char root[] = "/tmp/tern-quota-XXXXXX", command[64];
-        assert_non_null(mkdtemp(root));
-        put(root, "/proc/self/cgroup", r->cgroup);
-        put(root, "/sys/fs/cgroup/a/b/cpu.max", r->own);
-        put(root, "/sys/fs/cgroup/a/cpu.max", r->outer);
-        put(root, "/sys/fs/cgroup/cpu.max", r->root);
+        char root[] = ROOT_PATH;
+        root_make(root);
+        root_put(root, "/proc/self/cgroup", r->cgroup);
+        root_put(root, "/sys/fs/cgroup/a/b/cpu.max", r->own);
+        root_put(root, "/sys/fs/cgroup/a/cpu.max", r->outer);
+        root_put(root, "/sys/fs/cgroup/cpu.max", r->root);
         int threads = tern_quota_threads(root, r->cores);
-        snprintf(command, sizeof command, "rm -r %s", root);
-        assert_int_equal(system(command), 0);
+        root_remove(root);
         if (threads != r->threads) fail_msg("%s: %d threads, not %d", r->why, threads, r->threads);
     }
 }

@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/toy.h"
+#include "root.h"
 
 /* ---- Room ------------------------------------------------------------------------------------------------------------------------------ */
 typedef struct system_row {
@@ -36,37 +36,21 @@ static const system_row systems[] = {
     { NULL, NULL, NULL, NULL, NULL, NULL, 5, UINT64_MAX, "the system", "a system that says nothing" },
 };
 
-static void put(const char *root, const char *path, const char *text)
-{
-    char full[256];
-    if (!text) return;
-    snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *at = full + strlen(root) + 1; (at = strchr(at, '/')); *at++ = '/') {
-        *at = 0;
-        mkdir(full, 0700);
-    }
-    FILE *f = fopen(full, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-}
-
 static void room_is_the_least_of_all_limits(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof systems / sizeof *systems; i++) {
         const system_row *r = &systems[i];
-        char root[] = "/tmp/tern-room-XXXXXX", command[64];
-        assert_non_null(mkdtemp(root));
-        put(root, "/proc/meminfo", r->meminfo);
-        put(root, "/proc/self/cgroup", r->cgroup);
-        put(root, "/sys/fs/cgroup/a/b/memory.max", r->max);
-        put(root, "/sys/fs/cgroup/a/b/memory.current", r->current);
-        put(root, "/sys/fs/cgroup/a/b/memory.stat", r->stat);
-        put(root, "/sys/fs/cgroup/a/memory.max", r->outer_max);
+        char root[] = ROOT_PATH;
+        root_make(root);
+        root_put(root, "/proc/meminfo", r->meminfo);
+        root_put(root, "/proc/self/cgroup", r->cgroup);
+        root_put(root, "/sys/fs/cgroup/a/b/memory.max", r->max);
+        root_put(root, "/sys/fs/cgroup/a/b/memory.current", r->current);
+        root_put(root, "/sys/fs/cgroup/a/b/memory.stat", r->stat);
+        root_put(root, "/sys/fs/cgroup/a/memory.max", r->outer_max);
         tern_room room = tern_room_now(root, r->weights);
-        snprintf(command, sizeof command, "rm -r %s", root);
-        assert_int_equal(system(command), 0);
+        root_remove(root);
         if (room.bytes != r->bytes || strcmp(room.limit, r->limit)) fail_msg("%s: %llu by %s", r->why, (unsigned long long)room.bytes, room.limit);
     }
 }
