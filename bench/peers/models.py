@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The models that engines are compared on: a config.json of bench/shapes filled with random numbers, as each engine wants it.
 
-    models.py CACHE CONFIG...       makes CACHE/NAME/{hf,gguf-bf16,gguf-f16,...}, each once; peers.py calls it, and runs with the venv's Python
+    models.py CONFIG CACHE FORM     makes CACHE/NAME/FORM once and prints its path; peers.py calls it, with the venv's Python. Forms: hf, gguf-bf16, gguf-f16, ct2-int8, ct2-f32, onnx-f32
 
 `hf` is a Hugging Face checkpoint (bf16; encoders f32, as their real ones are) that tern, transformers and sentence-transformers open; the other forms hold the same numbers.
 """
