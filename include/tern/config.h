@@ -87,7 +87,7 @@ typedef struct tern_config {
     bool invert_mask;                         /* true */
 
     /* tern's additions. */
-    tern_dtype compute;                       /* TERN_F32: the type in which a GEMM's inputs are multiplied, f32 or bf16 */
+    tern_dtype compute;                       /* TERN_F32: the type in which a GEMM's inputs are multiplied: f32, bf16, f16 (model.h) */
     tern_dtype kv_dtype;                      /* TERN_F32: the KV cache's; f32, f16 or bf16 */
     int64_t head_dim;                         /* 0: hidden_size / heads */
     int64_t value_dim;                        /* 0: head_dim; the width of a head's values where it is another (MLA) */

@@ -41,7 +41,8 @@ typedef struct tern_matmul_part {
 
 /* y_p[i, :] = f(round(x[i, :] . w_p^T) + bias_p)   for each part p: q, k and v, or gate and up, share one pass over x.
  * gated: part 0 is the gate, part 1 the value, and y_0[i, :] = round(f(gate)) * value; y_1 may be null.
- * residual (may be y_0): added to part 0 last. compute bf16 rounds x and w to bf16 before they are multiplied. */
+ * residual (may be y_0): added to part 0 last. compute bf16 rounds x and w to bf16 before they are multiplied; f16 rounds w to f16, and each row
+ * of x in its own unit (kernels/unit.h): a finite number of w beyond f16's is TERN_ERR_NUMERIC. */
 typedef struct tern_matmul {
     const float *x;
     int64_t ldx, n_row;
@@ -51,7 +52,7 @@ typedef struct tern_matmul {
     bool gated;
     const float *residual;
     int64_t ld_residual;
-    tern_dtype compute;         /* f32 or bf16 */
+    tern_dtype compute;         /* f32, bf16 or f16 */
     tern_dtype round;           /* the type T that each stage is rounded to; f32: not at all */
 } tern_matmul;
 

@@ -40,7 +40,7 @@ const char *cli_model_dir(const cli_args *args, char *buffer, size_t size)
 static tern_compute compute_of(const cli_args *args)
 {
     const char *text = args->value[FLAG_COMPUTE].text;
-    return !text ? TERN_COMPUTE_STORED : !strcmp(text, "f32") ? TERN_COMPUTE_F32 : TERN_COMPUTE_BF16;
+    return !text ? TERN_COMPUTE_STORED : !strcmp(text, "f32") ? TERN_COMPUTE_F32 : !strcmp(text, "f16") ? TERN_COMPUTE_F16 : TERN_COMPUTE_BF16;
 }
 
 static tern_kv_type kv_of(const cli_args *args)

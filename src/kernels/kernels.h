@@ -4,9 +4,9 @@
  * that the order of additions behind one output depends on the length of its sum alone: never on how many rows or columns a call has, nor
  * on where an output lies in a tile. What enters and leaves is plain memory aligned to its element; no load reads past an array's end.
  * One folder per instruction set fills one table; a slot left null is served by the next lower rank. The scalar folder is the definition:
- * it fills every slot, and reads as the formula. Who brings gemm_bf16_bf16 brings pack_bf16, too.
+ * it fills every slot, and reads as the formula. Who brings gemm_bf16_bf16 brings pack_bf16, too; who brings gemm_f16_f16, pack_f16.
  *
- * Names: k_<slot>__<folder>. f32 sums everywhere; NaN and infinity travel as IEEE arithmetic carries them. */
+ * Names: k_<slot>__<folder>. f32 sums everywhere but in gemm_f16_f16; NaN and infinity travel as IEEE arithmetic carries them. */
 #ifndef TERN_KERNELS_KERNELS_H
 #define TERN_KERNELS_KERNELS_H
 
@@ -16,8 +16,8 @@
 
 #include "base/cpu.h"
 
-/* x [m, k_len] in rows of ldx, packed as the gemm slots of one instruction set want it: pack_f32 for gemm_f32_*, pack_bf16, which rounds every
- * number to bf16, for gemm_bf16_bf16. The form is theirs alone, at most k_packed_bytes(m, k_len) from an address aligned to 64; a product is
+/* x [m, k_len] in rows of ldx, packed as the gemm slots of one instruction set want it: pack_f32 for gemm_f32_*; pack_bf16, which rounds every
+ * number to bf16, for gemm_bf16_bf16; pack_f16 for gemm_f16_f16, which rounds to f16 in the row's own unit (kernels/unit.h). The form is theirs alone, at most k_packed_bytes(m, k_len) from an address aligned to 64; a product is
  * given what was packed for its own m and k_len. */
 typedef void k_pack_fn(void *to, const float *x, size_t ldx, size_t m, size_t k_len);
 
@@ -28,7 +28,8 @@ static inline size_t k_packed_bytes(size_t m, size_t k_len)    /* strips of 3 or
 
 /* y[i,j] = sum_k x[i,k] * w[j,k]          i < m, j < n, k < k_len; ld*: elements from a row to the next; x as packed
  * The weight lies as stored, [out, in] row-major. For gemm_f32_bf16 and _f16 the weight is widened exactly to f32; for gemm_bf16_bf16
- * both sides are bf16 and every product is exact or rounded once to f32 before or while it is added. */
+ * both sides are bf16 and every product is exact or rounded once to f32 before or while it is added. For gemm_f16_f16 both sides are f16; an
+ * instruction set may add some tens of products at a time in f16 (its folder says how many), where their sum does not overflow, and the rest in f32. */
 typedef void k_gemm_fn(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len);
 
 /* y[i,j] = (add ? y[i,j] : 0) + sum_k a[i,k] * b[k,j]     in ascending k, one product after the other (fused or not: by folder)
@@ -72,10 +73,12 @@ typedef void k_convert_fn(void *to, const void *from, size_t n);
 #define TERN_KERNEL_SLOTS(X)                                              \
     X(pack_f32, k_pack_fn)                                                \
     X(pack_bf16, k_pack_fn)                                               \
+    X(pack_f16, k_pack_fn)                                                \
     X(gemm_f32_f32, k_gemm_fn)      /* x f32,  w f32  */                  \
     X(gemm_f32_bf16, k_gemm_fn)     /* x f32,  w bf16 */                  \
     X(gemm_f32_f16, k_gemm_fn)      /* x f32,  w f16  */                  \
     X(gemm_bf16_bf16, k_gemm_fn)    /* x bf16, w bf16 */                  \
+    X(gemm_f16_f16, k_gemm_fn)      /* x f16,  w f16  */                  \
     X(gemm_nn_f32, k_gemm_nn_fn)    /* b f32  */                          \
     X(gemm_nn_bf16, k_gemm_nn_fn)   /* b bf16 */                          \
     X(gemm_nn_f16, k_gemm_nn_fn)    /* b f16  */                          \
@@ -106,14 +109,14 @@ typedef double k_peak_fn(size_t rounds, float *sink);
 /* One folder's answer: what it is called, where it ranks, whether this CPU can run it, and the slots that it brings. */
 typedef struct tern_kernels {
     const char *isa;                        /* the folder's name: "scalar", "x86_avx2" */
-    int rank;                               /* 0 scalar, 20 AVX2, 30 AVX-512, 40 AVX-512 BF16, 60 AMX */
+    int rank;                               /* 0 scalar, 20 AVX2, 30 AVX-512, 40 AVX-512 BF16, 45 AVX-512 FP16, 60 AMX */
     bool (*usable)(const tern_cpu *cpu);    /* compiled with baseline flags */
     bool (*wanted)(const tern_cpu *cpu);    /* whether it beats the lower ranks on this CPU; null: always. By name it can be had anyway */
 #define X(slot, type) type *slot;
     TERN_KERNEL_SLOTS(X)
 #undef X
     k_peak_fn *peak_f32;                    /* null: as the next lower rank */
-    k_peak_fn *peak_bf16;                   /* of the folder's own instruction for products of bf16; null: it has none */
+    k_peak_fn *peak_bf16, *peak_f16;        /* of the folder's own instruction for products of that type; null: it has none */
 } tern_kernels;
 
 /* Every table of this build, null at the end. */

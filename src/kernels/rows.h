@@ -24,6 +24,7 @@ static const gemm_slot gemm_slots[] = {
     { ROW_SLOT(gemm_f32_bf16), 'f', 'b', PACK_SLOT(pack_f32) },
     { ROW_SLOT(gemm_f32_f16), 'f', 'h', PACK_SLOT(pack_f32) },
     { ROW_SLOT(gemm_bf16_bf16), 'b', 'b', PACK_SLOT(pack_bf16) },
+    { ROW_SLOT(gemm_f16_f16), 'h', 'h', PACK_SLOT(pack_f16) },
 };
 
 static const gemm_slot gemm_nn_slots[] = {

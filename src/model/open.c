@@ -11,6 +11,7 @@ static tern_dtype dtype_of_compute(const tern_model *m, tern_compute wanted)
 {
     if (wanted == TERN_COMPUTE_F32) return TERN_F32;
     if (wanted == TERN_COMPUTE_BF16) return TERN_BF16;
+    if (wanted == TERN_COMPUTE_F16) return TERN_F16;
     return m->stored == TERN_BF16 ? TERN_BF16 : TERN_F32;
 }
 
@@ -20,7 +21,7 @@ static tern_dtype dtype_of_kv(const tern_model *m, tern_kv_type wanted)
     case TERN_KV_F32: return TERN_F32;
     case TERN_KV_F16: return TERN_F16;
     case TERN_KV_BF16: return TERN_BF16;
-    default: return m->compute == TERN_F32 ? TERN_F32 : TERN_BF16;
+    default: return m->compute;
     }
 }
 
@@ -72,7 +73,7 @@ tern_status tern_model_open(tern_ctx *ctx, const char *dir, const tern_model_opt
     TERN_OWN_FP(ctx);
     if (!dir) dir = tern_demo_dir(demo, sizeof demo);
     if (!dir) return tern_fail(ctx, TERN_ERR_IO, "no model is named, and the demo model that comes with tern is not found; TERN_DEMO_MODEL can say where it is");
-    if ((unsigned)o.compute > TERN_COMPUTE_BF16 || (unsigned)o.kv > TERN_KV_BF16)
+    if ((unsigned)o.compute > TERN_COMPUTE_F16 || (unsigned)o.kv > TERN_KV_BF16)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "model options: compute %d or kv %d is no such type", (int)o.compute, (int)o.kv);
     m = tern_alloc(ctx, 1, sizeof *m, "a model");
     if (!m) return TERN_ERR_MEMORY;

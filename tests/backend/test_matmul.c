@@ -95,17 +95,24 @@ static float *as_computed(tern_dtype compute, const float *from, int64_t n)
     return p;
 }
 
+/* By what share of its products' magnitudes a sum may be off. In f16 the first of each is off by 2^-11; of many, signs and magnitudes cancel. */
+static double sums_slack(tern_dtype compute)
+{
+    return compute == TERN_F16 ? 0x1p-10 : 2e-6;
+}
+
 static void expect(problem *p)
 {
     const setup *u = &p->u;
     bool gated = u->epilogue >= GATED;
+    double sums = sums_slack(u->compute);
     float *x = as_computed(u->compute, p->x, u->s->n_row * p->ldx), *w[3];
     for (int i = 0; i < p->n_part; i++) w[i] = as_computed(u->compute, p->value[i], u->s->out[i] * u->s->in);
     for (int i = 0; i < p->n_part; i++)
         for (int64_t r = 0; r < u->s->n_row; r++)
             for (int64_t o = 0; o < u->s->out[i]; o++) {
                 double size, other, at = p->u.s->n_row ? (double)(r * p->ldy + o) : 0, eps = 8 * rig_eps(u->round);
-                double v = finish(u, dot(x + r * p->ldx, w[i] + o * u->s->in, u->s->in, &size), p->bias[i] ? &p->bias[i][o] : NULL), slack = 2e-6 * size + 1e-6 + eps * (fabs(v) + 0.1);
+                double v = finish(u, dot(x + r * p->ldx, w[i] + o * u->s->in, u->s->in, &size), p->bias[i] ? &p->bias[i][o] : NULL), slack = sums * size + 1e-6 + eps * (fabs(v) + 0.1);
                 if (!gated || i == 0) {
                     slack *= u->act == ACT_RELU_SQUARED ? 2 * fabs(v) + 2 : 2;
                     v = u->act ? rig_round(u->round, rig_act(u->act, v)) : v;
@@ -113,7 +120,7 @@ static void expect(problem *p)
                 if (gated && i == 0) {
                     double gate = v;
                     v = finish(u, dot(x + r * p->ldx, w[1] + o * u->s->in, u->s->in, &other), p->bias[1] ? &p->bias[1][o] : NULL);
-                    slack = slack * (fabs(v) + 1) + (2e-6 * other + 1e-6 + eps * (fabs(v) + 0.1)) * (fabs(gate) + 1);
+                    slack = slack * (fabs(v) + 1) + (sums * other + 1e-6 + eps * (fabs(v) + 0.1)) * (fabs(gate) + 1);
                     v = rig_round(u->round, gate * v);
                 }
                 if (p->residual && i == 0) v = rig_round(u->round, v + p->residual[(int64_t)at]);
@@ -248,13 +255,13 @@ static void check_setup(setup u)
 
 static void test_types(void **state)
 {
-    static const tern_dtype stored[] = { TERN_F32, TERN_F16, TERN_BF16, TERN_I8 }, computes[] = { TERN_F32, TERN_BF16 };
+    static const tern_dtype stored[] = { TERN_F32, TERN_F16, TERN_BF16, TERN_I8 }, computes[] = { TERN_F32, TERN_BF16, TERN_F16 };
     static const tern_dtype rounds[] = { TERN_F32, TERN_F16, TERN_BF16 };
     (void)state;
     rig_seed = 1;
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (size_t d = 0; d < 4; d++)
-            for (size_t c = 0; c < 2; c++)
+            for (size_t c = 0; c < 3; c++)
                 for (int t = 0; t < 2; t++) {
                     setup u = { .s = &shapes[s], .dtype = stored[d], .compute = computes[c], .round = rounds[(s + d) % 3], .transposed = t };
                     u.epilogue = (int)((s + d + c) % N_EPILOGUES);
@@ -344,17 +351,18 @@ static void int8_is_its_widened_matrix(tern_dtype compute)
 
 static void test_forms(void **state)
 {
-    static const tern_dtype stored[] = { TERN_F32, TERN_F16, TERN_BF16, TERN_I8 }, computes[] = { TERN_F32, TERN_BF16 };
+    static const tern_dtype stored[] = { TERN_F32, TERN_F16, TERN_BF16, TERN_I8 }, computes[] = { TERN_F32, TERN_BF16, TERN_F16 };
     (void)state;
     rig_seed = 3;
     for (size_t d = 0; d < 4; d++)
-        for (size_t c = 0; c < 2; c++) {
+        for (size_t c = 0; c < 3; c++) {
             same_in_both_forms(stored[d], computes[c], true, false, "[in, out] and [out, in]");
             same_in_both_forms(stored[d], computes[c], false, true, "aligned and not");
             same_in_both_forms(stored[d], computes[c], true, true, "[in, out] misaligned, and [out, in]");
         }
     int8_is_its_widened_matrix(TERN_F32);
     int8_is_its_widened_matrix(TERN_BF16);
+    int8_is_its_widened_matrix(TERN_F16);
 }
 
 /* The arena grows to the largest call once; after that no call takes memory. */
@@ -408,6 +416,24 @@ static void test_stages(void **state)
         }
 }
 
+/* A weight that f16 cannot hold is an error, and not infinity; an infinite one stays what it is. */
+static void test_beyond_f16(void **state)
+{
+    tern_ctx *ctx;
+    (void)state;
+    RIG_EACH(ctx) {
+        float x[] = { 1, 1 }, w[] = { 1, 65520, 1, -1e30f, 1, 65519, 1, INFINITY }, y;
+        for (int i = 0; i < 4; i++) {
+            tern_matmul m = { .x = x, .ldx = 2, .n_row = 1, .n_part = 1, .compute = TERN_F16 };
+            m.part[0] = (tern_matmul_part){ .w = { .data = w + 2 * i, .dtype = TERN_F32, .out = 1, .in = 2, .ld = 2 }, .y = &y, .ldy = 1 };
+            assert_int_equal(ctx->backend->matmul(ctx, &m), i < 2 ? TERN_ERR_NUMERIC : TERN_OK);
+            if (i < 2) assert_non_null(strstr(tern_ctx_error(ctx), "65504"));
+            else if (i == 2) assert_true(fabs(y - 65505) < 64);
+            else assert_true(y == INFINITY);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_steady),
         cmocka_unit_test(test_stages),
+        cmocka_unit_test(test_beyond_f16),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

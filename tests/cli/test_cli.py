@@ -48,7 +48,7 @@ ROWS = [
     ("generate --seed -1", 2, "^$", "18446744073709551615", "seeds have no sign"),
     ("generate --seed 18446744073709551616", 2, "^$", "18446744073709551615", "beyond 64 bits"),
     ("generate --json=1", 2, "^$", "--json takes no argument", "a switch with a value"),
-    ("generate --compute int3", 2, "^$", "none of: f32, bf16", "the words are listed"),
+    ("generate --compute int3", 2, "^$", "none of: f32, bf16, f16", "the words are listed"),
     ("generate --isa sse9", 2, "^$", "none of: scalar, avx2", "the words are listed"),
     ("generate --ids 1,2,x", 2, "^$", '"1,2,x"', "ids are whole numbers"),
     ("generate --ids 1,-2", 2, "^$", '"1,-2"', "ids have no sign"),

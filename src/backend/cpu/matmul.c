@@ -4,6 +4,7 @@
  * weight rows, read once as a stream. Of many rows, a block passes by all panels before the next one starts, so that it stays in a core's
  * second-level cache and the weights stream. The epilogue runs on each tile while it is in cache. No sum is split, so that tile sizes and
  * threads change no bit. */
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ typedef struct job {
     int64_t first[4], n_panel;     /* the first panel of each part; panels of all */
     unsigned char *scratch;        /* one piece per worker: [panel 0][panel 1][tile 0][tile 1] */
     size_t scratch_bytes, panel_bytes[2], tile_bytes;
+    atomic_bool *lost;             /* a weight is beyond f16 */
 } job;
 
 static int64_t divide_up(int64_t a, int64_t b)
@@ -107,8 +109,10 @@ static void run_tile(const job *j, int64_t item, unsigned char *scratch)
     float *const tile[2] = { tile0, tile0 + j->tile_bytes / sizeof *tile0 };
     const void *w[2] = { NULL, NULL };
     size_t ldw[2] = { 0, 0 };
-    w[0] = cpu_panel_get(&j->panel[part], j->k, first, n, scratch, &ldw[0]);
-    if (m->gated) w[1] = cpu_panel_get(&j->panel[1], j->k, first, n, scratch + j->panel_bytes[0], &ldw[1]);
+    bool lost = false;
+    w[0] = cpu_panel_get(&j->panel[part], j->k, first, n, scratch, &ldw[0], &lost);
+    if (m->gated) w[1] = cpu_panel_get(&j->panel[1], j->k, first, n, scratch + j->panel_bytes[0], &ldw[1], &lost);
+    if (lost) *j->lost = true;
     for (; row < end; row += j->rows) run_block(j, part, w, ldw, tile, row, end - row < j->rows ? end - row : j->rows, first, n);
 }
 
@@ -140,7 +144,7 @@ static void choose_sizes(job *j, int threads)
     const tern_matmul *m = j->m;
     int64_t blocks = m->n_row <= FEW_ROWS ? 1 : divide_up(m->n_row, MOST_ROWS), in = m->part[0].w.in > 0 ? m->part[0].w.in : 1;
     int64_t share = divide_up(total_outputs(m) * blocks, (int64_t)threads * TILES_A_THREAD);
-    int64_t most = m->n_row <= FEW_ROWS || m->compute == TERN_BF16 ? MOST_PANEL : MOST_PANEL / 2;
+    int64_t most = m->n_row <= FEW_ROWS || m->compute != TERN_F32 ? MOST_PANEL : MOST_PANEL / 2;
     if (!all_direct(j)) most = clamp(MADE_BYTES / (in * (int64_t)sizeof(float)), LEAST_PANEL, most);
     j->rows = blocks == 1 ? m->n_row : divide_up(divide_up(m->n_row, blocks), ROW_STEP) * ROW_STEP;
     j->n_out = divide_up(clamp(share, LEAST_PANEL, most), LEAST_PANEL) * LEAST_PANEL;
@@ -205,7 +209,8 @@ tern_status cpu_matmul(tern_ctx *ctx, const tern_matmul *m)
 {
     tern_status st = TERN_OK;
     tern_mark mark = tern_arena_mark(&ctx->step);
-    job j = { .k = ctx->kernels, .m = m };
+    atomic_bool lost = false;
+    job j = { .k = ctx->kernels, .m = m, .lost = &lost };
     if (m->n_row <= 0) return TERN_OK;
     for (int p = 0; p < m->n_part; p++) cpu_panel_plan(&j.panel[p], ctx->kernels, &m->part[p].w, m->compute);
     choose_sizes(&j, tern_pool_threads(ctx->pool));
@@ -213,6 +218,7 @@ tern_status cpu_matmul(tern_ctx *ctx, const tern_matmul *m)
     TERN_TRY(get_scratch(ctx, &j));
     TERN_TRY(pack_x(ctx, &j));
     tern_parallel_for(ctx, j.n_panel * j.n_block, 1, run_tiles, &j);
+    if (lost) st = tern_fail(ctx, TERN_ERR_NUMERIC, "a weight is beyond 65504, the largest number of f16; compute in f32 or bf16");
 done:
     tern_arena_reset(&ctx->step, mark);
     return st;

@@ -1,6 +1,7 @@
 /* Brings weights into the form of the GEMM slots: see panel.h. Called by matmul.c, one panel per tile. */
 #include "backend/cpu/panel.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -23,9 +24,10 @@ static size_t stored_bytes(const cpu_panel *p, int64_t n)
 
 void cpu_panel_plan(cpu_panel *p, const tern_kernels *k, const tern_weight *w, tern_dtype compute)
 {
-    tern_dtype type = compute == TERN_BF16 ? TERN_BF16 : w->dtype == TERN_I8 ? TERN_F32 : w->dtype;
-    *p = (cpu_panel){ .w = w, .dtype = type, .pack = compute == TERN_BF16 ? k->pack_bf16 : k->pack_f32 };
-    if (compute == TERN_BF16) p->gemm = k->gemm_bf16_bf16;
+    tern_dtype type = compute != TERN_F32 ? compute : w->dtype == TERN_I8 ? TERN_F32 : w->dtype;
+    *p = (cpu_panel){ .w = w, .dtype = type, .pack = k->pack_f32 };
+    if (compute == TERN_BF16) p->pack = k->pack_bf16, p->gemm = k->gemm_bf16_bf16;
+    else if (compute == TERN_F16) p->pack = k->pack_f16, p->gemm = k->gemm_f16_f16;
     else p->gemm = type == TERN_F32 ? k->gemm_f32_f32 : type == TERN_BF16 ? k->gemm_f32_bf16 : k->gemm_f32_f16;
     p->direct = stored_as_needed(p);
 }
@@ -63,8 +65,15 @@ static void bring(const cpu_panel *p, void *to, int64_t first, int64_t n)
     else transpose_32(to, w->data, first, n, w->in, w->ld);
 }
 
-/* One stored row to the slot's type; row is a scratch of w->in floats. */
-static void convert_row(const cpu_panel *p, const tern_kernels *k, void *to, const void *from, int64_t output, float *row)
+static bool overflows(const uint16_t *f16, const float *from, int64_t n)
+{
+    bool lost = false;
+    for (int64_t i = 0; i < n; i++) lost |= (f16[i] & 0x7FFF) == 0x7C00 && isfinite(from[i]);
+    return lost;
+}
+
+/* One stored row to the slot's type; row is a scratch of w->in floats. False where a finite number is infinite as f16. */
+static bool convert_row(const cpu_panel *p, const tern_kernels *k, void *to, const void *from, int64_t output, float *row)
 {
     const tern_weight *w = p->w;
     float *wide = p->dtype == TERN_F32 ? to : row;
@@ -75,9 +84,10 @@ static void convert_row(const cpu_panel *p, const tern_kernels *k, void *to, con
         cpu_widen_row(k, wide, from, w->dtype, w->in);
     }
     if (wide == row) cpu_narrow_row(k, to, p->dtype, wide, w->in);
+    return p->dtype != TERN_F16 || !overflows(to, wide, w->in);
 }
 
-const void *cpu_panel_get(const cpu_panel *p, const tern_kernels *k, int64_t first, int64_t n, unsigned char *scratch, size_t *ld)
+const void *cpu_panel_get(const cpu_panel *p, const tern_kernels *k, int64_t first, int64_t n, unsigned char *scratch, size_t *ld, bool *lost)
 {
     const tern_weight *w = p->w;
     size_t size = tern_dtype_bytes(w->dtype), slot_size = tern_dtype_bytes(p->dtype);
@@ -100,6 +110,6 @@ const void *cpu_panel_get(const cpu_panel *p, const tern_kernels *k, int64_t fir
         stored_row = (size_t)w->in * size;
     }
     for (int64_t r = 0; r < n; r++)
-        convert_row(p, k, scratch + (size_t)(r * w->in) * slot_size, stored + (size_t)r * stored_row, first + r, row);
+        if (!convert_row(p, k, scratch + (size_t)(r * w->in) * slot_size, stored + (size_t)r * stored_row, first + r, row)) *lost = true;
     return scratch;
 }

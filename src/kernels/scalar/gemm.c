@@ -1,7 +1,10 @@
 /* y = x w^T over weights as stored, one product after the other: the definition of the gemm slots. x is packed as it lies, row by row.
  * The CPU backend calls it through the table; it calls the conversions of base/dtype.h. */
+#include <math.h>
+
 #include "base/dtype.h"
 #include "kernels/scalar/slots.h"
+#include "kernels/unit.h"
 
 static float same(float v)
 {
@@ -18,6 +21,18 @@ void k_pack_bf16__scalar(void *to, const float *x, size_t ldx, size_t m, size_t 
 {
     for (size_t i = 0; i < m; i++)
         for (size_t k = 0; k < k_len; k++) ((uint16_t *)to)[i * k_len + k] = tern_bf16_from_f32(x[i * ldx + k]);
+}
+
+/* As f32 that was rounded to f16 in the row's unit: the products of two f16 are exact in f32. */
+void k_pack_f16__scalar(void *to, const float *x, size_t ldx, size_t m, size_t k_len)
+{
+    for (size_t i = 0; i < m; i++) {
+        float largest = 0;
+        for (size_t k = 0; k < k_len; k++)
+            if (fabsf(x[i * ldx + k]) > largest) largest = fabsf(x[i * ldx + k]);
+        float unit = k_f16_unit(largest);
+        for (size_t k = 0; k < k_len; k++) ((float *)to)[i * k_len + k] = tern_f32_from_f16(tern_f16_from_f32(x[i * ldx + k] * unit)) / unit;
+    }
 }
 
 /* A type pair differs in how a stored number becomes an f32, and in nothing else. */
@@ -38,3 +53,4 @@ GEMM(gemm_f32_f32, float, same, float, same)
 GEMM(gemm_f32_bf16, float, same, uint16_t, tern_f32_from_bf16)
 GEMM(gemm_f32_f16, float, same, uint16_t, tern_f32_from_f16)
 GEMM(gemm_bf16_bf16, uint16_t, tern_f32_from_bf16, uint16_t, tern_f32_from_bf16)
+GEMM(gemm_f16_f16, float, same, uint16_t, tern_f32_from_f16)

@@ -4,7 +4,8 @@
  * A step is two registers of each side, multiplied and added by FMA. For f32 products they are the step's halves: lane l of a block's sum takes
  * k = l, l + LANES, ... For bf16 products they are its even and its odd numbers, because a register of bf16 comes apart so by one operation each,
  * where widening its halves takes two: lane l takes k = 2l, 2l + 1, 2l + STEP, ... Products of two bf16 are exact in f32, so that x lies packed
- * as f32 that was rounded to bf16. A panel is [k / STEP][TILE_N rows][STEP] f32. */
+ * as f32 that was rounded to bf16; so are those of two f16. A panel is [k / STEP][TILE_N rows][STEP] f32. */
+#include "kernels/unit.h"
 #include "kernels/vector/gemm_walk.h"
 
 typedef enum split { HALVES, EVEN_ODD } split;
@@ -102,6 +103,27 @@ void K(pack_bf16)(void *to, const float *x, size_t ldx, size_t m, size_t k_len)
     pack_x(put_even_odd, sizeof(float), to, x, ldx, m, k_len);
 }
 
+/* One row of a strip of so many, as it lies packed: to f16 in its own unit. */
+INLINE void round_f16(float *at, size_t rows, size_t k_len)
+{
+    vec largest = v_zero();
+    for (size_t k = 0; k < k_len; k += STEP)
+        for (size_t half = 0; half < STEP; half += LANES) largest = v_max(v_abs(v_load_n(at + k * rows + half, LANES)), largest);
+    float unit = k_f16_unit(v_max_of(largest));
+    for (size_t k = 0; k < k_len; k += STEP)
+        for (size_t half = 0; half < STEP; half += LANES) {
+            float *p = at + k * rows + half;
+            v_store_n(p, LANES, v_mul(v_round_f16(v_mul(v_load_n(p, LANES), v_all(unit))), v_all(1 / unit)));
+        }
+}
+
+void K(pack_f16)(void *to, const float *x, size_t ldx, size_t m, size_t k_len)
+{
+    size_t rows = m <= FEW_M ? m : TILE_M;
+    K(pack_f32)(to, x, ldx, m, k_len);
+    for (size_t i = 0; i < m; i++) round_f16((float *)to + i / rows * rows * rounded_up(k_len, STEP) + i % rows * STEP, rows, k_len);
+}
+
 #define GEMM(slot, type, by)                                                                                                            \
     INLINE void slot##_step(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole)              \
     {                                                                                                                                   \
@@ -122,3 +144,9 @@ GEMM(gemm_f32_f32, STORED_F32, HALVES)
 GEMM(gemm_f32_bf16, STORED_BF16, HALVES)
 GEMM(gemm_f32_f16, STORED_F16, HALVES)
 GEMM(gemm_bf16_bf16, STORED_BF16, EVEN_ODD)
+
+/* What pack_f16 packs is f32. */
+void K(gemm_f16_f16)(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+{
+    K(gemm_f32_f16)(y, ldy, x, w, ldw, m, n, k_len);
+}

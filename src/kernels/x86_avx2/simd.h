@@ -149,6 +149,11 @@ INLINE void v_store_f16(uint16_t *p, size_t n, vec v)
     store_halves(p, n, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
+INLINE vec v_round_f16(vec v)
+{
+    return _mm256_cvtph_ps(_mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
 INLINE bits b_load_pairs(const void *p, size_t n)
 {
     return n >= LANES ? _mm256_loadu_si256(p) : _mm256_maskload_epi32(p, lanes(n));

@@ -114,6 +114,11 @@ INLINE void v_store_f16(uint16_t *p, size_t n, vec v)
     _mm256_mask_storeu_epi16(p, lanes(n), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
+INLINE vec v_round_f16(vec v)
+{
+    return _mm512_cvtph_ps(_mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
 /* Halves, quarters, pairs. */
 INLINE float v_sum_of(vec v)
 {
