@@ -8,7 +8,7 @@
 typedef struct tern_cpu {
     bool intel;                                /* who made it: the same instruction may be fast here and slow there */
     uint32_t leaf1_ecx;                        /* FMA 12, AVX 28, F16C 29, OSXSAVE 27                             */
-    uint32_t leaf7_ebx, leaf7_ecx, leaf7_edx;  /* AVX2 5, AVX512F 16 DQ 17 BW 30 VL 31 | VNNI 11 | AMX BF16 22 TILE 24 INT8 25 */
+    uint32_t leaf7_ebx, leaf7_ecx, leaf7_edx;  /* AVX2 5, AVX512F 16 DQ 17 BW 30 VL 31 | VBMI2 6 VNNI 11 | FP16 23, AMX BF16 22 TILE 24 INT8 25 */
     uint32_t leaf7_1_eax;                      /* AVX512_BF16 5, AVX_VNNI 4                                       */
     uint64_t xcr0;                             /* registers that the system saves: 0x6 YMM, 0xe6 ZMM, 0x60000 tiles */
 } tern_cpu;

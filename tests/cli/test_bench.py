@@ -40,6 +40,8 @@ def check_machine(machine, threads):
         check([p["threads"] for p in peaks if p["isa"] == isa and p["type"] == "f32"] == threads, f"{isa}: an f32 peak for each thread count")
     for isa in sets & {"avx512_bf16", "amx"}:
         check([p["threads"] for p in peaks if p["isa"] == isa and p["type"] == "bf16"] == threads, f"{isa}: a bf16 peak for each thread count")
+    for isa in sets & {"avx512_fp16"}:
+        check([p["threads"] for p in peaks if p["isa"] == isa and p["type"] == "f16"] == threads, f"{isa}: an f16 peak for each thread count")
     check(all(ordered(p["gflop_per_s"]) for p in peaks), "peaks have a spread")
 
 

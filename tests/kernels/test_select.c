@@ -4,7 +4,7 @@
 #include "kernels/check.h"
 #include "kernels/rows.h"
 
-enum { FMA_F16C = 1 << 12 | 1 << 29, AVX2 = 1 << 5, BF16 = 1 << 5, FP16 = 1 << 23 };
+enum { FMA_F16C = 1 << 12 | 1 << 29, AVX2 = 1 << 5, BF16 = 1 << 5, VBMI2 = 1 << 6, FP16 = 1 << 23 };
 
 static const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
 
@@ -30,6 +30,8 @@ static const select_case rows[] = {
       "x86_avx512", "where VDPBF16PS is slow, it is left alone" },
     { { .intel = true, .leaf7_ebx = AVX2 | avx512, .leaf1_ecx = FMA_F16C, .xcr0 = 0xE6, .leaf7_1_eax = BF16, .leaf7_edx = FP16 }, 40, "x86_avx512_bf16",
       "x86_avx512_bf16", "and taken by name" },
+    { { .intel = true, .leaf7_ebx = AVX2 | avx512, .leaf7_ecx = VBMI2, .leaf1_ecx = FMA_F16C, .xcr0 = 0xE6, .leaf7_1_eax = BF16, .leaf7_edx = FP16 }, INT_MAX, "x86_avx512_fp16",
+      "x86_avx512", "FP16 serves products of f16 alone" },
 };
 
 static void test_select(void **state)

@@ -126,9 +126,8 @@ static bool measure_threads(bench_plan *plan, int threads, bench_report *r)
 /* Each row's limits, when all are measured. */
 static void settle(bench_report *r)
 {
-    bool bf16 = !strcmp(r->model.compute, "bf16");
     for (size_t i = 0; i < r->n_result; i++) {
-        r->result[i].peak = bench_best_peak(&r->limits, r->result[i].threads, tern_isa_find(r->isa)->rank, bf16);
+        r->result[i].peak = bench_best_peak(&r->limits, r->result[i].threads, tern_isa_find(r->isa)->rank, r->model.compute);
         r->result[i].bandwidth = bench_read_limit(&r->limits, r->result[i].threads);
     }
 }

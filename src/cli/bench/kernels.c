@@ -96,7 +96,7 @@ static void time_products(run *r, const gemm_slot *slots, size_t n_slot, const g
             snprintf(t.shape, sizeof t.shape, "%zu x %zu x %zu", j.s.m, j.s.n, j.s.k);
             t.seconds = bench_scaled(bench_time(nn ? call_gemm_nn : call_gemm, &j, true), 1.0 / calls);
             t.bytes = nn ? 0 : (double)(j.s.n * j.s.k * j.w_bytes);
-            t.peak = bench_own_peak(r->limits, 1, r->table, slots[i].x == 'b');
+            t.peak = bench_own_peak(r->limits, 1, r->table, slots[i].x == 'b' ? "bf16" : slots[i].x == 'h' ? "f16" : "f32");
             t.read = bench_read_limit(r->limits, 1);
             report(r, t);
         }

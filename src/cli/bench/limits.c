@@ -155,6 +155,7 @@ bool bench_limits_measure(bench_limits *l, const int *threads, size_t n_threads)
             if (!(*p)->usable(&cpu)) continue;
             measure_set(l, ctx, *p, (*p)->peak_f32, "f32");
             measure_set(l, ctx, *p, (*p)->peak_bf16, "bf16");
+            measure_set(l, ctx, *p, (*p)->peak_f16, "f16");
         }
         tern_ctx_free(ctx);
     }
@@ -176,22 +177,23 @@ double bench_read_limit(const bench_limits *l, int threads)
     return 0;
 }
 
-const bench_peak *bench_best_peak(const bench_limits *l, int threads, int rank, bool bf16)
+const bench_peak *bench_best_peak(const bench_limits *l, int threads, int rank, const char *type)
 {
     const bench_peak *best = NULL;
     for (size_t i = 0; i < l->n_peak; i++) {
         const bench_peak *p = &l->peak[i];
-        if (p->threads != threads || p->table->rank > rank || (!bf16 && strcmp(p->type, "f32"))) continue;
+        if (p->threads != threads || p->table->rank > rank || (strcmp(p->type, "f32") && strcmp(p->type, type))) continue;
         if (!best || p->rate.high > best->rate.high) best = p;
     }
     return best;
 }
 
-double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *table, bool bf16)
+double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *table, const char *type)
 {
-    for (size_t i = 0; bf16 && i < l->n_peak; i++)
-        if (l->peak[i].threads == threads && l->peak[i].run == table->peak_bf16) return l->peak[i].rate.high;
-    const bench_peak *best = bench_best_peak(l, threads, table->rank, false);
+    k_peak_fn *own = !strcmp(type, "bf16") ? table->peak_bf16 : !strcmp(type, "f16") ? table->peak_f16 : NULL;
+    for (size_t i = 0; own && i < l->n_peak; i++)
+        if (l->peak[i].threads == threads && l->peak[i].run == own) return l->peak[i].rate.high;
+    const bench_peak *best = bench_best_peak(l, threads, table->rank, "f32");
     return best ? best->rate.high : 0;
 }
 

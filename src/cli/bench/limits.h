@@ -21,11 +21,11 @@ void bench_mapping_close(bench_mapping *m);
 
 enum { BENCH_MOST_PEAKS = 64 };
 
-/* Multiply-adds a second, counted as two: by one thread count, of one instruction set's f32 multiply-add or its own instruction for bf16. */
+/* Multiply-adds a second, counted as two: by one thread count, of one instruction set's f32 multiply-add or its own instruction for bf16 or f16. */
 typedef struct bench_peak {
     const tern_kernels *table;
     k_peak_fn *run;
-    const char *type;               /* "f32", "bf16" */
+    const char *type;               /* "f32", "bf16", "f16" */
     int threads;
     bench_samples samples;
     bench_spread rate;
@@ -49,13 +49,13 @@ typedef struct bench_limits {
 bool bench_limits_measure(bench_limits *l, const int *threads, size_t n_threads);
 void bench_limits_free(bench_limits *l);
 
-/* The best of the reads and of the peaks with so many threads; null, 0 where it was not measured. The instruction sets are those up to rank; type f32 leaves
- * out the instructions of bf16, type bf16 takes the best of both, because a product of bf16 can be made by either. */
+/* The best of the reads and of the peaks with so many threads; null, 0 where it was not measured. The instruction sets are those up to rank, with
+ * their instructions for f32 and for the type: a product of 16-bit numbers can be made by either. */
 double bench_read_limit(const bench_limits *l, int threads);
-const bench_peak *bench_best_peak(const bench_limits *l, int threads, int rank, bool bf16);
+const bench_peak *bench_best_peak(const bench_limits *l, int threads, int rank, const char *type);
 
-/* The table's own peak for a type: that of its bf16 instruction where it has one and bf16 is asked for, else its f32. */
-double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *table, bool bf16);
+/* The table's own peak for a type: that of its instruction for the type where it has one, else its f32. */
+double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *table, const char *type);
 
 void bench_put_limits(json_out *j, const bench_limits *l);      /* "read" and "peaks" of the JSON's machine */
 void bench_print_limits(const bench_limits *l);

@@ -90,12 +90,12 @@ static bool time_row(tern_ctx *ctx, const op_row *row, const bench_mapping *memo
     job j = { .ctx = ctx, .row = row, .memory = memory };
     tern_cost cost = { 0 };
     int threads = tern_ctx_threads(ctx);
-    bool ok = open_job(&j), weights = false, bf16 = row->in[0].type == TERN_BF16;
+    bool ok = open_job(&j), weights = false;
     if (ok && j.ws) tern_workspace_reset(j.ws);
     ok = ok && tern_op_cost(j.op, j.in, j.n_in, j.out, j.n_out, NULL, &cost) == TERN_OK;
     for (size_t i = 0; i < j.n_in; i++) weights |= is_weight(j.in[i].name);
     if (ok) {
-        const bench_peak *peak = bench_best_peak(limits, threads, tern_isa_find(tern_ctx_isa(ctx))->rank, bf16);
+        const bench_peak *peak = bench_best_peak(limits, threads, tern_isa_find(tern_ctx_isa(ctx))->rank, row->in[0].type == TERN_BF16 ? "bf16" : "f32");
         bench_timed t = { .isa = tern_ctx_isa(ctx), .name = row->op, .why = row->why, .threads = threads, .seconds = bench_time(call, &j, false), .flops = cost.flops,
                           .bytes = cost.read_bytes + cost.written_bytes, .peak = peak ? peak->rate.high : 0, .read = weights ? bench_read_limit(limits, threads) : 0 };
         words_of(row, t.shape, sizeof t.shape);

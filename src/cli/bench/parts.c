@@ -65,7 +65,7 @@ bool bench_parts(const tern_kernels *table, bench_limits *limits, bool attention
     if (st) return false;
     for (size_t i = 0; i < n && !p.st; i++) {
         bool bf16 = i >= n_attention && !experts_rows[i - n_attention].f32;
-        t.peak = bench_own_peak(limits, 1, table, bf16);
+        t.peak = bench_own_peak(limits, 1, table, bf16 ? "bf16" : "f32");
         if (i < n_attention) time_attention(&p, &attention_rows[i], &t);
         else time_experts(&p, &experts_rows[i - n_attention], &t);
         if (!p.st) bench_timed_put(json, &t);
