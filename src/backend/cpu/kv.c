@@ -15,34 +15,73 @@ typedef struct write_job {
     const tern_kv_write *w;
 } write_job;
 
-/* Pair i of a row of pairs: two numbers of 16 bits at once. */
-static void put_pair(uint16_t *to, int64_t i, const uint16_t *from)
+/* Tokens of one sequence that lie side by side in one page, in one head. */
+typedef struct run {
+    unsigned char *keys, *values;    /* the page's */
+    int64_t token, n;                /* the first of them in the page; how many */
+    const float *k, *v;              /* the first one's rows */
+} run;
+
+typedef uint32_t words __attribute__((vector_size(16)));
+
+static words get_words(const void *from)
 {
-    memcpy(to + 2 * i, from, 2 * sizeof *to);
+    words v;
+    memcpy(&v, from, sizeof v);
+    return v;
 }
 
-/* Column `token` of the transposed keys, channels [first, first + n) of it; first is even. */
-static void write_channels(const tern_kv *kv, unsigned char *keys, int64_t token, const uint16_t *x, int64_t first, int64_t n)
+/* Four rows of four become four columns. */
+static void turn_four(uint32_t *to, int64_t ldto, const uint32_t *from, int64_t ldfrom)
 {
-    uint16_t *to = (uint16_t *)(void *)keys;
-    if (kv->dtype == TERN_F16)
-        for (int64_t d = 0; d < n; d++) to[(first + d) * TERN_KV_PAGE + token] = x[d];
-    else
-        for (int64_t d = 0; d < n; d += 2) put_pair(to, (first + d) / 2 * TERN_KV_PAGE + token, d + 1 < n ? x + d : (uint16_t[]){ x[d], 0 });
+    words a = get_words(from), b = get_words(from + ldfrom), c = get_words(from + 2 * ldfrom), d = get_words(from + 3 * ldfrom);
+    words ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    words cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    const words column[4] = { __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5), __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+                              __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7) };
+    for (int i = 0; i < 4; i++) memcpy(to + i * ldto, &column[i], sizeof column[i]);
 }
 
-static void write_key(const tern_kernels *k, const tern_kv *kv, unsigned char *keys, int64_t token, const float *x)
+/* to[c, r] = from[r, c], words of 32 bits: numbers of f32, or pairs of bf16. */
+static void turn_words(uint32_t *to, int64_t ldto, const uint32_t *from, int64_t ldfrom, int64_t n_row, int64_t n_column)
 {
-    uint16_t narrow[CPU_CHUNK];
-    if (kv->dtype == TERN_F32) {
-        for (int64_t d = 0; d < kv->key_dim; d++) ((float *)(void *)keys)[d * TERN_KV_PAGE + token] = x[d];
+    int64_t rows = n_row / 4 * 4, columns = n_column / 4 * 4;
+    for (int64_t c = 0; c < columns; c += 4)
+        for (int64_t r = 0; r < rows; r += 4) turn_four(to + c * ldto + r, ldto, from + r * ldfrom + c, ldfrom);
+    for (int64_t r = 0; r < n_row; r++)
+        for (int64_t c = r < rows ? columns : 0; c < n_column; c++) to[c * ldto + r] = from[r * ldfrom + c];
+}
+
+enum { TURN_ROWS = 16, TURN_CHANNELS = 128 };    /* what is narrowed before it is turned */
+
+/* Channels [first, first + n) of tokens [row, row + n_row) of the run, narrowed; first is even, and an odd last channel has a zero beside it. */
+static void write_narrow_keys(const tern_kernels *k, const tern_kv_write *w, const run *u, int64_t row, int64_t n_row, int64_t first, int64_t n)
+{
+    _Alignas(4) uint16_t block[TURN_ROWS * TURN_CHANNELS];
+    uint16_t *to = (uint16_t *)(void *)u->keys + first * TERN_KV_PAGE;
+    int64_t token = u->token + row;
+    for (int64_t r = 0; r < n_row; r++) {
+        cpu_narrow_row(k, block + r * TURN_CHANNELS, w->kv->dtype, u->k + (row + r) * w->ldk + first, n);
+        if (n % 2) block[r * TURN_CHANNELS + n] = 0;
+    }
+    if (w->kv->dtype == TERN_BF16) {
+        turn_words((uint32_t *)(void *)to + token, TERN_KV_PAGE, (const uint32_t *)(const void *)block, TURN_CHANNELS / 2, n_row, (n + 1) / 2);
         return;
     }
-    for (int64_t first = 0; first < kv->key_dim; first += CPU_CHUNK) {
-        int64_t part = kv->key_dim - first < CPU_CHUNK ? kv->key_dim - first : CPU_CHUNK;
-        cpu_narrow_row(k, narrow, kv->dtype, x + first, part);
-        write_channels(kv, keys, token, narrow, first, part);
+    for (int64_t d = 0; d < n; d++)
+        for (int64_t r = 0; r < n_row; r++) to[d * TERN_KV_PAGE + token + r] = block[r * TURN_CHANNELS + d];
+}
+
+static void write_keys(const tern_kernels *k, const tern_kv_write *w, const run *u)
+{
+    int64_t dim = w->kv->key_dim;
+    if (w->kv->dtype == TERN_F32) {
+        turn_words((uint32_t *)(void *)u->keys + u->token, TERN_KV_PAGE, (const uint32_t *)(const void *)u->k, w->ldk, u->n, dim);
+        return;
     }
+    for (int64_t row = 0; row < u->n; row += TURN_ROWS)
+        for (int64_t first = 0; first < dim; first += TURN_CHANNELS)
+            write_narrow_keys(k, w, u, row, u->n - row < TURN_ROWS ? u->n - row : TURN_ROWS, first, dim - first < TURN_CHANNELS ? dim - first : TURN_CHANNELS);
 }
 
 static void write_value(const tern_kernels *k, const tern_kv *kv, unsigned char *values, int64_t token, const float *x)
@@ -67,21 +106,37 @@ static int32_t sequence_of(const tern_ragged *b, int64_t r)
     return s;
 }
 
-static void write_rows(void *arg, int64_t lo, int64_t hi, int worker)
+/* Row r of sequence s and those behind it, up to row end, that lie in the same page. */
+static run run_at(const tern_kv_write *w, int32_t s, int64_t r, int64_t end, int32_t head)
+{
+    const tern_ragged *b = w->batch;
+    int64_t position = b->past[s] + (r - b->row[s]), token = position % TERN_KV_PAGE, last = (int64_t)b->row[s] + b->n_tok[s];
+    int32_t page = b->page[s][position / TERN_KV_PAGE];
+    run u = { .keys = cpu_kv_keys(w->kv, page, w->layer, head), .values = cpu_kv_values(w->kv, page, w->layer, head), .token = token, .n = TERN_KV_PAGE - token,
+              .k = w->k + r * w->ldk + (int64_t)head * w->kv->key_dim, .v = w->v + r * w->ldv + (int64_t)head * w->kv->value_dim };
+    if (end > last) end = last;
+    if (u.n > end - r) u.n = end - r;
+    return u;
+}
+
+enum { ROWS_OF_ITEM = TERN_KV_PAGE };
+
+/* An item is some rows in one head: threads that shared a page's head would write to the same lines of it. */
+static void write_items(void *arg, int64_t lo, int64_t hi, int worker)
 {
     const write_job *j = arg;
     const tern_kv_write *w = j->w;
-    const tern_kv *kv = w->kv;
     const tern_ragged *b = w->batch;
-    int32_t s = hi > lo ? sequence_of(b, lo) : 0;
     (void)worker;
-    for (int64_t r = lo; r < hi; r++) {
-        if (r < b->row[s] || r >= b->row[s] + b->n_tok[s]) s = sequence_of(b, r);
-        int64_t position = b->past[s] + (r - b->row[s]), token = position % TERN_KV_PAGE;
-        int32_t page = b->page[s][position / TERN_KV_PAGE];
-        for (int32_t h = 0; h < kv->n_kv_head; h++) {
-            write_key(j->k, kv, cpu_kv_keys(kv, page, w->layer, h), token, w->k + r * w->ldk + (int64_t)h * kv->key_dim);
-            write_value(j->k, kv, cpu_kv_values(kv, page, w->layer, h), token, w->v + r * w->ldv + (int64_t)h * kv->value_dim);
+    for (int64_t item = lo; item < hi; item++) {
+        int64_t r = item / w->kv->n_kv_head * ROWS_OF_ITEM, end = r + ROWS_OF_ITEM < b->n_row ? r + ROWS_OF_ITEM : b->n_row;
+        int32_t head = (int32_t)(item % w->kv->n_kv_head), s = sequence_of(b, r);
+        while (r < end) {
+            while (s + 1 < b->n_seq && r >= b->row[s] + b->n_tok[s]) s++;
+            run u = run_at(w, s, r, end, head);
+            write_keys(j->k, w, &u);
+            for (int64_t i = 0; i < u.n; i++) write_value(j->k, w->kv, u.values, u.token + i, u.v + i * w->ldv);
+            r += u.n;
         }
     }
 }
@@ -89,8 +144,8 @@ static void write_rows(void *arg, int64_t lo, int64_t hi, int worker)
 tern_status cpu_kv_write(tern_ctx *ctx, const tern_kv_write *w)
 {
     write_job j = { ctx->kernels, w };
-    int64_t width = (int64_t)w->kv->n_kv_head * (w->kv->key_dim + w->kv->value_dim);
-    tern_parallel_for(ctx, w->batch->n_row, cpu_row_grain(width), write_rows, &j);
+    int64_t rows = w->batch->n_row < ROWS_OF_ITEM ? w->batch->n_row : ROWS_OF_ITEM, items = (w->batch->n_row + ROWS_OF_ITEM - 1) / ROWS_OF_ITEM * w->kv->n_kv_head;
+    tern_parallel_for(ctx, items, cpu_row_grain(rows * (w->kv->key_dim + w->kv->value_dim)), write_items, &j);
     return TERN_OK;
 }
 
