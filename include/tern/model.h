@@ -22,7 +22,7 @@ typedef enum tern_kv_type { TERN_KV_DEFAULT = 0, TERN_KV_F32 = 1, TERN_KV_F16 = 
 
 typedef struct tern_model_options {
     tern_compute compute;      /* stored: bf16 weights multiply in bf16, f32 and f16 weights in f32 */
-    tern_kv_type kv;           /* default: the compute type */
+    tern_kv_type kv;           /* default: the compute type; of an encoder, f32 */
     bool random_weights;       /* no weight file is read: weights of config.json's shapes, drawn by seed, to measure speed with */
     tern_dtype random_dtype;   /* the type they are "stored" in: f32, f16 or bf16 */
 } tern_model_options;

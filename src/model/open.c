@@ -15,13 +15,14 @@ static tern_dtype dtype_of_compute(const tern_model *m, tern_compute wanted)
     return m->stored == TERN_BF16 ? TERN_BF16 : TERN_F32;
 }
 
+/* An encoder's keys and values are read once, by the step that writes them: there is nothing to narrow them for. */
 static tern_dtype dtype_of_kv(const tern_model *m, tern_kv_type wanted)
 {
     switch (wanted) {
     case TERN_KV_F32: return TERN_F32;
     case TERN_KV_F16: return TERN_F16;
     case TERN_KV_BF16: return TERN_BF16;
-    default: return m->compute;
+    default: return tern_get(m->spec, S_CAUSAL) ? m->compute : TERN_F32;
     }
 }
 
