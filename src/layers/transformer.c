@@ -63,6 +63,12 @@ static tern_status need_weights(const tern_transformer_layer *l)
     return TERN_OK;
 }
 
+/* A post-norm layer's last sum is taken row by row by the norm that follows it. */
+static bool sums_in_norm(const tern_transformer_layer *l)
+{
+    return l->wiring == POST_NORM && l->config.norm_type == TERN_NORM_LAYER;
+}
+
 static tern_status create_ops(tern_transformer_layer *l)
 {
     tern_status st = TERN_OK;
@@ -74,7 +80,7 @@ static tern_status create_ops(tern_transformer_layer *l)
     TERN_TRY(tern_op_create(ctx, l->wiring == BRANCHES ? "linear" : "vector_matmul", c, &l->project_out));
     bool norm_in_mlp = given(l->w.attn_nw) && l->wiring != BRANCHES;
     TERN_TRY(tern_op_create(ctx, norm_in_mlp ? "mlp_gemm" : "gelu_gemm", c, &l->mlp));
-    TERN_TRY(tern_op_create(ctx, "residual_add", c, &l->sum));
+    TERN_TRY(tern_op_create(ctx, sums_in_norm(l) ? "layer_norm_residual" : "residual_add", c, &l->sum));
     TERN_TRY(tern_op_create(ctx, rms ? "rms_norm" : "layer_norm", c, &l->norm));
     TERN_TRY(tern_op_create(ctx, "vector_add", c, &l->add));
     TERN_TRY(tern_op_create(ctx, "bias_add", c, &l->bias));
@@ -296,6 +302,11 @@ static tern_status deepspeed_tail(tern_transformer_layer *l, const tern_transfor
 
     /* A post-norm layer's residual and last bias are the same on every rank: they are added once, after the sum over the ranks. */
     if (post) TERN_TRY(tern_ranks_sum(l->ctx, l->comm, &m));
+    if (sums_in_norm(l)) {
+        TERN_TRY(tern_layer_norm_residual_run(l->sum, &(tern_layer_norm_residual_args){
+            .input = r, .residual = m, .bias = w->output_b, .gamma = w->norm_w, .beta = w->norm_b, .output = y }));
+        goto done;
+    }
     TERN_TRY(tern_residual_add_run(l->sum, &(tern_residual_add_args){
         .hidden_state = m, .residual = *x, .attention_output = *a, .attention_bias = w->attn_ob, .final_bias = w->output_b, .residual_add = r, .output = y }));
     if (post) TERN_TRY(norm(l, &y, &w->norm_w, &w->norm_b, &y));
