@@ -23,8 +23,12 @@ static void print_row(json_out *j, const char *key, const float *row, int64_t n)
 {
     if (j) out_open(j, key, '[');
     for (int64_t i = 0; i < n; i++) {
-        if (j) out_number(j, NULL, (double)row[i]);
-        else printf("%.9g%c", (double)row[i], i + 1 < n ? ' ' : '\n');
+        if (j) {
+            out_number(j, NULL, (double)row[i]);
+            continue;
+        }
+        out_float(row[i]);
+        putchar(i + 1 < n ? ' ' : '\n');
     }
     if (j) out_close(j);
 }

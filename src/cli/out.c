@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
+
 static void say(const char *format, va_list args)
 {
     char line[2048];
@@ -151,8 +153,15 @@ void out_integer(json_out *j, const char *key, int64_t value)
 void out_number(json_out *j, const char *key, double value)
 {
     begin_value(j, key);
-    if (isfinite(value)) printf("%.9g", value);
-    else put_raw("null");
+    if (!isfinite(value)) put_raw("null");
+    else if ((double)(float)value == value) out_float((float)value);
+    else printf("%.9g", value);
+}
+
+void out_float(float value)
+{
+    char text[TERN_DECIMAL_BYTES];
+    fwrite(text, 1, tern_decimal(text, value), stdout);
 }
 
 void out_bool(json_out *j, const char *key, bool value)

@@ -35,4 +35,7 @@ void out_integer(json_out *j, const char *key, int64_t value);
 void out_number(json_out *j, const char *key, double value);  /* %.9g; null where it is not finite */
 void out_bool(json_out *j, const char *key, bool value);
 
+/* %.9g on stdout, outside of any document. */
+void out_float(float value);
+
 #endif
