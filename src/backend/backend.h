@@ -169,6 +169,7 @@ typedef struct tern_attention {
     const float *slope;        /* [n_head], times the key's absolute position; null: none */
     const float *sink;         /* [n_head]; null: none */
     tern_score_bias alibi, mask;
+    tern_dtype compute;        /* bf16: over a cache of bf16 the scaled queries and the exponentials are rounded to it before they are multiplied */
     tern_dtype round;          /* the context is rounded to T */
 } tern_attention;
 

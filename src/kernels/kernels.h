@@ -4,7 +4,8 @@
  * that the order of additions behind one output depends on the length of its sum alone: never on how many rows or columns a call has, nor
  * on where an output lies in a tile. What enters and leaves is plain memory aligned to its element; no load reads past an array's end.
  * One folder per instruction set fills one table; a slot left null is served by the next lower rank. The scalar folder is the definition:
- * it fills every slot, and reads as the formula. Who brings gemm_bf16_bf16 brings pack_bf16, too; who brings gemm_f16_f16, pack_f16.
+ * it fills every slot, and reads as the formula. Who brings gemm_bf16_bf16 brings pack_bf16, too; who brings gemm_f16_f16, pack_f16; with
+ * gemm_nn_bf16_bf16 come pack_nn_bf16 and exp_nn_bf16_row.
  *
  * Names: k_<slot>__<folder>. f32 sums everywhere but in gemm_f16_f16; NaN and infinity travel as IEEE arithmetic carries them. */
 #ifndef TERN_KERNELS_KERNELS_H
@@ -39,9 +40,19 @@ typedef void k_gemm_fn(float *y, size_t ldy, const void *x, const void *w, size_
 typedef void k_gemm_nn_fn(float *y, size_t ldy, const float *a, size_t lda, const void *b, size_t ldb, size_t m, size_t n, size_t k_len, bool add,
                           const void *next);
 
+/* a of gemm_nn_bf16_bf16: n numbers of a row rounded to bf16, in place. The form is that slot's alone, but for this: a row lies in cells of NN_CELL
+ * numbers from an address aligned to 64, and a cell's numbers stay within its bytes, so that any cell can be where a product begins; behind the
+ * last number its cell is filled with zeros, and all bytes zero are zeros. There b is bf16 in pairs, a product is rounded at most once before or while it is added, and the order of additions
+ * is the folder's; a sum that is taken up again at a whole cell goes on as if it had not been left. */
+typedef void k_pack_nn_fn(float *x, size_t n);
+
+enum { NN_CELL = 64 };
+
 /* s[j] = exp(s[j] - max) in place; *max = the largest s[j]; returns the sum. All -inf (or n 0): zeros, *max = -inf, sum 0. A NaN
  * anywhere makes *max, the sum and every s[j] NaN. Lane l of the sum takes j = l, l + lanes, ...: absolute in j, so that trailing -inf change no bit. */
 typedef float k_exp_row_fn(float *s, size_t n, float *max);
+
+/* exp_nn_bf16_row: the same, whose exponentials are left as pack_nn_bf16 leaves a row; *max and the sum are those before the rounding. */
 
 /* y[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]; w null: 1. y may be x. */
 typedef void k_rms_row_fn(float *y, const float *x, const float *w, size_t n, float eps);
@@ -82,7 +93,10 @@ typedef void k_convert_fn(void *to, const void *from, size_t n);
     X(gemm_nn_f32, k_gemm_nn_fn)    /* b f32  */                          \
     X(gemm_nn_bf16, k_gemm_nn_fn)   /* b bf16 */                          \
     X(gemm_nn_f16, k_gemm_nn_fn)    /* b f16  */                          \
+    X(pack_nn_bf16, k_pack_nn_fn)                                         \
+    X(gemm_nn_bf16_bf16, k_gemm_nn_fn)    /* a as packed, b bf16 */       \
     X(exp_row, k_exp_row_fn)                                              \
+    X(exp_nn_bf16_row, k_exp_row_fn)                                      \
     X(rms_row, k_rms_row_fn)                                              \
     X(layer_norm_row, k_layer_norm_row_fn)                                \
     X(gelu_tanh_row, k_map_row_fn)  /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */ \

@@ -16,21 +16,23 @@ typedef struct gemm_slot {
     const char *name;
     size_t offset;
     char x, w;
-    size_t pack;    /* the slot that packs x; gemm_nn_*: none */
+    size_t pack;    /* the slot that packs x; 0: none does */
+    size_t exp;     /* the slot that leaves exponentials packed; 0: none does */
 } gemm_slot;
 
 static const gemm_slot gemm_slots[] = {
-    { ROW_SLOT(gemm_f32_f32), 'f', 'f', PACK_SLOT(pack_f32) },
-    { ROW_SLOT(gemm_f32_bf16), 'f', 'b', PACK_SLOT(pack_f32) },
-    { ROW_SLOT(gemm_f32_f16), 'f', 'h', PACK_SLOT(pack_f32) },
-    { ROW_SLOT(gemm_bf16_bf16), 'b', 'b', PACK_SLOT(pack_bf16) },
-    { ROW_SLOT(gemm_f16_f16), 'h', 'h', PACK_SLOT(pack_f16) },
+    { ROW_SLOT(gemm_f32_f32), 'f', 'f', PACK_SLOT(pack_f32), 0 },
+    { ROW_SLOT(gemm_f32_bf16), 'f', 'b', PACK_SLOT(pack_f32), 0 },
+    { ROW_SLOT(gemm_f32_f16), 'f', 'h', PACK_SLOT(pack_f32), 0 },
+    { ROW_SLOT(gemm_bf16_bf16), 'b', 'b', PACK_SLOT(pack_bf16), 0 },
+    { ROW_SLOT(gemm_f16_f16), 'h', 'h', PACK_SLOT(pack_f16), 0 },
 };
 
 static const gemm_slot gemm_nn_slots[] = {
-    { ROW_SLOT(gemm_nn_f32), 'f', 'f', 0 },
-    { ROW_SLOT(gemm_nn_bf16), 'f', 'b', 0 },
-    { ROW_SLOT(gemm_nn_f16), 'f', 'h', 0 },
+    { ROW_SLOT(gemm_nn_f32), 'f', 'f', 0, 0 },
+    { ROW_SLOT(gemm_nn_bf16), 'f', 'b', 0, 0 },
+    { ROW_SLOT(gemm_nn_f16), 'f', 'h', 0, 0 },
+    { ROW_SLOT(gemm_nn_bf16_bf16), 'b', 'b', PACK_SLOT(pack_nn_bf16), PACK_SLOT(exp_nn_bf16_row) },
 };
 
 typedef struct gemm_shape {
@@ -95,6 +97,9 @@ static const gemm_shape gemm_nn_rows[] = {
     { 7, 65, 13, "one past a panel" },
     { 13, 17, 129, "primes and one past" },
     { 64, 64, 64, "a prompt's page" },
+    { 33, 33, 65, "one past two tiles each way and a cell" },
+    { 17, 47, 31, "tails of tiles, one below a step of them" },
+    { 16, 32, 96, "whole tiles" },
 };
 
 static const gemm_shape gemm_nn_bench_rows[] = {
@@ -160,7 +165,7 @@ static const convert_slot convert_slots[] = {
 /* Attention of n_seq sequences, each n_tok tokens from position past on, over its cached keys. Every row is compared and timed. */
 typedef struct attention_shape {
     int n_head, n_kv_head, dim;
-    bool f32;                        /* the cache's type; else bf16 */
+    bool f32;                        /* the cache's type and that of the products; else bf16 */
     bool both_ways;                  /* an encoder: every token sees all */
     int n_seq, past, n_tok;
     const char *why;

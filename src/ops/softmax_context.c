@@ -296,6 +296,7 @@ static tern_status attend(tern_op *op, const context_args *a, const widths *w, c
     at.window = c->local_attention ? c->window_size : 0;
     at.slope = a->slope.data;
     at.sink = a->sink.data;
+    at.compute = op->config.compute;
     at.round = op->t;
     if (a->kv && a->alibi.data) {
         at.alibi = (tern_score_bias){ .data = a->alibi.data, .stride_head = a->alibi.shape[1] };

@@ -163,7 +163,7 @@ def check_signals(place):
 
 
 def check_kernels():
-    for flags, names in ((("--kernels", "silu_row"), {"silu_row"}), (("--kernels", "gemm_nn", "-b", "1"), {"gemm_nn_f32", "gemm_nn_bf16", "gemm_nn_f16"})):
+    for flags, names in ((("--kernels", "silu_row"), {"silu_row"}), (("--kernels", "gemm_nn", "-b", "1"), {"gemm_nn_f32", "gemm_nn_bf16", "gemm_nn_f16", "gemm_nn_bf16_bf16"})):
         d = document("bench", *flags, "--isa", "scalar", "--json")
         check({k["name"] for k in d["kernels"]} == names and all(k["isa"] == "scalar" for k in d["kernels"]), f"{flags}: the kernels asked for: {d['kernels'][:2]}")
         check(all(ordered(k["us"]) and k["why"] and k["threads"] == 1 for k in d["kernels"]), f"{flags}: each has its times and its reason")

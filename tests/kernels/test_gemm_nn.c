@@ -8,11 +8,12 @@ enum { SHAPES = 1000, ISAS = 16, MOST = 1 << 16 };
 typedef struct nn_case {
     const gemm_slot *slot;
     k_gemm_nn_fn *run, *twin;
+    k_pack_nn_fn *pack, *twin_pack;    /* null: a enters as it is */
     const char *isa;
     gemm_shape s;
     size_t lda, ldb, ldy, count;
     bool add, pairs;      /* b of bf16 lies in pairs of k */
-    const float *a;
+    const float *a, *twin_a;    /* as each packs it; the twin's are the numbers themselves */
     const char *b, *next;
     float *start, *y, *want, *again;
 } nn_case;
@@ -43,17 +44,33 @@ static char *make_b(nn_case *c, const guarded *g, rng *r)
     return b;
 }
 
-static void case_prepare(nn_case *c, const guarded g[6], rng *r)
+/* Rows of a; packed ones are whole cells, in whole lines, NaN behind their numbers. */
+static void make_a(nn_case *c, const guarded *g, const guarded *twin, rng *r)
 {
     const gemm_shape *s = &c->s;
     c->lda = s->k + (rng_below(r, 2) ? rng_below(r, 9) : 0);
+    if (c->pack) c->lda = (s->k + NN_CELL - 1) / NN_CELL * NN_CELL + (rng_below(r, 2) ? 16 : 0);
+    size_t count = extent(s->m, c->pack ? (s->k + NN_CELL - 1) / NN_CELL * NN_CELL : s->k, c->lda);
+    float *a = guarded_end(g, count, sizeof(float)), *same = guarded_end(twin, count, sizeof(float));
+    fill_rows(r, a, 'f', s->m, s->k, c->lda);
+    for (size_t i = s->m ? (s->m - 1) * c->lda + s->k : 0; i < count; i++) a[i] = NAN;
+    memcpy(same, a, count * sizeof *a);
+    for (size_t i = 0; c->pack && i < s->m; i++) {
+        c->pack(a + i * c->lda, s->k);
+        c->twin_pack(same + i * c->lda, s->k);
+    }
+    c->a = a;
+    c->twin_a = same;
+}
+
+static void case_prepare(nn_case *c, const guarded g[7], rng *r)
+{
+    const gemm_shape *s = &c->s;
     c->ldb = s->n + (rng_below(r, 2) ? rng_below(r, 9) : 0);
     c->ldy = s->n + (rng_below(r, 2) ? rng_below(r, 9) : 0);
     c->add = rng_below(r, 2);
     c->count = extent(s->m, s->n, c->ldy);
-    void *a = guarded_end(&g[0], extent(s->m, s->k, c->lda), sizeof(float));
-    fill_rows(r, a, 'f', s->m, s->k, c->lda);
-    c->a = a;
+    make_a(c, &g[0], &g[6], r);
     c->b = make_b(c, &g[1], r);
     c->start = guarded_end(&g[2], c->count, sizeof(float));
     c->y = guarded_end(&g[3], c->count, sizeof(float));
@@ -64,7 +81,7 @@ static void case_prepare(nn_case *c, const guarded g[6], rng *r)
     memcpy(c->want, c->start, c->count * sizeof(float));
 }
 
-/* Both chains add the same products in the same order; one may round each product once more. See test_gemm.c for the square root. */
+/* Both add the same products, in the same order but where pairs are added; one may round each product once more. See test_gemm.c for the square root. */
 static double tolerance(size_t k, double magnitude)
 {
     return (2 + sqrt((double)k) / 2) * FLT_EPSILON * magnitude;
@@ -73,11 +90,11 @@ static double tolerance(size_t k, double magnitude)
 static void check_twin(const nn_case *c)
 {
     const gemm_shape *s = &c->s;
-    c->twin(c->want, c->ldy, c->a, c->lda, c->b, c->ldb, s->m, s->n, s->k, c->add, NULL);
+    c->twin(c->want, c->ldy, c->twin_a, c->lda, c->b, c->ldb, s->m, s->n, s->k, c->add, NULL);
     for (size_t at = 0; at < c->count; at++) {
         size_t i = at / c->ldy, j = at % c->ldy;
         double got = c->y[at], want = c->want[at], magnitude = c->add && j < s->n ? fabs((double)c->start[at]) : 0;
-        for (size_t k = 0; j < s->n && k < s->k; k++) magnitude += fabs((double)c->a[i * c->lda + k] * widen(c->b, place(c, k, j), c->slot->w));
+        for (size_t k = 0; j < s->n && k < s->k; k++) magnitude += fabs((double)c->twin_a[i * c->lda + k] * widen(c->b, place(c, k, j), c->slot->w));
         if (!(fabs(got - want) <= tolerance(s->k, magnitude)))
             fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, the scalar twin has %.9g", c->isa, c->slot->name, i, j, s->m, s->n, s->k, s->why, got, want);
     }
@@ -91,7 +108,7 @@ static void same_bits(const nn_case *c, const char *how)
                      (double)c->y[i], (double)c->again[i], how);
 }
 
-/* The part [i, i+m) x [j, j+n) over [k, k+len) of the sum; k is even where b lies in pairs. */
+/* The part [i, i+m) x [j, j+n) over [k, k+len) of the sum; k is even where b lies in pairs, and a whole cell where a is packed. */
 static void run_part(const nn_case *c, size_t i, size_t m, size_t j, size_t n, size_t k, size_t len, bool add)
 {
     if (m && n)
@@ -103,6 +120,7 @@ static void check_cuts(const nn_case *c, rng *r)
     const gemm_shape *s = &c->s;
     size_t m0 = rng_below(r, s->m + 1), n0 = rng_below(r, s->n + 1), k0 = rng_below(r, s->k + 1);
     if (c->pairs) k0 -= k0 % 2;
+    if (c->pack) k0 -= k0 % NN_CELL;
     memcpy(c->again, c->start, c->count * sizeof(float));
     for (size_t i = 0; i < s->m; i++) run_part(c, i, 1, 0, s->n, 0, s->k, c->add);
     same_bits(c, "row by row");
@@ -122,7 +140,7 @@ static void test_shapes(void **state)
 {
     const tern_kernels *tables[ISAS];
     size_t n_table = usable_tables(tables, ISAS);
-    guarded g[6];
+    guarded g[7];
     (void)state;
     for (size_t i = 0; i < N_ROWS(g); i++) guarded_open(&g[i], MOST * sizeof(float));
     for (size_t t = 0; t < n_table; t++)
@@ -131,6 +149,10 @@ static void test_shapes(void **state)
             c.run = (k_gemm_nn_fn *)slot_of(tables[t], gemm_nn_slots[i].offset);
             c.twin = (k_gemm_nn_fn *)slot_of(&tern_kernels_scalar, gemm_nn_slots[i].offset);
             if (!c.run) continue;
+            if (c.slot->pack) {
+                c.pack = (k_pack_nn_fn *)slot_of(tables[t], c.slot->pack);
+                c.twin_pack = (k_pack_nn_fn *)slot_of(&tern_kernels_scalar, c.slot->pack);
+            }
             rng r = { .s = 11 };
             for (size_t at = 0; at < SHAPES; at++) {
                 c.s = shape_at(at, &r);
@@ -143,8 +165,65 @@ static void test_shapes(void **state)
     for (size_t i = 0; i < N_ROWS(g); i++) guarded_close(&g[i]);
 }
 
+/* A row of n scores, and what stands in it beside numbers. */
+static void make_scores(float *s, size_t n, size_t at, rng *r)
+{
+    for (size_t i = 0; i < n; i++) s[i] = 20 * rng_unit(r);
+    for (size_t i = 0; i < n && at % 8 == 0; i++) s[i] = -INFINITY;
+    for (size_t i = 0; i < n && at % 8 == 1; i += 1 + rng_below(r, 9)) s[i] = -INFINITY;
+    if (n && at % 8 == 2) s[rng_below(r, n)] = NAN;
+    if (n && at % 8 == 3) s[rng_below(r, n)] = INFINITY;
+}
+
+static bool same_float(float a, float b)
+{
+    return (isnan(a) && isnan(b)) || !memcmp(&a, &b, sizeof a);
+}
+
+/* Exponentials that are left packed: the largest, the sum, and every product with them are those of exp_row and packing. */
+static void check_weights(const tern_kernels *k, const gemm_slot *slot)
+{
+    enum { MOST_N = 256, COLUMNS = 5 };
+    _Alignas(64) float fused[MOST_N], apart[MOST_N];
+    uint16_t b[MOST_N * COLUMNS];
+    k_pack_nn_fn *pack = (k_pack_nn_fn *)slot_of(k, slot->pack);
+    k_exp_row_fn *exp_row = (k_exp_row_fn *)slot_of(k, slot->exp);
+    k_gemm_nn_fn *product = (k_gemm_nn_fn *)slot_of(k, slot->offset);
+    rng r = { .s = 29 };
+    for (size_t at = 0; at < SHAPES; at++) {
+        size_t n = at < 2 * MOST_N ? at / 2 : rng_size(&r, MOST_N), whole = (n + NN_CELL - 1) / NN_CELL * NN_CELL;
+        float y[2][COLUMNS], max[2], sum[2];
+        make_scores(fused, n, rng_below(&r, 16), &r);
+        memcpy(apart, fused, n * sizeof *fused);
+        fill_rows(&r, b, 'b', 1, MOST_N * COLUMNS, MOST_N * COLUMNS);
+        sum[0] = exp_row(fused, n, &max[0]);
+        sum[1] = k->exp_row(apart, n, &max[1]);
+        pack(apart, n);
+        product(y[0], COLUMNS, fused, MOST_N, b, COLUMNS, 1, COLUMNS, whole, false, NULL);
+        product(y[1], COLUMNS, apart, MOST_N, b, COLUMNS, 1, COLUMNS, whole, false, NULL);
+        if (!same_float(max[0], max[1]) || !same_float(sum[0], sum[1])) fail_msg("%s: %zu scores: max %a, sum %a, not %a, %a", k->isa, n, (double)max[0], (double)sum[0], (double)max[1], (double)sum[1]);
+        for (size_t j = 0; j < COLUMNS; j++)
+            if (!same_float(y[0][j], y[1][j])) fail_msg("%s: %zu scores weigh column %zu as %a, not %a", k->isa, n, j, (double)y[0][j], (double)y[1][j]);
+    }
+}
+
+static void test_weights(void **state)
+{
+    const tern_kernels *tables[ISAS];
+    size_t n_table = usable_tables(tables, ISAS);
+    tern_cpu cpu;
+    (void)state;
+    tern_cpu_probe(&cpu);
+    for (size_t t = 0; t < n_table; t++)
+        for (size_t i = 0; i < N_ROWS(gemm_nn_slots); i++) {
+            tern_kernels merged;
+            tern_kernels_select(&merged, &cpu, tables[t]->rank);
+            if (gemm_nn_slots[i].exp) check_weights(&merged, &gemm_nn_slots[i]);
+        }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_shapes) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_shapes), cmocka_unit_test(test_weights) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

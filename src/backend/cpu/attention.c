@@ -32,6 +32,10 @@ typedef struct job {
     const tern_kernels *k;
     const tern_attention *a;
     k_gemm_nn_fn *product;
+    k_pack_nn_fn *pack;        /* of queries, in place; null: they enter as they are */
+    k_exp_row_fn *exp_row;     /* leaves weights as the product wants them */
+    int64_t cell;              /* what a row of weights is filled up to */
+    int64_t ldq;               /* of a worker's queries */
     int32_t group, tile_tokens, most_rows;
     query_tile *tile;
     int64_t n_tile, n_item;
@@ -44,7 +48,7 @@ typedef struct job {
 
 /* A worker's scratch, laid out for most_rows rows. */
 typedef struct desk {
-    float *q;        /* [m, key_dim], scaled */
+    float *q;        /* [m, ldq], scaled, packed */
     float *score;    /* [m, SCORE_LD] */
     float *ramp;     /* [TERN_KEY_BLOCK] absolute positions of the block */
     float *page;     /* a page's values, as mend_token has them */
@@ -65,7 +69,7 @@ static partial partial_at(const job *j, float *p)
 
 static size_t query_floats(const job *j)
 {
-    return cpu_line_bytes((size_t)j->most_rows * (size_t)j->a->kv->key_dim * sizeof(float)) / sizeof(float);
+    return cpu_line_bytes((size_t)j->most_rows * (size_t)j->ldq * sizeof(float)) / sizeof(float);
 }
 
 static size_t desk_floats(const job *j)
@@ -105,9 +109,13 @@ static void take_queries(const job *j, const query_tile *t, int32_t kv_head, flo
 {
     const tern_attention *a = j->a;
     int64_t dim = a->kv->key_dim;
-    for (int32_t i = 0; i < t->n; i++) {
+    for (int32_t i = 0; i < t->n; i++, q += j->group * j->ldq) {
         const float *from = a->q + (a->batch->row[t->seq] + t->first + i) * a->ldq + (int64_t)kv_head * j->group * dim;
-        j->k->scale_row(q + (int64_t)i * j->group * dim, a->scale, from, (size_t)(j->group * dim));
+        if (!j->pack) j->k->scale_row(q, a->scale, from, (size_t)(j->group * dim));
+        for (int32_t h = 0; j->pack && h < j->group; h++) {
+            j->k->scale_row(q + h * j->ldq, a->scale, from + h * dim, (size_t)dim);
+            j->pack(q + h * j->ldq, (size_t)dim);
+        }
     }
 }
 
@@ -139,7 +147,7 @@ static float weigh_row(const job *j, const desk *d, float *s, int32_t seq, int32
     if (mask) cpu_add_row(j->k, s + lo, s + lo, mask + base + lo, hi - lo);
     fill(s, 0, lo, -INFINITY);
     fill(s, hi, n, 0);
-    return j->k->exp_row(s, (size_t)hi, max);
+    return j->exp_row(s, (size_t)hi, max);
 }
 
 typedef struct span {
@@ -178,7 +186,7 @@ static void score_block(const job *j, const desk *d, const query_tile *t, int32_
     for (int64_t at = start; at < s.hi; at += TERN_KV_PAGE) {
         int64_t n = s.hi - at < TERN_KV_PAGE ? s.hi - at : TERN_KV_PAGE, after = at + TERN_KV_PAGE;
         const void *next = after < s.hi ? keys_at(j, t, kv_head, s.base + after) : values_at(j, t, kv_head, s.base + start);
-        j->product(d->score + at, SCORE_LD, d->q, dim, keys_at(j, t, kv_head, s.base + at), TERN_KV_PAGE, m, (size_t)n, dim, false, next);
+        j->product(d->score + at, SCORE_LD, d->q, (size_t)j->ldq, keys_at(j, t, kv_head, s.base + at), TERN_KV_PAGE, m, (size_t)n, dim, false, next);
     }
 }
 
@@ -247,6 +255,7 @@ static void run_block(const job *j, const desk *d, const query_tile *t, int32_t 
 {
     const tern_attention *a = j->a;
     span s = span_of(j, t, block);
+    int64_t n = (s.hi + j->cell - 1) / j->cell * j->cell;
     score_block(j, d, t, kv_head, s);
     if (a->slope)
         for (int64_t i = 0; i < s.hi; i++) d->ramp[i] = (float)(s.base + i);
@@ -254,7 +263,7 @@ static void run_block(const job *j, const desk *d, const query_tile *t, int32_t 
         span seen = seen_by(j, t, i, s);
         for (int32_t r = i * j->group; r < (i + 1) * j->group; r++) {
             int32_t head = kv_head * j->group + r % j->group;
-            out->sum[r] = weigh_row(j, d, d->score + (int64_t)r * SCORE_LD, t->seq, head, t->first + i, s.base, seen.lo, seen.hi, s.hi, &out->max[r]);
+            out->sum[r] = weigh_row(j, d, d->score + (int64_t)r * SCORE_LD, t->seq, head, t->first + i, s.base, seen.lo, seen.hi, n, &out->max[r]);
         }
     }
     weigh_block(j, d, t, kv_head, s, out->value, then ? keys_at(j, t, kv_head, s.base + TERN_KEY_BLOCK) : NULL);
@@ -422,17 +431,26 @@ static tern_status get_scratch(tern_ctx *ctx, job *j)
     return j->partials ? TERN_OK : TERN_ERR_MEMORY;
 }
 
-static k_gemm_nn_fn *product_for(const tern_kernels *k, tern_dtype type)
+/* Under compute bf16 what meets bf16 is rounded to it. */
+static void choose_product(job *j, tern_dtype type, tern_dtype compute)
 {
-    return type == TERN_F32 ? k->gemm_nn_f32 : type == TERN_BF16 ? k->gemm_nn_bf16 : k->gemm_nn_f16;
+    const tern_kernels *k = j->k;
+    bool packed = type == TERN_BF16 && compute == TERN_BF16;
+    int64_t dim = j->a->kv->key_dim;
+    j->product = packed ? k->gemm_nn_bf16_bf16 : type == TERN_F32 ? k->gemm_nn_f32 : type == TERN_BF16 ? k->gemm_nn_bf16 : k->gemm_nn_f16;
+    j->pack = packed ? k->pack_nn_bf16 : NULL;
+    j->exp_row = packed ? k->exp_nn_bf16_row : k->exp_row;
+    j->cell = packed ? NN_CELL : 1;
+    j->ldq = packed ? (dim + j->cell - 1) / j->cell * j->cell : dim;
 }
 
 tern_status cpu_attention(tern_ctx *ctx, const tern_attention *a)
 {
     tern_status st = TERN_OK;
     tern_mark mark = tern_arena_mark(&ctx->step);
-    job j = { .k = ctx->kernels, .a = a, .product = product_for(ctx->kernels, a->kv->dtype), .group = a->n_head / a->kv->n_kv_head };
+    job j = { .k = ctx->kernels, .a = a, .group = a->n_head / a->kv->n_kv_head };
     int32_t longest = 0;
+    choose_product(&j, a->kv->dtype, a->compute);
     for (int32_t s = 0; s < a->batch->n_seq; s++)
         if (a->batch->n_tok[s] > longest) longest = a->batch->n_tok[s];
     j.tile_tokens = TILE_ROWS / j.group > 1 ? TILE_ROWS / j.group : 1;

@@ -31,6 +31,7 @@ typedef struct job {
     const run *r;
     gemm_shape s;
     row_kind kind;
+    const float *a;         /* of gemm_nn_* */
     size_t w_bytes, next;
 } job;
 
@@ -81,7 +82,16 @@ static void call_gemm_nn(void *arg)
 {
     const job *j = arg;
     for (int i = 0; i < PRODUCTS; i++)
-        ((k_gemm_nn_fn *)j->f)((float *)(void *)j->r->y, j->s.n, (const float *)(const void *)j->r->x, j->s.k, j->r->weights.data, j->s.n, j->s.m, j->s.n, j->s.k, i & 1, NULL);
+        ((k_gemm_nn_fn *)j->f)((float *)(void *)j->r->y, j->s.n, j->a, j->s.k, j->r->weights.data, j->s.n, j->s.m, j->s.n, j->s.k, i & 1, NULL);
+}
+
+/* Rows of a: as they are, or packed. */
+static const float *nn_rows(const run *r, const gemm_slot *slot, const gemm_shape *s)
+{
+    float *a = (float *)(void *)r->packed;
+    memcpy(a, r->x, s->m * s->k * sizeof *a);
+    for (size_t i = 0; slot->pack && i < s->m; i++) ((k_pack_nn_fn *)slot_of(r->table, slot->pack))(a + i * s->k, s->k);
+    return a;
 }
 
 static void time_products(run *r, const gemm_slot *slots, size_t n_slot, const gemm_shape *shapes, size_t n_shape, bool nn)
@@ -91,6 +101,7 @@ static void time_products(run *r, const gemm_slot *slots, size_t n_slot, const g
             job j = { .f = slot_of(r->table, slots[i].offset), .r = r, .s = shapes[s], .w_bytes = size_of(slots[i].w) };
             if (!j.f || !wanted(r, slots[i].name) || !wanted_rows(r, j.s.m)) continue;
             if (!nn) ((k_pack_fn *)slot_of(r->table, slots[i].pack))(r->packed, (const float *)(const void *)r->x, j.s.k, j.s.m, j.s.k);
+            if (nn) j.a = nn_rows(r, &slots[i], &shapes[s]);
             int calls = nn ? PRODUCTS : 1;
             bench_timed t = { .name = slots[i].name, .why = j.s.why, .flops = 2.0 * (double)(j.s.m * j.s.n * j.s.k) };
             snprintf(t.shape, sizeof t.shape, "%zu x %zu x %zu", j.s.m, j.s.n, j.s.k);

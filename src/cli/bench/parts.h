@@ -95,7 +95,7 @@ static inline tern_status attention_open(tern_ctx *ctx, attention_case *c, const
     }
     c->batch = (tern_ragged){ s->n_seq, s->n_seq * s->n_tok, c->row, c->n_tok, c->past, c->pages };
     c->a = (tern_attention){ .kv = &c->kv, .n_head = s->n_head, .batch = &c->batch, .q = c->q, .out = c->out, .ldq = (int64_t)s->n_head * s->dim,
-                             .ldout = (int64_t)s->n_head * s->dim, .scale = 1 / sqrtf((float)s->dim), .causal = !s->both_ways };
+                             .ldout = (int64_t)s->n_head * s->dim, .scale = 1 / sqrtf((float)s->dim), .causal = !s->both_ways, .compute = s->f32 ? TERN_F32 : TERN_BF16 };
     return attention_fill(ctx, c);
 }
 

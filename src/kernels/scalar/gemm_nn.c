@@ -27,3 +27,12 @@ static float same(float v)
 GEMM_NN(gemm_nn_f32, float, same, IN_ROWS)
 GEMM_NN(gemm_nn_bf16, uint16_t, tern_f32_from_bf16, IN_PAIRS)
 GEMM_NN(gemm_nn_f16, uint16_t, tern_f32_from_f16, IN_ROWS)
+
+/* a is packed as f32, number by number where it lies. */
+GEMM_NN(gemm_nn_bf16_bf16, uint16_t, tern_f32_from_bf16, IN_PAIRS)
+
+void k_pack_nn_bf16__scalar(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) x[i] = tern_f32_from_bf16(tern_bf16_from_f32(x[i]));
+    for (size_t i = n; i % NN_CELL; i++) x[i] = 0;
+}

@@ -23,6 +23,13 @@ float k_exp_row__scalar(float *s, size_t n, float *max)
     return sum;
 }
 
+float k_exp_nn_bf16_row__scalar(float *s, size_t n, float *max)
+{
+    float sum = k_exp_row__scalar(s, n, max);
+    k_pack_nn_bf16__scalar(s, n);
+    return sum;
+}
+
 void k_rms_row__scalar(float *y, const float *x, const float *w, size_t n, float eps)
 {
     float sum = 0;

@@ -1,4 +1,4 @@
-/* The kernels of one row on AVX2: activations, elementwise, norms, conversions. The CPU backend calls them through the table. */
+/* The kernels of one row on AVX2: activations, elementwise, exponentials, norms, conversions. The CPU backend calls them through the table. */
 #include "kernels/x86_avx2/simd.h"
 #include "kernels/x86_avx2/slots.h"
 
@@ -6,4 +6,5 @@
 #include "kernels/vector/activation.h"
 #include "kernels/vector/convert.h"
 #include "kernels/vector/elementwise.h"
+#include "kernels/vector/exp.h"
 #include "kernels/vector/norm.h"

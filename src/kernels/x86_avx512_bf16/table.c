@@ -1,4 +1,4 @@
-/* The AVX-512 BF16 table: the product of bf16 by bf16, which has an instruction of its own. Compiled with baseline flags. */
+/* The AVX-512 BF16 table: the products of bf16 by bf16, which have an instruction of their own. Compiled with baseline flags. */
 #include "kernels/x86_avx512/slots.h"
 #include "kernels/x86_avx512_bf16/slots.h"
 
@@ -21,5 +21,8 @@ const tern_kernels tern_kernels_x86_avx512_bf16 = {
     .wanted = x86_avx512_bf16_wanted,
     .pack_bf16 = k_pack_bf16__x86_avx512_bf16,
     .gemm_bf16_bf16 = k_gemm_bf16_bf16__x86_avx512_bf16,
+    .pack_nn_bf16 = k_pack_nn_bf16__x86_avx512_bf16,
+    .gemm_nn_bf16_bf16 = k_gemm_nn_bf16_bf16__x86_avx512_bf16,
+    .exp_nn_bf16_row = k_exp_nn_bf16_row__x86_avx512_bf16,
     .peak_bf16 = k_peak_bf16__x86_avx512_bf16,
 };
