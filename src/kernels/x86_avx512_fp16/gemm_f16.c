@@ -180,12 +180,24 @@ INLINE __m512i four_rows(const uint16_t *const row[OUTPUTS], size_t c, size_t k,
     return _mm512_inserti32x4(v, _mm_maskz_loadu_epi16(left, row[c + 12] + k), 3);
 }
 
+/* Sixteen numbers of them: two registers. */
+INLINE void put_sixteen(char *to, const uint16_t *const row[OUTPUTS], size_t c, size_t k)
+{
+    __m512i u = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(row[c] + k))), v = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(row[c + 8] + k)));
+    u = _mm512_inserti64x4(u, _mm256_loadu_si256((const void *)(row[c + 4] + k)), 1);
+    v = _mm512_inserti64x4(v, _mm256_loadu_si256((const void *)(row[c + 12] + k)), 1);
+    _mm512_store_si512(to, _mm512_shuffle_i32x4(u, v, 0x88));
+    _mm512_store_si512(to + REGISTERS * LINE, _mm512_shuffle_i32x4(u, v, 0xDD));
+}
+
 /* Beyond the last row of w, that one again. */
 static void pack_panel(const product *p, const part *t, char *panel)
 {
     const uint16_t *row[OUTPUTS];
     size_t k = 0;
     for (size_t r = 0; r < OUTPUTS; r++) row[r] = p->w + (t->j + r < p->n ? t->j + r : p->n - 1) * p->ldw + t->k;
+    for (; k + 2 * CHUNK <= t->k_len; k += 2 * CHUNK, panel += 2 * REGISTERS * LINE)
+        for (size_t c = 0; c < REGISTERS; c++) put_sixteen(panel + c * LINE, row, c, k);
     for (; k + CHUNK <= t->k_len; k += CHUNK, panel += REGISTERS * LINE)
         for (size_t c = 0; c < REGISTERS; c++) _mm512_store_si512(panel + c * LINE, four_rows(row, c, k, 0xFF));
     for (size_t c = 0; c < REGISTERS && k < t->k_len; c++) _mm512_store_si512(panel + c * LINE, four_rows(row, c, k, (__mmask8)((1u << (t->k_len - k)) - 1)));
@@ -227,28 +239,41 @@ void k_gemm_f16_f16__x86_avx512_fp16(float *y, size_t ldy, const void *x, const 
 
 /* ---- x, packed ----------------------------------------------------------------------------------------------------------------------- */
 
-/* As bits of a float; a NaN is larger than infinity. */
+/* Up to 16 numbers. */
+INLINE __m512 load_n(const float *x, size_t n)
+{
+    return n >= 16 ? _mm512_loadu_ps(x) : _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), x);
+}
+
+/* The largest magnitude, as bits of a float; a NaN is larger than infinity. */
 static uint32_t largest_of(const float *x, size_t k_len)
 {
     const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
-    __m512i most = _mm512_setzero_si512();
-    for (size_t k = 0; k < k_len; k += 16) {
-        __mmask16 left = k_len - k < 16 ? (__mmask16)((1u << (k_len - k)) - 1) : 0xFFFF;
-        most = _mm512_max_epu32(most, _mm512_and_si512(_mm512_maskz_loadu_epi32(left, x + k), magnitude));
+    __m512i a = _mm512_setzero_si512(), b = a;
+    size_t k = 0;
+    for (; k + 32 <= k_len; k += 32) {
+        a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_loadu_si512(x + k), magnitude));
+        b = _mm512_max_epu32(b, _mm512_and_si512(_mm512_loadu_si512(x + k + 16), magnitude));
     }
-    return _mm512_reduce_max_epu32(most);
+    for (; k < k_len; k += 16) a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_castps_si512(load_n(x + k, k_len - k)), magnitude));
+    return _mm512_reduce_max_epu32(_mm512_max_epu32(a, b));
 }
 
-/* One row of a strip of so many. */
-static void put_row_of_x(char *to, size_t rows, const float *x, size_t k_len, float unit)
+/* One row of a strip, whose chunks are step bytes apart. The row that comes next is fetched meanwhile. */
+static void put_row_of_x(char *to, size_t step, const float *x, const float *next, size_t k_len, float unit)
 {
-    size_t step = rows * CHUNK * sizeof(uint16_t);
-    for (size_t k = 0; k < k_len; k += 2 * CHUNK, to += 2 * step) {
-        __mmask16 left = k_len - k < 16 ? (__mmask16)((1u << (k_len - k)) - 1) : 0xFFFF;
-        __m256i v = _mm512_cvtps_ph(_mm512_mul_ps(_mm512_maskz_loadu_ps(left, x + k), _mm512_set1_ps(unit)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const __m512 by = _mm512_set1_ps(unit);
+    size_t k = 0;
+    for (; k + 2 * CHUNK <= k_len; k += 2 * CHUNK, to += 2 * step) {
+        __m256i v = _mm512_cvtps_ph(_mm512_mul_ps(_mm512_loadu_ps(x + k), by), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        _mm_prefetch((const char *)(next + k), _MM_HINT_T0);
         _mm_storeu_si128((void *)to, _mm256_castsi256_si128(v));
-        if (k + CHUNK < k_len) _mm_storeu_si128((void *)(to + step), _mm256_extracti128_si256(v, 1));
+        _mm_storeu_si128((void *)(to + step), _mm256_extracti128_si256(v, 1));
     }
+    if (k == k_len) return;
+    __m256i v = _mm512_cvtps_ph(_mm512_mul_ps(load_n(x + k, k_len - k), by), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    _mm_storeu_si128((void *)to, _mm256_castsi256_si128(v));
+    if (k + CHUNK < k_len) _mm_storeu_si128((void *)(to + step), _mm256_extracti128_si256(v, 1));
 }
 
 void k_pack_f16__x86_avx512_fp16(void *to, const float *x, size_t ldx, size_t m, size_t k_len)
@@ -259,6 +284,6 @@ void k_pack_f16__x86_avx512_fp16(void *to, const float *x, size_t ldx, size_t m,
         size_t first = i / ROWS * ROWS, rows = m - first < ROWS ? m - first : ROWS;
         float unit = k_f16_unit(tern_float_of(largest_of(x + i * ldx, k_len)));
         factor[i] = 1 / unit;
-        put_row_of_x(strips + (first * rounded_up(k_len, CHUNK) + (i - first) * CHUNK) * sizeof(uint16_t), rows, x + i * ldx, k_len, unit);
+        put_row_of_x(strips + (first * rounded_up(k_len, CHUNK) + (i - first) * CHUNK) * sizeof(uint16_t), rows * CHUNK * sizeof(uint16_t), x + i * ldx, x + (i + 1 < m ? i + 1 : i) * ldx, k_len, unit);
     }
 }
