@@ -1,65 +1,9 @@
-/* The AMX kernel over a model of the tile instructions, so that its packing, edges and order are proved where the CPU has no tiles.
- * CTest runs it; test_amx_model.flags has the compiler flags of the kernel that is included here. It needs AVX-512, and says so if there is none.
- * What TDPBF16PS adds in which order is from Intel's Software Developer's Manual, volume 2. */
+/* The AMX kernel of weights over a model of the tile instructions, so that its packing, edges and order are proved where the CPU has no tiles.
+ * CTest runs it; test_amx_model.flags has the compiler flags of the kernel that is included here. */
 #include "kernels/check.h"
 #include "kernels/rows.h"
+#include "kernels/tile_model.h"
 
-#define TERN_KERNELS_X86_AMX_TILES_H
-#include <immintrin.h>
-
-typedef struct tile_model {
-    unsigned char row[16][64];
-} tile_model;
-
-static tile_model tiles[8];
-
-static void tiles_open(void)
-{
-    memset(tiles, 0xFF, sizeof tiles);    /* NaN: whoever uses a tile before it is set sees it */
-}
-
-static void tiles_close(void)
-{
-    memset(tiles, 0xFF, sizeof tiles);
-}
-
-static void tile_zero(int t)
-{
-    memset(&tiles[t], 0, sizeof tiles[t]);
-}
-
-static void tile_load(int t, const void *from, size_t stride)
-{
-    for (size_t i = 0; i < 16; i++) memcpy(tiles[t].row[i], (const char *)from + i * stride, 64);
-}
-
-static void tile_store(int t, void *to, size_t stride)
-{
-    for (size_t i = 0; i < 16; i++) memcpy((char *)to + i * stride, tiles[t].row[i], 64);
-}
-
-/* c[i][j] += the sum of the even products plus the sum of the odd ones, each by FMA over the 16 pairs. */
-static void tile_dot(int c, int a, int b)
-{
-    for (size_t i = 0; i < 16; i++) {
-        const uint16_t *left = (const uint16_t *)(const void *)tiles[a].row[i];
-        float *sum = (float *)(void *)tiles[c].row[i];
-        for (size_t j = 0; j < 16; j++) {
-            float even = 0, odd = 0;
-            for (size_t k = 0; k < 16; k++) {
-                const uint16_t *right = (const uint16_t *)(const void *)tiles[b].row[k] + 2 * j;
-                even = fmaf(tern_f32_from_bf16(left[2 * k]), tern_f32_from_bf16(right[0]), even);
-                odd = fmaf(tern_f32_from_bf16(left[2 * k + 1]), tern_f32_from_bf16(right[1]), odd);
-            }
-            sum[j] += even + odd;
-        }
-    }
-}
-
-#define TILE_ZERO(t) tile_zero(t)
-#define TILE_LOAD(t, from, stride) tile_load(t, from, stride)
-#define TILE_STORE(t, to, stride) tile_store(t, to, stride)
-#define TILE_DOT(sum, a, b) tile_dot(sum, a, b)
 #define k_pack_bf16__x86_amx k_pack_bf16__model
 #define k_gemm_bf16_bf16__x86_amx k_gemm_bf16_bf16__model
 k_pack_fn k_pack_bf16__model;
@@ -100,14 +44,8 @@ static void test_shapes(void **state)
 {
     rng r = { .s = 23 };
     guarded g[5];
-    tern_cpu cpu;
     (void)state;
-    tern_cpu_probe(&cpu);
-    const tern_kernels *avx512 = tern_isa_find("avx512");
-    if (!avx512 || !avx512->usable(&cpu)) {
-        print_message("skipped: the kernel around the tiles is AVX-512, which this CPU cannot run\n");
-        skip();
-    }
+    tile_model_or_skip();
     for (size_t i = 0; i < 5; i++) guarded_open(&g[i], MOST * sizeof(float));
     for (size_t i = 0; i < N_ROWS(gemm_rows); i++) check_shape(&gemm_rows[i], g, &r);
     for (size_t i = 0; i < SHAPES; i++) {

@@ -1,12 +1,13 @@
-/* The AMX table: the product of bf16 by bf16 on tiles, where the CPU has them and the system hands them out. Compiled with baseline flags. */
+/* The AMX table: the products of bf16 by bf16 on tiles, where the CPU has them and the system hands them out; AVX-512 BF16, which every such CPU has, rounds what
+ * enters them. Compiled with baseline flags. */
 #include "kernels/x86_amx/slots.h"
-#include "kernels/x86_avx512/slots.h"
+#include "kernels/x86_avx512_bf16/slots.h"
 
 static bool x86_amx_usable(const tern_cpu *cpu)
 {
     const uint32_t bf16_tile = 1u << 22 | 1u << 24;
     const uint64_t tile_state = 0x60000;
-    return tern_kernels_x86_avx512.usable(cpu) && (cpu->leaf7_edx & bf16_tile) == bf16_tile && (cpu->xcr0 & tile_state) == tile_state &&
+    return tern_kernels_x86_avx512_bf16.usable(cpu) && (cpu->leaf7_edx & bf16_tile) == bf16_tile && (cpu->xcr0 & tile_state) == tile_state &&
            tern_cpu_permit_tiles();
 }
 
@@ -16,5 +17,8 @@ const tern_kernels tern_kernels_x86_amx = {
     .usable = x86_amx_usable,
     .pack_bf16 = k_pack_bf16__x86_amx,
     .gemm_bf16_bf16 = k_gemm_bf16_bf16__x86_amx,
+    .pack_nn_bf16 = k_pack_nn_bf16__x86_amx,
+    .gemm_nn_bf16_bf16 = k_gemm_nn_bf16_bf16__x86_amx,
+    .exp_nn_bf16_row = k_exp_nn_bf16_row__x86_amx,
     .peak_bf16 = k_peak_bf16__x86_amx,
 };
