@@ -129,6 +129,7 @@ typedef struct tern_kernels {
 #define X(slot, type) type *slot;
     TERN_KERNEL_SLOTS(X)
 #undef X
+    size_t bf16_rows;                       /* of x that one call of gemm_bf16_bf16 should have, where there are more; 0: the backend's own choice */
     k_peak_fn *peak_f32;                    /* null: as the next lower rank */
     k_peak_fn *peak_bf16, *peak_f16;        /* of the folder's own instruction for products of that type; null: it has none */
 } tern_kernels;

@@ -46,6 +46,7 @@ void tern_kernels_select(tern_kernels *k, const tern_cpu *cpu, int max_rank)
         k->isa = t->isa;
         k->rank = t->rank;
         if (t->peak_f32) k->peak_f32 = t->peak_f32;
+        if (t->gemm_bf16_bf16) k->bf16_rows = t->bf16_rows;
 #define X(slot, type) \
         if (t->slot) k->slot = t->slot;
         TERN_KERNEL_SLOTS(X)

@@ -12,6 +12,15 @@ k_gemm_fn k_gemm_bf16_bf16__model;
 
 enum { SHAPES = 60, MOST = 1 << 18 };
 
+static const gemm_shape tile_rows[] = {
+    { 64, 32, 1024, "whole tiles, two parts of k" },
+    { 70, 50, 1100, "tails each way, three parts of k" },
+    { 33, 16, 1537, "one row in the second strip of x, one number in the fourth part" },
+    { 47, 31, 545, "tiles that are not whole wait in y between parts" },
+    { 100, 96, 512, "a part of k" },
+    { 32, 64, 1024, "the most rows that w passes by as stored" },
+};
+
 static void model(const guarded *packed, float *y, size_t ldy, const float *x, size_t ldx, const void *w, size_t ldw, size_t m, size_t n, size_t k)
 {
     run_gemm(k_pack_bf16__model, k_gemm_bf16_bf16__model, packed, y, ldy, x, ldx, w, ldw, m, n, k);
@@ -48,6 +57,7 @@ static void test_shapes(void **state)
     tile_model_or_skip();
     for (size_t i = 0; i < 5; i++) guarded_open(&g[i], MOST * sizeof(float));
     for (size_t i = 0; i < N_ROWS(gemm_rows); i++) check_shape(&gemm_rows[i], g, &r);
+    for (size_t i = 0; i < N_ROWS(tile_rows); i++) check_shape(&tile_rows[i], g, &r);
     for (size_t i = 0; i < SHAPES; i++) {
         gemm_shape s = { rng_size(&r, 70), rng_size(&r, 80), rng_size(&r, i % 4 ? 150 : 2500), "by seed" };
         check_shape(&s, g, &r);

@@ -2,7 +2,8 @@
  *
  * A tile is a panel of one part's outputs (for a gated product: of both parts') times a block of rows. Tiles of few rows are long runs of
  * weight rows, read once as a stream. Of many rows, a block passes by all panels before the next one starts, so that it stays in a core's
- * second-level cache and the weights stream. The epilogue runs on each tile while it is in cache. No sum is split, so that tile sizes and
+ * second-level cache and the weights stream. A kernel that multiplies faster than memory gives weights says how many rows it wants, and then all
+ * blocks pass by a panel before the next one starts. The epilogue runs on each tile while it is in cache. No sum is split, so that tile sizes and
  * threads change no bit. */
 #include <stdatomic.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@ enum {
     LEAST_PANEL = 16, MOST_PANEL = 256,
     MADE_BYTES = 768 << 10,            /* of a panel that is made in scratch: it should stay in the second-level cache */
     MOST_ROWS = 96, ROW_STEP = 48,     /* what the wide kernels take at a time, and a multiple of their tiles' heights */
+    OWN_STEP = 32,                     /* the latter where a kernel says how many rows it wants */
     TILES_A_THREAD = 8
 };
 
@@ -27,6 +29,7 @@ typedef struct job {
     size_t x_bytes;                /* of a piece */
     bool through_tile;             /* outputs are made in scratch, because y still holds what the epilogue needs */
     int64_t n_out, n_block, rows;  /* outputs of a panel, row blocks a panel is split into, rows of a block */
+    bool by_panel;                 /* all row blocks of a panel come before the next one */
     int64_t first[4], n_panel;     /* the first panel of each part; panels of all */
     unsigned char *scratch;        /* one piece per worker: [panel 0][panel 1][tile 0][tile 1] */
     size_t scratch_bytes, panel_bytes[2], tile_bytes;
@@ -98,7 +101,7 @@ static void run_block(const job *j, int part, const void *const w[2], const size
 static void run_tile(const job *j, int64_t item, unsigned char *scratch)
 {
     const tern_matmul *m = j->m;
-    int64_t block = item / j->n_panel, panel = item % j->n_panel;
+    int64_t block = j->by_panel ? item % j->n_block : item / j->n_panel, panel = j->by_panel ? item / j->n_block : item % j->n_panel;
     int part = 0;
     while (panel >= j->first[part + 1]) part++;
     int64_t first = (panel - j->first[part]) * j->n_out, out = m->part[part].w.out;
@@ -142,11 +145,13 @@ static bool all_direct(const job *j)
 static void choose_sizes(job *j, int threads)
 {
     const tern_matmul *m = j->m;
-    int64_t blocks = m->n_row <= FEW_ROWS ? 1 : divide_up(m->n_row, MOST_ROWS), in = m->part[0].w.in > 0 ? m->part[0].w.in : 1;
+    int64_t own = m->compute == TERN_BF16 ? (int64_t)j->k->bf16_rows : 0, step = own ? OWN_STEP : ROW_STEP;
+    int64_t blocks = m->n_row <= FEW_ROWS ? 1 : divide_up(m->n_row, own ? own : MOST_ROWS), in = m->part[0].w.in > 0 ? m->part[0].w.in : 1;
     int64_t share = divide_up(total_outputs(m) * blocks, (int64_t)threads * TILES_A_THREAD);
     int64_t most = m->n_row <= FEW_ROWS || m->compute != TERN_F32 ? MOST_PANEL : MOST_PANEL / 2;
     if (!all_direct(j)) most = clamp(MADE_BYTES / (in * (int64_t)sizeof(float)), LEAST_PANEL, most);
-    j->rows = blocks == 1 ? m->n_row : divide_up(divide_up(m->n_row, blocks), ROW_STEP) * ROW_STEP;
+    j->rows = blocks == 1 ? m->n_row : divide_up(divide_up(m->n_row, blocks), step) * step;
+    j->by_panel = own > 0;
     j->n_out = divide_up(clamp(share, LEAST_PANEL, most), LEAST_PANEL) * LEAST_PANEL;
 }
 

@@ -20,5 +20,6 @@ const tern_kernels tern_kernels_x86_amx = {
     .pack_nn_bf16 = k_pack_nn_bf16__x86_amx,
     .gemm_nn_bf16_bf16 = k_gemm_nn_bf16_bf16__x86_amx,
     .exp_nn_bf16_row = k_exp_nn_bf16_row__x86_amx,
+    .bf16_rows = 256,    /* so that copying a strip of w is little beside its products, and x's part of k lies in the second cache */
     .peak_bf16 = k_peak_bf16__x86_amx,
 };
