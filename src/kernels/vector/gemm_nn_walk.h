@@ -82,13 +82,14 @@ INLINE void nn_rows(nn_add_fn *add, const product *p, size_t tm, size_t i, size_
     }
     for (; tm == 1 && j + NN_WIDE * LANES <= n; j += NN_WIDE * LANES) nn_tile(add, p, 1, NN_WIDE, i, j, LANES, fetch, wide);
     for (; j + NN_N * LANES <= n; j += NN_N * LANES) nn_tile_of(add, p, tm, NN_N, i, j, LANES, fetch, wide);
+    for (; NN_SLIM > 1 && j + NN_SLIM * LANES <= n; j += NN_SLIM * LANES) nn_tile_of(add, p, tm, NN_SLIM, i, j, LANES, fetch, wide);
     for (; j < n; j += LANES) nn_tile_of(add, p, tm, 1, i, j, n - j, fetch, wide);
 }
 
 /* wide: what is fetched ahead is f32. */
 INLINE void nn_groups(nn_add_fn *add, const product *p, size_t m, size_t n, bool wide)
 {
-    size_t groups = m <= NN_TALL ? 1 : (m + NN_M - 1) / NN_M;
+    size_t most = m <= NN_TALL || n <= NN_SLIM * LANES ? NN_TALL : NN_M, groups = (m + most - 1) / most;    /* few columns leave registers for rows */
     for (size_t g = 0, i = 0; g < groups && m; g++) {
         size_t tm = m / groups + (g < m % groups);
         if (g == 0 && p->ahead) nn_rows(add, p, tm, i, n, true, wide);
