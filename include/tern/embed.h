@@ -23,7 +23,7 @@ typedef enum tern_normalize { TERN_NORMALIZE_AUTO = 0, TERN_NORMALIZE_YES, TERN_
 typedef struct tern_embed_options {
     tern_pooling pooling;
     tern_normalize normalize;    /* to length 1 (auto: as the modules say, else not) */
-    int32_t step_tokens;         /* token budget of a batch; 0: 2048, and at least the longest input */
+    int32_t step_tokens;         /* token budget of a batch; 0: 1024, and at least the longest input */
 } tern_embed_options;
 
 /* One text: ids in the vocabulary, at most tern_embedder_max_tokens; type_ids null: 0. Borrowed during the call. */

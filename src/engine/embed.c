@@ -9,7 +9,7 @@
 #include "formats/sentence.h"
 #include "model/model.h"
 
-enum { DEFAULT_STEP_TOKENS = 2048, MOST_SEQUENCES = 256, DEFAULT_LONGEST = 8192 };
+enum { DEFAULT_STEP_TOKENS = 1024, MOST_SEQUENCES = 256, DEFAULT_LONGEST = 8192 };
 
 struct tern_embedder {
     tern_ctx *ctx;

@@ -55,6 +55,6 @@ static void norm_rows(void *arg, int64_t lo, int64_t hi, int worker)
 tern_status cpu_norm(tern_ctx *ctx, const tern_norm *n)
 {
     job j = { ctx->kernels, n };
-    tern_parallel_for(ctx, n->n_row, cpu_row_grain(n->dim), norm_rows, &j);
+    tern_parallel_for(ctx, n->n_row, cpu_row_grain(4 * n->dim), norm_rows, &j);
     return TERN_OK;
 }
