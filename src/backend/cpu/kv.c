@@ -98,6 +98,14 @@ static void write_value(const tern_kernels *k, const tern_kv *kv, unsigned char 
     }
 }
 
+static void write_values(const tern_kernels *k, const tern_kv_write *w, const run *u)
+{
+    int64_t dim = w->kv->value_dim;
+    float *to = (float *)(void *)u->values + u->token * dim;
+    for (int64_t i = 0; i < u->n && w->kv->dtype != TERN_F32; i++) write_value(k, w->kv, u->values, u->token + i, u->v + i * w->ldv);
+    for (int64_t i = 0; i < u->n && w->kv->dtype == TERN_F32; i++) memcpy(to + i * dim, u->v + i * w->ldv, (size_t)dim * sizeof *to);
+}
+
 /* The sequence that row r belongs to; rows of sequences ascend. */
 static int32_t sequence_of(const tern_ragged *b, int64_t r)
 {
@@ -135,7 +143,7 @@ static void write_items(void *arg, int64_t lo, int64_t hi, int worker)
             while (s + 1 < b->n_seq && r >= b->row[s] + b->n_tok[s]) s++;
             run u = run_at(w, s, r, end, head);
             write_keys(j->k, w, &u);
-            for (int64_t i = 0; i < u.n; i++) write_value(j->k, w->kv, u.values, u.token + i, u.v + i * w->ldv);
+            write_values(j->k, w, &u);
             r += u.n;
         }
     }
