@@ -35,7 +35,7 @@ def text_entries(vocabulary):
             "128": {"texts": words_of(vocabulary, 32, 128), "tokens": 128, "batch": 32}}
 
 
-ENCODERS = {TERN: engine("run_tern.py", "hf", "bf16"), SENTENCE: engine("run_sentence.py", "hf", "f32"), CT2: engine("run_ct2.py", "ct2-f32", "f32"), ORT: engine("run_ort.py", "onnx-f32", "f32")}
+ENCODERS = {TERN: engine("run_tern.py", "hf", "fastest"), SENTENCE: engine("run_sentence.py", "hf", "f32"), CT2: engine("run_ct2.py", "ct2-f32", "f32"), ORT: engine("run_ort.py", "onnx-f32", "f32")}
 
 SECTIONS = {
     "tinyllama": {"shape": "tinyllama-1.1b", "apart": (1, 2), "measure": {"prompt": PROMPT, "decode": DECODE, "eight": EIGHT, "many": MANY}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16, TORCH: TORCH_BF16}},

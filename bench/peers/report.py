@@ -62,7 +62,8 @@ def compared(figures, mark, threads):
     """(tern's words, the peer's words, the figure); the figure is None where something was not measured."""
     section, entry, figure = mark["section"], mark["entry"], mark["figure"]
     if figure == "cosine":
-        return "", "", least_cosine(figures, section, threads)
+        types = figures.get(section, "tern", "32", threads, lambda a, asked: a.get("type")) or []
+        return "".join(f"--compute {t}" for t in sorted(set(types))), "", least_cosine(figures, section, threads)
     if figure in ("peak_share", "bandwidth_share", "memory_share"):
         values = figures.get(section, "tern", entry, threads, lambda a, asked: a.get(figure))
         rate = RATES["prompt" if figure == "peak_share" else "decode"] if figure != "memory_share" else lambda a, asked: a.get("peak_mb")

@@ -3,7 +3,7 @@
     run_tern.py '{"tern": build/tern, "model": DIR, "type": "bf16", "threads": 1, "measure": [...]}'
 
 An entry's answer carries what `tern bench` says of limits, too: "peak_share", "bandwidth_share", "memory_share" of weights and cache. With "config" instead of "model" the weights are
-random ones of that shape. "beside": true in an entry measures it while another process computes on one core without end.
+random ones of that shape. "type": "fastest" is that of f32, bf16 and f16 whose multiply-adds `tern bench` finds the fastest here; the answer says which. "beside": true in an entry measures it while another process computes on one core without end.
 """
 import json
 import subprocess
@@ -38,6 +38,12 @@ def generated(order, entries):
         for first in document["first_token"]:
             answer |= {"first_s": first["ms"]["median"] / 1e3, "memory_share": first["memory_bytes"] / (first["weight_bytes"] + first["kv_bytes"]), "peak_mb": first["memory_bytes"] / 2**20}
         yield answer
+
+
+def fastest(order):
+    """The type of the highest peak on this machine."""
+    peaks = bench(order | {"type": "f32"}, 16, 1, [1])[1]["machine"]["peaks"]
+    return max(peaks, key=lambda p: p["gflop_per_s"]["max"])["type"]
 
 
 def lines(order, texts):
@@ -86,5 +92,7 @@ def version(order):
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
+    if given["type"] == "fastest":
+        given["type"] = fastest(given)
     for found in measure(given, given["measure"]):
-        print(json.dumps(found | {"version": version(given)}), flush=True)
+        print(json.dumps(found | {"version": version(given), "type": given["type"]}), flush=True)

@@ -141,7 +141,7 @@ const cli_command cli_commands[] = {
       .flags = FLAGS(FLAG_FILE, FLAG_PROMPT, FLAG_IDS, FLAG_JSON), .common = model_common, .example = "perplexity -f story.txt" },
     { .name = "verify", .summary = "this machine's path against the scalar one", .run = cli_verify, .usage = "[-p TEXT | -f FILE | --ids IDS] [FLAG]...",
       .about = "Runs a prompt through the model twice: as the flags say, and by the scalar kernels in f32. Prints how far the first is off behind the embedding, behind each layer and "
-               "in the logits: the largest difference, and the root mean square of the differences over that of the reference. Fails beyond 1e-4 (--compute f32), 0.05 (a KV cache of 16 bits) "
+               "in the logits: the largest difference, and the root mean square of the differences over that of the reference. Fails beyond 1e-4 (--compute f32), 0.05 (--compute f16, or a KV cache of 16 bits) "
                "or 0.1 (--compute bf16). --json prints {\"isa\", \"compute\", \"kv\", \"tokens\", \"embedding\", \"layers\", \"logits\", \"bound\", \"ok\"}.",
       .flags = FLAGS(FLAG_PROMPT, FLAG_FILE, FLAG_IDS, FLAG_JSON), .common = model_common, .example = "verify --compute f32" },
     { .name = "info", .summary = "what a model is, and what fits", .run = cli_info, .usage = "[FLAG]...",

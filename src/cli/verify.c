@@ -100,7 +100,7 @@ static void print_gap(json_out *j, const char *name, int64_t layer, gap g)
 /* Sums in another order differ by some units in the last place a layer; types of 16 bits round every input of a product or of attention. */
 static double bound_of(tern_model_info info)
 {
-    return strcmp(info.compute, "f32") ? 0.1 : strcmp(info.kv, "f32") ? 0.05 : 1e-4;
+    return !strcmp(info.compute, "bf16") ? 0.1 : strcmp(info.compute, "f32") || strcmp(info.kv, "f32") ? 0.05 : 1e-4;
 }
 
 static int report(const cli_args *args, const cli_session *s, const path *fast, const path *slow)

@@ -67,6 +67,7 @@ enum { REQUESTS = 4, WARM = 70, COUNTED = 100 };    /* both go past a block's en
 static const steady_row rows[] = {
     { DEMO, 1, TERN_COMPUTE_F32, GREEDY, TERN_LOGITS_NONE, false, "greedy, f32" },
     { DEMO, 2, TERN_COMPUTE_BF16, GREEDY, TERN_LOGITS_LAST, false, "greedy, bf16, with logits, two threads" },
+    { DEMO, 2, TERN_COMPUTE_F16, GREEDY, TERN_LOGITS_LAST, false, "greedy, f16, with logits, two threads" },
     { DEMO, 2, TERN_COMPUTE_BF16, { 0.8f, 40, 0.9f, 0.05f, 1.1f, 7 }, TERN_LOGITS_NONE, true, "sampled, with text and a stop string, two threads" },
 };
 

@@ -40,10 +40,13 @@ typedef struct bits_row {
 static const bits_row rows[] = {
     { TERN_GOLDEN "/models/llama-gqa-tied-llama3rope", NULL, TERN_COMPUTE_F32, 100, false, "grouped queries, f32" },
     { TERN_GOLDEN "/models/llama-gqa-tied-llama3rope", NULL, TERN_COMPUTE_BF16, 100, false, "grouped queries, bf16" },
+    { TERN_GOLDEN "/models/llama-gqa-tied-llama3rope", NULL, TERN_COMPUTE_F16, 100, false, "grouped queries, f16" },
     { DEMO, NULL, TERN_COMPUTE_F32, 70, false, "the demo model, f32" },
     { DEMO, NULL, TERN_COMPUTE_BF16, 70, false, "the demo model, bf16" },
+    { DEMO, NULL, TERN_COMPUTE_F16, 70, false, "the demo model, f16" },
     { NULL, NARROW("null", "1024"), TERN_COMPUTE_F32, 530, false, "more keys than two key blocks, f32" },
     { NULL, NARROW("null", "1024"), TERN_COMPUTE_BF16, 530, false, "more keys than two key blocks, bf16" },
+    { NULL, NARROW("null", "1024"), TERN_COMPUTE_F16, 530, false, "more keys than two key blocks, f16" },
     { NULL, NARROW("{\"type\": \"dynamic\", \"factor\": 2.0}", "64"), TERN_COMPUTE_F32, 90, true, "a prompt longer than a dynamic rope's limit" },
     { NULL, NARROW("{\"type\": \"dynamic\", \"factor\": 2.0}", "92"), TERN_COMPUTE_F32, 90, true, "an output that passes a dynamic rope's limit" },
     { NULL, NARROW(LONGROPE("64"), "1024"), TERN_COMPUTE_F32, 90, true, "a prompt longer than longrope's original" },

@@ -55,6 +55,10 @@ def main():
             if check(len(got) == len(case["vector"]), f"{words}: {len(got)} numbers"):
                 check(cosine(got, case["vector"]) >= least, f"{words}: cosine {cosine(got, case['vector'])}")
                 check(abs(np.linalg.norm(got) - 1) < 1e-5, f"{words}: length {np.linalg.norm(got)}, not 1")
+    for isa in [s["name"] for s in document("ops", "--json")["instruction_sets"] if s["usable"] and s["name"] != "scalar"]:
+        case = expected["cases"][0]
+        got = cosine(document("embed", "-m", folder, "--compute", "f16", "--isa", isa, "--ids", ",".join(map(str, case["ids"])), "--json")["embedding"], case["vector"])
+        check(got >= 0.9999, f"f16, {isa}: cosine {got}")
     texts = expected["sentences"] + [case for case in expected["cases"] if "\n" not in case["text"] and len(case["ids"]) < expected["max_tokens"]]
     run = tern("embed", "-m", folder, "--compute", "f32", "--json", stdin="\n".join(case["text"] for case in texts).encode())
     lines = run.stdout.decode().splitlines()

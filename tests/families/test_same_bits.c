@@ -103,8 +103,8 @@ static double log_probability(const float *logits, int64_t n, int64_t token)
     return (double)logits[token] - most - log(sum);
 }
 
-/* The mean distance between the log-probabilities that the two types give to f32's greedy tokens: at most 0.05 nats. */
-static void check_bf16(const char *dir)
+/* The mean distance between the log-probabilities that f32 and the type give to f32's greedy tokens: at most so many nats. */
+static void check_type(const char *dir, tern_compute type, double most)
 {
     enum { TOKENS = 16 };
     bench b;
@@ -115,7 +115,7 @@ static void check_bf16(const char *dir)
     for (int pass = 0; pass < 3; pass++) {
         if (pass == 2) {
             bench_close(&b);
-            bench_open(&b, dir, NULL, 2, TERN_COMPUTE_BF16);
+            bench_open(&b, dir, NULL, 2, type);
         }
         record *now = record_new(b.info.vocab, PROMPT + TOKENS);
         tern_engine *e = bench_engine(&b, (tern_engine_options){ 0 });
@@ -135,8 +135,8 @@ static void check_bf16(const char *dir)
     int64_t vocab = b.info.vocab;
     for (int64_t p = PROMPT - 1; p < PROMPT + TOKENS - 1; p++)
         off += fabs(log_probability(r[0]->logits + p * vocab, vocab, id[p + 1]) - log_probability(r[1]->logits + p * vocab, vocab, id[p + 1])) / TOKENS;
-    printf("%s: %.4f nats a token\n", strrchr(dir, '/') + 1, off);
-    if (!(off <= 0.05)) fail_msg("%s: bf16 leaves f32 by %.4f nats a token", dir, off);
+    printf("%s, %s: %.4f nats a token\n", strrchr(dir, '/') + 1, b.info.compute, off);
+    if (!(off <= most)) fail_msg("%s: %s leaves f32 by %.4f nats a token", dir, b.info.compute, off);
     record_free(r[0]);
     record_free(r[1]);
     bench_close(&b);
@@ -163,7 +163,7 @@ static void each_fixture(void (*check)(const char *dir, const tern_model_info *i
     assert_true(n_model >= 90);
 }
 
-/* Every instruction set, f32 and bf16. */
+/* Every instruction set, every type. */
 static void check_bits(const char *dir, const tern_model_info *info)
 {
     size_t at = 0;
@@ -174,12 +174,20 @@ static void check_bits(const char *dir, const tern_model_info *info)
         }
         check_causal(dir, isa, TERN_COMPUTE_F32);
         check_causal(dir, isa, TERN_COMPUTE_BF16);
+        check_causal(dir, isa, TERN_COMPUTE_F16);
     }
+}
+
+/* Of f16, 11 bits enter a product and leave its first sums. */
+static void check_types(const char *dir)
+{
+    check_type(dir, TERN_COMPUTE_BF16, 0.05);
+    check_type(dir, TERN_COMPUTE_F16, 0.0125);
 }
 
 static void check_near(const char *dir, const tern_model_info *info)
 {
-    if (info->causal && info->has_logits) check_bf16(dir);
+    if (info->causal && info->has_logits) check_types(dir);
 }
 
 static void every_fixture_gives_the_same_bits(void **state)
@@ -188,15 +196,15 @@ static void every_fixture_gives_the_same_bits(void **state)
     each_fixture(check_bits);
 }
 
-static void bf16_stays_near_f32(void **state)
+static void types_of_16_bits_stay_near_f32(void **state)
 {
     (void)state;
     each_fixture(check_near);
-    check_bf16(DEMO);
+    check_types(DEMO);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_fixture_gives_the_same_bits), cmocka_unit_test(bf16_stays_near_f32) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(every_fixture_gives_the_same_bits), cmocka_unit_test(types_of_16_bits_stay_near_f32) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

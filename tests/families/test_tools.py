@@ -70,7 +70,7 @@ def check_verify():
     for name in ("made-deepseek-v3", "bert-mlm", "made-llama-classes", "gpt2"):
         model = os.path.join(GOLDEN, "models", name)
         for isa in isas()[0]:
-            for compute, bound in (("f32", 1e-4), ("bf16", 0.1)):
+            for compute, bound in (("f32", 1e-4), ("f16", 0.05), ("bf16", 0.1)):
                 made = document("verify", "-m", model, "--isa", isa, "--compute", compute, "--json")
                 layers = document("info", "-m", model, "--json")["layers"]
                 check(made["ok"] and made["bound"] == bound and len(made["layers"]) == layers, f"{name}, {isa}, {compute}: {made}")
