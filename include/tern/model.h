@@ -15,8 +15,9 @@
 typedef struct tern_model tern_model;
 
 /* The type in which matrix products multiply. Both sides are rounded to it, and products are summed in f32, except that under f16 the CPUs that have
- * f16 multiply-adds (AVX512-FP16) sum up to 64 products in f16 before f32 takes over: twice the speed of f32 there, and no faster elsewhere. A row of
- * activations is rounded in its own unit, so that none overflows; a weight beyond 65504 is an error when the model is opened. */
+ * f16 multiply-adds (AVX512-FP16) sum up to 512 products in f16 before f32 takes over: twice the speed of f32 there, and no faster elsewhere. No sum
+ * overflows for it: a row of activations is rounded in its own unit, and what f16 does not hold is summed again in f32. A weight beyond 65504 is an
+ * error when the model is opened. */
 typedef enum tern_compute { TERN_COMPUTE_STORED = 0, TERN_COMPUTE_F32 = 1, TERN_COMPUTE_BF16 = 2, TERN_COMPUTE_F16 = 3 } tern_compute;
 typedef enum tern_kv_type { TERN_KV_DEFAULT = 0, TERN_KV_F32 = 1, TERN_KV_F16 = 2, TERN_KV_BF16 = 3 } tern_kv_type;
 

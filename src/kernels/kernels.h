@@ -30,7 +30,7 @@ static inline size_t k_packed_bytes(size_t m, size_t k_len)    /* strips of 3 or
 /* y[i,j] = sum_k x[i,k] * w[j,k]          i < m, j < n, k < k_len; ld*: elements from a row to the next; x as packed
  * The weight lies as stored, [out, in] row-major. For gemm_f32_bf16 and _f16 the weight is widened exactly to f32; for gemm_bf16_bf16
  * both sides are bf16 and every product is exact or rounded once to f32 before or while it is added. For gemm_f16_f16 both sides are f16; an
- * instruction set may add some tens of products at a time in f16 (its folder says how many), where their sum does not overflow, and the rest in f32. */
+ * instruction set may add some hundreds of products in f16 (its folder says how many), where their sum does not overflow, and the rest in f32. */
 typedef void k_gemm_fn(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len);
 
 /* y[i,j] = (add ? y[i,j] : 0) + sum_k a[i,k] * b[k,j]     in ascending k, one product after the other (fused or not: by folder)

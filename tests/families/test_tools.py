@@ -49,21 +49,38 @@ def check_reasons():
         check("pytorch_model.bin" in tern("info", "-m", where).stdout.decode(), "a pickle is named")
 
 
+def put_weight(where, value):
+    with open(os.path.join(where, "model.safetensors"), "r+b") as f:
+        n = struct.unpack("<Q", f.read(8))[0]
+        about = json.loads(f.read(n))["model.layers.1.mlp.up_proj.weight"]
+        f.seek(8 + n + about["data_offsets"][0] + 4 * 77)
+        f.write(np.float32(value).tobytes())
+
+
 def check_weights():
     check(tern("info", "-m", LLAMA, "--check").returncode == 0, "good weights pass")
     for value, words in ((float("nan"), "NaN"), (float("-inf"), "infinite")):
         with folder() as where:
             copy(where)
-            path = os.path.join(where, "model.safetensors")
-            with open(path, "r+b") as f:
-                n = struct.unpack("<Q", f.read(8))[0]
-                about = json.loads(f.read(n))["model.layers.1.mlp.up_proj.weight"]
-                f.seek(8 + n + about["data_offsets"][0] + 4 * 77)
-                f.write(np.float32(value).tobytes())
+            put_weight(where, value)
             run = tern("info", "-m", where, "--check")
             one_sentence(run, words)
             check(f"model.layers.1.mlp.up_proj.weight is {words} at element 77" in run.stderr.decode(), f"{words}: {run.stderr.decode()}")
             check(tern("info", "-m", where).returncode == 0, "without --check nobody looks")
+
+
+def check_beyond_f16():
+    """A weight that f16 cannot hold is refused when a model is opened to compute in f16; one that it rounds to its largest number is not."""
+    for value, refused in ((65519.0, False), (-70000.0, True)):
+        with folder() as where:
+            copy(where)
+            put_weight(where, value)
+            run = tern("generate", "-m", where, "--ids", "1,2", "-n", "1", "--compute", "f16")
+            if not check((run.returncode != 0) == refused, f"{value} under f16: {run.returncode}, {run.stderr.decode()}") or not refused:
+                continue
+            one_sentence(run, "a weight beyond f16")
+            check("model.layers.1.mlp.up_proj.weight has -70000" in run.stderr.decode() and "65504" in run.stderr.decode(), f"{value}: {run.stderr.decode()}")
+            check(tern("generate", "-m", where, "--ids", "1,2", "-n", "1", "--compute", "bf16").returncode == 0, "and not under bf16")
 
 
 def check_verify():
@@ -84,6 +101,7 @@ def check_verify():
 def main():
     check_reasons()
     check_weights()
+    check_beyond_f16()
     check_verify()
     finish()
 
