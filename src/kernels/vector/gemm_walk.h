@@ -221,11 +221,13 @@ INLINE void stream(int tm, int tn, const gemm_kind *kind, float *y, size_t ldy, 
     }
 }
 
+#include "kernels/vector/gemm_one.h"
+
 /* The fewer rows of x, the more of w: the sums fill the registers, and memory has several rows to read from. */
 INLINE void walk_few(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
 {
     switch (m) {
-    case 1: stream(1, STREAM_N(1), kind, y, ldy, x, w, n, k_len); break;
+    case 1: walk_one(kind, y, x.at, w, n, k_len); break;
     case 2: stream(2, STREAM_N(2), kind, y, ldy, x, w, n, k_len); break;
     case 3: stream(3, STREAM_N(3), kind, y, ldy, x, w, n, k_len); break;
     case 4: stream(4, STREAM_N(4), kind, y, ldy, x, w, n, k_len); break;
