@@ -1,4 +1,4 @@
-/* The thread pool: one job at a time, split into tiles that are taken from a counter.
+/* The thread pool: one job at a time, split into tiles. Each thread begins with a run of them of its own, and takes what others have left when that is done.
  *
  * Tiles split outputs, never sums, so that the number of threads and who takes which tile change no bit. The caller works too. A
  * worker that is not scheduled holds nobody up unless it is inside a tile: a job is done when its tiles are, not when every worker
