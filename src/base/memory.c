@@ -1,11 +1,15 @@
 /* The library's allocations: see memory.h. */
 #include "base/memory.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/ctx.h"
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static void *fail(tern_ctx *ctx, size_t count, size_t size, const char *what)
 {
@@ -25,6 +29,14 @@ void *tern_alloc_aligned(tern_ctx *ctx, size_t align, size_t count, size_t size,
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX - align) return fail(ctx, count, size, what);
     void *p = aligned_alloc(align, (bytes / align + 1) * align);
     return p ? p : fail(ctx, count, size, what);
+}
+
+void *tern_alloc_huge(tern_ctx *ctx, size_t n_bytes, const char *what)
+{
+    bool large = n_bytes >= 4 * HUGE_PAGE;
+    void *p = tern_alloc_aligned(ctx, large ? HUGE_PAGE : 64, 1, n_bytes, what);
+    if (p && large) madvise(p, n_bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    return p;
 }
 
 tern_status tern_grow(tern_ctx *ctx, void **p, size_t count, size_t size, const char *what)

@@ -14,6 +14,10 @@ void *tern_alloc(tern_ctx *ctx, size_t count, size_t size, const char *what);
 /* The same at a multiple of align (a power of two); not zeroed. Freed by tern_free too. */
 void *tern_alloc_aligned(tern_ctx *ctx, size_t align, size_t count, size_t size, const char *what);
 
+/* A large piece that is read far and wide: on huge pages where the system has them, so that few addresses must be translated; not zeroed. Memory that is not
+ * touched is not taken, but for the rest of a huge page. Freed by tern_free too. */
+void *tern_alloc_huge(tern_ctx *ctx, size_t n_bytes, const char *what);
+
 /* *p grown to count elements of size; the old ones stay, the new ones are not set. On failure *p stays valid and unchanged. */
 tern_status tern_grow(tern_ctx *ctx, void **p, size_t count, size_t size, const char *what);
 

@@ -39,7 +39,7 @@ tern_status tern_engine_create_on(const tern_runner *runner, const tern_engine_o
     TERN_TRY(make_batch(e));
     e->kv = runner->kv;
     e->kv.n_page = (int32_t)e->plan.n_page;
-    e->kv.data = tern_alloc_aligned(runner->ctx, 64, 1, e->plan.kv_bytes, "the KV cache");
+    e->kv.data = tern_alloc_huge(runner->ctx, e->plan.kv_bytes, "the KV cache");
     if (!e->kv.data) st = TERN_ERR_MEMORY;
     else *out = e, e = NULL;
 done:
