@@ -15,6 +15,7 @@
 enum {
     FEW_ROWS = 16,             /* up to here a product is bound by reading weights      */
     LEAST_PANEL = 16, MOST_PANEL = 256,
+    ONE_ROW_BYTES = 256 << 10,         /* of a panel for one row of x: what a thread waits for another at the end is a part of the time of one */
     MADE_BYTES = 768 << 10,            /* of a panel that is made in scratch: it should stay in the second-level cache */
     MOST_ROWS = 96, ROW_STEP = 48,     /* what the wide kernels take at a time, and a multiple of their tiles' heights */
     OWN_STEP = 32,                     /* the latter where a kernel says how many rows it wants */
@@ -149,6 +150,7 @@ static void choose_sizes(job *j, int threads)
     int64_t blocks = m->n_row <= FEW_ROWS ? 1 : divide_up(m->n_row, own ? own : MOST_ROWS), in = m->part[0].w.in > 0 ? m->part[0].w.in : 1;
     int64_t share = divide_up(total_outputs(m) * blocks, (int64_t)threads * TILES_A_THREAD);
     int64_t most = m->n_row <= FEW_ROWS || m->compute != TERN_F32 ? MOST_PANEL : MOST_PANEL / 2;
+    if (m->n_row == 1) most = clamp(ONE_ROW_BYTES / (in * (int64_t)tern_dtype_bytes(j->panel[0].dtype)), LEAST_PANEL, MOST_PANEL);
     if (!all_direct(j)) most = clamp(MADE_BYTES / (in * (int64_t)sizeof(float)), LEAST_PANEL, most);
     j->rows = blocks == 1 ? m->n_row : divide_up(divide_up(m->n_row, blocks), step) * step;
     j->by_panel = own > 0;
