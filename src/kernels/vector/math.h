@@ -79,7 +79,9 @@ INLINE vec v_phi_minus(vec x)
 {
     vec s = v_div(v_all(1), v_fma(v_abs(x), v_all(PHI_RATE), v_all(1))), p = v_all(phi_coefficients[8]);
     for (int i = 7; i >= 0; i--) p = v_fma(p, s, v_all(phi_coefficients[i]));
-    return v_mul(v_exp(v_mul(v_mul(x, x), v_all(-0.5f))), v_mul(p, s));
+    vec e = v_mul(v_mul(x, x), v_all(-0.5f));
+    exp_below(&e, 1);
+    return v_mul(e, v_mul(p, s));
 }
 
 #endif
