@@ -54,6 +54,8 @@ typedef struct tern_transformer_layer_args {
     const struct tern_kv *kv;           /* internal: a ragged batch over a pool of pages instead of workspace, B = 1 */
     const struct tern_ragged *batch;
     tern_tensor cos, sin;               /* internal: angles of the rows, where rope is scaled */
+    const int32_t *out_row;             /* internal, with batch, f32: [n_out] the rows that leave, output being [1, n_out, E]; n_out 0: all of them */
+    int64_t n_out;
 } tern_transformer_layer_args;
 
 /* One call: the tokens of input follow those in the cache. Data flow by wiring (n: norm, AR: sum over ranks):

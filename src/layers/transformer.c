@@ -230,7 +230,19 @@ done:
     return st;
 }
 
-/* a = attn(n(x)) Wo [+ bo where the wiring adds it here]; normed: n(x). */
+/* What follows attention goes row by row: where only some rows leave, it is made for these. */
+static tern_status keep_rows(tern_transformer_layer *l, const tern_transformer_layer_args *args, tern_tensor *t)
+{
+    if (!args->n_out || !given(*t)) return TERN_OK;
+    int64_t width = t->shape[2], shape[3] = { 1, args->n_out, width };
+    tern_tensor kept = tern_tensor_of(tern_arena_get(l->ctx, &l->ctx->step, (size_t)(args->n_out * width), sizeof(float)), TERN_F32, 3, shape);
+    if (!kept.data) return TERN_ERR_MEMORY;
+    const tern_dispatch gather = { .x = t->data, .out = kept.data, .token = args->out_row, .ldx = width, .ldout = width, .n_route = args->n_out, .dim = width };
+    *t = kept;
+    return l->ctx->backend->dispatch(l->ctx, &gather);
+}
+
+/* a = attn(n(x)) Wo [+ bo where the wiring adds it here] and normed = n(x), of the rows that leave. */
 static tern_status attention(tern_transformer_layer *l, const tern_transformer_layer_args *args, tern_tensor *a, tern_tensor *normed)
 {
     tern_status st = TERN_OK;
@@ -239,8 +251,7 @@ static tern_status attention(tern_transformer_layer *l, const tern_transformer_l
     tern_tensor mask, qkv = rows_like(l, x, l->qkv_width), context = rows_like(l, x, l->context_width);
     bool want_normed = l->wiring == PARALLEL && !given(w->attn_nw);
     *normed = want_normed ? rows_like(l, x, l->config.hidden_size) : (tern_tensor){ 0 };
-    *a = rows_like(l, x, l->config.hidden_size);
-    if (!qkv.data || !context.data || !a->data || (want_normed && !normed->data)) return TERN_ERR_MEMORY;
+    if (!qkv.data || !context.data || (want_normed && !normed->data)) return TERN_ERR_MEMORY;
 
     TERN_TRY(project(l, x, &qkv, normed));
     if (l->extras.clip_qkv > 0)
@@ -258,6 +269,10 @@ static tern_status attention(tern_transformer_layer *l, const tern_transformer_l
         .layer = args->layer, .norm_factor = l->norm_factor, .head_offset = l->comm->rank * l->local.heads, .context = context, .kv = args->kv,
         .batch = args->batch, .q_gamma = w->q_norm_w, .q_beta = w->q_norm_b, .k_gamma = w->k_norm_w, .k_beta = w->k_norm_b, .slope = w->slope,
         .sink = w->sink, .cos = args->cos, .sin = args->sin }));
+    TERN_TRY(keep_rows(l, args, &context));
+    TERN_TRY(keep_rows(l, args, normed));
+    *a = rows_like(l, &context, l->config.hidden_size);
+    if (!a->data) return TERN_ERR_MEMORY;
     if (l->wiring == BRANCHES)
         TERN_TRY(tern_linear_run(l->project_out, &(tern_linear_args){
             .input = context, .weight = w->attn_ow, .weight_scale = w->attn_ow_scale, .bias = w->attn_ob, .output = *a,
@@ -281,12 +296,11 @@ static tern_status plain_mlp(tern_transformer_layer *l, const tern_tensor *n, te
 }
 
 /* Pre-norm, post-norm and parallel: DeepSpeed's own wirings, in DeepSpeed's ops. */
-static tern_status deepspeed_tail(tern_transformer_layer *l, const tern_transformer_layer_args *args, tern_tensor *a, const tern_tensor *normed)
+static tern_status deepspeed_tail(tern_transformer_layer *l, const tern_tensor *x, tern_tensor *a, const tern_tensor *normed, tern_tensor y)
 {
     tern_status st = TERN_OK;
     const tern_layer_weights *w = &l->w;
-    const tern_tensor *x = &args->input;
-    tern_tensor m = rows_like(l, x, l->config.hidden_size), r = { 0 }, y = args->output;
+    tern_tensor m = rows_like(l, x, l->config.hidden_size), r = { 0 };
     bool parallel = l->wiring == PARALLEL, post = l->wiring == POST_NORM;
     if (post) r = rows_like(l, x, l->config.hidden_size);
     if (!m.data || (post && !r.data)) return TERN_ERR_MEMORY;
@@ -316,13 +330,12 @@ done:
 }
 
 /* r = x + s n(a), y = r + s n(mlp(n(r))), each norm only where the layer has it. */
-static tern_status branch_tail(tern_transformer_layer *l, const tern_transformer_layer_args *args, tern_tensor *a)
+static tern_status branch_tail(tern_transformer_layer *l, const tern_tensor *x, tern_tensor *a, tern_tensor y)
 {
     tern_status st = TERN_OK;
     const tern_layer_weights *w = &l->w;
-    const tern_tensor *x = &args->input;
     double scale = l->extras.residual_scale != 0 ? l->extras.residual_scale : 1;
-    tern_tensor n = rows_like(l, x, l->config.hidden_size), m = rows_like(l, x, l->config.hidden_size), y = args->output;
+    tern_tensor n = rows_like(l, x, l->config.hidden_size), m = rows_like(l, x, l->config.hidden_size);
     if (!n.data || !m.data) return TERN_ERR_MEMORY;
 
     /* The ranks' parts of attention's output are summed before its bias is added, once. */
@@ -352,9 +365,10 @@ tern_status tern_transformer_layer_run(tern_transformer_layer *l, const tern_tra
     if (l->config.bigscience_bloom && !given(args->alibi) && !given(l->w.slope))
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "transformer layer: bigscience_bloom needs alibi");
     tern_mark mark = tern_arena_mark(&ctx->step);
-    tern_tensor a, normed = { 0 };
+    tern_tensor a, kept = *x, normed = { 0 };
     TERN_TRY(attention(l, args, &a, &normed));
-    TERN_TRY(l->wiring == BRANCHES ? branch_tail(l, args, &a) : deepspeed_tail(l, args, &a, &normed));
+    TERN_TRY(keep_rows(l, args, &kept));
+    TERN_TRY(l->wiring == BRANCHES ? branch_tail(l, &kept, &a, *y) : deepspeed_tail(l, &kept, &a, &normed, *y));
 done:
     tern_arena_reset(&ctx->step, mark);
     return st;

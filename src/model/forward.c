@@ -66,19 +66,26 @@ static const int32_t *positions_of(tern_model *m, const tern_step *step)
     return position;
 }
 
-/* x through every layer, between two buffers; returns the one that holds the result in *x. */
+/* Whether the last layer makes the wanted rows alone behind its attention. It takes copies of them, which are to be no more memory than it saves. */
+static bool few_rows_leave(const tern_step *step)
+{
+    return step->n_out && 2 * step->n_out <= step->batch->n_row && !step->after_layer;
+}
+
+/* x through every layer, between two buffers; returns the one that holds the result in *x: all rows, or the few that leave. */
 static tern_status run_layers(tern_model *m, const tern_step *step, const int32_t *position, float **x, float **y)
 {
     tern_status st = TERN_OK;
     const tern_spec *s = m->spec;
-    int64_t n_row = step->batch->n_row, shape[3] = { 1, n_row, tern_get(s, S_DIM) };
+    int64_t n_layer = tern_get(s, S_LAYERS), n_row = step->batch->n_row, shape[3] = { 1, n_row, tern_get(s, S_DIM) };
     angles global = { 0 }, local = { 0 };
     if (s->rope) TERN_TRY(make_angles(m, s->rope, step, position, &global));
     if (s->rope_local) TERN_TRY(make_angles(m, s->rope_local, step, position, &local));
-    for (int64_t l = 0; l < tern_get(s, S_LAYERS); l++) {
+    for (int64_t l = 0; l < n_layer; l++) {
+        int64_t n_out = l == n_layer - 1 && few_rows_leave(step) ? step->n_out : 0, out_shape[3] = { 1, n_out ? n_out : n_row, shape[2] };
         const angles none = { 0 }, *a = s->rope_of[l] == ROPE_LOCAL ? &local : s->rope_of[l] == ROPE_NONE ? &none : &global;
         TERN_TRY(tern_transformer_layer_run(m->layers[l].layer, &(tern_transformer_layer_args){
-            .input = tern_tensor_of(*x, TERN_F32, 3, shape), .output = tern_tensor_of(*y, TERN_F32, 3, shape),
+            .input = tern_tensor_of(*x, TERN_F32, 3, shape), .output = tern_tensor_of(*y, TERN_F32, 3, out_shape), .out_row = step->out_row, .n_out = n_out,
             .layer = step->kv->n_layer == 1 ? 0 : l, .kv = step->kv, .batch = step->batch, .alibi = m->alibi, .cos = a->cos, .sin = a->sin }));
         float *swap = *x;
         *x = *y;
@@ -116,8 +123,11 @@ tern_status tern_model_step(tern_model *m, const tern_step *step)
     if (step->after_layer) step->after_layer(step->after_layer_user, -1, x);
     TERN_TRY(run_layers(m, step, position, &x, &y));
     if (step->n_out) {
-        TERN_TRY(ctx->backend->dispatch(ctx, &(tern_dispatch){ .x = x, .out = y, .token = step->out_row, .ldx = dim, .ldout = dim, .n_route = step->n_out, .dim = dim }));
-        TERN_TRY(tern_head_run(ctx, &m->head, step->n_out, y, dim, step->hidden, step->logits));
+        if (!few_rows_leave(step)) {
+            TERN_TRY(ctx->backend->dispatch(ctx, &(tern_dispatch){ .x = x, .out = y, .token = step->out_row, .ldx = dim, .ldout = dim, .n_route = step->n_out, .dim = dim }));
+            x = y;
+        }
+        TERN_TRY(tern_head_run(ctx, &m->head, step->n_out, x, dim, step->hidden, step->logits));
     }
 done:
     tern_arena_reset(&ctx->step, mark);

@@ -10,6 +10,13 @@ static double head_flops(const tern_model_info *m)
     return m->has_logits ? 2.0 * (double)m->dim * (double)m->vocab : 0;
 }
 
+/* Of a token in the last layer, behind attention: made only for tokens whose logits are wanted. Layers are taken for alike. */
+static double last_flops(const tern_model_info *m)
+{
+    double layer = (m->flops_per_token - head_flops(m)) / (double)(m->n_layer > 0 ? m->n_layer : 1);
+    return m->has_logits ? fmax(0, layer - 2.0 * (double)m->dim * (double)(m->n_head + 2 * m->n_kv_head) * (double)m->head_dim) : 0;
+}
+
 /* Scores and context of one token over n others. */
 static double attention_flops(const tern_model_info *m, double n)
 {
@@ -29,6 +36,7 @@ bench_work bench_prompt_work(const tern_model_info *m, int64_t n_token, int64_t 
 {
     double n = (double)n_token, all = n * (double)batch, steps = ceil(all / STEP_TOKENS), before = n > STEP_TOKENS ? (n / STEP_TOKENS - 1) * n / 2 : 0;
     double flops = (m->flops_per_token - head_flops(m)) * n + head_flops(m) + attention_flops(m, n * (n + 1) / 2);
+    if (n > 1) flops -= last_flops(m) * (fmin(n, STEP_TOKENS) - 1);
     double bytes = steps * weights_read(m, all / steps) + (double)batch * (n + before) * (double)m->kv_bytes_per_token;
     return (bench_work){ flops / n, bytes / all };
 }
