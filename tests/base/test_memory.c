@@ -117,6 +117,25 @@ static void test_alloc(void **state)
     tern_free(zero), tern_free(none), tern_free(aligned), tern_free(p), tern_free(copy), tern_free(part), tern_free(NULL);
 }
 
+/* Where a huge page may begin, from a size on that is worth it; every byte is there. */
+static void test_huge(void **state)
+{
+    static const struct { size_t n_bytes, align; const char *why; } rows[] = {
+        { 0, 64, "nothing" }, { 100, 64, "a little" }, { (8u << 20) - 1, 64, "less than four huge pages" }, { 8u << 20, 2u << 20, "four huge pages" },
+        { (9u << 20) + 5, 2u << 20, "and a rest" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        unsigned char *p = tern_alloc_huge(NULL, rows[i].n_bytes, rows[i].why);
+        assert_non_null(p);
+        assert_int_equal((uintptr_t)p % rows[i].align, 0);
+        memset(p, 7, rows[i].n_bytes);
+        tern_free(p);
+    }
+    assert_null(tern_alloc_huge(NULL, PTRDIFF_MAX, "a test"));
+    assert_non_null(strstr(tern_create_error(), "a test"));
+}
+
 static void test_words(void **state)
 {
     tern_ctx *ctx;
@@ -168,7 +187,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arena_pieces), cmocka_unit_test(test_arena_marks), cmocka_unit_test(test_arena_steady), cmocka_unit_test(test_arena_nested),
-        cmocka_unit_test(test_overflow),        cmocka_unit_test(test_alloc),        cmocka_unit_test(test_words),       cmocka_unit_test(test_log),
+        cmocka_unit_test(test_overflow),        cmocka_unit_test(test_alloc),        cmocka_unit_test(test_huge),        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The thread pool: every item is done once and by one thread, job after job, for any size, grain and number of threads; and a context's
- * choice of threads and instruction sets. */
+/* The thread pool: every item is done once and by one thread, job after job, for any size, grain and number of threads, though one of them stand still;
+ * and a context's choice of threads and instruction sets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,6 +82,50 @@ static void test_many_jobs(void **state)
     }
 }
 
+/* Whoever takes tile number stays waits in it until all others are done, which somebody else must do; for SECONDS at most. */
+typedef struct held_job {
+    int64_t n, stays;
+    _Atomic int64_t done;
+    _Atomic bool held_up;
+} held_job;
+
+static void hold(void *arg, int64_t lo, int64_t hi, int worker)
+{
+    enum { SECONDS = 60, NAP_US = 100 };
+    held_job *j = arg;
+    (void)worker;
+    for (int naps = 0; lo == j->stays && atomic_load(&j->done) < j->n - 1; naps++) {
+        if (naps == SECONDS * 1000000 / NAP_US) {
+            j->held_up = true;
+            break;
+        }
+        usleep(NAP_US);
+    }
+    atomic_fetch_add(&j->done, hi - lo);
+}
+
+static void test_others_take_what_is_left(void **state)
+{
+    static const struct { int threads; int64_t n, stays; const char *why; } rows[] = {
+        { 2, 40, 0, "the caller stands in its first tile: the worker takes the caller's others" },
+        { 2, 40, 20, "the worker stands in its first one, or the caller has come to it" },
+        { 3, 40, 0, "two take from one" },
+        { 3, 41, 14, "the second of three" },
+        { 8, 9, 0, "a tile for each, and one more" },
+        { 8, 3, 0, "some begin with none" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        tern_pool *pool;
+        held_job j = { .n = rows[i].n, .stays = rows[i].stays };
+        assert_int_equal(tern_pool_create(NULL, rows[i].threads, &pool), TERN_OK);
+        tern_pool_run(pool, j.n, 1, hold, &j);
+        tern_pool_free(pool);
+        assert_int_equal(j.done, j.n);
+        if (j.held_up) fail_msg("nobody took what was left: %s", rows[i].why);
+    }
+}
+
 static void test_idle(void **state)
 {
     tern_pool *pool;
@@ -132,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_coverage),
         cmocka_unit_test(test_many_jobs),
+        cmocka_unit_test(test_others_take_what_is_left),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_context),
     };
