@@ -51,6 +51,21 @@ def least_cosine(figures, section, threads):
     return min(cosine(x, y) for x, y in zip(pairs[0][0], pairs[1][0]))
 
 
+def highest_peak(a, *types):
+    return max((p["gflop_per_s"]["max"] for p in a["machine"]["peaks"] if p["type"] in types), default=None)
+
+
+def instruction_share(a, asked):
+    """The share of the peak of the type's own instruction, where another one is faster and `tern bench` takes that as the limit. Both are highest samples, as there."""
+    own = highest_peak(a, a.get("type"))
+    return a["peak_share"] * highest_peak(a, "f32", a["type"]) / own if own else None
+
+
+# tern's own of a limit: what it is a share of says the name; the number that stands beside it.
+SHARES = {"peak_share": (prompt_rate, lambda a, asked: a.get("peak_share")), "instruction_share": (prompt_rate, instruction_share),
+          "bandwidth_share": (decode_rate, lambda a, asked: a.get("bandwidth_share")), "memory_share": (lambda a, asked: a.get("peak_mb"), lambda a, asked: a.get("memory_share"))}
+
+
 def spread(values, digits=4):
     if not values:
         return "–"
@@ -64,9 +79,9 @@ def compared(figures, mark, threads):
     if figure == "cosine":
         types = figures.get(section, "tern", "32", threads, lambda a, asked: a.get("type")) or []
         return "".join(f"--compute {t}" for t in sorted(set(types))), "", least_cosine(figures, section, threads)
-    if figure in ("peak_share", "bandwidth_share", "memory_share"):
-        values = figures.get(section, "tern", entry, threads, lambda a, asked: a.get(figure))
-        rate = RATES["prompt" if figure == "peak_share" else "decode"] if figure != "memory_share" else lambda a, asked: a.get("peak_mb")
+    if figure in SHARES:
+        rate, share = SHARES[figure]
+        values = figures.get(section, "tern", entry, threads, share)
         return spread(figures.get(section, "tern", entry, threads, rate)), "", statistics.median(values) if values else None
     if figure == "latency_ms":
         ours = figures.get(section, "tern", entry, threads, lambda a, asked: statistics.median(a["texts_s"]) * 1e3)
