@@ -203,13 +203,16 @@ def joined(paths):
 def finish(run, log):
     text = report.text(run, MARKS)
     print(text)
+    for sample in run["samples"]:
+        if sample["entry"] != report.COSINE_ENTRY:    # no figure asks for other vectors
+            sample["answer"].pop("vectors", None)
     if log:
         os.makedirs(log, exist_ok=True)
         stem = os.path.join(log, f"{run['date']}-{re.sub('[^a-z0-9]+', '-', run['machine']['cpu'].lower()).strip('-')}")
         with open(stem + ".md", "w", encoding="utf-8") as f:
             f.write(text + "\n")
         with open(stem + ".json", "w", encoding="utf-8") as f:
-            json.dump(run, f, indent=1)
+            json.dump(run, f, separators=(",", ":"))
     return 0
 
 

@@ -35,6 +35,7 @@ def first_rate(a, asked):
     return 1 / a["first_s"] if "first_s" in a else None
 
 
+COSINE_ENTRY = "32"    # the texts whose vectors are compared
 RATES = {"prompt": prompt_rate, "decode": decode_rate, "texts": text_rate, "first": first_rate}
 
 
@@ -45,7 +46,7 @@ def cosine(a, b):
 
 def least_cosine(figures, section, threads):
     """Of tern's vectors to those of sentence-transformers, the same texts one by one."""
-    pairs = [figures.get(section, engine, "32", threads, lambda a, asked: a.get("vectors")) for engine in ("tern", "sentence-transformers")]
+    pairs = [figures.get(section, engine, COSINE_ENTRY, threads, lambda a, asked: a.get("vectors")) for engine in ("tern", "sentence-transformers")]
     if not all(pairs):
         return None
     return min(cosine(x, y) for x, y in zip(pairs[0][0], pairs[1][0]))
@@ -77,7 +78,7 @@ def compared(figures, mark, threads):
     """(tern's words, the peer's words, the figure); the figure is None where something was not measured."""
     section, entry, figure = mark["section"], mark["entry"], mark["figure"]
     if figure == "cosine":
-        types = figures.get(section, "tern", "32", threads, lambda a, asked: a.get("type")) or []
+        types = figures.get(section, "tern", COSINE_ENTRY, threads, lambda a, asked: a.get("type")) or []
         return "".join(f"--compute {t}" for t in sorted(set(types))), "", least_cosine(figures, section, threads)
     if figure in SHARES:
         rate, share = SHARES[figure]
