@@ -20,6 +20,6 @@ void tern_fp_leave(tern_fp *fp);
 /* For good, on a thread of tern's own. */
 void tern_fp_set(void);
 
-#define TERN_OWN_FP(ctx) __attribute__((cleanup(tern_fp_leave))) tern_fp own_fp = tern_fp_enter(ctx)
+#define TERN_OWN_FP(ctx) __attribute__((cleanup(tern_fp_leave), unused)) tern_fp own_fp = tern_fp_enter(ctx)
 
 #endif
