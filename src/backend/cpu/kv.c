@@ -102,8 +102,9 @@ static void write_values(const tern_kernels *k, const tern_kv_write *w, const ru
 {
     int64_t dim = w->kv->value_dim;
     float *to = (float *)(void *)u->values + u->token * dim;
-    for (int64_t i = 0; i < u->n && w->kv->dtype != TERN_F32; i++) write_value(k, w->kv, u->values, u->token + i, u->v + i * w->ldv);
-    for (int64_t i = 0; i < u->n && w->kv->dtype == TERN_F32; i++) memcpy(to + i * dim, u->v + i * w->ldv, (size_t)dim * sizeof *to);
+    for (int64_t i = 0; i < u->n; i++)
+        if (w->kv->dtype == TERN_F32) memcpy(to + i * dim, u->v + i * w->ldv, (size_t)dim * sizeof *to);
+        else write_value(k, w->kv, u->values, u->token + i, u->v + i * w->ldv);
 }
 
 /* The sequence that row r belongs to; rows of sequences ascend. */

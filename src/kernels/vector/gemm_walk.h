@@ -8,6 +8,7 @@
  *        +------+------+----               memory, lane by lane, so that the length of a part changes no bit.
  *   tile |      |      |         x         Many rows: a part of TILE_N rows of w is packed into an aligned panel, and all tiles of x pass by.
  *        +------+------+----               Up to FEW_M rows: a part of x stays, and STREAM_GROUP(m) tiles of w pass by, read as they are stored.
+ *                                          One row: gemm_one.h.
  *
  * x is packed: strips of TILE_M rows (up to FEW_M rows: one strip of all), each [k / STEP][rows][STEP], zeros behind the end of k. */
 #ifndef TERN_KERNELS_VECTOR_GEMM_WALK_H

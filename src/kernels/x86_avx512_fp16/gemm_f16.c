@@ -13,9 +13,8 @@
 #include <stdalign.h>
 
 #include "kernels/unit.h"
+#include "kernels/x86_avx512/simd.h"
 #include "kernels/x86_avx512_fp16/slots.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 enum { CHUNK = 8, ROWS = 6, REGISTERS = 4, OUTPUTS = 16, MOST_BLOCK = 512, LINE = 64 };
 
@@ -113,7 +112,7 @@ INLINE void put_row(const product *p, const part *t, size_t i, __m256i f16)
 {
     enum { NAN_OR_INFINITE = 0x99 };
     float *y = p->y + i * p->ldy + t->j;
-    __mmask16 there = p->n - t->j < OUTPUTS ? (__mmask16)((1u << (p->n - t->j)) - 1) : 0xFFFF;
+    __mmask16 there = lanes(p->n - t->j);
     __m512 v = _mm512_cvtph_ps(f16);
     if (!t->first) v = _mm512_add_ps(_mm512_maskz_loadu_ps(there, y), v);
     if (t->last) v = _mm512_mul_ps(v, _mm512_set1_ps(p->factor[i]));
@@ -239,12 +238,6 @@ void k_gemm_f16_f16__x86_avx512_fp16(float *y, size_t ldy, const void *x, const 
 
 /* ---- x, packed ----------------------------------------------------------------------------------------------------------------------- */
 
-/* Up to 16 numbers. */
-INLINE __m512 load_n(const float *x, size_t n)
-{
-    return n >= 16 ? _mm512_loadu_ps(x) : _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), x);
-}
-
 /* The largest magnitude, as bits of a float; a NaN is larger than infinity. */
 static uint32_t largest_of(const float *x, size_t k_len)
 {
@@ -255,7 +248,7 @@ static uint32_t largest_of(const float *x, size_t k_len)
         a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_loadu_si512(x + k), magnitude));
         b = _mm512_max_epu32(b, _mm512_and_si512(_mm512_loadu_si512(x + k + 16), magnitude));
     }
-    for (; k < k_len; k += 16) a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_castps_si512(load_n(x + k, k_len - k)), magnitude));
+    for (; k < k_len; k += 16) a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_castps_si512(v_load_n(x + k, k_len - k)), magnitude));
     return _mm512_reduce_max_epu32(_mm512_max_epu32(a, b));
 }
 
@@ -271,7 +264,7 @@ static void put_row_of_x(char *to, size_t step, const float *x, const float *nex
         _mm_storeu_si128((void *)(to + step), _mm256_extracti128_si256(v, 1));
     }
     if (k == k_len) return;
-    __m256i v = _mm512_cvtps_ph(_mm512_mul_ps(load_n(x + k, k_len - k), by), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m256i v = _mm512_cvtps_ph(_mm512_mul_ps(v_load_n(x + k, k_len - k), by), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     _mm_storeu_si128((void *)to, _mm256_castsi256_si128(v));
     if (k + CHUNK < k_len) _mm_storeu_si128((void *)(to + step), _mm256_extracti128_si256(v, 1));
 }
