@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Encoding speed on one thread next to the tokenizers library, on ordinary text: a line for each golden tokenizer, with the ratio.
 
-    python3 bench/tokenizers.py BUILD_FOLDER FILE...        (FILE: UTF-8 text; needs the tokenizers package)
+    bench/tokenizers.py BUILD_FOLDER FILE...        (FILE: UTF-8 text; needs the tokenizers package)
 """
 import ctypes as c
 import os

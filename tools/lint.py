@@ -65,6 +65,15 @@ def check_format(path, text):
             problem(path, n, "unfinished: " + UNFINISHED.search(line).group(0))
 
 
+def check_mode(path):
+    """What is called by its name says what runs it, and git keeps that it may be called."""
+    runs = os.access(path, os.X_OK)
+    with open(path, "rb") as f:
+        opens = f.read(2) == b"#!"
+    if runs != opens:
+        problem(path, 1, "may be run and does not open with #!" if runs else "opens with #! and may not be run")
+
+
 def check_c(path, text):
     code = bare(text)
     if not text.startswith("/*"):
@@ -147,6 +156,7 @@ def main():
     os.chdir(ROOT)
     over, headers = [], []
     for path in tracked():
+        check_mode(path)
         if not path.endswith((".c", ".h", ".py", ".sh", ".cmake", ".txt", ".md", "Makefile")):
             continue
         with open(path, encoding="utf-8", newline="") as f:

@@ -28,6 +28,7 @@ BAD = {
     "src/base/slashes.c": ("/* x */\nint a;    // b\n", "a // comment"),
     "src/base/unguarded.h": ("/* x */\nint a;\n", "no include guard"),
     "src/base/needy.h": ("/* x */\n#ifndef A_H\n#define A_H\nbool f(void);\n#endif\n", "does not compile alone"),
+    "tools/script.py": ("#!/usr/bin/env python3\n", "opens with #! and may not be run"),
     "include/tern/internal.h": ('/* x */\n#ifndef A_H\n#define A_H\n#include "base/pool.h"\n#endif\n', "a public header includes an internal one"),
 }
 GOOD = "/* malloc( and printf( in words are no calls: see http://a.b */\nconst char *f(void)\n{\n    return \"abort() // TO\";\n}\n"
@@ -46,7 +47,7 @@ def main():
             os.makedirs(os.path.join(root, "tools"))
             shutil.copy(os.path.join(ROOT, "tools", "lint.py"), os.path.join(root, "tools"))
             target = os.path.join(root, path)
-            os.makedirs(os.path.dirname(target))
+            os.makedirs(os.path.dirname(target), exist_ok=True)
             with open(target, "w", encoding="utf-8") as f:
                 f.write(text)
             run = lint(root)
