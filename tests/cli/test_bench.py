@@ -119,6 +119,20 @@ def check_shapes(place):
     os.remove(os.path.join(place, "shape.json"))
 
 
+def check_failing(place):
+    """What can be seen to fail is refused before anything is measured; what was measured before a failure is not lost."""
+    run = tern("bench", "-p", "16,2000", "-n", "2", "-b", "1", "--repeat", "1", "--threads", "1")
+    one_sentence(run, "a prompt that the model has no positions for, behind one that it has")
+    check(b"2000" in run.stderr and b"1024" in run.stderr, f"the sentence has both figures: {run.stderr}")
+    path = os.path.join(place, "shape.json")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(BERT, f)
+    run = tern("bench", "--config", path, "-p", "16,100", "-b", "1", "--repeat", "1", "--threads", "1", "--json", env=environment(TMPDIR=place))
+    check(run.returncode == 1 and b"100 tokens" in run.stderr and b"64" in run.stderr, f"a sentence that is too long: {run.returncode}, {run.stderr}")
+    check([row["prompt_tokens"] for row in json.loads(run.stdout)["results"]] == [16], f"the row before it is there: {run.stdout[-300:]}")
+    os.remove(path)
+
+
 def check_picture(place):
     path = os.path.join(place, "a.svg")
     with open(path, "w", encoding="utf-8") as f:
@@ -158,6 +172,7 @@ def check_signals(place):
             time.sleep(0.001)
         time.sleep(0.05)
         child.send_signal(number)
+        child.send_signal(number)    # as the terminal and a parent may do at once
         check(child.wait(timeout=60) == -number, f"{number.name} ends it")
         check(os.listdir(place) == [], f"{number.name} leaves nothing behind: {os.listdir(place)}")
 
@@ -205,6 +220,7 @@ def main():
     check_lists()
     with folder() as place:
         check_shapes(place)
+        check_failing(place)
         check_picture(place)
         check_signals(place)
     check_kernels()

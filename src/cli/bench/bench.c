@@ -137,7 +137,7 @@ static bool measure_all(bench_plan *plan, bench_report *r)
     if (!plan->args->value[FLAG_SHAPE].set) bench_first_tokens(plan, r);
     bool ok = measure_machine(plan, r);
     for (size_t t = 0; ok && t < plan->threads.n; t++) ok = measure_threads(plan, (int)plan->threads.at[t], r);
-    if (ok) settle(r);
+    settle(r);
     return ok;
 }
 
@@ -149,6 +149,29 @@ static bool say(const cli_args *args, const bench_report *r, bench_svg *svg)
     return !svg->file || bench_svg_write(svg, r);
 }
 
+/* The first flag that is set and says something of a model, which --kernels and --ops do not run; or, in those two, of rows or threads where they have no choice. */
+static const char *needless_flag(const cli_args *args)
+{
+    static const cli_flag_id of_model[] = { FLAG_MODEL, FLAG_SHAPE, FLAG_STORED, FLAG_COMPUTE, FLAG_KV, FLAG_CONTEXT, FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_REPEAT, FLAG_SVG };
+    for (size_t i = 0; i < sizeof of_model / sizeof *of_model; i++)
+        if (args->value[of_model[i]].set) return cli_flags[of_model[i]].name;
+    cli_flag_id other = args->value[FLAG_KERNELS].set ? FLAG_BENCH_THREADS : FLAG_BENCH_BATCH;
+    return args->value[other].set ? cli_flags[other].name : NULL;
+}
+
+/* False: the sentence is said. */
+static bool fit_together(const cli_args *args)
+{
+    bool kernels = args->value[FLAG_KERNELS].set, ops = args->value[FLAG_OPS].set;
+    const char *needless = kernels || ops ? needless_flag(args) : NULL;
+    if (args->value[FLAG_SHAPE].set && args->value[FLAG_MODEL].set) cli_usage("--config and -m are two ways to name a model: only one of them can be there");
+    else if (args->value[FLAG_STORED].set && !args->value[FLAG_SHAPE].set) cli_usage("--stored is the type of the random weights of --config, which is not there");
+    else if (kernels && ops) cli_usage("--kernels and --ops: only one of them can be there");
+    else if (needless) cli_usage("%s no --%s", kernels ? "--kernels times kernels by one thread, and takes" : "--ops times ops, and takes", needless);
+    else return true;
+    return false;
+}
+
 int cli_bench(const cli_args *args)
 {
     bench_report r = { 0 };
@@ -156,15 +179,14 @@ int cli_bench(const cli_args *args)
     bench_svg svg = { 0 };
     const cli_value *path = &args->value[FLAG_SVG];
     int status = EXIT_FAILED;
-    if (args->value[FLAG_SHAPE].set && args->value[FLAG_MODEL].set) return cli_usage("--config and -m are two ways to name a model: only one of them can be there");
-    bool parts = args->value[FLAG_KERNELS].set || args->value[FLAG_OPS].set;
-    if (args->value[FLAG_KERNELS].set && args->value[FLAG_OPS].set) return cli_usage("--kernels and --ops: only one of them can be there");
-    if (parts && path->set) return cli_usage("--svg draws a model's results, and --kernels and --ops have none");
-    if (args->value[FLAG_KERNELS].set) return bench_kernels(args);
+    if (!fit_together(args)) return EXIT_USAGE;
     if (!make_plan(args, &plan)) return EXIT_FAILED;
+    if (args->value[FLAG_KERNELS].set) return bench_kernels(args);
     if (args->value[FLAG_OPS].set) return bench_ops(&plan);
     if (path->set && !bench_svg_open(&svg, path->text)) return EXIT_FAILED;
-    if (measure_all(&plan, &r) && say(args, &r, &svg)) status = EXIT_OK;
+    if (measure_all(&plan, &r)) status = EXIT_OK;
+    if (status == EXIT_OK || r.n_result)    /* what was measured before a failure is not lost */
+        if (!say(args, &r, &svg)) status = EXIT_FAILED;
     bench_svg_close(&svg);
     bench_limits_free(&r.limits);
     free(r.result);

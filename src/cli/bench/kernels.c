@@ -22,7 +22,7 @@ typedef struct run {
     bench_mapping weights;
     char *x, *packed, *y;    /* packed: x for the product at hand */
     json_out *json;
-    size_t n_timed;
+    bool begun;              /* something was timed, and what is printed before the first has been */
 } run;
 
 /* One kernel on one row. */
@@ -34,11 +34,6 @@ typedef struct job {
     const float *a;         /* of gemm_nn_* */
     size_t w_bytes, next;
 } job;
-
-static bool wanted(const run *r, const char *name)
-{
-    return !strcmp(r->name, "all") || !strncmp(name, r->name, strlen(r->name));
-}
 
 static bool wanted_rows(const run *r, size_t m)
 {
@@ -59,12 +54,19 @@ static size_t size_of(char type)
     return type == 'f' ? sizeof(float) : sizeof(uint16_t);
 }
 
+static void begin(run *r)
+{
+    if (!r->begun && r->json) bench_open_json(r->json, r->limits, "kernels");
+    else if (!r->begun) bench_timed_head();
+    r->begun = true;
+}
+
 static void report(run *r, bench_timed t)
 {
+    begin(r);
     t.isa = tern_isa_short(r->table);
     t.threads = 1;
     bench_timed_put(r->json, &t);
-    r->n_timed++;
 }
 
 /* ---- Products ---- */
@@ -99,7 +101,7 @@ static void time_products(run *r, const gemm_slot *slots, size_t n_slot, const g
     for (size_t i = 0; i < n_slot; i++)
         for (size_t s = 0; s < n_shape; s++) {
             job j = { .f = slot_of(r->table, slots[i].offset), .r = r, .s = shapes[s], .w_bytes = size_of(slots[i].w) };
-            if (!j.f || !wanted(r, slots[i].name) || !wanted_rows(r, j.s.m)) continue;
+            if (!j.f || !bench_is_asked(r->name, slots[i].name) || !wanted_rows(r, j.s.m)) continue;
             if (!nn) ((k_pack_fn *)slot_of(r->table, slots[i].pack))(r->packed, (const float *)(const void *)r->x, j.s.k, j.s.m, j.s.k);
             if (nn) j.a = nn_rows(r, &slots[i], &shapes[s]);
             int calls = nn ? PRODUCTS : 1;
@@ -140,7 +142,7 @@ static void call_convert(void *arg)
 
 static void time_row(run *r, const char *name, void (*call)(void *), job *j, double bytes, const char *why)
 {
-    if (!j->f || !wanted(r, name) || !wanted_rows(r, 1)) return;
+    if (!j->f || !bench_is_asked(r->name, name) || !wanted_rows(r, 1)) return;
     bench_timed t = { .name = name, .why = why, .bytes = ROW_N * bytes, .seconds = bench_scaled(bench_time(call, j, true), 1.0 / ROWS) };
     snprintf(t.shape, sizeof t.shape, "%d", ROW_N);
     report(r, t);
@@ -156,6 +158,16 @@ static void time_rows(run *r)
         job j = { .f = slot_of(r->table, convert_slots[i].offset), .r = r };
         time_row(r, convert_slots[i].name, call_convert, &j, (double)(size_of(convert_slots[i].to) + size_of(convert_slots[i].from)), "a row in the cache, read and written");
     }
+}
+
+static bool time_parts(run *r)
+{
+    bool attention = bench_is_asked(r->name, "attention"), experts = bench_is_asked(r->name, "experts");
+    if ((!attention && !experts) || r->batch->set) return true;
+    begin(r);
+    if (bench_parts(r->table, r->limits, attention, experts, r->json)) return true;
+    cli_fail("no memory for the keys or the experts to be timed on");
+    return false;
 }
 
 /* ---- All of them ---- */
@@ -180,9 +192,8 @@ static bool open_memory(run *r)
 /* The name of some slot begins so. */
 static bool known(const char *name)
 {
-    run r = { .name = name };
-    if (wanted(&r, "attention") || wanted(&r, "experts")) return true;
-#define X(slot, type) if (wanted(&r, #slot)) return true;
+    if (bench_is_asked(name, "attention") || bench_is_asked(name, "experts")) return true;
+#define X(slot, type) if (bench_is_asked(name, #slot)) return true;
     TERN_KERNEL_SLOTS(X)
 #undef X
     return false;
@@ -198,28 +209,19 @@ int bench_kernels(const cli_args *args)
     int status = EXIT_FAILED;
     if (!known(r.name)) return cli_usage("--kernels \"%s\": no kernel's name begins so; \"all\" times every one", r.name);
     tern_cpu_probe(&cpu);
-    if (isa && (!tern_isa_find(isa) || !tern_isa_find(isa)->usable(&cpu))) return cli_fail("this CPU cannot run %s", isa);
     if (!open_memory(&r)) goto done;
-    if (r.json) bench_open_json(r.json, &limits, "kernels");
-    else bench_timed_head();
     for (const tern_kernels *const *p = tern_isa_list; *p; p++) {
         if (!(*p)->usable(&cpu) || (isa ? tern_isa_find(isa) != *p : !(*p)->rank)) continue;
         r.table = *p;
         time_products(&r, gemm_slots, N_ROWS(gemm_slots), gemm_bench_rows, N_ROWS(gemm_bench_rows), false);
         time_products(&r, gemm_nn_slots, N_ROWS(gemm_nn_slots), gemm_nn_bench_rows, N_ROWS(gemm_nn_bench_rows), true);
         time_rows(&r);
-        bool attention = wanted(&r, "attention"), experts = wanted(&r, "experts");
-        if ((attention || experts) && !r.batch->n_list && !bench_parts(*p, &limits, attention, experts, r.json)) {
-            cli_fail("no memory for the keys or the experts to be timed on");
-            goto done;
-        }
+        if (!time_parts(&r)) goto done;
     }
-    if (r.json) {
-        out_close(r.json);
-        out_close(r.json);
-    }
-    status = EXIT_OK;
+    if (r.begun) status = EXIT_OK;
+    else cli_fail("--kernels \"%s\": %s has none of them%s", r.name, isa ? isa : "this CPU", r.batch->set ? " with so many rows as --batch says" : "");
 done:
+    while (json.depth) out_close(&json);
     bench_mapping_close(&r.weights);
     bench_limits_free(&limits);
     free(r.x);

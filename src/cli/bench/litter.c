@@ -7,28 +7,27 @@
 
 enum { MOST = 2 };
 
-/* Written before the count says that they are there. */
+/* Written before the count says that they are there, and removed before it says that they are not: two signals may be answered by two threads at once. */
 static char files[MOST][4352], dirs[MOST][4096];
 static volatile sig_atomic_t n_litter;
 
-static void remove_last(void)
+static void remove_at(int i)
 {
-    n_litter--;
-    unlink(files[n_litter]);
-    if (*dirs[n_litter]) rmdir(dirs[n_litter]);
+    unlink(files[i]);
+    if (*dirs[i]) rmdir(dirs[i]);
 }
 
 static void on_signal(int number)
 {
-    while (n_litter > 0) remove_last();
+    for (int i = n_litter; i-- > 0;) remove_at(i);
     signal(number, SIG_DFL);
     raise(number);
 }
 
 void bench_litter_settle(bool keep)
 {
-    if (keep) n_litter--;
-    else remove_last();
+    if (!keep) remove_at(n_litter - 1);
+    n_litter--;
 }
 
 void bench_litter_add(const char *file, const char *dir)

@@ -24,11 +24,6 @@ typedef struct job {
     tern_status st;
 } job;
 
-static bool wanted(const char *name, const char *op)
-{
-    return !strcmp(name, "all") || !strncmp(op, name, strlen(name));
-}
-
 static bool is_weight(const char *name)
 {
     return !strncmp(name, "weight", 6) && !strchr(name, '.');
@@ -114,7 +109,7 @@ static bool time_rows(const bench_plan *plan, const char *name, const bench_mapp
         cli_session s = { 0 };
         ok = cli_open_ctx_of(plan->args, (int)plan->threads.at[t], &s);
         for (size_t i = 0; ok && i < N_OP_ROWS; i++)
-            if (wanted(name, op_rows[i].op)) ok = time_row(s.ctx, &op_rows[i], memory, limits, json);
+            if (bench_is_asked(name, op_rows[i].op)) ok = time_row(s.ctx, &op_rows[i], memory, limits, json);
         cli_close(&s);
     }
     return ok;
@@ -127,7 +122,7 @@ int bench_ops(const bench_plan *plan)
     json_out json = { 0 };
     bool as_json = plan->args->value[FLAG_JSON].set, known = false;
     int threads[CLI_MOST_LIST];
-    for (size_t i = 0; i < N_OP_ROWS; i++) known |= wanted(name, op_rows[i].op);
+    for (size_t i = 0; i < N_OP_ROWS; i++) known |= bench_is_asked(name, op_rows[i].op);
     if (!known) return cli_usage("--ops \"%s\": no op's name begins so; \"all\" times every one", name);
     for (size_t t = 0; t < plan->threads.n; t++) threads[t] = (int)plan->threads.at[t];
     bool ok = bench_limits_measure(&limits, threads, plan->threads.n);

@@ -135,8 +135,14 @@ static bool open_engine(row *r)
     tern_engine_options options = { .context_tokens = context->set ? context->integer : r->n_prompt + r->plan->n_decode + steps_before(r), .max_requests = (int32_t)r->batch,
                                     .step_tokens = STEP_TOKENS, .no_prefix_sharing = true };
     if (tern_engine_create(r->s->ctx, r->s->model, &options, &r->s->engine) == TERN_OK) return true;
-    cli_fail_ctx(r->s);
+    cli_fail("a prompt of %lld x %lld tokens and %lld to decode: %s", (long long)r->batch, (long long)r->n_prompt, (long long)r->plan->n_decode, tern_ctx_error(r->s->ctx));
     return false;
+}
+
+static void close_engine(row *r)
+{
+    tern_engine_free(r->s->engine);
+    r->s->engine = NULL;
 }
 
 static int64_t prompt_of_each(int64_t n_prompt, int64_t batch)
@@ -145,22 +151,42 @@ static int64_t prompt_of_each(int64_t n_prompt, int64_t batch)
     return n_prompt / batch > least ? n_prompt / batch : least;
 }
 
-static bool measure_row(const bench_plan *plan, cli_session *s, int64_t n_prompt, int64_t batch, bench_report *report)
+typedef bool row_fn(row *r, bench_report *report);
+
+/* A row that is more than the model or the memory can take is refused before others take their time. */
+static bool can_be(row *r, bench_report *report)
 {
-    row r = { .plan = plan, .s = s, .n_prompt = prompt_of_each(n_prompt, batch), .batch = batch, .random = 1 };
-    tern_model_info m = tern_model_get_info(s->model);
+    (void)report;
+    bool ok = open_engine(r);
+    close_engine(r);
+    return ok;
+}
+
+static bool measure_row(row *r, bench_report *report)
+{
+    tern_model_info m = tern_model_get_info(r->s->model);
     bench_watch watch = bench_watch_begin();
-    bool ok = open_engine(&r) && measure(&r);
+    bool ok = open_engine(r) && measure(r);
     bench_result *out = ok ? bench_add_result(report) : NULL;
+    int64_t n_decode = r->plan->n_decode;
     if (out)
-        *out = (bench_result){ .threads = tern_ctx_threads(s->ctx), .batch = batch, .prompt_tokens = r.n_prompt, .decode_tokens = plan->n_decode,
-                               .prompt_per_s = bench_spread_of(&r.prompt), .decode_per_s = bench_spread_of(&r.decode), .prompt = bench_prompt_work(&m, r.n_prompt, batch),
-                               .decode = bench_decode_work(&m, r.n_prompt + (plan->n_decode + 1) / 2, batch), .disturbed = bench_watch_end(&watch, report) };
-    tern_engine_free(s->engine);
-    s->engine = NULL;
-    bench_samples_free(&r.prompt);
-    bench_samples_free(&r.decode);
+        *out = (bench_result){ .threads = tern_ctx_threads(r->s->ctx), .batch = r->batch, .prompt_tokens = r->n_prompt, .decode_tokens = n_decode,
+                               .prompt_per_s = bench_spread_of(&r->prompt), .decode_per_s = bench_spread_of(&r->decode), .prompt = bench_prompt_work(&m, r->n_prompt, r->batch),
+                               .decode = bench_decode_work(&m, r->n_prompt + (n_decode + 1) / 2, r->batch), .disturbed = bench_watch_end(&watch, report) };
+    close_engine(r);
+    bench_samples_free(&r->prompt);
+    bench_samples_free(&r->decode);
     return out;
+}
+
+static bool each_row(const bench_plan *plan, cli_session *s, bench_report *report, row_fn *fn)
+{
+    for (size_t p = 0; p < plan->prompt.n; p++)
+        for (size_t b = 0; b < plan->batch.n; b++) {
+            row r = { .plan = plan, .s = s, .n_prompt = prompt_of_each(plan->prompt.at[p], plan->batch.at[b]), .batch = plan->batch.at[b], .random = 1 };
+            if (!fn(&r, report)) return false;
+        }
+    return true;
 }
 
 /* A short request first: it brings the weights into memory. */
@@ -171,8 +197,7 @@ static bool warm_up(const bench_plan *plan, cli_session *s)
     one.n_repeat = 1;
     row r = { .plan = &one, .s = s, .n_prompt = LEAST_PROMPT, .batch = 1, .random = 2 };
     bool ok = open_engine(&r) && measure(&r);
-    tern_engine_free(s->engine);
-    s->engine = NULL;
+    close_engine(&r);
     bench_samples_free(&r.prompt);
     bench_samples_free(&r.decode);
     return ok;
@@ -180,9 +205,5 @@ static bool warm_up(const bench_plan *plan, cli_session *s)
 
 bool bench_requests(const bench_plan *plan, cli_session *s, bench_report *report)
 {
-    if (!warm_up(plan, s)) return false;
-    for (size_t p = 0; p < plan->prompt.n; p++)
-        for (size_t b = 0; b < plan->batch.n; b++)
-            if (!measure_row(plan, s, plan->prompt.at[p], plan->batch.at[b], report)) return false;
-    return true;
+    return each_row(plan, s, report, can_be) && warm_up(plan, s) && each_row(plan, s, report, measure_row);
 }

@@ -2,6 +2,7 @@
 #include "cli/bench/timed.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "cli/machine.h"
@@ -31,6 +32,11 @@ bench_spread bench_time(void (*call)(void *arg), void *arg, bool alone)
     bench_spread s = bench_spread_of(&samples);
     bench_samples_free(&samples);
     return s;
+}
+
+bool bench_is_asked(const char *asked, const char *name)
+{
+    return !strcmp(asked, "all") || (*asked && !strncmp(name, asked, strlen(asked)));
 }
 
 /* ---- Words ---- */

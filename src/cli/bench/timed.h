@@ -17,6 +17,9 @@ typedef struct bench_timed {
     double peak, read;             /* what the machine allows; 0: not known, or the bytes lie in a cache */
 } bench_timed;
 
+/* Whether a name begins as was asked for; "all": every one does. */
+bool bench_is_asked(const char *asked, const char *name);
+
 /* Printed as they come: a line each, or an object each of the list that is open in j (null: lines). */
 void bench_timed_head(void);
 void bench_timed_put(json_out *j, const bench_timed *t);
