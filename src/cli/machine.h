@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* Bytes that may still be used: what the system calls available, within the cgroup's limit. */
+/* Bytes that this process may still allocate. */
 double cli_free_memory(void);
 
 /* "AMD EPYC 9B45 96-Core Processor"; buffer is returned. */

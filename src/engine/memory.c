@@ -1,81 +1,13 @@
-/* How many tokens fit in memory: see memory.h. Called once, when an engine is made; reads /proc and /sys. */
+/* How many tokens fit in memory: see memory.h. Called once, when an engine is made. */
 #include "engine/memory.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-#include "base/cgroup.h"
 #include "base/ctx.h"
 #include "engine/sampling.h"
 
 enum { DEFAULT_CONTEXT = 8192, DEFAULT_REQUESTS = 16, DEFAULT_STEP = 512, MOST_REQUESTS = 4096, MOST_STEP = 1 << 20 };
 enum { ALL_ROWS_BYTES = 32 << 20, SPARE_BYTES = 32 << 20 };
-
-static const uint64_t NO_LIMIT = UINT64_MAX;
-
-/* The number behind key in a file of lines "key number ..."; key "": the number that the file begins with. */
-static bool read_number(const char *root, const char *path, const char *key, uint64_t *value)
-{
-    char full[512], line[256];
-    bool found = false;
-    size_t n = strlen(key);
-    if ((size_t)snprintf(full, sizeof full, "%s%s", root, path) >= sizeof full) return false;
-    FILE *f = fopen(full, "re");
-    while (f && !found && fgets(line, sizeof line, f)) found = !strncmp(line, key, n) && sscanf(line + n, "%" SCNu64, value) == 1;
-    if (f) fclose(f);
-    return found;
-}
-
-/* Lowers *room to that of one cgroup; "max", or no memory.max, is no limit. */
-static void least_room(void *room, const char *root, const char *folder)
-{
-    char path[512];
-    uint64_t most, used, droppable, *least = room;
-    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", folder);
-    if (!read_number(root, path, "", &most)) return;
-    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.current", folder);
-    if (!read_number(root, path, "", &used)) used = 0;
-    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.stat", folder);
-    if (read_number(root, path, "inactive_file ", &droppable)) used -= droppable < used ? droppable : used;
-    uint64_t here = most > used ? most - used : 0;
-    if (here < *least) *least = here;
-}
-
-static uint64_t cgroups_room(const char *root)
-{
-    uint64_t room = NO_LIMIT;
-    tern_cgroups(root, least_room, &room);
-    return room;
-}
-
-static uint64_t address_room(const char *root)
-{
-    struct rlimit limit;
-    uint64_t pages;
-    if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY) return NO_LIMIT;
-    if (!read_number(root, "/proc/self/statm", "", &pages)) return NO_LIMIT;
-    uint64_t used = pages * (uint64_t)sysconf(_SC_PAGESIZE);
-    return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
-}
-
-static uint64_t beside(uint64_t bytes, uint64_t weights)
-{
-    return bytes == NO_LIMIT ? NO_LIMIT : bytes > weights ? bytes - weights : 0;
-}
-
-tern_room tern_room_now(const char *root, size_t mapped_bytes)
-{
-    uint64_t kib;
-    tern_room room = { NO_LIMIT, "the system" };
-    if (read_number(root, "/proc/meminfo", "MemAvailable:", &kib)) room = (tern_room){ beside(kib * 1024, mapped_bytes), "MemAvailable" };
-    uint64_t cgroup = beside(cgroups_room(root), mapped_bytes), address = address_room(root);
-    if (cgroup < room.bytes) room = (tern_room){ cgroup, "the cgroup's memory.max" };
-    if (address < room.bytes) room = (tern_room){ address, "RLIMIT_AS" };
-    return room;
-}
 
 static int64_t least(int64_t a, int64_t b)
 {

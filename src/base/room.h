@@ -1,0 +1,19 @@
+/* What this process may still allocate. Engines ask it for their cache, models for random weights, the program to say what fits. */
+#ifndef TERN_BASE_ROOM_H
+#define TERN_BASE_ROOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes that can still be had beside the weights, and which limit says so. */
+typedef struct tern_room {
+    uint64_t bytes;
+    const char *limit;             /* "MemAvailable", "the cgroup's memory.max", "RLIMIT_AS" */
+} tern_room;
+
+/* The least of the system's available memory, the cgroup's limit less its use (page cache that can be dropped does not count as use), and the
+ * address space limit less its use. mapped_bytes of weights lie in files: they will need memory that the first two call available, and have
+ * their address space already. root is put before the paths of /proc and /sys: "" outside of tests. */
+tern_room tern_room_now(const char *root, size_t mapped_bytes);
+
+#endif
