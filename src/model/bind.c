@@ -126,8 +126,11 @@ static tern_status bind_one(tern_model *m, const tern_family_bind *b, int64_t la
     tern_tensor stored;
     if (m->random) {
         expand(name, "", b->name, layer, expert);
-        TERN_TRY(tern_model_random_tensor(m, want.rank[0], want.shape[0], &stored));
-        TERN_TRY(tern_model_shape_tensor(m, name, stored, b->how == ADD_ONE ? ADD_ONE : AS_IS, use, out));
+        *out = tern_tensor_of(m, m->random_dtype, want.rank[0], want.shape[0]);    /* under m->faults there, and never read */
+        if (!m->faults) {
+            TERN_TRY(tern_model_random_tensor(m, want.rank[0], want.shape[0], &stored));
+            TERN_TRY(tern_model_shape_tensor(m, name, stored, b->how == ADD_ONE ? ADD_ONE : AS_IS, use, out));
+        }
         count(m, b->slot, use, out);
         return TERN_OK;
     }

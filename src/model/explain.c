@@ -1,10 +1,13 @@
 /* Why a directory cannot be opened, every reason at once: config.json, generation_config.json, the files and each tensor, by their headers alone.
  * Called by open.c and by programs (tern info); calls src/families, src/formats and bind.c. */
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/dtype.h"
 #include "base/memory.h"
+#include "base/room.h"
 #include "model/internal.h"
 
 /* The settings, or the faults of config.json one by one. */
@@ -23,15 +26,31 @@ static tern_status gather(tern_model *m, tern_faults *faults)
 {
     tern_status st = TERN_OK;
     bool known = read_spec(m, faults);
-    if ((st = tern_checkpoint_open(m->ctx, m->dir, &m->checkpoint))) tern_faults_add_error(faults, m->ctx, st);
+    if (!m->random && (st = tern_checkpoint_open(m->ctx, m->dir, &m->checkpoint))) tern_faults_add_error(faults, m->ctx, st);
     if (!known) return TERN_OK;
     st = tern_hf_generation_read(m->ctx, m->dir, m->config, tern_get(m->spec, S_VOCAB), &m->generation);
     if (st) tern_faults_add_error(faults, m->ctx, st);
-    if (!m->checkpoint) return TERN_OK;
+    if (!m->checkpoint && !m->random) return TERN_OK;
     m->layers = tern_alloc(m->ctx, (size_t)tern_get(m->spec, S_LAYERS), sizeof *m->layers, "layers");
     if (!m->layers) return TERN_ERR_MEMORY;
     m->faults = faults;
     return tern_model_bind(m);
+}
+
+tern_status tern_model_weigh(const tern_model *m)
+{
+    tern_faults faults = { 0 };
+    tern_model *light = tern_alloc(m->ctx, 1, sizeof *light, "a model");
+    if (!light) return TERN_ERR_MEMORY;
+    *light = (tern_model){ .ctx = m->ctx, .dir = tern_strdup(m->ctx, m->dir), .random = true, .random_dtype = m->random_dtype };
+    tern_status st = light->dir ? gather(light, &faults) : TERN_ERR_MEMORY;
+    size_t drawn = light->weight_bytes, made = m->compute == TERN_F32 || m->compute == m->random_dtype ? 0 : drawn / tern_dtype_bytes(m->random_dtype) * tern_dtype_bytes(m->compute);
+    tern_room room = tern_room_now("", 0);
+    if (!st && drawn + made > room.bytes)
+        st = tern_fail(m->ctx, TERN_ERR_MEMORY, "%s: random weights of this shape need %zu bytes, and %" PRIu64 " are available (%s)", m->dir, drawn + made, room.bytes, room.limit);
+    tern_model_free(light);
+    tern_faults_free(&faults);
+    return st;
 }
 
 /* The sentences, a line each. */

@@ -63,6 +63,9 @@ tern_status tern_model_bind(tern_model *m);
 /* ---- explain.c: the failure of opening dir, whose status was first, again with everything that is the matter in one sentence. */
 tern_status tern_model_fail_whole(tern_ctx *ctx, const char *dir, tern_status first);
 
+/* explain.c: TERN_ERR_MEMORY with both figures where m's random weights are more than can be had: what is drawn page by page, nobody refuses. */
+tern_status tern_model_weigh(const tern_model *m);
+
 /* ---- forward.c: TERN_ERR_STATE with the file's name where a file of the model was cut, written to or replaced since it was mapped. */
 tern_status tern_model_intact(const tern_model *m);
 

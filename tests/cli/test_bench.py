@@ -130,6 +130,14 @@ def check_failing(place):
     run = tern("bench", "--config", path, "-p", "16,100", "-b", "1", "--repeat", "1", "--threads", "1", "--json", env=environment(TMPDIR=place))
     check(run.returncode == 1 and b"100 tokens" in run.stderr and b"64" in run.stderr, f"a sentence that is too long: {run.returncode}, {run.stderr}")
     check([row["prompt_tokens"] for row in json.loads(run.stdout)["results"]] == [16], f"the row before it is there: {run.stdout[-300:]}")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(dict(MIXTRAL, hidden_size=16384, intermediate_size=65536, num_hidden_layers=300), f)
+    begin = time.time()
+    run = tern("bench", "--config", path, "--threads", "1", env=environment(TMPDIR=place))
+    one_sentence(run, "a shape that no memory holds")
+    weights = 300 * (8 * 3 * 16384 * 65536 + (16384 + 8192) * 2 * 16384 + 8 * 16384 + 2 * 16384) + (2 * 256 + 1) * 16384
+    check(f" {2 * weights} bytes".encode() in run.stderr and b"available" in run.stderr, f"both figures, {2 * weights}: {run.stderr}")
+    check(time.time() - begin < 60, "before they are drawn")
     os.remove(path)
 
 
