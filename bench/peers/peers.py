@@ -27,6 +27,8 @@ from marks import MARKS, SECTIONS, TERN    # noqa: E402
 MOST_OTHERS = 0.05    # of all cores: what other processes may take before a measurement counts as disturbed
 TRIES = 3
 
+RUN = ("date", "command", "commit", "machine", "minutes", "versions", "missing", "samples")
+
 PACKAGES = {"run_torch.py": "torch, transformers", "run_sentence.py": "torch, sentence_transformers", "run_ct2.py": "ctranslate2, tokenizers", "run_ort.py": "onnxruntime, tokenizers",
             "run_llama.py": "llama_cpp, gguf"}
 
@@ -182,12 +184,23 @@ def commit():
     return run.stdout.strip() or "unknown"
 
 
+def read_run(path):
+    try:
+        with open(path, encoding="utf-8") as f:
+            run = json.load(f)
+    except OSError as error:
+        raise SystemExit(f"peers.py: {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise SystemExit(f"peers.py: {path}: {error}") from None
+    missing = [key for key in RUN if not isinstance(run, dict) or key not in run]
+    if missing:
+        raise SystemExit(f"peers.py: {path} is no run of peers.py: it lacks {', '.join(missing)}")
+    return run
+
+
 def joined(paths):
     """Runs of one machine and one commit as one; the head is that of the first."""
-    runs = []
-    for path in paths:
-        with open(path, encoding="utf-8") as f:
-            runs.append(json.load(f))
+    runs = [read_run(path) for path in paths]
     whole = runs[0]
     for run in runs[1:]:
         if (run["commit"], run["machine"]) != (whole["commit"], whole["machine"]):
@@ -207,7 +220,6 @@ def finish(run, log):
         if sample["entry"] != report.COSINE_ENTRY:    # no figure asks for other vectors
             sample["answer"].pop("vectors", None)
     if log:
-        os.makedirs(log, exist_ok=True)
         stem = os.path.join(log, f"{run['date']}-{re.sub('[^a-z0-9]+', '-', run['machine']['cpu'].lower()).strip('-')}")
         with open(stem + ".md", "w", encoding="utf-8") as f:
             f.write(text + "\n")
@@ -216,10 +228,23 @@ def finish(run, log):
     return 0
 
 
+def refuse(words):
+    say(f"peers.py: {words}")
+    sys.exit(2)
+
+
+def whole_numbers(text):
+    """ "1,2", each at least 1. """
+    if not re.fullmatch(r"0*[1-9]\d{0,3}(,0*[1-9]\d{0,3})*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not numbers from 1 to 9999 with commas between")
+    return [int(n) for n in text.split(",")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.error = refuse
     parser.add_argument("--sections", default=",".join(SECTIONS))
-    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--threads", type=whole_numbers, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--tern", default=os.path.join(ROOT, "build", "tern"))
     parser.add_argument("--home", default=os.environ.get("TERN_PEERS_DIR", os.path.join(ROOT, "build-peers")))
@@ -231,14 +256,21 @@ def main():
         for command in json.load(sys.stdin):
             print(json.dumps(watched(command)), flush=True)
         return 0
+    if options.log:
+        try:
+            os.makedirs(options.log, exist_ok=True)    # before hours of measuring, not behind them
+        except OSError as error:
+            refuse(f"--log {options.log}: {error.strerror}")
     if options.sources:
         return finish(joined(options.sources), options.log)
-    options.threads = [int(n) for n in options.threads.split(",")]
     options.home, options.tern = os.path.abspath(options.home), os.path.abspath(options.tern)
     unknown = [name for name in options.sections.split(",") if name not in SECTIONS]
     if unknown:
-        say(f"peers.py: no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
-        return 2
+        refuse(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    if options.rounds < 1:
+        refuse(f"--rounds {options.rounds}: at least one")
+    if not (os.path.isfile(options.tern) and os.access(options.tern, os.X_OK)):
+        refuse(f"--tern {options.tern} is no program; make builds it")
     bench, begin = Bench(options), time.time()
     try:
         for turn in range(options.rounds):

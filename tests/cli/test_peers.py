@@ -56,8 +56,33 @@ def check_run(home):
     run = subprocess.run([sys.executable, os.path.join(PEERS, "peers.py"), "--home", os.path.join(home, "none"), "--sections", "first,minilm"], capture_output=True, text=True, timeout=300,
                          env=environment())
     check(run.returncode == 0 and "llama.cpp (llama_cpp, gguf)" in run.stdout and "onnxruntime (onnxruntime, tokenizers)" in run.stdout, f"without peers: {run.returncode}: {run.stdout} {run.stderr[-500:]}")
-    run = subprocess.run([sys.executable, os.path.join(PEERS, "peers.py"), "--sections", "none"], capture_output=True, text=True, timeout=60)
-    check(run.returncode == 2 and "no section 'none'" in run.stderr, f"an unknown section: {run.returncode}: {run.stderr}")
+
+
+def check_refusals(home):
+    """What cannot be measured or read is one sentence before anything is measured."""
+    broken, other = os.path.join(home, "broken.json"), os.path.join(home, "other.json")
+    for path, text in ((broken, '{"date"'), (other, '{"date": 1}')):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+    rows = (
+        # arguments, exit status, words of the sentence, why
+        (("--sections", "none"), 2, "no section 'none'; there are tinyllama", "an unknown section"),
+        (("--sections", "gpt2,"), 2, "no section ''", "a comma and nothing behind it"),
+        (("--threads", "1,x"), 2, "--threads: '1,x' is not", "a word for a number"),
+        (("--threads", "0"), 2, "--threads: '0' is not", "no threads"),
+        (("--rounds", "0"), 2, "--rounds 0", "no round"),
+        (("--round", "x"), 2, "invalid int value: 'x'", "a word for the rounds"),
+        (("--tern", home), 2, f"--tern {home}", "a folder for the program"),
+        (("--log", broken), 2, f"--log {broken}: File exists", "a file for the log's folder"),
+        (("--from", broken), 1, f"{broken}: Expecting ':' delimiter", "a file that ends early"),
+        (("--from", other), 1, f"{other} is no run of peers.py: it lacks command, commit, machine", "JSON of another kind"),
+        (("--from", home), 1, f"{home}: Is a directory", "a folder for a run"),
+        (("--from", os.path.join(home, "none.json")), 1, "none.json: No such file", "a run that is not there"),
+    )
+    for arguments, status, words, why in rows:
+        run = subprocess.run([sys.executable, os.path.join(PEERS, "peers.py"), "--home", os.path.join(home, "none"), *arguments], capture_output=True, text=True, timeout=60, env=environment())
+        sentence = run.stderr.count("\n") == 1 and run.stderr.startswith("peers.py: ") and words in run.stderr
+        check(run.returncode == status and sentence and not run.stdout, f"{why}: {run.returncode}: {run.stderr[-500:]}")
 
 
 def check_runner(home):
@@ -108,6 +133,7 @@ def main():
         check_checkpoints(home)
         check_heads()
         check_run(home)
+        check_refusals(home)
         check_runner(home)
     check_table()
     finish()
