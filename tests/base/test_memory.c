@@ -6,8 +6,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/arena.h"
 #include "base/ctx.h"
@@ -117,23 +119,56 @@ static void test_alloc(void **state)
     tern_free(zero), tern_free(none), tern_free(aligned), tern_free(p), tern_free(copy), tern_free(part), tern_free(NULL);
 }
 
-/* Where a huge page may begin, from a size on that is worth it; every byte is there. */
-static void test_huge(void **state)
+/* kB of huge pages that the system has put below p; -1: it does not say. */
+static long huge_kb_at(const void *p)
+{
+    FILE *f = fopen("/proc/self/smaps", "re");
+    char line[512];
+    unsigned long from, to;
+    long kb = -1;
+    bool here = false;
+    while (f && kb < 0 && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) here = from <= (uintptr_t)p && (uintptr_t)p < to;
+        else if (here && sscanf(line, "AnonHugePages: %ld kB", &kb) != 1) kb = -1;
+    }
+    if (f) fclose(f);
+    return kb;
+}
+
+/* Where a huge page may begin, from a size on that is worth it; every byte is there, and keeps its value. */
+static void check_huge(bool denied)
 {
     static const struct { size_t n_bytes, align; const char *why; } rows[] = {
         { 0, 64, "nothing" }, { 100, 64, "a little" }, { (8u << 20) - 1, 64, "less than four huge pages" }, { 8u << 20, 2u << 20, "four huge pages" },
         { (9u << 20) + 5, 2u << 20, "and a rest" },
     };
-    (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         unsigned char *p = tern_alloc_huge(NULL, rows[i].n_bytes, rows[i].why);
         assert_non_null(p);
         assert_int_equal((uintptr_t)p % rows[i].align, 0);
-        memset(p, 7, rows[i].n_bytes);
+        for (size_t k = 0; k < rows[i].n_bytes; k++) p[k] = (unsigned char)(k % 251);
+        if (denied) assert_true(huge_kb_at(p) <= 0);
+        for (size_t k = 0; k < rows[i].n_bytes; k++)
+            if (p[k] != k % 251) fail_msg("%s: byte %zu", rows[i].why, k);
         tern_free(p);
     }
+}
+
+static void test_huge(void **state)
+{
+    (void)state;
+    check_huge(false);
     assert_null(tern_alloc_huge(NULL, PTRDIFF_MAX, "a test"));
     assert_non_null(strstr(tern_create_error(), "a test"));
+}
+
+/* In a process that gets no huge pages, as on systems that have none: the same places, on small ones. */
+static void test_no_huge(void **state)
+{
+    (void)state;
+    if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)) skip();
+    check_huge(true);
+    assert_int_equal(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0), 0);
 }
 
 static void test_words(void **state)
@@ -186,8 +221,9 @@ static void test_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_huge),    /* first: memory that was given back keeps its huge pages */
         cmocka_unit_test(test_arena_pieces), cmocka_unit_test(test_arena_marks), cmocka_unit_test(test_arena_steady), cmocka_unit_test(test_arena_nested),
-        cmocka_unit_test(test_overflow),        cmocka_unit_test(test_alloc),        cmocka_unit_test(test_huge),        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_overflow),     cmocka_unit_test(test_alloc),       cmocka_unit_test(test_huge),         cmocka_unit_test(test_words),
         cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
