@@ -1,10 +1,18 @@
-/* Numbers of 16 bits, converted one at a time: the definition that every vectorised conversion is tested against.
+/* The types of floating point. Those of 16 bits, converted one number at a time: the definition that every vectorised conversion is tested against.
  * Rounding is to nearest, ties to even; NaN stays NaN, overflow becomes infinity, subnormals are kept. IEEE 754-2019. */
 #ifndef TERN_BASE_DTYPE_H
 #define TERN_BASE_DTYPE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <tern/tensor.h>
+
+/* What is stored, cached and multiplied as a number with an exponent. */
+static inline bool tern_is_float(tern_dtype t)
+{
+    return t == TERN_F32 || t == TERN_F16 || t == TERN_BF16;
+}
 
 static inline uint32_t tern_bits_of(float f)
 {

@@ -6,6 +6,7 @@
 
 #include "backend/backend.h"
 #include "base/ctx.h"
+#include "base/dtype.h"
 #include "base/fp.h"
 #include "base/memory.h"
 #include "layers/layers.h"
@@ -182,7 +183,7 @@ static void regroup(const tern_transformer_layer *l, const tern_tensor *from, te
 /* An integer mask [B, L] as an additive one: 0 for a key that is kept, -inf for one that is hidden. */
 static tern_status additive_mask(tern_transformer_layer *l, const tern_tensor *mask, tern_tensor *out)
 {
-    if (!given(*mask) || mask->dtype == TERN_F32 || mask->dtype == TERN_F16 || mask->dtype == TERN_BF16) {
+    if (!given(*mask) || tern_is_float(mask->dtype)) {
         *out = *mask;
         return TERN_OK;
     }

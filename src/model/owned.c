@@ -136,7 +136,7 @@ tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor
 {
     tern_status st = TERN_OK;
     tern_tensor t = stored, next;
-    if (t.dtype != TERN_F32 && t.dtype != TERN_F16 && t.dtype != TERN_BF16)
+    if (!tern_is_float(t.dtype))
         return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "tensor %s is stored as %s; weights are f32, f16 or bf16", name, tern_dtype_name(t.dtype));
     TERN_TRY(align(m, &t, name));
     if (use == USE_VECTOR) {

@@ -4,6 +4,7 @@
 #include <tern/config.h>
 
 #include "base/ctx.h"
+#include "base/dtype.h"
 #include "ops/fields.h"
 
 static long long ll(int64_t v)
@@ -83,9 +84,9 @@ static tern_status check_kinds(tern_ctx *ctx, const tern_config *c)
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: mlp_act_func_type is %s (%d), which no layer has", act, (int)c->mlp_act_func_type);
     if (c->use_triton || c->triton_autotune)
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: use_triton and triton_autotune are true; there is no Triton here");
-    if (c->compute != TERN_F32 && c->compute != TERN_BF16 && c->compute != TERN_F16)
+    if (!tern_is_float(c->compute))
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: compute is %s, not f32, bf16 or f16", tern_dtype_name(c->compute));
-    if (c->kv_dtype != TERN_F32 && c->kv_dtype != TERN_F16 && c->kv_dtype != TERN_BF16)
+    if (!tern_is_float(c->kv_dtype))
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "config: kv_dtype is %s, not f32, f16 or bf16", tern_dtype_name(c->kv_dtype));
     return TERN_OK;
 }

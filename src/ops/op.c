@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dtype.h"
 #include "base/fp.h"
 
 tern_status op_fail(const tern_op *op, tern_status status, const char *format, ...)
@@ -34,8 +35,8 @@ static bool type_fits(const tern_op *op, op_type type, tern_dtype d)
     switch (type) {
     case OF_T: return d == op->t;
     case OF_PARAM: return d == op->t || d == TERN_F32;
-    case OF_WEIGHT: return d == TERN_F32 || d == TERN_F16 || d == TERN_BF16 || d == TERN_I8;
-    case OF_FLOAT: return d == TERN_F32 || d == TERN_F16 || d == TERN_BF16;
+    case OF_WEIGHT: return tern_is_float(d) || d == TERN_I8;
+    case OF_FLOAT: return tern_is_float(d);
     case OF_F32: return d == TERN_F32;
     case OF_F16: return d == TERN_F16;
     case OF_I8: return d == TERN_I8;

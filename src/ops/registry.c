@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dtype.h"
 #include "base/fp.h"
 #include "base/memory.h"
 #include "base/nearest.h"
@@ -88,7 +89,7 @@ static tern_status unknown(tern_ctx *ctx, const char *name)
 static tern_status choose_types(tern_op *op)
 {
     if ((unsigned)op->config.dtype > TERN_DTYPE_INT8) return op_fail(op, TERN_ERR_ARGUMENT, "dtype is %d, which is none", (int)op->config.dtype);
-    if (op->config.compute != TERN_F32 && op->config.compute != TERN_BF16 && op->config.compute != TERN_F16)
+    if (!tern_is_float(op->config.compute))
         return op_fail(op, TERN_ERR_UNSUPPORTED, "compute is %s, not f32, bf16 or f16", tern_dtype_name(op->config.compute));
     op->t = config_type(op->config.dtype);
     return TERN_OK;

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/dtype.h"
 #include "base/fp.h"
 #include "base/memory.h"
 
@@ -35,7 +36,7 @@ static tern_status check_options(tern_ctx *ctx, const tern_workspace_options *o)
     if (o->min_tokens < 0 || o->min_tokens > o->max_tokens)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "workspace: min_tokens is %lld, not from 0 to max_tokens %lld", (long long)o->min_tokens,
                          (long long)o->max_tokens);
-    if (o->dtype != TERN_F32 && o->dtype != TERN_F16 && o->dtype != TERN_BF16)
+    if (!tern_is_float(o->dtype))
         return tern_fail(ctx, TERN_ERR_DTYPE, "workspace: dtype is %s, not f32, f16 or bf16", tern_dtype_name(o->dtype));
     return TERN_OK;
 }

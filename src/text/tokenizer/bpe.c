@@ -309,11 +309,7 @@ static tern_status bpe_encode(tern_ctx *ctx, text_model *m, const char *text, si
     for (size_t i = 0; i < n_symbols; i++)
         out->at[out->n++] = (model_token){ base + b->symbols[i].begin, base + b->symbols[i].end, b->symbols[i].id };
     if (k && (!n_symbols || b->symbols[n_symbols - 1].end <= n)) remember(k, text, n, b->symbols, n_symbols);
-    if (b->symbol_capacity > 1 << 16) {
-        tern_free(b->symbols);
-        b->symbols = NULL;
-        b->symbol_capacity = 0;
-    }
+    b->symbols = model_trimmed(b->symbols, &b->symbol_capacity);
 done:
     return st;
 }

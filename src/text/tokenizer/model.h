@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <tern/context.h>
 
+#include "base/memory.h"
 #include "text/tokenizer/vocab.h"
 
 /* A token and the bytes [begin, end) of the text that it stands for. */
@@ -59,6 +60,17 @@ tern_status model_tokens_reserve(tern_ctx *ctx, model_tokens *list, size_t n);
 static inline bool model_bans(const text_model *m, bool plain, int32_t id)
 {
     return plain && m->any_banned && m->banned[id];
+}
+
+/* Scratch of this many elements is kept for the next text; more, which a long one left, is given back. */
+enum { MODEL_KEPT_SCRATCH = 1 << 16 };
+
+static inline void *model_trimmed(void *scratch, size_t *capacity)
+{
+    if (*capacity <= MODEL_KEPT_SCRATCH) return scratch;
+    tern_free(scratch);
+    *capacity = 0;
+    return NULL;
 }
 
 /* The ids of the bytes' tokens "<0x0A>", -1: none. Where unknown characters fall back to them, a token that looks like one and names no byte ("<0x100>")

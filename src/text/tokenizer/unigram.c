@@ -157,11 +157,7 @@ static tern_status unigram_encode(tern_ctx *ctx, text_model *m, const char *text
         out->at[i] = out->at[--k];
         out->at[k] = t;
     }
-    if (u->best_capacity > 1 << 16) {
-        tern_free(u->best);
-        u->best = NULL;
-        u->best_capacity = 0;
-    }
+    u->best = model_trimmed(u->best, &u->best_capacity);
 done:
     return st;
 }
