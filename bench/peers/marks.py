@@ -5,10 +5,10 @@ A mark names its section, the entry, the engines whose best it is compared with,
 """
 import random
 
-PROMPT = {"prompt": 512, "decode": 0, "batch": 1}
-DECODE = {"prompt": 16, "decode": 24, "batch": 1}
-EIGHT = {"prompt": 16, "decode": 12, "batch": 8}
+ONE = {"prompt": 512, "decode": 24, "batch": 1}
+EIGHT = {"prompt": 64, "decode": 12, "batch": 8}
 MANY = {"prompt": 16, "decode": 6, "batch": 32}
+PROMPT = {"prompt": 512, "decode": 0, "batch": 1}
 BESIDE = {"prompt": 128, "decode": 32, "batch": 1}
 
 TERN, LLAMA, TORCH, TORCH_F32, CT2, CT2_INT8, ORT, SENTENCE = "tern", "llama.cpp", "transformers", "transformers f32", "ctranslate2", "ctranslate2 int8", "onnxruntime", "sentence-transformers"
@@ -38,14 +38,14 @@ def text_entries(vocabulary):
 ENCODERS = {TERN: engine("run_tern.py", "hf", "fastest"), SENTENCE: engine("run_sentence.py", "hf", "f32"), CT2: engine("run_ct2.py", "ct2-f32", "f32"), ORT: engine("run_ort.py", "onnx-f32", "f32")}
 
 SECTIONS = {
-    "tinyllama": {"shape": "tinyllama-1.1b", "apart": (1, 2), "measure": {"prompt": PROMPT, "decode": DECODE, "eight": EIGHT, "many": MANY}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16, TORCH: TORCH_BF16}},
-    "qwen": {"shape": "qwen2.5-0.5b", "apart": (1,), "measure": {"prompt": PROMPT, "decode": DECODE, "eight": EIGHT, "many": MANY}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16, TORCH: TORCH_BF16}},
-    "tinyllama f32": {"shape": "tinyllama-1.1b", "apart": (1,), "measure": {"prompt": PROMPT}, "engines": {TERN: engine("run_tern.py", "hf", "f32"), TORCH_F32: engine("run_torch.py", "hf", "f32")}},
-    "qwen f32": {"shape": "qwen2.5-0.5b", "measure": {"prompt": PROMPT}, "engines": {TERN: engine("run_tern.py", "hf", "f32"), TORCH_F32: engine("run_torch.py", "hf", "f32")}},
-    "gpt2": {"shape": "gpt2-124m", "measure": {"prompt": PROMPT, "decode": DECODE, "eight": EIGHT},
+    "tinyllama": {"shape": "tinyllama-1.1b", "apart": (1, 2), "measure": {"one": ONE, "eight": EIGHT, "many": MANY}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16, TORCH: TORCH_BF16}},
+    "qwen": {"shape": "qwen2.5-0.5b", "apart": (1,), "measure": {"one": ONE, "eight": EIGHT, "many": MANY}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16, TORCH: TORCH_BF16}},
+    "tinyllama f32": {"shape": "tinyllama-1.1b", "apart": (1,), "measure": {"one": PROMPT}, "engines": {TERN: engine("run_tern.py", "hf", "f32"), TORCH_F32: engine("run_torch.py", "hf", "f32")}},
+    "qwen f32": {"shape": "qwen2.5-0.5b", "measure": {"one": PROMPT}, "engines": {TERN: engine("run_tern.py", "hf", "f32"), TORCH_F32: engine("run_torch.py", "hf", "f32")}},
+    "gpt2": {"shape": "gpt2-124m", "measure": {"one": ONE, "eight": EIGHT},
              "engines": {TERN: AS_BF16, LLAMA: engine("run_llama.py", "gguf-f16", "f16"), TORCH: TORCH_BF16, CT2_INT8: engine("run_ct2.py", "ct2-int8", "int8")}},
-    "mixtral": {"shape": "mixtral-small", "measure": {"prompt": PROMPT, "decode": DECODE, "eight": EIGHT}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16, TORCH: TORCH_BF16}},
-    "first": {"shape": "tinyllama-1.1b", "measure": {"first": {"first": 22}}, "engines": {LLAMA: LLAMA_BF16}},
+    "mixtral": {"shape": "mixtral-small", "measure": {"one": ONE, "eight": EIGHT}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16, TORCH: TORCH_BF16}},
+    "first": {"shape": "tinyllama-1.1b", "measure": {"first": {"first": 22}}, "engines": {TERN: AS_BF16, LLAMA: LLAMA_BF16}},
     "minilm": {"shape": "minilm-l6", "measure": text_entries, "engines": ENCODERS},
     "bert": {"shape": "bert-base", "measure": text_entries, "engines": ENCODERS},
     "beside": {"shape": "qwen2.5-0.5b", "measure": {"busy": BESIDE | {"beside": True}, "alone": BESIDE}, "engines": {TERN: AS_BF16}},
@@ -65,19 +65,19 @@ def mark(what, section, entry, figure, must, aim, peers=(), more=False):
 
 
 for name, at in (("TinyLlama-1.1B", "tinyllama"), ("Qwen2.5-0.5B", "qwen")):
-    mark(f"{name}: decode, bf16, share of bandwidth", at, "decode", "bandwidth_share", {1: 0.85, 2: 0.92}, 0.95)
-    mark(f"{name}: decode, bf16, by the best peer", at, "decode", "decode", None, 1.0, BF16_PEERS)
-    mark(f"{name}: prompt of 512, bf16, share of the bf16 instruction's peak", at, "prompt", "instruction_share", 0.78, 0.88)
-    mark(f"{name}: prompt of 512, bf16, share of the fastest instruction's peak", at, "prompt", "peak_share", None, None)
-    mark(f"{name}: prompt of 512, bf16, by the best bf16 peer", at, "prompt", "prompt", 1.05, None, BF16_PEERS)
-    mark(f"{name}: prompt of 512, f32, share of peak", at + " f32", "prompt", "peak_share", 0.70, 0.80)
-    mark(f"{name}: prompt of 512, f32, by torch f32", at + " f32", "prompt", "prompt", None, None, (TORCH_F32,))
+    mark(f"{name}: decode, bf16, share of bandwidth", at, "one", "bandwidth_share", {1: 0.85, 2: 0.92}, 0.95)
+    mark(f"{name}: decode, bf16, by the best peer", at, "one", "decode", None, 1.0, BF16_PEERS)
+    mark(f"{name}: prompt of 512, bf16, share of the bf16 instruction's peak", at, "one", "instruction_share", 0.78, 0.88)
+    mark(f"{name}: prompt of 512, bf16, share of the fastest instruction's peak", at, "one", "peak_share", None, None)
+    mark(f"{name}: prompt of 512, bf16, by the best bf16 peer", at, "one", "prompt", 1.05, None, BF16_PEERS)
+    mark(f"{name}: prompt of 512, f32, share of peak", at + " f32", "one", "peak_share", 0.70, 0.80)
+    mark(f"{name}: prompt of 512, f32, by torch f32", at + " f32", "one", "prompt", None, None, (TORCH_F32,))
     mark(f"{name}: 8 sequences, bf16, by the best peer", at, "eight", "decode", 1.5, 1.65, BF16_PEERS)
     mark(f"{name}: 32 sequences, bf16, by the best peer", at, "many", "decode", 1.5, 1.65, BF16_PEERS)
-mark("GPT-2: prompt of 512, by transformers bf16", "gpt2", "prompt", "prompt", 1.5, 1.8, (TORCH,))
-mark("GPT-2: decode, by llama.cpp f16", "gpt2", "decode", "decode", 1.05, 1.15, (LLAMA,))
-mark("Mixtral, small: prompt of 512, by the best peer", "mixtral", "prompt", "prompt", 1.3, 1.6, BF16_PEERS)
-mark("Mixtral, small: decode, by the best peer", "mixtral", "decode", "decode", 1.05, 1.15, BF16_PEERS)
+mark("GPT-2: prompt of 512, by transformers bf16", "gpt2", "one", "prompt", 1.5, 1.8, (TORCH,))
+mark("GPT-2: decode, by llama.cpp f16", "gpt2", "one", "decode", 1.05, 1.15, (LLAMA,))
+mark("Mixtral, small: prompt of 512, by the best peer", "mixtral", "one", "prompt", 1.3, 1.6, BF16_PEERS)
+mark("Mixtral, small: decode, by the best peer", "mixtral", "one", "decode", 1.05, 1.15, BF16_PEERS)
 for name, at in (("MiniLM-L6", "minilm"), ("BERT-base", "bert")):
     mark(f"{name}: cosine to sentence-transformers f32", at, "32", "cosine", 0.9999, None)
     for length in ("32", "128"):
@@ -85,7 +85,7 @@ for name, at in (("MiniLM-L6", "minilm"), ("BERT-base", "bert")):
         mark(f"{name}: {length} tokens, sentences/s by the best peer", at, length, "texts", 1.3, 1.6, ENCODER_PEERS)
     mark(f"{name}: one sentence of 32 tokens, ms", at, "one", "latency_ms", 2.5 if at == "minilm" else None, 2.0 if at == "minilm" else None, more=True)
 mark("first token of 22, cold process, by llama.cpp", "first", "first", "first", 1.5, 2.0, (LLAMA,))
-mark("first token of 22: peak memory by weights and KV cache", "tinyllama", "decode", "memory_share", 1.05, None, more=True)
+mark("first token of 22: peak memory by weights and KV cache", "first", "first", "memory_share", 1.05, None, more=True)
 mark("8k tokens: time of a prompt token by that at 512", "long", "8192", "long", 1.8, 1.5, more=True)
 mark("8k tokens: decode, share of bandwidth", "long", "8192", "bandwidth_share", 0.80, 0.90)
 mark("a busy process on one of two cores: prompt, 2 threads by 1 alone", "beside", "busy", "beside prompt", 0.9, 1.2)

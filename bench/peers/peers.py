@@ -115,7 +115,7 @@ class Bench:
         path = None if section.get("random") else self.made(shape, engine["form"])
         if path:
             order["model"] = path
-        elif engine["runner"] == "run_tern.py" and not encoder:
+        elif engine["runner"] == "run_tern.py" and not encoder and "first" not in section["measure"]:    # a first token needs weights in a file
             order["config"] = config
         else:
             self.missing[f"{name} for {shape}"] = "its model could not be made"

@@ -18,6 +18,10 @@ class Figures:
     def disturbed(self, section, entry, threads):
         return any(s["disturbed"] for (at, _, what, n), list_ in self.by.items() if (at, what, n) == (section, entry, threads) for s in list_)
 
+    def moved(self, section, entry, threads, limit):
+        """The limit, "peak" or "bandwidth", was another one behind tern's work than before it."""
+        return any(self.get(section, "tern", entry, threads, lambda a, asked: a.get(limit + "_moved")))
+
 
 def prompt_rate(a, asked):
     return asked["batch"] * asked["prompt"] / a["prompt_s"] if "prompt_s" in a else None
@@ -53,11 +57,11 @@ def least_cosine(figures, section, threads):
 
 
 def highest_peak(a, *types):
-    return max((p["gflop_per_s"]["max"] for p in a["machine"]["peaks"] if p["type"] in types), default=None)
+    return max((p["gflop_per_s"]["median"] for p in a["machine"]["peaks"] if p["type"] in types), default=None)
 
 
 def instruction_share(a, asked):
-    """The share of the peak of the type's own instruction, where another one is faster and `tern bench` takes that as the limit. Both are highest samples, as there."""
+    """The share of the peak of the type's own instruction, where another one is faster and `tern bench` takes that as the limit."""
     own = highest_peak(a, a.get("type"))
     return a["peak_share"] * highest_peak(a, "f32", a["type"]) / own if own else None
 
@@ -90,15 +94,14 @@ def compared(figures, mark, threads):
         best = min((e for e in theirs if theirs[e]), key=lambda e: statistics.median(theirs[e]), default=None)
         return spread(ours), f"{best} {spread(theirs[best])}" if best else "", statistics.median(ours) if ours else None
     if figure == "long":
-        short, long = (figures.get(at, "tern", what, threads, prompt_rate) for at, what in (("tinyllama", "prompt"), (section, entry)))
+        short, long = (figures.get(at, "tern", what, threads, prompt_rate) for at, what in (("tinyllama", "one"), (section, entry)))
         return not long and "" or f"{spread(long)} to {spread(short)} tokens/s", "", statistics.median(short) / statistics.median(long) if short and long else None
     if figure.startswith("beside "):
         rate = RATES[figure.split()[1]]
         two, one = figures.get(section, "tern", "busy", 2, rate), figures.get(section, "tern", "alone", 1, rate)
         return not two and "" or f"{spread(two)} to {spread(one)} tokens/s", "", statistics.median(two) / statistics.median(one) if two and one and threads == 2 else None
     rate = RATES[figure]
-    at = ("tinyllama", "decode") if figure == "first" else (section, entry)    # tern bench takes the first token on its way
-    ours = figures.get(*(at[0], "tern", at[1]), threads, rate)
+    ours = figures.get(section, "tern", entry, threads, rate)
     theirs = {e: figures.get(section, e, entry, threads, rate) for e in mark["peers"]}
     best = max((e for e in theirs if theirs[e]), key=lambda e: statistics.median(theirs[e]), default=None)
     ratio = statistics.median(ours) / statistics.median(theirs[best]) if ours and best else None
@@ -119,6 +122,17 @@ def verdict(mark, threads, value):
     return must, "aim" if mark["aim"] is not None and reaches(mark["aim"]) else "yes" if must is not None else "–" if mark["aim"] is None else "below aim"
 
 
+LIMITS = {"peak_share": "peak", "instruction_share": "peak", "bandwidth_share": "bandwidth"}    # what moves
+
+
+def remarks(figures, mark, threads, value):
+    """What is to be known of a figure before it is believed."""
+    at, limit = (mark["section"], mark["entry"], threads), LIMITS.get(mark["figure"])
+    found = ["disturbed"] * figures.disturbed(*at) + ["limit moved"] * (limit is not None and figures.moved(*at, limit))
+    found += ["above the limit"] * (mark["figure"] in ("peak_share", "bandwidth_share") and value is not None and value > 1)
+    return f" ({', '.join(found)})" if found else ""
+
+
 def number(x):
     return "–" if x is None else f"{x:.4g}" if x < 0.9995 or x > 1.0005 else f"{x:.6g}"
 
@@ -131,9 +145,8 @@ def marks_table(figures, marks, threads):
             if value is None and not (ours.strip("–") or theirs):
                 continue
             must, holds = verdict(mark, n, value)
-            disturbed = " (disturbed)" if figures.disturbed(mark["section"], mark["entry"], n) else ""
             at_most = "≤ " if mark["below"] else ""
-            lines.append(f"| {mark['what']} | {n} | {ours} | {theirs} | {number(value)} | {at_most * (must is not None)}{number(must)} | {at_most * (mark['aim'] is not None)}{number(mark['aim'])} | {holds}{disturbed} |")
+            lines.append(f"| {mark['what']} | {n} | {ours} | {theirs} | {number(value)} | {at_most * (must is not None)}{number(must)} | {at_most * (mark['aim'] is not None)}{number(mark['aim'])} | {holds}{remarks(figures, mark, n, value)} |")
     return lines
 
 
@@ -143,7 +156,7 @@ def speeds_table(figures, threads):
     for section, engine, entry in dict.fromkeys(key[:3] for key in figures.by):
         for name, rate in RATES.items():
             cells = [figures.get(section, engine, entry, n, rate) for n in threads]
-            wanted = name == "texts" or name == "first" and entry == "first" or name == "decode" and entry != "prompt" or name == "prompt" and entry in ("prompt", "8192", "busy", "alone")
+            wanted = name != "prompt" or entry in ("one", "8192", "busy", "alone")
             if wanted and any(cells):
                 unit = {"texts": "sentences/s", "first": "first tokens/s"}.get(name, f"{name} tokens/s")
                 lines.append(f"| {section} | {entry}, {unit} | {engine} | " + " | ".join(spread(c) for c in cells) + " |")

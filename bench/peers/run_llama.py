@@ -30,10 +30,6 @@ class Decoder:
         options.n_threads = options.n_threads_batch = self.threads
         self.ctx = ll.llama_init_from_model(self.model, options)
 
-    def close(self):
-        ll.llama_free(self.ctx)
-        ll.llama_model_free(self.model)
-
     def put(self, token, at, sequence, wanted):
         b, i = self.batch, self.batch.n_tokens
         b.token[i], b.pos[i], b.n_seq_id[i], b.seq_id[i][0], b.logits[i] = token, at, 1, sequence, wanted

@@ -2,7 +2,7 @@
 
     run_tern.py '{"tern": build/tern, "model": DIR, "type": "bf16", "threads": 1, "measure": [...]}'
 
-An entry's answer carries what `tern bench` says of limits, too: "peak_share", "bandwidth_share", "memory_share" of weights and cache. With "config" instead of "model" the weights are
+An entry's answer carries what `tern bench` says of the limits around it, too, and the shares of them; that of a first token "memory_share", of weights and cache. With "config" instead of "model" the weights are
 random ones of that shape. "type": "fastest" is that of f32, bf16 and f16 whose multiply-adds `tern bench` finds the fastest here; the answer says which. "beside": true in an entry measures it while another process computes on one core without end.
 """
 import json
@@ -12,6 +12,7 @@ import time
 
 
 LONG_S = 4    # about what the texts of a measurement take
+OF_A_ROW = ("peak_share", "bandwidth_share", "peak_gflop_per_s", "bandwidth_gb_per_s", "peak_moved", "bandwidth_moved", "disturbed")
 
 
 def tern(order, *words, **more):
@@ -34,16 +35,21 @@ def generated(order, entries):
     for entry in entries:
         row, = [r for r in rows if r["batch"] == entry["batch"]]
         answer = {"prompt_s": entry["batch"] * entry["prompt"] / row["prompt_tokens_per_s"], "decode_s": entry["batch"] * entry["decode"] / row["decode_tokens_per_s"],
-                  "peak_share": row["peak_share"], "bandwidth_share": row["bandwidth_share"], "machine": document["machine"], "disturbed": row["disturbed"]}
-        for first in document["first_token"]:
-            answer |= {"first_s": first["ms"]["median"] / 1e3, "memory_share": first["memory_bytes"] / (first["weight_bytes"] + first["kv_bytes"]), "peak_mb": first["memory_bytes"] / 2**20}
-        yield answer
+                  "machine": document["machine"]}
+        yield answer | {key: row[key] for key in OF_A_ROW}
+
+
+def first_token(order):
+    """Nothing where the weights are random ones: no process starts with them."""
+    for first in bench(order, 16, 1, [1])[1]["first_token"]:
+        yield {"first_s": first["ms"]["median"] / 1e3, "memory_share": first["memory_bytes"] / (first["weight_bytes"] + first["kv_bytes"]), "peak_mb": first["memory_bytes"] / 2**20,
+               "disturbed": first["disturbed"]}
 
 
 def fastest(order):
     """The type of the highest peak on this machine."""
     peaks = bench(order | {"type": "f32"}, 16, 1, [1])[1]["machine"]["peaks"]
-    return max(peaks, key=lambda p: p["gflop_per_s"]["max"])["type"]
+    return max(peaks, key=lambda p: p["gflop_per_s"]["median"])["type"]
 
 
 def lines(order, texts):
@@ -69,6 +75,8 @@ def measure(order, entries):
     """Entries that `tern bench` can answer together are."""
     if "texts" in entries[0]:
         return [embedded(order, entry) for entry in entries]
+    if "first" in entries[0]:
+        return first_token(order)
     if len({e["prompt"] for e in entries}) > 1 and len({e["batch"] for e in entries}) == 1 or any(e.get("beside") for e in entries):
         return [answer for entry in entries for answer in alone_or_beside(order, entry)]
     return generated(order, entries)

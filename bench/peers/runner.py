@@ -5,7 +5,7 @@
 answers a line of JSON for each entry of "measure", in its order. Entries are of three kinds:
 
     {"prompt": P, "decode": N, "batch": B}      B prompts of P random ids, then N more tokens each    -> {"prompt_s", "decode_s"}
-    {"first": P}                                from opening the model to the first token after P ids -> {"first_s"}
+    {"first": P}                                from opening the model to the first token after P ids, the median of five processes -> {"first_s"}
     {"texts": [...], "batch": B}                texts to vectors, B at once; B = 1: one after another -> {"texts_s": [...], "vectors"}
 
 Seconds are of this measurement alone; the model is open and has run a short prompt before. An engine is a class with `version`, `vocab`, and what it can do: `begin(ids)`,
@@ -14,11 +14,13 @@ which runs the prompts and picks each one's next token, `step()`, which decodes 
 import json
 import random
 import resource
+import subprocess
 import sys
 import time
 
 
 SHORT_S = 5    # what took less is measured once more, and the better one counts
+FIRST_RUNS = 5
 
 
 def prompts(vocab, batch, length, seed):
@@ -77,21 +79,32 @@ def open_and_begin(open_engine, order, length):
     return engine
 
 
+def process(order, entry):
+    """This runner again, in a process of its own: its answer. The clock starts there when the model is opened, so the start of Python and its packages is left out."""
+    run = subprocess.run([sys.executable, sys.argv[0], json.dumps(order | {"measure": [entry | {"process": True}]})], capture_output=True, text=True)
+    if run.returncode:
+        raise SystemExit(run.stderr)
+    return json.loads(run.stdout)
+
+
+def first(order, entry):
+    """The median of processes; one before them brings the weights into the page cache."""
+    found = [process(order, entry) for _ in range(1 + FIRST_RUNS)][1:]
+    return sorted(found, key=lambda a: a["first_s"])[FIRST_RUNS // 2]
+
+
 def main(open_engine):
     order = json.loads(sys.argv[1])
     engine = None
     for entry in order["measure"]:
-        if "first" in entry:    # the least of three: the first of them brings the weights into the page cache
-            took = []
-            for _ in range(3):
-                if hasattr(engine, "close"):
-                    engine.close()
-                seconds, engine = timed(open_and_begin, open_engine, order, entry["first"])
-                took.append(seconds)
-            answer(engine, {"first_s": min(took)})
-            continue
-        engine = engine or open_and_begin(open_engine, order, 8)
-        answer(engine, measure(engine, entry, order.get("seed", 1)))
+        if "first" in entry and not entry.get("process"):
+            print(json.dumps(first(order, entry)), flush=True)
+        elif "first" in entry:
+            seconds, engine = timed(open_and_begin, open_engine, order, entry["first"])
+            answer(engine, {"first_s": seconds})
+        else:
+            engine = engine or open_and_begin(open_engine, order, 8)
+            answer(engine, measure(engine, entry, order.get("seed", 1)))
 
 
 def answer(engine, result):

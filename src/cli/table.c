@@ -151,7 +151,7 @@ const cli_command cli_commands[] = {
     { .name = "bench", .summary = "tokens per second, and how near to this machine's limits", .run = cli_bench,
       .usage = "[-p LIST] [-n N] [-b LIST] [--threads LIST] [--config FILE | --kernels NAME | --ops NAME] [FLAG]...",
       .about = "Measures this machine's read bandwidth and its peaks of multiply-adds, the first token of a process that starts cold, and then prompts and decoding of one sequence and of "
-               "several at once: tokens per second, the share of the peak that is reached by the best instruction for the compute type, and of the bandwidth, keys and values counted. An encoder is "
+               "several at once: tokens per second, the share of the peak that is reached by the best instruction for the compute type, and of the bandwidth, keys and values counted, as both are around each row. An encoder is "
                "measured in sentences per second. Each figure is a median, with the least and the largest. --json prints {\"machine\", \"model\", \"first_token\", \"results\", \"disturbed\"}.",
       .flags = FLAGS(FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_REPEAT, FLAG_SHAPE, FLAG_STORED, FLAG_KERNELS, FLAG_OPS, FLAG_SVG, FLAG_JSON),
       .common = bench_common, .example = "bench --config bench/shapes/tinyllama-1.1b.json --threads 1,2 -b 1,8" },

@@ -13,7 +13,7 @@ import xml.etree.ElementTree as xml
 
 from rig import ROOT, TERN, check, document, environment, finish, folder, one_sentence, tern
 
-SMALL = ("-p", "48", "-n", "6", "--repeat", "2")
+SMALL = ("-p", "48", "-n", "6")
 MIXTRAL = {"architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 2,
            "num_hidden_layers": 2, "num_local_experts": 8, "num_experts_per_tok": 2, "vocab_size": 256, "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "rope_theta": 1e4,
            "hidden_act": "silu", "tie_word_embeddings": False, "sliding_window": None}
@@ -45,13 +45,23 @@ def check_machine(machine, threads):
     check(all(ordered(p["gflop_per_s"]) for p in peaks), "peaks have a spread")
 
 
+def check_limits(row, machine, words):
+    """Those around a row are of the instruction with the highest median, up to the set in use, and no others than the machine's but for its moods."""
+    best = max((p for p in machine["peaks"] if p["threads"] == row["threads"] and p["type"] in ("f32", row["peak_type"])), key=lambda p: p["gflop_per_s"]["median"])
+    check((best["isa"], best["type"]) == (row["peak_isa"], row["peak_type"]), f"{words}: the best instruction: {row['peak_isa']} {row['peak_type']}, not {best}")
+    read, = [r for r in machine["read"] if r["threads"] == row["threads"]]
+    for around, alone, name in ((row["peak_gflop_per_s"], best["gflop_per_s"], "peak"), (row["bandwidth_gb_per_s"], read["gb_per_s"], "bandwidth")):
+        check(ordered(around) and alone["median"] / 5 < around["median"] < alone["median"] * 5, f"{words}: the {name} around it is {around}, and {alone} before")
+        apart = around["max"] - around["min"] > 0.1 * around["median"]
+        check(row[name + "_moved"] in ((False, True) if apart else (False,)), f"{words}: a {name} that moved: {row[name + '_moved']} of {around}")
+
+
 def check_row(row, model, machine):
     words = f"row {row['threads']} threads, batch {row['batch']}, prompt {row['prompt_tokens']}"
     check(ordered(row["prompt_spread"]) and ordered(row["decode_spread"]), f"{words}: spreads")
     check(row["prompt_tokens_per_s"] == row["prompt_spread"]["median"] and row["decode_tokens_per_s"] == row["decode_spread"]["median"], f"{words}: the figures are medians")
-    peak = max(p["gflop_per_s"]["max"] for p in machine["peaks"] if p["isa"] == row["peak_isa"] and p["type"] == row["peak_type"] and p["threads"] == row["threads"])
-    read = max(r["gb_per_s"]["max"] for r in machine["read"] if r["threads"] == row["threads"])
-    check(near(peak, row["peak_gflop_per_s"]) and near(read, row["bandwidth_gb_per_s"]), f"{words}: the limits are those of the machine")
+    check_limits(row, machine, words)
+    peak, read = row["peak_gflop_per_s"]["median"], row["bandwidth_gb_per_s"]["median"]
     check(near(row["peak_share"], row["prompt_tokens_per_s"] * row["prompt_flops_per_token"] / peak / 1e9), f"{words}: the share of the peak is rate times work over peak")
     check(near(row["bandwidth_share"], row["decode_tokens_per_s"] * row["decode_bytes_per_token"] / read / 1e9), f"{words}: so is that of the bandwidth")
     check(near(row["decode_peak_share"], row["decode_tokens_per_s"] * row["decode_flops_per_token"] / peak / 1e9), f"{words}: and decoding's of the peak")
@@ -63,7 +73,7 @@ def check_row(row, model, machine):
 
 
 def check_demo():
-    d = document("bench", *SMALL, "-b", "1,4", "--threads", "1,2", "--json")
+    d = document("bench", *SMALL, "--repeat", "2", "-b", "1,4", "--threads", "1,2", "--json")
     check(set(d) == {"machine", "model", "first_token", "results", "disturbed"}, f"the document's keys: {sorted(d)}")
     check_machine(d["machine"], [1, 2])
     check(d["model"]["architecture"] == "LlamaForCausalLM" and d["model"]["compute"] == "bf16", "the model")
@@ -105,6 +115,7 @@ def check_shapes(place):
     rows = [(r["batch"], r["prompt_tokens"]) for r in d["results"]]
     check(rows == [(1, 8), (3, 8), (1, 24), (3, 24)], f"an encoder's rows: {rows}")
     for row in d["results"]:
+        check_limits(row, d["machine"], f"{row['batch']} sentences of {row['prompt_tokens']}")
         check(ordered(row["sentences_spread"]) and near(row["sentences_per_s"], row["batch"] / row["call_ms"] * 1e3), "sentences a second and the time of a call are one figure")
         n = row["prompt_tokens"]
         linear, attention = 2 * n * 2 * (4 * 64 * 64 + 2 * 64 * 128), 4 * 2 * 64 * n * n
@@ -145,7 +156,7 @@ def check_picture(place):
     path = os.path.join(place, "a.svg")
     with open(path, "w", encoding="utf-8") as f:
         f.write("x" * 1000000)
-    d = document("bench", *SMALL, "-b", "1,4,8", "--threads", "1,2", "--svg", path, "--json")
+    d = document("bench", *SMALL, "--repeat", "1", "-b", "1,4,8", "--threads", "1,2", "--svg", path, "--json")
     root = xml.parse(path).getroot()
     dots = [e for e in root.iter() if e.get("class") == "dot"]
     check(len(dots) == 8, f"a dot for each decoding row, and one for each prompt: {len(dots)}")
@@ -214,7 +225,7 @@ def check_disturbed():
             print("this system does not say what its CPUs do: not tested")
             return
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count())]
-    run = tern("bench", "-p", "48", "-n", "6", "-b", "1", "--threads", "1", "--json")
+    run = tern("bench", *SMALL, "--repeat", "1", "-b", "1", "--threads", "1", "--json")
     for process in busy:
         process.kill()
         process.wait()

@@ -40,6 +40,11 @@ bench_result *bench_add_result(bench_report *r)
     return &r->result[r->n_result++];
 }
 
+bench_around bench_around_of(tern_ctx *ctx, const bench_report *r)
+{
+    return (bench_around){ .ctx = ctx, .limits = &r->limits, .best = bench_best_peak(&r->limits, tern_ctx_threads(ctx), tern_isa_find(r->isa)->rank, r->model.compute) };
+}
+
 /* ---- What is asked for ---- */
 
 static bench_list list_of(const cli_args *args, cli_flag_id id, size_t n, const int64_t *fallback)
@@ -75,16 +80,6 @@ static bool make_plan(const cli_args *args, bench_plan *plan)
 
 /* ---- The run ---- */
 
-static bool measure_limits(const int *threads, size_t n, bench_report *r)
-{
-    bench_progress("measuring this machine");
-    bench_watch watch = bench_watch_begin();
-    bool ok = bench_limits_measure(&r->limits, threads, n);
-    bench_watch_end(&watch, r);
-    bench_progress("%s", "");
-    return ok;
-}
-
 /* One thread, and each count of the plan. */
 static bool measure_machine(const bench_plan *plan, bench_report *r)
 {
@@ -92,7 +87,12 @@ static bool measure_machine(const bench_plan *plan, bench_report *r)
     size_t n = 1;
     for (size_t i = 0; i < plan->threads.n; i++)
         if (plan->threads.at[i] != 1) threads[n++] = (int)plan->threads.at[i];
-    return measure_limits(threads, n, r);
+    bench_progress("measuring this machine");
+    bench_watch watch = bench_watch_begin();
+    bool ok = bench_limits_measure(&r->limits, threads, n);
+    bench_watch_end(&watch, r);
+    bench_progress("%s", "");
+    return ok;
 }
 
 /* What is said of the model, while it is there. kv_bytes: of an engine as "tern generate" makes it. */
@@ -120,16 +120,7 @@ static bool measure_threads(bench_plan *plan, int threads, bench_report *r)
     }
     bench_progress("%s", "");
     cli_close(&s);
-    return ok && measure_limits(&threads, 1, r);    /* once more: another process may have been busy before */
-}
-
-/* Each row's limits, when all are measured. */
-static void settle(bench_report *r)
-{
-    for (size_t i = 0; i < r->n_result; i++) {
-        r->result[i].peak = bench_best_peak(&r->limits, r->result[i].threads, tern_isa_find(r->isa)->rank, r->model.compute);
-        r->result[i].bandwidth = bench_read_limit(&r->limits, r->result[i].threads);
-    }
+    return ok;
 }
 
 static bool measure_all(bench_plan *plan, bench_report *r)
@@ -137,7 +128,6 @@ static bool measure_all(bench_plan *plan, bench_report *r)
     if (!plan->args->value[FLAG_SHAPE].set) bench_first_tokens(plan, r);
     bool ok = measure_machine(plan, r);
     for (size_t t = 0; ok && t < plan->threads.n; t++) ok = measure_threads(plan, (int)plan->threads.at[t], r);
-    settle(r);
     return ok;
 }
 

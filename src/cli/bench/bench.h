@@ -36,8 +36,8 @@ typedef struct bench_result {
     bench_spread prompt_per_s, decode_per_s;        /* tokens of all sequences together; of an encoder prompt_per_s are sentences */
     bench_spread seconds;                           /* of an encoder's call */
     bench_work prompt, decode;                      /* of a token; of a sentence */
-    const bench_peak *peak;                         /* of the best instruction for the compute type, with that many threads */
-    double bandwidth;
+    const bench_peak *best;                         /* whose instruction is the best for the compute type, with that many threads */
+    bench_limit peak, bandwidth;                    /* around this row */
     bool disturbed;
 } bench_result;
 
@@ -81,13 +81,14 @@ bench_work bench_prompt_work(const tern_model_info *m, int64_t n_token, int64_t 
 bench_work bench_decode_work(const tern_model_info *m, int64_t context, int64_t batch);
 bench_work bench_sentence_work(const tern_model_info *m, int64_t n_token, int64_t batch);
 
-/* Shares of the limits, by medians. */
+/* Shares of the limits around the row, by medians. */
 double bench_prompt_peak_share(const bench_result *r);
 double bench_decode_peak_share(const bench_result *r);
 double bench_decode_bandwidth_share(const bench_result *r);
 
-/* bench.c: a row's place in the report; null with a sentence where there is no memory. */
+/* bench.c: a row's place in the report; null with a sentence where there is no memory. What the limits around a row of this context are sampled by. */
 bench_result *bench_add_result(bench_report *r);
+bench_around bench_around_of(tern_ctx *ctx, const bench_report *r);
 
 /* kernels.c, ops.c: tern bench --kernels NAME, --ops NAME; the exit status. */
 int bench_kernels(const cli_args *args);

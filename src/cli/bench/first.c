@@ -12,7 +12,7 @@
 #include "cli/bench/bench.h"
 #include "cli/machine.h"
 
-enum { LEAST_RUNS = 3, MOST_RUNS = 15, MOST_WORDS = 24 };
+enum { LEAST_RUNS = 5, MOST_RUNS = 15, MOST_WORDS = 24 };
 
 static const double time_to_spend = 1.5;
 

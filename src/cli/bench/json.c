@@ -57,10 +57,12 @@ static void put_first(json_out *j, const bench_report *r)
 
 static void put_limits(json_out *j, const bench_result *r)
 {
-    out_number(j, "peak_gflop_per_s", r->peak ? r->peak->rate.high / 1e9 : 0);
-    out_word(j, "peak_isa", r->peak ? tern_isa_short(r->peak->table) : NULL);
-    out_word(j, "peak_type", r->peak ? r->peak->type : NULL);
-    out_number(j, "bandwidth_gb_per_s", r->bandwidth / 1e9);
+    bench_put_spread(j, "peak_gflop_per_s", r->peak.rate, 1e-9);
+    out_word(j, "peak_isa", r->best ? tern_isa_short(r->best->table) : NULL);
+    out_word(j, "peak_type", r->best ? r->best->type : NULL);
+    bench_put_spread(j, "bandwidth_gb_per_s", r->bandwidth.rate, 1e-9);
+    out_bool(j, "peak_moved", r->peak.moved);
+    out_bool(j, "bandwidth_moved", r->bandwidth.moved);
 }
 
 static void put_generated(json_out *j, const bench_result *r)

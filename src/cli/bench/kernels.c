@@ -19,7 +19,6 @@ typedef struct run {
     const cli_value *batch;           /* which rows of x: those with so many; not set: all */
     const tern_kernels *table;
     bench_limits *limits;
-    bench_mapping weights;
     char *x, *packed, *y;    /* packed: x for the product at hand */
     json_out *json;
     bool begun;              /* something was timed, and what is printed before the first has been */
@@ -75,8 +74,8 @@ static void call_gemm(void *arg)
 {
     job *j = arg;
     size_t bytes = j->s.n * j->s.k * j->w_bytes;
-    if (j->next + bytes > j->r->weights.n_bytes) j->next = 0;
-    ((k_gemm_fn *)j->f)((float *)(void *)j->r->y, j->s.n, j->r->packed, j->r->weights.data + j->next, j->s.k, j->s.m, j->s.n, j->s.k);
+    if (j->next + bytes > j->r->limits->mapping.n_bytes) j->next = 0;
+    ((k_gemm_fn *)j->f)((float *)(void *)j->r->y, j->s.n, j->r->packed, j->r->limits->mapping.data + j->next, j->s.k, j->s.m, j->s.n, j->s.k);
     j->next += (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 
@@ -84,7 +83,7 @@ static void call_gemm_nn(void *arg)
 {
     const job *j = arg;
     for (int i = 0; i < PRODUCTS; i++)
-        ((k_gemm_nn_fn *)j->f)((float *)(void *)j->r->y, j->s.n, j->a, j->s.k, j->r->weights.data, j->s.n, j->s.m, j->s.n, j->s.k, i & 1, NULL);
+        ((k_gemm_nn_fn *)j->f)((float *)(void *)j->r->y, j->s.n, j->a, j->s.k, j->r->limits->mapping.data, j->s.n, j->s.m, j->s.n, j->s.k, i & 1, NULL);
 }
 
 /* Rows of a: as they are, or packed. */
@@ -176,16 +175,15 @@ static bool open_memory(run *r)
 {
     const int one = 1;
     if (!bench_limits_measure(r->limits, &one, 1)) return false;
-    r->weights = bench_mapping_open();
     r->x = malloc(X_BYTES);
     r->packed = aligned_alloc(64, X_BYTES);
     r->y = malloc(Y_BYTES);
-    if (!r->weights.data || !r->x || !r->packed || !r->y) {
+    if (!r->limits->mapping.data || !r->x || !r->packed || !r->y) {
         cli_fail("no memory for the arrays that kernels are timed on");
         return false;
     }
-    memcpy(r->x, r->weights.data, X_BYTES);
-    memcpy(r->y, r->weights.data, Y_BYTES);
+    memcpy(r->x, r->limits->mapping.data, X_BYTES);
+    memcpy(r->y, r->limits->mapping.data, Y_BYTES);
     return true;
 }
 
@@ -222,7 +220,6 @@ int bench_kernels(const cli_args *args)
     else cli_fail("--kernels \"%s\": %s has none of them%s", r.name, isa ? isa : "this CPU", r.batch->set ? " with so many rows as --batch says" : "");
 done:
     while (json.depth) out_close(&json);
-    bench_mapping_close(&r.weights);
     bench_limits_free(&limits);
     free(r.x);
     free(r.packed);

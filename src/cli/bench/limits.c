@@ -1,6 +1,7 @@
 /* This machine's limits: see limits.h. Memory is read from a mapping of page cache, as weights are; peaks come from kernels of registers only. */
 #include "cli/bench/limits.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,20 +11,23 @@
 #include "base/ctx.h"
 #include "cli/machine.h"
 
-enum { PASSES = 5, MOST_WORKERS = 1024 };
+enum { PASSES = 3, MOST_WORKERS = 1024 };
+
+static const double pass_s = 0.1, around_s = 0.2, moved_share = 0.1;
 
 /* ---- Reading ---- */
 
-/* A tile is read as two streams, a word of each cache line, some lines ahead of the loads: of many ways to read, the fastest on the machines at hand. One
- * stream alone does not fill the memory's queues, and loading whole lines costs what a core could spend on asking for the next. */
-enum { READ_TILE = 1 << 20, READ_STREAMS = 2, READ_AHEAD = 2048, LINE = 64, LEAST_TILES = 64 };
+/* A tile is read as five streams, a word of each cache line, some lines ahead of the loads: of many ways to read, the fastest on the machines at hand, by one thread
+ * and by two. One stream alone does not fill the memory's queues (7 % less), streams a power of two apart meet in the same sets and banks (up to 4 %),
+ * and loading whole lines costs what a core could spend on asking for the next (up to 1 %). */
+enum { READ_APART = 50 * 4096, READ_STREAMS = 5, READ_TILE = READ_STREAMS * READ_APART, READ_AHEAD = 1024, LINE = 64, LEAST_TILES = 64 };
 
 typedef struct reading {
     const unsigned char *data;
     uint64_t sum[MOST_WORKERS];    /* by worker: what keeps the loads from being left out */
 } reading;
 
-bench_mapping bench_mapping_open(void)
+static bench_mapping mapping_open(void)
 {
     bench_mapping m = { 0 };
     double room = cli_free_memory() / 4;
@@ -40,22 +44,16 @@ bench_mapping bench_mapping_open(void)
     return m;
 }
 
-void bench_mapping_close(bench_mapping *m)
-{
-    if (m->data) munmap(m->data, m->n_bytes);
-    *m = (bench_mapping){ 0 };
-}
-
 static void read_tiles(void *arg, int64_t lo, int64_t hi, int worker)
 {
     reading *r = arg;
-    const int64_t apart = READ_TILE / READ_STREAMS;
     uint64_t a[READ_STREAMS] = { 0 };
     for (int64_t tile = lo; tile < hi; tile++) {
         const unsigned char *data = r->data + tile * READ_TILE;
-        for (int64_t at = 0; at < apart; at += LINE)
+        for (int64_t at = 0; at < READ_APART; at += LINE)
+#pragma GCC unroll 5
             for (int s = 0; s < READ_STREAMS; s++) {
-                const unsigned char *p = data + s * apart + at;
+                const unsigned char *p = data + s * READ_APART + at;
                 __builtin_prefetch(p + READ_AHEAD);
                 a[s] ^= *(const uint64_t *)(const void *)p;
             }
@@ -63,22 +61,25 @@ static void read_tiles(void *arg, int64_t lo, int64_t hi, int worker)
     for (int s = 0; s < READ_STREAMS; s++) r->sum[worker] ^= a[s];
 }
 
-static void measure_read(tern_ctx *ctx, const bench_mapping *m, bench_samples *out)
+/* One sample, of so many seconds or a little more. */
+static void sample_read(tern_ctx *ctx, const bench_mapping *m, double seconds, bench_samples *out)
 {
     reading *r = m->data ? calloc(1, sizeof *r) : NULL;
-    int64_t n_tile = (int64_t)(m->n_bytes / READ_TILE);
-    for (int pass = 0; r && pass < PASSES; pass++) {
-        r->data = m->data;
-        double start = cli_seconds();
-        tern_parallel_for(ctx, n_tile, 4, read_tiles, r);
-        bench_add(out, (double)n_tile * READ_TILE / (cli_seconds() - start));
+    double start = cli_seconds(), n_bytes = 0, took = 0;
+    if (!r) return;
+    r->data = m->data;
+    for (; took < seconds; took = cli_seconds() - start) {
+        tern_parallel_for(ctx, (int64_t)(m->n_bytes / READ_TILE), 4, read_tiles, r);
+        n_bytes += (double)m->n_bytes;
     }
+    bench_add(out, n_bytes / took);
     free(r);
 }
 
 /* ---- Multiply-adds ---- */
 
-enum { PEAK_ROUNDS = 1 << 16, PEAK_TILES = 64 };
+/* Enough rounds that a kernel's ends do not count, and enough tiles that no thread waits long for the last one. */
+enum { PEAK_ROUNDS = 1 << 13, PEAK_TILES = 128 };
 
 typedef struct peak_job {
     k_peak_fn *run;
@@ -92,18 +93,16 @@ static void peak_tiles(void *arg, int64_t lo, int64_t hi, int worker)
     for (; lo < hi; lo++) p->operations[worker] += p->run(PEAK_ROUNDS, p->sink[worker]);
 }
 
-static void measure_peak(tern_ctx *ctx, k_peak_fn *run, bench_samples *out)
+/* One sample, of so many seconds or a little more. */
+static void sample_peak(tern_ctx *ctx, k_peak_fn *run, double seconds, bench_samples *out)
 {
     peak_job *p = calloc(1, sizeof *p);
-    for (int pass = 0; p && pass < PASSES; pass++) {
-        memset(p, 0, sizeof *p);
-        p->run = run;
-        double start = cli_seconds(), operations = 0;
-        tern_parallel_for(ctx, PEAK_TILES, 1, peak_tiles, p);
-        double took = cli_seconds() - start;
-        for (int i = 0; i < MOST_WORKERS; i++) operations += p->operations[i];
-        bench_add(out, operations / took);
-    }
+    double start = cli_seconds(), operations = 0, took = 0;
+    if (!p) return;
+    p->run = run;
+    for (; took < seconds; took = cli_seconds() - start) tern_parallel_for(ctx, PEAK_TILES * tern_ctx_threads(ctx), 1, peak_tiles, p);
+    for (int i = 0; i < MOST_WORKERS; i++) operations += p->operations[i];
+    bench_add(out, operations / took);
     free(p);
 }
 
@@ -121,9 +120,7 @@ static bench_peak *peak_entry(bench_limits *l, const tern_kernels *table, k_peak
 static void measure_set(bench_limits *l, tern_ctx *ctx, const tern_kernels *table, k_peak_fn *run, const char *type)
 {
     bench_peak *p = run ? peak_entry(l, table, run, type, tern_ctx_threads(ctx)) : NULL;
-    if (!p) return;
-    measure_peak(ctx, run, &p->samples);
-    p->rate = bench_spread_of(&p->samples);
+    if (p) sample_peak(ctx, run, pass_s, &p->samples);
 }
 
 static bench_read *read_entry(bench_limits *l, int threads)
@@ -135,36 +132,39 @@ static bench_read *read_entry(bench_limits *l, int threads)
     return &l->read[l->n_read++];
 }
 
+static void measure_pass(bench_limits *l, tern_ctx *ctx)
+{
+    tern_cpu cpu;
+    tern_cpu_probe(&cpu);
+    sample_read(ctx, &l->mapping, pass_s, &read_entry(l, tern_ctx_threads(ctx))->samples);
+    for (const tern_kernels *const *p = tern_isa_list; *p; p++) {
+        if (!(*p)->usable(&cpu)) continue;
+        measure_set(l, ctx, *p, (*p)->peak_f32, "f32");
+        measure_set(l, ctx, *p, (*p)->peak_bf16, "bf16");
+        measure_set(l, ctx, *p, (*p)->peak_f16, "f16");
+    }
+}
+
 bool bench_limits_measure(bench_limits *l, const int *threads, size_t n_threads)
 {
-    bench_mapping mapping = bench_mapping_open();
-    tern_cpu cpu;
-    bool ok = true;
-    tern_cpu_probe(&cpu);
-    for (size_t t = 0; ok && t < n_threads; t++) {
+    l->mapping = mapping_open();
+    for (size_t t = 0; t < n_threads; t++) {
         tern_ctx *ctx = NULL;
-        bench_read *read = read_entry(l, threads[t]);
-        ok = tern_ctx_create(&(tern_ctx_options){ .threads = threads[t] }, &ctx) == TERN_OK;
-        if (!ok) {
+        if (tern_ctx_create(&(tern_ctx_options){ .threads = threads[t] }, &ctx) != TERN_OK) {
             cli_fail("%s", tern_create_error());
-            break;
+            return false;
         }
-        measure_read(ctx, &mapping, &read->samples);
-        read->rate = bench_spread_of(&read->samples);
-        for (const tern_kernels *const *p = tern_isa_list; *p; p++) {
-            if (!(*p)->usable(&cpu)) continue;
-            measure_set(l, ctx, *p, (*p)->peak_f32, "f32");
-            measure_set(l, ctx, *p, (*p)->peak_bf16, "bf16");
-            measure_set(l, ctx, *p, (*p)->peak_f16, "f16");
-        }
+        for (int pass = 0; pass < PASSES; pass++) measure_pass(l, ctx);
         tern_ctx_free(ctx);
     }
-    bench_mapping_close(&mapping);
-    return ok;
+    for (size_t i = 0; i < l->n_read; i++) l->read[i].rate = bench_spread_of(&l->read[i].samples);
+    for (size_t i = 0; i < l->n_peak; i++) l->peak[i].rate = bench_spread_of(&l->peak[i].samples);
+    return true;
 }
 
 void bench_limits_free(bench_limits *l)
 {
+    if (l->mapping.data) munmap(l->mapping.data, l->mapping.n_bytes);
     for (size_t i = 0; i < l->n_read; i++) bench_samples_free(&l->read[i].samples);
     for (size_t i = 0; i < l->n_peak; i++) bench_samples_free(&l->peak[i].samples);
     *l = (bench_limits){ 0 };
@@ -173,7 +173,7 @@ void bench_limits_free(bench_limits *l)
 double bench_read_limit(const bench_limits *l, int threads)
 {
     for (size_t i = 0; i < l->n_read; i++)
-        if (l->read[i].threads == threads) return l->read[i].rate.high;
+        if (l->read[i].threads == threads) return l->read[i].rate.median;
     return 0;
 }
 
@@ -183,7 +183,7 @@ const bench_peak *bench_best_peak(const bench_limits *l, int threads, int rank, 
     for (size_t i = 0; i < l->n_peak; i++) {
         const bench_peak *p = &l->peak[i];
         if (p->threads != threads || p->table->rank > rank || (strcmp(p->type, "f32") && strcmp(p->type, type))) continue;
-        if (!best || p->rate.high > best->rate.high) best = p;
+        if (!best || p->rate.median > best->rate.median) best = p;
     }
     return best;
 }
@@ -192,9 +192,31 @@ double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *ta
 {
     k_peak_fn *own = !strcmp(type, "bf16") ? table->peak_bf16 : !strcmp(type, "f16") ? table->peak_f16 : NULL;
     for (size_t i = 0; own && i < l->n_peak; i++)
-        if (l->peak[i].threads == threads && l->peak[i].run == own) return l->peak[i].rate.high;
+        if (l->peak[i].threads == threads && l->peak[i].run == own) return l->peak[i].rate.median;
     const bench_peak *best = bench_best_peak(l, threads, table->rank, "f32");
-    return best ? best->rate.high : 0;
+    return best ? best->rate.median : 0;
+}
+
+/* ---- Around a piece of work ---- */
+
+void bench_around_sample(bench_around *a)
+{
+    sample_read(a->ctx, &a->limits->mapping, around_s, &a->read);
+    if (a->best) sample_peak(a->ctx, a->best->run, around_s, &a->peak);
+}
+
+bench_limit bench_limit_of(bench_samples *s)
+{
+    double change = s->n ? fabs(s->at[s->n - 1] - s->at[0]) : 0;
+    bench_limit limit = { .rate = bench_spread_of(s) };
+    limit.moved = change > moved_share * limit.rate.median;
+    return limit;
+}
+
+void bench_around_free(bench_around *a)
+{
+    bench_samples_free(&a->peak);
+    bench_samples_free(&a->read);
 }
 
 /* ---- Words ---- */

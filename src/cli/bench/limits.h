@@ -2,6 +2,8 @@
 #ifndef TERN_CLI_BENCH_LIMITS_H
 #define TERN_CLI_BENCH_LIMITS_H
 
+#include <tern/context.h>
+
 #include "cli/args.h"
 #include "cli/bench/spread.h"
 #include "kernels/kernels.h"
@@ -13,9 +15,6 @@ typedef struct bench_mapping {
     unsigned char *data;    /* null: there is no room for one */
     size_t n_bytes;
 } bench_mapping;
-
-bench_mapping bench_mapping_open(void);
-void bench_mapping_close(bench_mapping *m);
 
 /* ---- Limits ---- */
 
@@ -39,23 +38,45 @@ typedef struct bench_read {
 } bench_read;
 
 typedef struct bench_limits {
+    bench_mapping mapping;          /* what is read; free for others to read, too */
     size_t n_read, n_peak;
     bench_read read[CLI_MOST_LIST + 1];
     bench_peak peak[BENCH_MOST_PEAKS];
 } bench_limits;
 
-/* Measures for each of the thread counts, and adds to what was measured before: a limit is the best that was seen, and a call before and one after
- * the work see more than one. False with a sentence where there is no memory. */
+/* Measures everything for each of the thread counts, in turn, so that the machine's moods meet all of it. Once for each l. False with a sentence where there
+ * is no memory. */
 bool bench_limits_measure(bench_limits *l, const int *threads, size_t n_threads);
 void bench_limits_free(bench_limits *l);
 
-/* The best of the reads and of the peaks with so many threads; null, 0 where it was not measured. The instruction sets are those up to rank, with
- * their instructions for f32 and for the type: a product of 16-bit numbers can be made by either. */
+/* The median of the reads, and the highest of the peaks' medians, with so many threads; null, 0 where it was not measured. The instruction sets are those up
+ * to rank, with their instructions for f32 and for the type: a product of 16-bit numbers can be made by either. */
 double bench_read_limit(const bench_limits *l, int threads);
 const bench_peak *bench_best_peak(const bench_limits *l, int threads, int rank, const char *type);
 
 /* The table's own peak for a type: that of its instruction for the type where it has one, else its f32. */
 double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *table, const char *type);
+
+/* ---- Limits around a piece of work ---- */
+
+/* A machine's clock and its memory have moods of seconds. So what a row is divided by is sampled where the row is, by the same threads: before its work, between
+ * its repeats and after it, a fifth of a second each, as neither a burst nor a pause is what work of seconds can have all the time. */
+typedef struct bench_around {
+    tern_ctx *ctx;
+    const bench_limits *limits;
+    const bench_peak *best;         /* the peak to sample */
+    bench_samples peak, read;
+} bench_around;
+
+/* moved: the first sample and the last differ by more than a tenth, so that a share is of a machine that changed meanwhile. */
+typedef struct bench_limit {
+    bench_spread rate;
+    bool moved;
+} bench_limit;
+
+void bench_around_sample(bench_around *a);
+bench_limit bench_limit_of(bench_samples *s);    /* sorts them */
+void bench_around_free(bench_around *a);
 
 void bench_put_limits(json_out *j, const bench_limits *l);      /* "read" and "peaks" of the JSON's machine */
 void bench_print_limits(const bench_limits *l);

@@ -80,9 +80,9 @@ static void words_of(const op_row *row, char *out, size_t size)
     for (int i = 0; i < TERN_MAX_RANK && t->shape[i] && n < (int)size; i++) n += snprintf(out + n, size - (size_t)n, "%s%lld", i ? " x " : "", (long long)t->shape[i]);
 }
 
-static bool time_row(tern_ctx *ctx, const op_row *row, const bench_mapping *memory, const bench_limits *limits, json_out *json)
+static bool time_row(tern_ctx *ctx, const op_row *row, const bench_limits *limits, json_out *json)
 {
-    job j = { .ctx = ctx, .row = row, .memory = memory };
+    job j = { .ctx = ctx, .row = row, .memory = &limits->mapping };
     tern_cost cost = { 0 };
     int threads = tern_ctx_threads(ctx);
     bool ok = open_job(&j), weights = false;
@@ -92,7 +92,7 @@ static bool time_row(tern_ctx *ctx, const op_row *row, const bench_mapping *memo
     if (ok) {
         const bench_peak *peak = bench_best_peak(limits, threads, tern_isa_find(tern_ctx_isa(ctx))->rank, row->in[0].type == TERN_BF16 ? "bf16" : "f32");
         bench_timed t = { .isa = tern_ctx_isa(ctx), .name = row->op, .why = row->why, .threads = threads, .seconds = bench_time(call, &j, false), .flops = cost.flops,
-                          .bytes = cost.read_bytes + cost.written_bytes, .peak = peak ? peak->rate.high : 0, .read = weights ? bench_read_limit(limits, threads) : 0 };
+                          .bytes = cost.read_bytes + cost.written_bytes, .peak = peak ? peak->rate.median : 0, .read = weights ? bench_read_limit(limits, threads) : 0 };
         words_of(row, t.shape, sizeof t.shape);
         ok = !j.st;
         if (ok) bench_timed_put(json, &t);
@@ -102,14 +102,14 @@ static bool time_row(tern_ctx *ctx, const op_row *row, const bench_mapping *memo
     return ok;
 }
 
-static bool time_rows(const bench_plan *plan, const char *name, const bench_mapping *memory, const bench_limits *limits, json_out *json)
+static bool time_rows(const bench_plan *plan, const char *name, const bench_limits *limits, json_out *json)
 {
     bool ok = true;
     for (size_t t = 0; ok && t < plan->threads.n; t++) {
         cli_session s = { 0 };
         ok = cli_open_ctx_of(plan->args, (int)plan->threads.at[t], &s);
         for (size_t i = 0; ok && i < N_OP_ROWS; i++)
-            if (bench_is_asked(name, op_rows[i].op)) ok = time_row(s.ctx, &op_rows[i], memory, limits, json);
+            if (bench_is_asked(name, op_rows[i].op)) ok = time_row(s.ctx, &op_rows[i], limits, json);
         cli_close(&s);
     }
     return ok;
@@ -126,16 +126,14 @@ int bench_ops(const bench_plan *plan)
     if (!known) return cli_usage("--ops \"%s\": no op's name begins so; \"all\" times every one", name);
     for (size_t t = 0; t < plan->threads.n; t++) threads[t] = (int)plan->threads.at[t];
     bool ok = bench_limits_measure(&limits, threads, plan->threads.n);
-    bench_mapping memory = bench_mapping_open();
-    if (ok && !memory.data) {
+    if (ok && !limits.mapping.data) {
         cli_fail("no memory for the arrays that ops are timed on");
         ok = false;
     }
     if (ok && as_json) bench_open_json(&json, &limits, "ops");
     else if (ok) bench_timed_head();
-    ok = ok && time_rows(plan, name, &memory, &limits, as_json ? &json : NULL);
+    ok = ok && time_rows(plan, name, &limits, as_json ? &json : NULL);
     while (json.depth) out_close(&json);
-    bench_mapping_close(&memory);
     bench_limits_free(&limits);
     return ok ? EXIT_OK : EXIT_FAILED;
 }

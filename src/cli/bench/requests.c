@@ -27,6 +27,7 @@ typedef struct row {
     int64_t n_prompt, batch;                 /* of each sequence; sequences */
     uint64_t random;
     bench_samples prompt, decode;            /* tokens a second; a decode sample is that of a window of steps */
+    bench_around around;
 } row;
 
 static bool on_event(void *user, const tern_event *e)
@@ -124,8 +125,10 @@ static bool measure(row *r)
     for (int64_t i = 0; i < r->plan->n_repeat && (i == 0 || cli_seconds() - start < r->plan->patience_s); i++) {
         bench_progress("%d threads, %lld x %lld tokens, %lld of %lld", tern_ctx_threads(r->s->ctx), (long long)r->batch, (long long)r->n_prompt, (long long)i + 1,
                        (long long)r->plan->n_repeat);
+        bench_around_sample(&r->around);
         if (!measure_once(r)) return false;
     }
+    bench_around_sample(&r->around);
     return true;
 }
 
@@ -166,16 +169,19 @@ static bool measure_row(row *r, bench_report *report)
 {
     tern_model_info m = tern_model_get_info(r->s->model);
     bench_watch watch = bench_watch_begin();
+    r->around = bench_around_of(r->s->ctx, report);
     bool ok = open_engine(r) && measure(r);
     bench_result *out = ok ? bench_add_result(report) : NULL;
     int64_t n_decode = r->plan->n_decode;
     if (out)
         *out = (bench_result){ .threads = tern_ctx_threads(r->s->ctx), .batch = r->batch, .prompt_tokens = r->n_prompt, .decode_tokens = n_decode,
                                .prompt_per_s = bench_spread_of(&r->prompt), .decode_per_s = bench_spread_of(&r->decode), .prompt = bench_prompt_work(&m, r->n_prompt, r->batch),
-                               .decode = bench_decode_work(&m, r->n_prompt + (n_decode + 1) / 2, r->batch), .disturbed = bench_watch_end(&watch, report) };
+                               .decode = bench_decode_work(&m, r->n_prompt + (n_decode + 1) / 2, r->batch), .best = r->around.best,
+                               .peak = bench_limit_of(&r->around.peak), .bandwidth = bench_limit_of(&r->around.read), .disturbed = bench_watch_end(&watch, report) };
     close_engine(r);
     bench_samples_free(&r->prompt);
     bench_samples_free(&r->decode);
+    bench_around_free(&r->around);
     return out;
 }
 
@@ -194,9 +200,8 @@ static bool warm_up(const bench_plan *plan, cli_session *s)
 {
     bench_plan one = *plan;
     one.n_decode = 1;
-    one.n_repeat = 1;
     row r = { .plan = &one, .s = s, .n_prompt = LEAST_PROMPT, .batch = 1, .random = 2 };
-    bool ok = open_engine(&r) && measure(&r);
+    bool ok = open_engine(&r) && measure_once(&r);
     close_engine(&r);
     bench_samples_free(&r.prompt);
     bench_samples_free(&r.decode);

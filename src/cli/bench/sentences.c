@@ -6,9 +6,9 @@
 #include "cli/bench/bench.h"
 #include "cli/machine.h"
 
-enum { LEAST_CALLS = 5, MOST_CALLS = 1000 };
+enum { LEAST_CALLS = 5, MOST_CALLS = 1000 };    /* a repeat */
 
-static const double time_to_spend = 0.5;    /* a repeat */
+static const double time_to_spend = 0.5;
 
 typedef struct row {
     cli_session *s;
@@ -18,6 +18,7 @@ typedef struct row {
     tern_embed_input *inputs;
     float *vectors;
     bench_samples seconds;
+    bench_around around;
 } row;
 
 static bool open_row(row *r)
@@ -46,12 +47,12 @@ static bool call(row *r)
     return false;
 }
 
-static bool measure(row *r, const bench_plan *plan)
+/* A call first that does not count: what the limits were read from has taken the caches. */
+static bool measure_once(row *r)
 {
-    bench_progress("%d threads, %lld sentences of %lld tokens", tern_ctx_threads(r->s->ctx), (long long)r->batch, (long long)r->n_token);
     if (!call(r)) return false;
     double begin = cli_seconds();
-    for (int n = 0; n < MOST_CALLS && (n < LEAST_CALLS || cli_seconds() - begin < time_to_spend * (double)plan->n_repeat); n++) {
+    for (int n = 0; n < MOST_CALLS && (n < LEAST_CALLS || cli_seconds() - begin < time_to_spend); n++) {
         double start = cli_seconds();
         if (!call(r)) return false;
         bench_add(&r->seconds, cli_seconds() - start);
@@ -59,21 +60,35 @@ static bool measure(row *r, const bench_plan *plan)
     return true;
 }
 
+static bool measure(row *r, const bench_plan *plan)
+{
+    double start = cli_seconds();
+    bench_progress("%d threads, %lld sentences of %lld tokens", tern_ctx_threads(r->s->ctx), (long long)r->batch, (long long)r->n_token);
+    for (int64_t i = 0; i < plan->n_repeat && (i == 0 || cli_seconds() - start < plan->patience_s); i++) {
+        bench_around_sample(&r->around);
+        if (!measure_once(r)) return false;
+    }
+    bench_around_sample(&r->around);
+    return true;
+}
+
 static bool measure_row(const bench_plan *plan, cli_session *s, tern_embedder *embedder, int64_t n_token, int64_t batch, bench_report *report)
 {
-    row r = { .s = s, .embedder = embedder, .n_token = n_token, .batch = batch };
+    row r = { .s = s, .embedder = embedder, .n_token = n_token, .batch = batch, .around = bench_around_of(s->ctx, report) };
     tern_model_info m = tern_model_get_info(s->model);
     bench_watch watch = bench_watch_begin();
     bench_result *out = open_row(&r) && measure(&r, plan) ? bench_add_result(report) : NULL;
     if (out) {
         *out = (bench_result){ .encoder = true, .threads = tern_ctx_threads(s->ctx), .batch = batch, .prompt_tokens = n_token, .seconds = bench_spread_of(&r.seconds),
-                               .prompt = bench_sentence_work(&m, n_token, batch), .disturbed = bench_watch_end(&watch, report) };
+                               .prompt = bench_sentence_work(&m, n_token, batch), .best = r.around.best, .peak = bench_limit_of(&r.around.peak),
+                               .bandwidth = bench_limit_of(&r.around.read), .disturbed = bench_watch_end(&watch, report) };
         out->prompt_per_s = bench_inverse(out->seconds, (double)batch);
     }
     free(r.ids);
     free(r.inputs);
     free(r.vectors);
     bench_samples_free(&r.seconds);
+    bench_around_free(&r.around);
     return out;
 }
 

@@ -126,8 +126,8 @@ static void make_axes(picture *p)
         const bench_peak *peak = &p->r->limits.peak[i];
         double read = bench_read_limit(&p->r->limits, peak->threads);
         if (!is_roof(p->r, peak)) continue;
-        include(peak->rate.high, &p->y_low, &p->y_high);
-        if (read > 0) include(peak->rate.high / read, &p->x_low, &p->x_high);
+        include(peak->rate.median, &p->y_low, &p->y_high);
+        if (read > 0) include(peak->rate.median / read, &p->x_low, &p->x_high);
     }
     p->x_low /= 2;
     p->x_high *= 2;
@@ -239,12 +239,12 @@ static void spread_labels(roof *list, size_t n)
 static void draw_roof(picture *p, const roof *r)
 {
     const char *colour = colours[colour_of(p->r, r->peak->threads)];
-    double read = bench_read_limit(&p->r->limits, r->peak->threads), knee = read > 0 ? r->peak->rate.high / read : p->x_low;
+    double read = bench_read_limit(&p->r->limits, r->peak->threads), knee = read > 0 ? r->peak->rate.median / read : p->x_low;
     char words[96];
     put_limit(p, x_of(p, knee), r->y, RIGHT, r->y, colour, 1.5);
     put_line(p, RIGHT, r->y, RIGHT + 16, r->label, colour, 0.7);
     snprintf(words, sizeof words, "%s %s, %d thread%s: %.0f", tern_isa_short(r->peak->table), r->peak->type, r->peak->threads, r->peak->threads == 1 ? "" : "s",
-             r->peak->rate.high / 1e9);
+             r->peak->rate.median / 1e9);
     put_text(p, RIGHT + 20, r->label + 4, "start", colour, words);
 }
 
@@ -253,7 +253,7 @@ static void draw_roofs(picture *p)
     roof list[MOST_ROOFS];
     size_t n = 0;
     for (size_t i = 0; i < p->r->limits.n_peak && n < MOST_ROOFS; i++)
-        if (is_roof(p->r, &p->r->limits.peak[i])) list[n++] = (roof){ .peak = &p->r->limits.peak[i], .y = y_of(p, p->r->limits.peak[i].rate.high) };
+        if (is_roof(p->r, &p->r->limits.peak[i])) list[n++] = (roof){ .peak = &p->r->limits.peak[i], .y = y_of(p, p->r->limits.peak[i].rate.median) };
     spread_labels(list, n);
     for (size_t i = 0; i < n; i++) draw_roof(p, &list[i]);
 }
@@ -341,10 +341,10 @@ static void draw_slopes(picture *p, bool names)
     for (size_t i = 0; i < p->r->limits.n_read; i++) {
         const bench_read *read = &p->r->limits.read[i];
         int colour = colour_of(p->r, read->threads);
-        double top = 0, x = p->x_low, rate = read->rate.high;
+        double top = 0, x = p->x_low, rate = read->rate.median;
         char words[64];
         for (size_t k = 0; k < p->r->limits.n_peak; k++)
-            if (p->r->limits.peak[k].threads == read->threads && p->r->limits.peak[k].rate.high > top) top = p->r->limits.peak[k].rate.high;
+            if (p->r->limits.peak[k].threads == read->threads && p->r->limits.peak[k].rate.median > top) top = p->r->limits.peak[k].rate.median;
         if (colour < 0 || top <= 0 || rate <= 0) continue;
         if (x * rate < p->y_low) x = p->y_low / rate;
         snprintf(words, sizeof words, "%d thread%s: %.1f GB/s", read->threads, read->threads == 1 ? "" : "s", rate / 1e9);

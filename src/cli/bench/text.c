@@ -38,7 +38,15 @@ static void print_rate(const char *work, const char *what, bench_spread s)
 
 static void print_share(double share, const char *of)
 {
-    if (share > 0) printf(" %5.1f %% of the %s", 100 * share, of);
+    if (share > 0) printf(" %5.1f %% of the %s%s", 100 * share, of, share > 1 ? " (above it)" : "");
+}
+
+/* A share, and what it is of. */
+static void print_share_of(double share, const char *of, bench_limit limit, const char *unit)
+{
+    bench_spread s = limit.rate;
+    print_share(share, of);
+    if (share > 0) printf(", %.1f (%.1f .. %.1f) %s%s", s.median / 1e9, s.low / 1e9, s.high / 1e9, unit, limit.moved ? ", moved" : "");
 }
 
 static void print_end(const bench_result *r)
@@ -51,12 +59,12 @@ static void print_generated(const bench_result *r)
     char work[64];
     snprintf(work, sizeof work, "prompt %lld x %lld", (long long)r->batch, (long long)r->prompt_tokens);
     print_rate(work, "tokens/s", r->prompt_per_s);
-    print_share(bench_prompt_peak_share(r), "peak");
+    print_share_of(bench_prompt_peak_share(r), "peak", r->peak, "GFLOP/s");
     print_end(r);
     snprintf(work, sizeof work, "decode %lld x %lld at %lld", (long long)r->batch, (long long)r->decode_tokens, (long long)r->prompt_tokens);
     print_rate(work, "tokens/s", r->decode_per_s);
     print_share(bench_decode_peak_share(r), "peak");
-    print_share(bench_decode_bandwidth_share(r), "bandwidth");
+    print_share_of(bench_decode_bandwidth_share(r), "bandwidth", r->bandwidth, "GB/s");
     print_end(r);
 }
 
@@ -65,7 +73,7 @@ static void print_sentences(const bench_result *r)
     char work[64];
     snprintf(work, sizeof work, "%lld sentence%s of %lld tokens", (long long)r->batch, plural(r->batch), (long long)r->prompt_tokens);
     print_rate(work, "sentences/s", r->prompt_per_s);
-    print_share(bench_prompt_peak_share(r), "peak");
+    print_share_of(bench_prompt_peak_share(r), "peak", r->peak, "GFLOP/s");
     printf("  %.2f ms (%.2f .. %.2f)", r->seconds.median * 1e3, r->seconds.low * 1e3, r->seconds.high * 1e3);
     print_end(r);
 }
@@ -80,9 +88,9 @@ void bench_print_text(const bench_report *r)
     for (size_t i = 0; i < r->n_result; i++) {
         const bench_result *row = &r->result[i];
         if (!i || row->threads != row[-1].threads) {
-            printf("\n%d thread%s: ", row->threads, plural(row->threads));
-            if (row->peak) printf("the peak is %.1f GFLOP/s, %s of %s; ", row->peak->rate.high / 1e9, row->peak->type, tern_isa_short(row->peak->table));
-            printf("the bandwidth is %.1f GB/s\n", row->bandwidth / 1e9);
+            printf("\n%d thread%s", row->threads, plural(row->threads));
+            if (row->best) printf(": the peak is that of %s's %s, and both limits are measured around each row", tern_isa_short(row->best->table), row->best->type);
+            printf("\n");
         }
         if (row->encoder) print_sentences(row);
         else print_generated(row);

@@ -60,15 +60,15 @@ static double share(double rate, double work, double limit)
 
 double bench_prompt_peak_share(const bench_result *r)
 {
-    return share(r->prompt_per_s.median, r->prompt.flops, r->peak ? r->peak->rate.high : 0);
+    return share(r->prompt_per_s.median, r->prompt.flops, r->peak.rate.median);
 }
 
 double bench_decode_peak_share(const bench_result *r)
 {
-    return share(r->decode_per_s.median, r->decode.flops, r->peak ? r->peak->rate.high : 0);
+    return share(r->decode_per_s.median, r->decode.flops, r->peak.rate.median);
 }
 
 double bench_decode_bandwidth_share(const bench_result *r)
 {
-    return share(r->decode_per_s.median, r->decode.bytes, r->bandwidth);
+    return share(r->decode_per_s.median, r->decode.bytes, r->bandwidth.rate.median);
 }
