@@ -8,6 +8,7 @@
 #   make deps        only install what is missing
 #   make lint        formatting, include direction, sizes, who may allocate and print
 #   make fuzz        mutated checkpoints, ROUNDS of them (default 20000) beginning at SEED, and FUZZ_SECONDS (30) of each libFuzzer target (clang-14)
+#   make clang       the library and the program by clang-14, which warns of other things than gcc; make test does it where clang-14 is there
 #   make coverage    which lines the tests reach: build-coverage/coverage.txt
 #   make install     into PREFIX (default /usr/local), below DESTDIR where it is given; make uninstall takes it away again
 #   make clean
@@ -19,6 +20,7 @@ PROMPT ?= Long ago, near the river,
 ROUNDS ?= 20000
 SEED ?= 1
 FUZZ_SECONDS ?= 30
+CLANG = clang-14
 CONFIGURE = cmake $(CMAKE_FLAGS) $(if $(filter-out default undefined,$(origin CC)),-DCMAKE_C_COMPILER=$(CC)) --log-level=WARNING -Wno-dev -S .
 BUILD = cmake --build
 CTEST = ctest --output-on-failure --timeout 900 -j $(JOBS)
@@ -44,6 +46,7 @@ test: deps build/configured
 	@$(CONFIGURE) -B build-asan -DTERN_SANITIZE=address,undefined >/dev/null
 	@$(BUILD) build-asan -j $(JOBS)
 	$(CTEST) --test-dir build-asan -LE '^(install|lint)$$'
+	@if command -v $(CLANG) >/dev/null; then $(MAKE) clang; fi
 	@$(CONFIGURE) -B build-tsan -DTERN_SANITIZE=thread >/dev/null
 	@$(BUILD) build-tsan -j $(JOBS)
 	$(CTEST) --test-dir build-tsan -L '^tsan$$'
@@ -62,9 +65,13 @@ fuzz: deps
 	@$(CONFIGURE) -B build-asan -DTERN_SANITIZE=address,undefined >/dev/null
 	@$(BUILD) build-asan -j $(JOBS) --target tern
 	@python3 tests/cli/test_mutations.py build-asan --rounds $(ROUNDS) --seed $(SEED)
-	@cmake -S . -B build-fuzz -DCMAKE_C_COMPILER=clang-14 -DTERN_FUZZ=ON -DTERN_SANITIZE=address,undefined >/dev/null
+	@cmake -S . -B build-fuzz -DCMAKE_C_COMPILER=$(CLANG) -DTERN_FUZZ=ON -DTERN_SANITIZE=address,undefined >/dev/null
 	@for f in tests/fuzz/fuzz_*.c; do \
 	    t=$$(basename $$f .c); $(BUILD) build-fuzz -j $(JOBS) --target $$t && tests/fuzz/run.sh build-fuzz/fuzz/$$t $(FUZZ_SECONDS) || exit 1; done
+
+clang: deps
+	@cmake -S . -B build-clang -DCMAKE_C_COMPILER=$(CLANG) --log-level=WARNING -Wno-dev >/dev/null
+	@$(BUILD) build-clang -j $(JOBS) --target tern tern_shared tern_static
 
 coverage: deps
 	@$(CONFIGURE) -B build-coverage -DCMAKE_C_FLAGS=--coverage -DCMAKE_BUILD_TYPE=Debug >/dev/null
@@ -81,6 +88,6 @@ uninstall:
 	@cmake -DDESTDIR=$(DESTDIR) -P tools/uninstall.cmake
 
 clean:
-	rm -rf build build-asan build-tsan build-fuzz build-coverage
+	rm -rf build build-asan build-tsan build-fuzz build-clang build-coverage
 
-.PHONY: all build/configured deps run test bench peers lint fuzz coverage install uninstall clean
+.PHONY: all build/configured deps run test bench peers lint fuzz clang coverage install uninstall clean
