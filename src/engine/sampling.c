@@ -166,7 +166,7 @@ static int32_t first_of_largest(const choice *c)
     return id;
 }
 
-enum { LANES = 16 };
+enum { LANES = 16, PIECE = 4096 };
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 typedef int32_t marks __attribute__((vector_size(4 * LANES)));
 
@@ -194,13 +194,15 @@ static float largest(const float *x, int32_t n)
     return top;
 }
 
-/* Greedy and nothing else: the same token as below, by two comparisons a logit. -1: a NaN or an infinite largest, which take the long way. */
-static int32_t largest_of(const float *logits, int32_t n)
+/* Greedy and nothing else: the same token as below, by two comparisons a logit; top has the largest of each piece of PIECE logits. -1: a NaN or an
+ * infinite largest, which take the long way. */
+static int32_t largest_of(const float *logits, int32_t n, const float *top)
 {
-    float top = largest(logits, n);
+    float most = largest(top, (n + PIECE - 1) / PIECE);
     int32_t id = 0;
-    if (!isfinite(top)) return -1;
-    while (logits[id] != top) id++;
+    if (!isfinite(most)) return -1;
+    while (top[id / PIECE] != most) id += PIECE;
+    while (logits[id] != most) id++;
     return id;
 }
 
@@ -220,6 +222,8 @@ static int32_t draw(choice *c, const tern_sampling *s, int64_t position)
 typedef struct rows_job {
     tern_draw *row;
     int64_t vocab;
+    float *top;                /* [rows][pieces]: what largest_of asks; null: every row takes the long way */
+    int64_t n_piece;           /* of a row */
     unsigned char *scratch;    /* a piece per worker: z, weights, heap; null: every row is greedy and nothing else */
 } rows_job;
 
@@ -233,10 +237,10 @@ size_t tern_sampling_bytes(int64_t vocab)
     return ((size_t)vocab * (2 * sizeof(double) + sizeof(int32_t)) + 63) / 64 * 64;
 }
 
-static int32_t draw_row(const tern_draw *d, int64_t vocab, unsigned char *scratch)
+static int32_t draw_row(const tern_draw *d, int64_t vocab, const float *top, unsigned char *scratch)
 {
     const tern_sampling *s = d->sampling;
-    int32_t token = plain_greedy(s) ? largest_of(d->logits, (int32_t)vocab) : -1;
+    int32_t token = top && plain_greedy(s) ? largest_of(d->logits, (int32_t)vocab, top) : -1;
     if (token >= 0 || !scratch) return token;
     choice c = { .n = (int32_t)vocab, .last = -1, .temperature = (double)s->temperature };
     c.z = (double *)(void *)scratch;
@@ -250,17 +254,31 @@ static void draw_rows(void *arg, int64_t lo, int64_t hi, int worker)
 {
     const rows_job *j = arg;
     unsigned char *scratch = j->scratch ? j->scratch + (size_t)worker * tern_sampling_bytes(j->vocab) : NULL;
-    for (int64_t i = lo; i < hi; i++) *j->row[i].token = draw_row(&j->row[i], j->vocab, scratch);
+    for (int64_t i = lo; i < hi; i++) *j->row[i].token = draw_row(&j->row[i], j->vocab, j->top ? j->top + i * j->n_piece : NULL, scratch);
+}
+
+/* By pieces, so that a thread reads logits where it has just written them. */
+static void find_tops(void *arg, int64_t lo, int64_t hi, int worker)
+{
+    const rows_job *j = arg;
+    (void)worker;
+    for (int64_t i = lo; i < hi; i++) {
+        int64_t first = i % j->n_piece * PIECE, n = j->vocab - first < PIECE ? j->vocab - first : PIECE;
+        const tern_draw *d = &j->row[i / j->n_piece];
+        if (plain_greedy(d->sampling)) j->top[i] = largest(d->logits + first, (int32_t)n);
+    }
 }
 
 void tern_sample_rows(tern_ctx *ctx, tern_draw *row, int64_t n, int64_t vocab)
 {
     TERN_OWN_FP(ctx);
     tern_mark mark = tern_arena_mark(&ctx->step);
-    rows_job j = { .row = row, .vocab = vocab };
+    rows_job j = { .row = row, .vocab = vocab, .n_piece = (vocab + PIECE - 1) / PIECE };
     bool plain = true;
     for (int64_t i = 0; i < n; i++) plain = plain && plain_greedy(row[i].sampling);
     if (!plain) j.scratch = tern_arena_get(ctx, &ctx->step, (size_t)tern_pool_threads(ctx->pool), tern_sampling_bytes(vocab));
+    j.top = tern_arena_get(ctx, &ctx->step, (size_t)(n * j.n_piece), sizeof *j.top);
+    if (j.top) tern_parallel_for(ctx, n * j.n_piece, 1, find_tops, &j);
     tern_parallel_for(ctx, n, 1, draw_rows, &j);
     tern_arena_reset(&ctx->step, mark);
 }
@@ -273,7 +291,7 @@ static tern_status draw_or_explain(tern_ctx *ctx, tern_draw *d, int64_t vocab)
     tern_mark mark = tern_arena_mark(&ctx->step);
     unsigned char *scratch = tern_arena_get(ctx, &ctx->step, 1, tern_sampling_bytes(vocab));
     if (!scratch) return TERN_ERR_MEMORY;
-    *d->token = draw_row(d, vocab, scratch);
+    *d->token = draw_row(d, vocab, NULL, scratch);
     tern_arena_reset(&ctx->step, mark);
     return *d->token >= 0 ? TERN_OK : tern_fail(ctx, TERN_ERR_NUMERIC, "none of %" PRId64 " logits is finite", vocab);
 }

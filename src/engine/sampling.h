@@ -16,7 +16,7 @@ typedef struct tern_draw {
     int32_t *token;
 } tern_draw;
 
-/* Draws the rows' tokens on the ctx's threads, each row by one thread: tern_sample's tokens. */
+/* Draws the rows' tokens on the ctx's threads: tern_sample's tokens. A greedy row's largest logit is looked for by all of them. */
 void tern_sample_rows(tern_ctx *ctx, tern_draw *row, int64_t n, int64_t vocab);
 
 /* Scratch of a thread that draws. */
