@@ -240,6 +240,25 @@ static void greedy_finds_the_first_largest_wherever_it_is(void **state)
     }
 }
 
+/* A vocabulary that several threads look through, on their borders and elsewhere; the largest comes again as the last logit. */
+static void greedy_looks_through_a_large_vocabulary(void **state)
+{
+    enum { VOCAB = 10007 };
+    static const int32_t places[] = { 0, 1, 2047, 2048, 4095, 4096, 4097, 8191, 8192, VOCAB - 2, VOCAB - 1 };
+    static float logits[VOCAB];
+    tern_sampling greedy = tern_sampling_greedy();
+    int32_t token;
+    for (size_t p = 0; p < sizeof places / sizeof *places; p++) {
+        int32_t at = places[p];
+        for (int32_t i = 0; i < VOCAB; i++) logits[i] = i % 3 ? -INFINITY : -(float)(1 + i % 5);
+        logits[at] = logits[VOCAB - 1] = 3;
+        assert_int_equal(tern_sample(*state, &greedy, logits, VOCAB, NULL, 0, 0, &token), TERN_OK);
+        assert_int_equal(token, at);
+        logits[at] = NAN;
+        assert_int_equal(tern_sample(*state, &greedy, logits, VOCAB, NULL, 0, 0, &token), TERN_ERR_NUMERIC);
+    }
+}
+
 /* Rows of all kinds on several threads, against each by itself; a row that is refused leaves the others alone. */
 static void rows_together_are_rows_alone(void **state)
 {
@@ -324,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_draw_is_a_function_of_seed_and_position),
         cmocka_unit_test(a_large_vocabulary_works_like_a_small_one),
         cmocka_unit_test(greedy_finds_the_first_largest_wherever_it_is),
+        cmocka_unit_test(greedy_looks_through_a_large_vocabulary),
         cmocka_unit_test(rows_together_are_rows_alone),
         cmocka_unit_test(bad_fields_are_refused_by_name),
         cmocka_unit_test(bad_logits_are_refused),
