@@ -18,6 +18,7 @@ typedef enum tern_dtype {
     TERN_BOOL = 5,   /* one byte, 0 or 1 */
     TERN_I32 = 6,
     TERN_I64 = 7,
+    TERN_F16_LAID = 8,   /* f16 in the order of this machine's kernel: a matrix that a model holds for itself. No call takes or gives it */
     TERN_N_DTYPES
 } tern_dtype;
 

@@ -31,6 +31,14 @@ typedef struct tern_weight {
     tern_dtype widen;           /* i8 only: the activation type T that scale * q is rounded to */
 } tern_weight;
 
+/* Lays a matrix w [out, in] of f16 out for matmul under compute f16, in place: from here on its dtype is TERN_F16_LAID. *done false: there is no such order,
+ * or none for these sizes, and w is as it was. Rows [16 i, ...) stay where they are as a whole. */
+typedef struct tern_lay_out {
+    void *w;
+    int64_t out, in;
+    bool *done;
+} tern_lay_out;
+
 /* One part of a matmul: its rows of weight, its bias (null: none), where its outputs go. */
 typedef struct tern_matmul_part {
     tern_weight w;
@@ -334,6 +342,7 @@ typedef struct tern_place {
 typedef struct tern_backend {
     const char *name;    /* "cpu" */
     tern_status (*matmul)(tern_ctx *, const tern_matmul *);
+    tern_status (*lay_out)(tern_ctx *, const tern_lay_out *);
     tern_status (*norm)(tern_ctx *, const tern_norm *);
     tern_status (*activation)(tern_ctx *, const tern_activation *);
     tern_status (*add)(tern_ctx *, const tern_add *);

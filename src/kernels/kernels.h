@@ -33,6 +33,12 @@ static inline size_t k_packed_bytes(size_t m, size_t k_len)    /* strips of 3 or
  * instruction set may add some hundreds of products in f16 (its folder says how many), where their sum does not overflow, and the rest in f32. */
 typedef void k_gemm_fn(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len);
 
+/* A matrix w [n, k_len] of f16 as its folder's product of f16 likes to read it, whoever has memory of his own for it: to [n * k_len], aligned to 64; n in whole
+ * LAID_ROWS, k_len in whole LAID_CHUNKs. Rows [j, j + LAID_ROWS) take the place that they had. gemm_f16_laid multiplies by it, with gemm_f16_f16's bits. */
+typedef void k_lay_fn(void *to, const void *w, size_t n, size_t k_len);
+
+enum { LAID_ROWS = 16, LAID_CHUNK = 8 };
+
 /* y[i,j] = (add ? y[i,j] : 0) + sum_k a[i,k] * b[k,j]     in ascending k, one product after the other (fused or not: by folder)
  * a f32 [m, k_len], b [k_len, n] of the slot's type, widened to f32. Attention's two products: scores = q kT, context = p v.
  * b[k,j] lies at b[k * ldb + j]; bf16 in pairs, at b[(k / 2 * ldb + j) * 2 + k % 2], where the half pair behind an odd k_len may be anything.
@@ -130,6 +136,8 @@ typedef struct tern_kernels {
     TERN_KERNEL_SLOTS(X)
 #undef X
     size_t bf16_rows;                       /* of x that one call of gemm_bf16_bf16 should have, where there are more; 0: the backend's own choice */
+    k_lay_fn *lay_f16;                      /* both or none, which null is: the folder that brings gemm_f16_f16 says so */
+    k_gemm_fn *gemm_f16_laid;
     k_peak_fn *peak_f32;                    /* null: as the next lower rank */
     k_peak_fn *peak_bf16, *peak_f16;        /* of the folder's own instruction for products of that type; null: it has none */
 } tern_kernels;

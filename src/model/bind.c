@@ -95,6 +95,9 @@ static bool fits(const tern_slot_shape *want, tern_slot slot, tern_how how, int 
 static tern_use use_of(tern_slot slot, const tern_slot_shape *want)
 {
     if (slot == W_EMBED || slot == W_POS || slot == W_TYPE) return USE_TABLE;
+    static const tern_slot of_layers[] = { W_Q, W_K, W_V, W_QKV, W_O, W_GATE, W_UP, W_DOWN };
+    for (size_t i = 0; i < sizeof of_layers / sizeof *of_layers; i++)
+        if (slot == of_layers[i]) return USE_LAYER_MATRIX;
     bool bias_of_all = slot == W_EX_GATE_UP_ALL_B || slot == W_EX_DOWN_ALL_B;
     return want->n_shape == 1 && want->rank[0] >= 2 && !bias_of_all ? USE_MATRIX : USE_VECTOR;
 }
@@ -114,7 +117,7 @@ static void count(tern_model *m, tern_slot slot, tern_use use, const tern_tensor
     if (use == USE_TABLE) return;
     m->read_bytes += bytes * share;
     if (of_experts(slot)) m->expert_bytes += bytes;
-    if (use == USE_MATRIX) m->matmul_params += n * share;
+    if (use == USE_MATRIX || use == USE_LAYER_MATRIX) m->matmul_params += n * share;
 }
 
 static tern_status bind_one(tern_model *m, const tern_family_bind *b, int64_t layer, int64_t expert, tern_tensor *out)

@@ -84,8 +84,9 @@ void tern_owned_free(tern_owned *owned);
 void tern_random_free(tern_random_maps *maps);
 
 /* Brings a stored tensor into the form that its use needs: a vector as f32; a matrix as it is, or copied where it must be transposed or converted for the
- * compute type; a table, whose rows are looked up, as it is. What is not aligned to its own element is copied. */
-typedef enum tern_use { USE_VECTOR, USE_MATRIX, USE_TABLE } tern_use;
+ * compute type; a layer's matrix, which products of the compute type read as a whole, likewise, and laid out for them where it was copied; a table, whose rows
+ * are looked up, as it is. What is not aligned to its own element is copied. */
+typedef enum tern_use { USE_VECTOR, USE_MATRIX, USE_LAYER_MATRIX, USE_TABLE } tern_use;
 tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor stored, tern_how how, tern_use use, tern_tensor *out);
 
 /* A tensor of shape with random values, as if stored in the model's random_dtype. */

@@ -35,7 +35,7 @@ static bool type_fits(const tern_op *op, op_type type, tern_dtype d)
     switch (type) {
     case OF_T: return d == op->t;
     case OF_PARAM: return d == op->t || d == TERN_F32;
-    case OF_WEIGHT: return tern_is_float(d) || d == TERN_I8;
+    case OF_WEIGHT: return tern_is_float(d) || d == TERN_I8 || (d == TERN_F16_LAID && op->config.compute == TERN_F16);
     case OF_FLOAT: return tern_is_float(d);
     case OF_F32: return d == TERN_F32;
     case OF_F16: return d == TERN_F16;

@@ -4,6 +4,7 @@
 const tern_backend tern_backend_cpu = {
     .name = "cpu",
     .matmul = cpu_matmul,
+    .lay_out = cpu_lay_out,
     .norm = cpu_norm,
     .activation = cpu_activation,
     .add = cpu_add,

@@ -12,6 +12,7 @@
 enum { CPU_CHUNK = 512 };    /* elements of a row that a step keeps on the stack at a time */
 
 tern_status cpu_matmul(tern_ctx *ctx, const tern_matmul *m);
+tern_status cpu_lay_out(tern_ctx *ctx, const tern_lay_out *l);
 tern_status cpu_norm(tern_ctx *ctx, const tern_norm *n);
 tern_status cpu_activation(tern_ctx *ctx, const tern_activation *a);
 tern_status cpu_add(tern_ctx *ctx, const tern_add *a);

@@ -5,7 +5,8 @@
  *
  * Register c of a panel holds the rows c, c + 4, c + 8, c + 12, eight numbers of each; eight numbers of a row of x are spread to meet all four. So an output
  * is summed in eight lanes, lane l taking k = l, l + 8, ... of a block, by at most 64 multiply-adds in f16; then the lanes by neighbours, pairs and quarters
- * in f16; then the blocks in f32, one after the other. The length of a block depends on k alone.
+ * in f16; then the blocks in f32, one after the other. The length of a block depends on k alone. A matrix that lay_f16 has laid out is its panels one after the
+ * other, block by block, so that nothing is left to pack.
  *
  * x lies in its rows' units (kernels/unit.h), whose reciprocals stand before the strips, and multiply the finished sums. Numbers of x are below 8, so that no
  * sum of 512 products overflows while |w| stays below 15. Beyond it may: an output that is not finite, in a row of x that is, is summed again in f32. */
@@ -28,6 +29,7 @@ typedef struct product {
     const char *strips;
     const uint16_t *w;
     size_t ldw, m, n, k_len;
+    bool laid;                   /* w is as lay_f16 leaves it */
 } product;
 
 /* A part of a product: outputs [j, j + OUTPUTS) by k in [k, k + k_len). */
@@ -57,6 +59,19 @@ static const char *strip_of(const product *p, size_t i)
 static size_t strip_rows(const product *p, size_t i)
 {
     return p->m - i < ROWS ? p->m - i : ROWS;
+}
+
+/* Where the panel of outputs [j, j + OUTPUTS) lies at k in a matrix that is laid out. */
+static const uint16_t *laid_panel(const product *p, size_t j, size_t k)
+{
+    return p->w + j * p->k_len + k * OUTPUTS;
+}
+
+/* Eight numbers of row j of w from k on. */
+static const uint16_t *chunk_of(const product *p, size_t j, size_t k)
+{
+    size_t r = j % OUTPUTS;
+    return p->laid ? laid_panel(p, j - r, k) + (r % REGISTERS * (OUTPUTS / REGISTERS) + r / REGISTERS) * CHUNK : p->w + j * p->ldw + k;
 }
 
 /* ---- The sums ------------------------------------------------------------------------------------------------------------------------ */
@@ -91,11 +106,10 @@ static float sum_again(const product *p, size_t i, size_t j)
 {
     size_t rows = strip_rows(p, i / ROWS * ROWS), k = 0;
     const char *x = strip_of(p, i / ROWS * ROWS) + i % ROWS * CHUNK * sizeof(uint16_t);
-    const uint16_t *w = p->w + j * p->ldw;
     __m256 sum = _mm256_setzero_ps();
     for (; k < p->k_len; k += CHUNK, x += rows * CHUNK * sizeof(uint16_t)) {
         __mmask8 left = p->k_len - k < CHUNK ? (__mmask8)((1u << (p->k_len - k)) - 1) : 0xFF;
-        sum = _mm256_fmadd_ps(_mm256_cvtph_ps(_mm_loadu_si128((const void *)x)), _mm256_cvtph_ps(_mm_maskz_loadu_epi16(left, w + k)), sum);
+        sum = _mm256_fmadd_ps(_mm256_cvtph_ps(_mm_loadu_si128((const void *)x)), _mm256_cvtph_ps(_mm_maskz_loadu_epi16(left, chunk_of(p, j, k))), sum);
     }
     float lane[CHUNK];
     _mm256_storeu_ps(lane, sum);
@@ -202,11 +216,13 @@ static void pack_panel(const product *p, const part *t, char *panel)
     for (size_t c = 0; c < REGISTERS && k < t->k_len; c++) _mm512_store_si512(panel + c * LINE, four_rows(row, c, k, (__mmask8)((1u << (t->k_len - k)) - 1)));
 }
 
-/* The rows that tile number i of so many fetches of the part that comes next. */
+/* The rows that tile number i of so many fetches of the part that comes next; of a panel, as much of it. */
 static ahead ahead_of(const product *p, const part *next, size_t i, size_t tiles)
 {
     size_t rows = (OUTPUTS + tiles - 1) / tiles, r = next->j + i * rows, end = next->j + OUTPUTS < p->n ? next->j + OUTPUTS : p->n;
-    return (ahead){ p->w + r * p->ldw + next->k, r >= end ? 0 : end - r < rows ? end - r : rows, p->ldw };
+    ahead a = { p->w + r * p->ldw + next->k, r >= end ? 0 : end - r < rows ? end - r : rows, p->ldw };
+    if (p->laid) a.at = laid_panel(p, next->j, next->k) + i * rows * next->k_len, a.ldw = next->k_len;
+    return a;
 }
 
 static part part_at(const product *p, size_t at)
@@ -219,21 +235,46 @@ static part part_at(const product *p, size_t at)
     return t;
 }
 
-void k_gemm_f16_f16__x86_avx512_fp16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+static void multiply(const product *p)
 {
     alignas(LINE) char panel[OUTPUTS * MOST_BLOCK * sizeof(uint16_t)];
-    const product p = { y, ldy, x, (const char *)x + rounded_up(m * sizeof(float), LINE), w, ldw, m, n, k_len };
-    size_t tiles = (m + ROWS - 1) / ROWS;
-    for (size_t i = 0; i < m && !k_len; i++)
-        for (size_t j = 0; j < n; j++) y[i * ldy + j] = 0;
-    if (!m || !k_len) return;
-    part t = part_at(&p, 0);
-    for (size_t at = 0; t.j < n; at++) {
-        part next = part_at(&p, at + 1);
-        pack_panel(&p, &t, panel);
-        for (size_t i = 0; i < tiles; i++) tile_of(&p, &t, panel, i * ROWS, next.j < n ? ahead_of(&p, &next, i, tiles) : (ahead){ 0 });
+    size_t tiles = (p->m + ROWS - 1) / ROWS;
+    for (size_t i = 0; i < p->m && !p->k_len; i++)
+        for (size_t j = 0; j < p->n; j++) p->y[i * p->ldy + j] = 0;
+    if (!p->m || !p->k_len) return;
+    part t = part_at(p, 0);
+    for (size_t at = 0; t.j < p->n; at++) {
+        part next = part_at(p, at + 1);
+        const char *w = panel;
+        if (p->laid) w = (const char *)laid_panel(p, t.j, t.k);
+        else pack_panel(p, &t, panel);
+        for (size_t i = 0; i < tiles; i++) tile_of(p, &t, w, i * ROWS, next.j < p->n ? ahead_of(p, &next, i, tiles) : (ahead){ 0 });
         t = next;
     }
+}
+
+static product product_of(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len, bool laid)
+{
+    return (product){ y, ldy, x, (const char *)x + rounded_up(m * sizeof(float), LINE), w, ldw, m, n, k_len, laid };
+}
+
+void k_gemm_f16_f16__x86_avx512_fp16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+{
+    product p = product_of(y, ldy, x, w, ldw, m, n, k_len, false);
+    multiply(&p);
+}
+
+void k_gemm_f16_laid__x86_avx512_fp16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+{
+    product p = product_of(y, ldy, x, w, ldw, m, n, k_len, true);
+    multiply(&p);
+}
+
+void k_lay_f16__x86_avx512_fp16(void *to, const void *w, size_t n, size_t k_len)
+{
+    product p = { .w = w, .ldw = k_len, .n = n, .k_len = k_len };
+    part t = part_at(&p, 0);
+    for (size_t at = 0; t.j < n; t = part_at(&p, ++at)) pack_panel(&p, &t, (char *)to + (t.j * k_len + t.k * OUTPUTS) * sizeof(uint16_t));
 }
 
 /* ---- x, packed ----------------------------------------------------------------------------------------------------------------------- */
