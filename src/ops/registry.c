@@ -18,6 +18,7 @@ const op_desc *const op_list[] = {
 
 static const struct { const char *name, *summary; } primitives[] = {
     { "matmul", "products with up to three weights in one pass, with bias, activation, gate and residual" },
+    { "lay_out", "a model's own f16 matrix in the order that matmul reads" },
     { "norm", "layer or RMS norm of a sum" },
     { "activation", "an elementwise function of rows and a bias, plain or gated" },
     { "add", "alpha * (a + bias + c) + b" },

@@ -91,7 +91,7 @@ static void test_tensor(void **state)
 {
     static const struct { tern_dtype dtype; size_t bytes; const char *name; } rows[] = {
         { TERN_F32, 4, "f32" }, { TERN_F16, 2, "f16" },   { TERN_BF16, 2, "bf16" }, { TERN_I8, 1, "i8" },           { TERN_U8, 1, "u8" },
-        { TERN_I32, 4, "i32" }, { TERN_BOOL, 1, "bool" }, { TERN_I64, 8, "i64" },   { TERN_N_DTYPES, 0, "?" }, { (tern_dtype)-1, 0, "?" },
+        { TERN_I32, 4, "i32" }, { TERN_BOOL, 1, "bool" }, { TERN_I64, 8, "i64" },   { TERN_F16_LAID, 2, "f16 laid out" }, { TERN_N_DTYPES, 0, "?" }, { (tern_dtype)-1, 0, "?" },
     };
     static const int64_t shape[] = { 2, 3, 4 };
     float data[24];
