@@ -85,6 +85,7 @@ def check_demo():
     for f in d["first_token"]:
         check(f["prompt_tokens"] == 22 and ordered(f["ms"]) and ordered(f["process_ms"]), "a first token has a spread")
         check(f["ms"]["median"] <= f["process_ms"]["max"], "a process ends after its first token")
+        check(ordered(f["memory_spread"]) and near(f["memory_spread"]["max"], f["memory_bytes"]), "its memory has a spread, and is the most of it")
         check(f["memory_bytes"] > f["weight_bytes"] > 9e6 and f["kv_bytes"] > 0, "all weights were in memory, and more")
 
 

@@ -45,7 +45,7 @@ typedef struct bench_result {
 typedef struct bench_first {
     int threads;
     bench_spread first_s, whole_s;    /* from fork to the token, and to the end */
-    double memory_bytes;              /* the most that it had in memory at once, mapped weights included */
+    bench_spread memory_bytes;        /* the most that it had in memory at once, mapped weights included */
     bool disturbed;
 } bench_first;
 

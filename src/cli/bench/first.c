@@ -78,7 +78,7 @@ static bool measure(const bench_plan *plan, const char *dir, int threads, bench_
     const char *word[MOST_WORDS];
     char number[16];
     one_run one = { 0 };
-    bench_samples first = { 0 }, whole = { 0 };
+    bench_samples first = { 0 }, whole = { 0 }, memory = { 0 };
     bench_first out = { .threads = threads };
     words_of(plan, dir, threads, number, sizeof number, word);
     bool ok = run_once(word, &one);    /* brings the weights into the page cache */
@@ -89,12 +89,14 @@ static bool measure(const bench_plan *plan, const char *dir, int threads, bench_
         ok = run_once(word, &one);
         bench_add(&first, one.first);
         bench_add(&whole, one.whole);
-        if (one.bytes > out.memory_bytes) out.memory_bytes = one.bytes;
+        bench_add(&memory, one.bytes);
     }
     out.first_s = bench_spread_of(&first);
     out.whole_s = bench_spread_of(&whole);
+    out.memory_bytes = bench_spread_of(&memory);
     bench_samples_free(&first);
     bench_samples_free(&whole);
+    bench_samples_free(&memory);
     if (!ok) return false;
     out.disturbed = bench_watch_end(&watch, report);
     report->first[report->n_first++] = out;

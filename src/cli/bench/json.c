@@ -46,7 +46,8 @@ static void put_first(json_out *j, const bench_report *r)
         out_integer(j, "prompt_tokens", BENCH_FIRST_TOKENS);
         bench_put_spread(j, "ms", f->first_s, 1e3);
         bench_put_spread(j, "process_ms", f->whole_s, 1e3);
-        out_integer(j, "memory_bytes", (int64_t)f->memory_bytes);
+        out_integer(j, "memory_bytes", (int64_t)f->memory_bytes.high);
+        bench_put_spread(j, "memory_spread", f->memory_bytes, 1);
         out_integer(j, "weight_bytes", (int64_t)r->model.weight_bytes);
         out_integer(j, "kv_bytes", (int64_t)r->kv_bytes);
         out_bool(j, "disturbed", f->disturbed);

@@ -23,9 +23,9 @@ static void print_first(const bench_report *r)
     if (r->n_first) printf("\nfirst token of a process that starts cold: a prompt of %d tokens, weights in the page cache\n", BENCH_FIRST_TOKENS);
     for (size_t i = 0; i < r->n_first; i++) {
         const bench_first *f = &r->first[i];
-        printf("  %d thread%-2s %9.1f ms (%.1f .. %.1f), ended after %.1f ms; at most %.1f MB in memory, %.2f of weights and KV cache%s\n", f->threads, plural(f->threads),
-               f->first_s.median * 1e3, f->first_s.low * 1e3, f->first_s.high * 1e3, f->whole_s.median * 1e3, f->memory_bytes / 1e6, f->memory_bytes / needed,
-               f->disturbed ? ", disturbed" : "");
+        bench_spread ms = bench_scaled(f->first_s, 1e3), mb = bench_scaled(f->memory_bytes, 1e-6);
+        printf("  %d thread%-2s %9.1f ms (%.1f .. %.1f), ended after %.1f ms; %.1f MB (%.1f .. %.1f) in memory, at most %.2f of weights and KV cache%s\n", f->threads, plural(f->threads),
+               ms.median, ms.low, ms.high, f->whole_s.median * 1e3, mb.median, mb.low, mb.high, f->memory_bytes.high / needed, f->disturbed ? ", disturbed" : "");
     }
 }
 
