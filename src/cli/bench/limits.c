@@ -13,7 +13,7 @@
 
 enum { PASSES = 3, MOST_WORKERS = 1024 };
 
-static const double pass_s = 0.1, around_s = 0.2, moved_share = 0.1;
+static const double sample_s = 0.1, moved_share = 0.1;
 
 /* ---- Reading ---- */
 
@@ -61,14 +61,14 @@ static void read_tiles(void *arg, int64_t lo, int64_t hi, int worker)
     for (int s = 0; s < READ_STREAMS; s++) r->sum[worker] ^= a[s];
 }
 
-/* One sample, of so many seconds or a little more. */
-static void sample_read(tern_ctx *ctx, const bench_mapping *m, double seconds, bench_samples *out)
+/* One sample, of sample_s or a little more. */
+static void sample_read(tern_ctx *ctx, const bench_mapping *m, bench_samples *out)
 {
     reading *r = m->data ? calloc(1, sizeof *r) : NULL;
     double start = cli_seconds(), n_bytes = 0, took = 0;
     if (!r) return;
     r->data = m->data;
-    for (; took < seconds; took = cli_seconds() - start) {
+    for (; took < sample_s; took = cli_seconds() - start) {
         tern_parallel_for(ctx, (int64_t)(m->n_bytes / READ_TILE), 4, read_tiles, r);
         n_bytes += (double)m->n_bytes;
     }
@@ -93,14 +93,14 @@ static void peak_tiles(void *arg, int64_t lo, int64_t hi, int worker)
     for (; lo < hi; lo++) p->operations[worker] += p->run(PEAK_ROUNDS, p->sink[worker]);
 }
 
-/* One sample, of so many seconds or a little more. */
-static void sample_peak(tern_ctx *ctx, k_peak_fn *run, double seconds, bench_samples *out)
+/* One sample, of sample_s or a little more. */
+static void sample_peak(tern_ctx *ctx, k_peak_fn *run, bench_samples *out)
 {
     peak_job *p = calloc(1, sizeof *p);
     double start = cli_seconds(), operations = 0, took = 0;
     if (!p) return;
     p->run = run;
-    for (; took < seconds; took = cli_seconds() - start) tern_parallel_for(ctx, PEAK_TILES * tern_ctx_threads(ctx), 1, peak_tiles, p);
+    for (; took < sample_s; took = cli_seconds() - start) tern_parallel_for(ctx, PEAK_TILES * tern_ctx_threads(ctx), 1, peak_tiles, p);
     for (int i = 0; i < MOST_WORKERS; i++) operations += p->operations[i];
     bench_add(out, operations / took);
     free(p);
@@ -120,7 +120,7 @@ static bench_peak *peak_entry(bench_limits *l, const tern_kernels *table, k_peak
 static void measure_set(bench_limits *l, tern_ctx *ctx, const tern_kernels *table, k_peak_fn *run, const char *type)
 {
     bench_peak *p = run ? peak_entry(l, table, run, type, tern_ctx_threads(ctx)) : NULL;
-    if (p) sample_peak(ctx, run, pass_s, &p->samples);
+    if (p) sample_peak(ctx, run, &p->samples);
 }
 
 static bench_read *read_entry(bench_limits *l, int threads)
@@ -136,7 +136,7 @@ static void measure_pass(bench_limits *l, tern_ctx *ctx)
 {
     tern_cpu cpu;
     tern_cpu_probe(&cpu);
-    sample_read(ctx, &l->mapping, pass_s, &read_entry(l, tern_ctx_threads(ctx))->samples);
+    sample_read(ctx, &l->mapping, &read_entry(l, tern_ctx_threads(ctx))->samples);
     for (const tern_kernels *const *p = tern_isa_list; *p; p++) {
         if (!(*p)->usable(&cpu)) continue;
         measure_set(l, ctx, *p, (*p)->peak_f32, "f32");
@@ -201,8 +201,8 @@ double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *ta
 
 void bench_around_sample(bench_around *a)
 {
-    sample_read(a->ctx, &a->limits->mapping, around_s, &a->read);
-    if (a->best) sample_peak(a->ctx, a->best->run, around_s, &a->peak);
+    if (a->ctx) sample_read(a->ctx, &a->limits->mapping, &a->read);
+    if (a->best) sample_peak(a->ctx, a->best->run, &a->peak);
 }
 
 bench_limit bench_limit_of(bench_samples *s)

@@ -59,8 +59,9 @@ double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *ta
 
 /* ---- Limits around a piece of work ---- */
 
-/* A machine's clock and its memory have moods of seconds. So what a row is divided by is sampled where the row is, by the same threads: before its work, between
- * its repeats and after it, a fifth of a second each, as neither a burst nor a pause is what work of seconds can have all the time. */
+/* A machine's clock and its memory have moods of seconds. So what a row is divided by is sampled where the row is, by the same threads: before each
+ * piece of its work and after the last, a tenth of a second each, as neither a burst nor a pause is what work of seconds can have all the time. {0} samples
+ * nothing. */
 typedef struct bench_around {
     tern_ctx *ctx;
     const bench_limits *limits;

@@ -94,7 +94,11 @@ static tern_status run_steps(row *r, timing *t, double *took)
         if ((st = tern_engine_step(r->s->engine, &n_left)) != TERN_OK) return st;
         double now = cli_seconds();
         if (decoding) took[n_step++] = now - at;
-        else if (t->n_begun == r->batch) bench_add(&r->prompt, (double)(r->n_prompt * r->batch) / (now - start));
+        else if (t->n_begun == r->batch) {
+            bench_add(&r->prompt, (double)(r->n_prompt * r->batch) / (now - start));
+            bench_around_sample(&r->around);
+            now = cli_seconds();
+        }
         at = now;
     }
     add_windows(r, took, n_step);
