@@ -36,30 +36,32 @@ INLINE pair held_pair(pair p)
 INLINE void add_panel(int tm, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k)
 {
     const float *panel = (const float *)(const void *)t->panel + k * TILE_N;
-    for (int half = 0; half < 2; half++) {
+    UNROLLED for (int half = 0; half < 2; half++) {
         vec a[TILE_M];
-        for (int i = 0; i < tm; i++) a[i] = v_load_n((const float *)(const void *)x_at(t, sizeof(float), TILE_M, i, k) + half * LANES, LANES);
-        for (int j = 0; j < TILE_N; j++) {
+        UNROLLED for (int i = 0; i < tm; i++) a[i] = v_load_n((const float *)(const void *)x_at(t, sizeof(float), TILE_M, i, k) + half * LANES, LANES);
+        UNROLLED for (int j = 0; j < TILE_N; j++) {
             vec b = v_held(v_load_n(panel + j * STEP + half * LANES, LANES));
-            for (int i = 0; i < tm; i++) sum[i][j] = v_fma(a[i], b, sum[i][j]);
+            UNROLLED for (int i = 0; i < tm; i++) sum[i][j] = v_fma(a[i], b, sum[i][j]);
         }
     }
 }
 
-/* Few rows: the side with fewer of them stays in registers, the other passes by. */
+/* Few rows: the side with fewer of them stays in registers, the other passes by, one register of it at a time where it is x. */
 INLINE void add_stored(int tm, int tn, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, size_t left, stored type, split by)
 {
     pair a[MOST_M], b[TILE_N];
-    for (int i = 0; i < tm && tm <= tn; i++) a[i] = packed_pair(x_at(t, sizeof(float), tm, i, k));
-    for (int j = 0; j < tn; j++) {
+    UNROLLED for (int i = 0; i < tm && tm <= tn; i++) a[i] = packed_pair(x_at(t, sizeof(float), tm, i, k));
+    UNROLLED for (int j = 0; j < tn; j++) {
         b[j] = held_pair(stored_pair(t->row[j], k, left, type, by));
-        for (int i = 0; i < tm && tm <= tn; i++) sum[i][j] = v_fma(a[i].a, b[j].a, sum[i][j]);
-        for (int i = 0; i < tm && tm <= tn; i++) sum[i][j] = v_fma(a[i].b, b[j].b, sum[i][j]);
+        UNROLLED for (int i = 0; i < tm && tm <= tn; i++) sum[i][j] = v_fma(a[i].a, b[j].a, sum[i][j]);
+        UNROLLED for (int i = 0; i < tm && tm <= tn; i++) sum[i][j] = v_fma(a[i].b, b[j].b, sum[i][j]);
     }
-    for (int i = 0; i < tm && tm > tn; i++) {
-        a[i] = held_pair(packed_pair(x_at(t, sizeof(float), tm, i, k)));
-        for (int j = 0; j < tn; j++) sum[i][j] = v_fma(a[i].a, b[j].a, sum[i][j]);
-        for (int j = 0; j < tn; j++) sum[i][j] = v_fma(a[i].b, b[j].b, sum[i][j]);
+    UNROLLED for (int i = 0; i < tm && tm > tn; i++) {
+        const float *x = (const float *)(const void *)x_at(t, sizeof(float), tm, i, k);
+        vec half = v_held(v_load_n(x, LANES));
+        UNROLLED for (int j = 0; j < tn; j++) sum[i][j] = v_fma(half, b[j].a, sum[i][j]);
+        half = v_held(v_load_n(x + LANES, LANES));
+        UNROLLED for (int j = 0; j < tn; j++) sum[i][j] = v_fma(half, b[j].b, sum[i][j]);
     }
 }
 

@@ -68,6 +68,9 @@ INLINE const char *x_at(const tile_job *t, size_t x_bytes, int rows, int i, size
 
 enum { LINE = 64 };
 
+/* Sums must stay in registers: gcc keeps an array there only where every loop over it is gone before it looks at arrays. */
+#define UNROLLED _Pragma("GCC unroll 16")
+
 /* The hint of a prefetch must be a constant, even before anything is inlined. */
 INLINE void fetch_line(const char *at, bool first_cache)
 {
@@ -85,36 +88,69 @@ INLINE void fetch(int tm, int tn, bool packed, const gemm_kind *kind, const tile
 
 static const float no_sums[MOST_M * TILE_N * LANES];
 
+INLINE void take_sums(int tm, int tn, vec sum[MOST_M][TILE_N], const float *from)
+{
+    UNROLLED for (int i = 0; i < tm; i++)
+        UNROLLED for (int j = 0; j < tn; j++) sum[i][j] = v_load_n(from + (i * tn + j) * LANES, LANES);
+}
+
+INLINE void keep_sums(int tm, int tn, float *held, vec sum[MOST_M][TILE_N])
+{
+    UNROLLED for (int i = 0; i < tm; i++)
+        UNROLLED for (int j = 0; j < tn; j++) v_store_n(held + (i * tn + j) * LANES, LANES, sum[i][j]);
+}
+
+/* The step behind the last whole one. Its registers are its own: in the loop's they would keep all sums in memory. */
+INLINE void rest_of_part(int tm, int tn, bool packed, const gemm_kind *kind, const tile_job *t, size_t k)
+{
+    vec sum[MOST_M][TILE_N];
+    take_sums(tm, tn, sum, t->held);
+    kind->add_step(tm, tn, packed, sum, t, k, false);
+    keep_sums(tm, tn, t->held, sum);
+}
+
+/* A block's sums, lane by lane in memory, to outputs: TILE_N at once, though a row of the tile may have fewer. */
+INLINE void end_block(int tm, int tn, const tile_job *t)
+{
+    alignas(64) float total[MOST_M * TILE_N];
+    size_t n = t->n < (size_t)tn ? t->n : (size_t)tn;
+    for (int at = 0; at < tm * tn; at += TILE_N) {
+        vec sum[TILE_N];
+        UNROLLED for (int j = 0; j < TILE_N; j++) sum[j] = at + j < tm * tn ? v_load_n(t->held + (at + j) * LANES, LANES) : v_zero();
+        if (tn == TILE_N) v_store_sums(t->y + (size_t)(at / tn) * t->ldy, n, t->first, sum);
+        else v_store_sums(total + at, TILE_N, true, sum);
+    }
+    for (int i = 0; i < tm && tn < TILE_N; i++)
+        for (size_t j = 0; j < n; j++) {
+            float *y = t->y + (size_t)i * t->ldy + j, v = total[(size_t)(i * tn) + j];
+            *y = t->first ? v : *y + v;
+        }
+}
+
 INLINE void tile(int tm, int tn, bool packed, const gemm_kind *kind, const tile_job *t)
 {
     vec sum[MOST_M][TILE_N];
     size_t k = 0;
-    for (int i = 0; i < tm; i++)
-        for (int j = 0; j < TILE_N; j++) sum[i][j] = j < tn ? v_load_n(t->from + (i * tn + j) * LANES, LANES) : v_zero();
+    take_sums(tm, tn, sum, t->from);
     for (; k + STEP <= t->k_len; k += STEP) {
         fetch(tm, tn, packed, kind, t, k);
         kind->add_step(tm, tn, packed, sum, t, k, true);
     }
-    if (k < t->k_len) kind->add_step(tm, tn, packed, sum, t, k, false);
-    for (int i = 0; i < tm; i++)
-        if (t->ends) v_store_sums(t->y + (size_t)i * t->ldy, t->n < (size_t)tn ? t->n : (size_t)tn, t->first, sum[i]);
-        else
-            for (int j = 0; j < tn; j++) v_store_n(t->held + (i * tn + j) * LANES, LANES, sum[i][j]);
+    keep_sums(tm, tn, t->held, sum);
+    if (k < t->k_len) rest_of_part(tm, tn, packed, kind, t, k);
+    if (t->ends) end_block(tm, tn, t);
 }
 
-/* ---- The order of the parts of w ----------------------------------------------------------------------------------------------------- */
+/* ---- The parts of w ------------------------------------------------------------------------------------------------------------------ */
 
-/* Groups of tiles; in each, a run of parts, which is a block or all of k; in a part, the group's tiles one after the other. Where a run is a block,
- * all groups pass by before the next one. */
-typedef struct order {
-    size_t n, k_len, block, part;          /* rows of w; lengths */
-    size_t parts, run, tn, group, tiles;   /* parts of a block, of a run; rows of a tile; tiles of a group, and of all groups */
-    size_t end;                            /* how many places there are; some lie behind the end of n or of a block */
-} order;
+/* How k is cut. */
+typedef struct cut {
+    size_t k_len, block, part;
+} cut;
 
+/* A part of tn rows of w from row j on, in the block that begins at block. */
 typedef struct place {
-    size_t j, k, k_len;                /* k_len 0: behind an end */
-    bool begins, ends;
+    size_t j, block, k;
 } place;
 
 /* The length of a block: k cut evenly. It decides bits, so that nothing but k may enter. */
@@ -124,52 +160,60 @@ INLINE size_t block_of(size_t k_len)
     return rounded_up((k_len + blocks - 1) / blocks, BLOCK_UNIT);
 }
 
-INLINE order order_of(size_t n, size_t k_len, size_t most_part, size_t tn, size_t group, bool along_k)
+INLINE cut cut_of(size_t k_len, size_t most_part)
 {
-    order o = { .n = n, .k_len = k_len, .block = block_of(k_len), .tn = tn, .group = group };
-    size_t blocks = (k_len + o.block - 1) / o.block;
-    o.parts = (o.block + most_part - 1) / most_part;
-    o.part = rounded_up((o.block + o.parts - 1) / o.parts, STEP);
-    o.run = along_k ? o.parts * blocks : o.parts;
-    o.tiles = rounded_up((n + tn - 1) / tn, group);
-    o.end = blocks * o.parts * o.tiles;
-    return o;
+    cut c = { .k_len = k_len, .block = block_of(k_len) };
+    size_t parts = (c.block + most_part - 1) / most_part;
+    c.part = rounded_up((c.block + parts - 1) / parts, STEP);
+    return c;
 }
 
-INLINE place place_at(const order *o, size_t at)
+INLINE size_t end_of_block(const cut *c, size_t block)
 {
-    size_t in_run = at % (o->run * o->tiles), group = in_run / (o->run * o->group), in_group = in_run % (o->run * o->group);
-    size_t part = at / (o->run * o->tiles) * o->run + in_group / o->group, block = part / o->parts;
-    size_t k = block * o->block + part % o->parts * o->part, end = (block + 1) * o->block < o->k_len ? (block + 1) * o->block : o->k_len;
-    place p = { .j = (group * o->group + in_group % o->group) * o->tn, .k = k, .begins = part % o->parts == 0 };
-    if (p.j < o->n && k < end) p.k_len = end - k < o->part ? end - k : o->part;
-    p.ends = k + p.k_len == end;
-    return p;
+    return block + c->block < c->k_len ? block + c->block : c->k_len;
 }
 
-/* What tile number i of a part fetches of the n rows of the part at p: several whole rows where tiles are few, else a piece of one, so that
- * memory is asked evenly. */
-INLINE void set_ahead(tile_job *t, const gemm_kind *kind, const order *o, matrix w, const place *p, size_t i, size_t tiles)
+INLINE void set_part(tile_job *t, const gemm_kind *kind, const cut *c, matrix w, size_t n, size_t tn, place p)
 {
-    size_t n = p->k_len ? o->n - p->j : 0, rows = (o->tn + tiles - 1) / tiles, pieces = tiles / o->tn ? tiles / o->tn : 1;
-    size_t row = i / pieces * rows, piece = (o->part / pieces + STEP) / STEP * STEP;
-    if (n > o->tn) n = o->tn;
-    t->n_ahead = row >= n ? 0 : n - row < rows ? n - row : rows;
-    t->ahead = w.at + (p->k_len ? (p->j + row) * w.ld + p->k * kind->w_bytes : 0);
-    t->ahead_from = i % pieces * piece;
-    t->ahead_to = t->ahead_from + piece;
-}
-
-INLINE void set_part(tile_job *t, const gemm_kind *kind, const order *o, matrix w, const place *p)
-{
-    t->n = o->n - p->j;
-    t->k_len = p->k_len;
-    t->ends = p->ends;
-    t->first = p->k < o->block;
-    for (size_t r = 0; r < o->tn; r++) t->row[r] = w.at + (r < t->n ? p->j + r : o->n - 1) * w.ld + p->k * kind->w_bytes;
+    size_t left = end_of_block(c, p.block) - p.k;
+    t->n = n - p.j;
+    t->k_len = left < c->part ? left : c->part;
+    t->ends = left <= c->part;
+    t->first = p.block == 0;
+    for (size_t r = 0; r < tn; r++) t->row[r] = w.at + (r < t->n ? p.j + r : n - 1) * w.ld + p.k * kind->w_bytes;
 }
 
 /* ---- Many rows, few rows ------------------------------------------------------------------------------------------------------------- */
+
+/* What comes after: the next part of the block, the next rows, the next block, and at the end what lies behind all of k. */
+INLINE place after(const cut *c, size_t n, place p)
+{
+    if (p.k + c->part < end_of_block(c, p.block)) return (place){ p.j, p.block, p.k + c->part };
+    if (p.j + TILE_N < n) return (place){ p.j + TILE_N, p.block, p.block };
+    return (place){ 0, p.block + c->block, p.block + c->block };
+}
+
+/* How the tiles of a part share in fetching TILE_N rows of the next one, so that memory is asked evenly: each takes several whole rows where tiles
+ * are few, else a piece of one. */
+typedef struct share {
+    size_t rows, pieces, piece;    /* of a tile; of a row; the length of one */
+} share;
+
+INLINE share share_of(const cut *c, size_t tiles)
+{
+    share s = { .rows = (TILE_N + tiles - 1) / tiles, .pieces = tiles / TILE_N ? tiles / TILE_N : 1 };
+    s.piece = (c->part / s.pieces + STEP) / STEP * STEP;
+    return s;
+}
+
+/* For the tile that takes the given piece of the row, of n there are. */
+INLINE void set_ahead(tile_job *t, const share *s, const char *at, size_t n, size_t row, size_t piece)
+{
+    t->n_ahead = row >= n ? 0 : n - row < s->rows ? n - row : s->rows;
+    t->ahead = at + row * t->ldw;
+    t->ahead_from = piece * s->piece;
+    t->ahead_to = t->ahead_from + s->piece;
+}
 
 INLINE void packed_tile(size_t tm, const gemm_kind *kind, const tile_job *t)
 {
@@ -182,43 +226,54 @@ INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, mat
 {
     alignas(64) char panel[PANEL_BYTES];
     alignas(64) float held[M_BLOCK * TILE_N * LANES];
-    const order o = order_of(n, k_len, PANEL_BYTES / TILE_N / kind->panel_bytes, TILE_N, 1, false);
+    const cut c = cut_of(k_len, PANEL_BYTES / TILE_N / kind->panel_bytes);
     size_t tiles = (m + TILE_M - 1) / TILE_M;
+    const share s = share_of(&c, tiles);
     tile_job t = { .ldy = ldy, .panel = panel, .ldw = w.ld };
-    for (size_t at = 0; at < o.end; at++) {
-        place p = place_at(&o, at), next = place_at(&o, at + 1 < o.end ? at + 1 : at);
-        if (!p.k_len) continue;
-        set_part(&t, kind, &o, w, &p);
+    place next;
+    for (place p = { 0 }; p.block < k_len; p = next) {
+        next = after(&c, n, p);
+        set_part(&t, kind, &c, w, n, TILE_N, p);
         kind->pack(panel, t.row, t.k_len);
-        for (size_t i = 0; i < tiles; i++) {
+        const char *ahead = w.at + next.j * w.ld + next.k * kind->w_bytes;
+        size_t n_next = next.block >= k_len ? 0 : n - next.j < TILE_N ? n - next.j : TILE_N;
+        for (size_t i = 0, row = 0, piece = 0; i < tiles; i++) {
             t.y = y + i * TILE_M * ldy + p.j;
             t.x = x.at + i * x.ld + p.k * TILE_M * kind->x_bytes;
             t.next_x = i + 1 < tiles ? t.x + x.ld : t.x;
             t.held = held + i * TILE_M * TILE_N * LANES;
-            t.from = p.begins ? no_sums : t.held;
-            set_ahead(&t, kind, &o, w, &next, i, tiles);
+            t.from = p.k == p.block ? no_sums : t.held;
+            set_ahead(&t, &s, ahead, n_next, row, piece);
             packed_tile(m - i * TILE_M, kind, &t);
+            if (++piece == s.pieces) row += s.rows, piece = 0;
         }
     }
 }
 
-/* tm rows of x by tn of w at a time. */
+/* A group of tiles, tm rows of x by tn of w each, goes along k together. Fetched is the tile that comes STREAM_LEAD later; what lies behind the last
+ * row is likely the next product's. */
 INLINE void stream(int tm, int tn, const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t n, size_t k_len)
 {
     enum { MOST_GROUP = 8 };
     alignas(64) float held[MOST_GROUP * MOST_M * TILE_N * LANES];
-    const order o = order_of(n, k_len, STREAM_PART, (size_t)tn, STREAM_GROUP(tm), true);
+    const cut c = cut_of(k_len, STREAM_PART);
+    const size_t group = STREAM_GROUP(tm), lead = STREAM_LEAD(tm), rows = (size_t)tn;
     tile_job t = { .ldy = ldy, .next_x = x.at, .ldw = w.ld };
-    for (size_t at = 0; at < o.end; at++) {
-        place p = place_at(&o, at), next = place_at(&o, at + STREAM_LEAD(tm) < o.end ? at + STREAM_LEAD(tm) : at);
-        if (!p.k_len) continue;
-        set_part(&t, kind, &o, w, &p);
-        set_ahead(&t, kind, &o, w, next.k_len ? &next : &p, 0, 1);
-        t.y = y + p.j;
-        t.x = x.at + p.k * (size_t)tm * kind->x_bytes;
-        t.held = held + at % STREAM_GROUP(tm) * (size_t)(tm * tn * LANES);
-        t.from = p.begins ? no_sums : t.held;
-        tile(tm, tn, false, kind, &t);
+    for (place p = { 0 }; p.j < n;) {
+        place next = { p.j, p.block, p.k + c.part };
+        if (next.k >= end_of_block(&c, p.block)) next.k = next.block = p.block + c.block;
+        if (next.block >= k_len) next = (place){ .j = p.j + group * rows };
+        for (size_t i = 0; i < group && p.j + i * rows < n; i++) {
+            place here = { p.j + i * rows, p.block, p.k }, ahead = i + lead < group ? p : next;
+            set_part(&t, kind, &c, w, n, rows, here);
+            t.ahead = w.at + (ahead.j + (i + lead) % group * rows) * w.ld + ahead.k * kind->w_bytes;
+            t.y = y + here.j;
+            t.x = x.at + p.k * (size_t)tm * kind->x_bytes;
+            t.held = held + i * (size_t)(tm * tn * LANES);
+            t.from = p.k == p.block ? no_sums : t.held;
+            tile(tm, tn, false, kind, &t);
+        }
+        p = next;
     }
 }
 
