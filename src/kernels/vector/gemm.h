@@ -32,15 +32,27 @@ INLINE pair held_pair(pair p)
     return (pair){ v_held(p.a), v_held(p.b) };
 }
 
-/* Many rows of x: one half of the step after the other, so that the sums leave registers enough. */
-INLINE void add_panel(int tm, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k)
+/* One half of a step of row j of w, from the panel or as stored. For the other half the row is read again, as registers are few. */
+INLINE vec half_of_w(const tile_job *t, int j, source from, size_t k, size_t left, stored type, split by, int half)
 {
-    const float *panel = (const float *)(const void *)t->panel + k * TILE_N;
-    UNROLLED for (int half = 0; half < 2; half++) {
+    float *panel = (float *)(void *)t->panel + k * TILE_N + j * STEP + half * LANES;
+    if (from == PANEL) return v_held(v_load_n(panel, LANES));
+    const char *row = t->row[j];
+    __asm__("" : "+r"(row));
+    pair p = stored_pair(row, k, left, type, by);
+    vec v = v_held(half ? p.b : p.a);
+    v_store_n(panel, LANES, v);
+    return v;
+}
+
+/* Many rows of x: one half of the step after the other, so that the sums leave registers enough. */
+INLINE void add_many(int tm, source from, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, size_t left, stored type, split by)
+{
+    for (int half = 0; half < 2; half++) {
         vec a[TILE_M];
         UNROLLED for (int i = 0; i < tm; i++) a[i] = v_load_n((const float *)(const void *)x_at(t, sizeof(float), TILE_M, i, k) + half * LANES, LANES);
         UNROLLED for (int j = 0; j < TILE_N; j++) {
-            vec b = v_held(v_load_n(panel + j * STEP + half * LANES, LANES));
+            vec b = half_of_w(t, j, from, k, left, type, by, half);
             UNROLLED for (int i = 0; i < tm; i++) sum[i][j] = v_fma(a[i], b, sum[i][j]);
         }
     }
@@ -63,23 +75,6 @@ INLINE void add_stored(int tm, int tn, vec sum[MOST_M][TILE_N], const tile_job *
         half = v_held(v_load_n(x + LANES, LANES));
         UNROLLED for (int j = 0; j < tn; j++) sum[i][j] = v_fma(half, b[j].b, sum[i][j]);
     }
-}
-
-INLINE void pack_step(float *to, const char *const row[TILE_N], size_t k, size_t left, stored type, split by)
-{
-    for (int j = 0; j < TILE_N; j++) {
-        pair p = stored_pair(row[j], k, left, type, by);
-        v_store_n(to + j * STEP, LANES, p.a);
-        v_store_n(to + j * STEP + LANES, LANES, p.b);
-    }
-}
-
-INLINE void pack_w(char *panel, const char *const row[TILE_N], size_t k_len, stored type, split by)
-{
-    float *to = (float *)(void *)panel;
-    size_t k = 0;
-    for (; k + STEP <= k_len; k += STEP) pack_step(to + k * TILE_N, row, k, STEP, type, by);
-    if (k < k_len) pack_step(to + k * TILE_N, row, k, k_len - k, type, by);
 }
 
 INLINE void put_halves(char *to, const float *x, size_t left)
@@ -127,18 +122,15 @@ void K(pack_f16)(void *to, const float *x, size_t ldx, size_t m, size_t k_len)
 }
 
 #define GEMM(slot, type, by)                                                                                                            \
-    INLINE void slot##_step(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole)              \
+    INLINE void slot##_step(int tm, int tn, source from, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole)              \
     {                                                                                                                                   \
-        if (packed) add_panel(tm, sum, t, k);                                                                                           \
-        else add_stored(tm, tn, sum, t, k, whole ? STEP : t->k_len - k, type, by);                                                      \
-    }                                                                                                                                   \
-    INLINE void slot##_pack(char *panel, const char *const row[TILE_N], size_t k_len)                                                   \
-    {                                                                                                                                   \
-        pack_w(panel, row, k_len, type, by);                                                                                            \
+        size_t left = whole ? STEP : t->k_len - k;                                                                                      \
+        if (from == STORED) add_stored(tm, tn, sum, t, k, left, type, by);                                                              \
+        else add_many(tm, from, sum, t, k, left, type, by);                                                                             \
     }                                                                                                                                   \
     void K(slot)(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)                      \
     {                                                                                                                                   \
-        const gemm_kind kind = { sizeof(float), stored_bytes(type), sizeof(float), slot##_step, slot##_pack };                          \
+        const gemm_kind kind = { sizeof(float), stored_bytes(type), sizeof(float), slot##_step };                                       \
         gemm_walk(&kind, y, ldy, x, w, ldw, m, n, k_len);                                                                               \
     }
 

@@ -22,10 +22,10 @@ INLINE void add_run(int tn, const gemm_kind *kind, vec sum[MOST_M][TILE_N], cons
                 fetch_line(t->row[j] + k * kind->w_bytes + near + at, true);
                 fetch_line(t->row[j] + k * kind->w_bytes + far + at, false);
             }
-        for (size_t step = 0; step < line; step += STEP) kind->add_step(1, tn, false, sum, t, k + step, true);
+        for (size_t step = 0; step < line; step += STEP) kind->add_step(1, tn, STORED, sum, t, k + step, true);
     }
-    for (; k + STEP <= to; k += STEP) kind->add_step(1, tn, false, sum, t, k, true);
-    if (k < to) kind->add_step(1, tn, false, sum, t, k, false);
+    for (; k + STEP <= to; k += STEP) kind->add_step(1, tn, STORED, sum, t, k, true);
+    if (k < to) kind->add_step(1, tn, STORED, sum, t, k, false);
 }
 
 /* From where on in the part what lies ahead of it is behind the end of the run, left bytes from its start. */

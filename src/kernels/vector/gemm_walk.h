@@ -1,12 +1,12 @@
 /* The walk of y = x w^T that all types share: which tile comes when, what is packed, what is fetched ahead. Included by the gemm files of the
- * vector folders: a file gives its step along k and its packing, and everything is inlined around them. math.h lists the words.
+ * vector folders: a file gives its step along k, and everything is inlined around it. math.h lists the words.
  *
  *              part                        A tile is some rows of x by some rows of w, one register of sums each. One output is summed so,
  *        +------+------+----               whatever tile it lies in: k in blocks, of a length that depends on k alone (block_of); a block in
  *   tile |      |      |         w         the lanes, as the step has it; the lanes by one tree; the blocks one after the other.
  *        +------+------+----               A block is walked in parts that the first cache holds. Between two parts of a tile its sums lie in
  *        +------+------+----               memory, lane by lane, so that the length of a part changes no bit.
- *   tile |      |      |         x         Many rows: a part of TILE_N rows of w is packed into an aligned panel, and all tiles of x pass by.
+ *   tile |      |      |         x         Many rows: the first tile packs a part of TILE_N rows of w into an aligned panel, by which the others pass.
  *        +------+------+----               Up to FEW_M rows: a part of x stays, and STREAM_GROUP(m) tiles of w pass by, read as they are stored.
  *                                          One row: gemm_one.h.
  *
@@ -19,16 +19,16 @@
 
 #include "kernels/vector/math.h"
 
-enum { STEP = 2 * LANES, MOST_M = 8, MOST_BLOCK = 2048, BLOCK_UNIT = 32 };
+enum { STEP = 2 * LANES, MOST_M = 8, MOST_BLOCK = 2048, BLOCK_UNIT = 32, FEW_STRIPS = 12 };
 
 /* What one tile works on: a part of k of some rows. */
 typedef struct tile_job {
     float *y;
     size_t ldy;
     const char *x;               /* a strip, from the part's first k on */
-    const char *next_x;          /* packed: the strip that comes next, fetched while this tile goes on */
+    const char *next_x;          /* the strip that comes next, fetched while this tile goes on; NULL where strips are few, and stay in the first cache */
     const char *row[TILE_N];     /* of w, from the part's first k on; beyond the last row, that one again */
-    const char *panel;           /* the same rows packed */
+    char *panel;                 /* the same rows packed */
     const float *from;           /* the tile's sums so far */
     float *held;                 /* where they wait for the block's next part */
     size_t n, k_len;             /* outputs of a row that are wanted; length of the part */
@@ -38,16 +38,15 @@ typedef struct tile_job {
     size_t n_ahead, ldw, ahead_from, ahead_to;
 } tile_job;
 
-/* Adds to sum[i][j], i < tm, j < tn, the products of x's row i and w's row j at [k, k + STEP), or at [k, k_len) where not whole. */
-typedef void step_fn(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole);
+/* Where a tile takes its rows of w from: as they are stored; the same, and it fills the panel, zeros up to a whole step; the panel. */
+typedef enum source { STORED, FILLING, PANEL } source;
 
-/* Copies k_len numbers of the rows into the panel as the step wants them, zeros up to a whole step. */
-typedef void pack_fn(char *panel, const char *const row[TILE_N], size_t k_len);
+/* Adds to sum[i][j], i < tm, j < tn, the products of x's row i and w's row j at [k, k + STEP), or at [k, k_len) where not whole. */
+typedef void step_fn(int tm, int tn, source from, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole);
 
 typedef struct gemm_kind {
     size_t x_bytes, w_bytes, panel_bytes;    /* of a number of x as packed, of w as stored, of w as packed */
     step_fn *add_step;
-    pack_fn *pack;
 } gemm_kind;
 
 typedef struct matrix {
@@ -78,12 +77,13 @@ INLINE void fetch_line(const char *at, bool first_cache)
     else _mm_prefetch(at, _MM_HINT_T1);
 }
 
-INLINE void fetch(int tm, int tn, bool packed, const gemm_kind *kind, const tile_job *t, size_t k)
+INLINE void fetch(int tm, int tn, source from, const gemm_kind *kind, const tile_job *t, size_t k)
 {
     const char *x = t->next_x + k * TILE_M * kind->x_bytes, *w = t->ahead + k * kind->w_bytes;
-    for (size_t at = 0; packed && at < (size_t)tm * STEP * kind->x_bytes; at += LINE) fetch_line(x + at, true);
-    for (size_t at = 0; at < STEP * kind->w_bytes && (!packed || (k >= t->ahead_from && k < t->ahead_to)); at += LINE)
-        for (size_t r = 0; r < (packed ? t->n_ahead : (size_t)tn); r++) fetch_line(w + r * t->ldw + at, !packed && STREAM_NEAR(tm));
+    for (size_t at = 0; from == PANEL && t->next_x && at < (size_t)tm * STEP * kind->x_bytes; at += LINE) fetch_line(x + at, true);
+    if (from != STORED && (k < t->ahead_from || k >= t->ahead_to)) return;
+    for (size_t at = 0; at < STEP * kind->w_bytes; at += LINE)
+        for (size_t r = 0; r < (from != STORED ? t->n_ahead : (size_t)tn); r++) fetch_line(w + r * t->ldw + at, from == STORED && STREAM_NEAR(tm));
 }
 
 static const float no_sums[MOST_M * TILE_N * LANES];
@@ -101,11 +101,11 @@ INLINE void keep_sums(int tm, int tn, float *held, vec sum[MOST_M][TILE_N])
 }
 
 /* The step behind the last whole one. Its registers are its own: in the loop's they would keep all sums in memory. */
-INLINE void rest_of_part(int tm, int tn, bool packed, const gemm_kind *kind, const tile_job *t, size_t k)
+INLINE void rest_of_part(int tm, int tn, source from, const gemm_kind *kind, const tile_job *t, size_t k)
 {
     vec sum[MOST_M][TILE_N];
     take_sums(tm, tn, sum, t->held);
-    kind->add_step(tm, tn, packed, sum, t, k, false);
+    kind->add_step(tm, tn, from, sum, t, k, false);
     keep_sums(tm, tn, t->held, sum);
 }
 
@@ -127,17 +127,17 @@ INLINE void end_block(int tm, int tn, const tile_job *t)
         }
 }
 
-INLINE void tile(int tm, int tn, bool packed, const gemm_kind *kind, const tile_job *t)
+INLINE void tile(int tm, int tn, source from, const gemm_kind *kind, const tile_job *t)
 {
     vec sum[MOST_M][TILE_N];
     size_t k = 0;
     take_sums(tm, tn, sum, t->from);
     for (; k + STEP <= t->k_len; k += STEP) {
-        fetch(tm, tn, packed, kind, t, k);
-        kind->add_step(tm, tn, packed, sum, t, k, true);
+        fetch(tm, tn, from, kind, t, k);
+        kind->add_step(tm, tn, from, sum, t, k, true);
     }
     keep_sums(tm, tn, t->held, sum);
-    if (k < t->k_len) rest_of_part(tm, tn, packed, kind, t, k);
+    if (k < t->k_len) rest_of_part(tm, tn, from, kind, t, k);
     if (t->ends) end_block(tm, tn, t);
 }
 
@@ -217,9 +217,9 @@ INLINE void set_ahead(tile_job *t, const share *s, const char *at, size_t n, siz
 
 INLINE void packed_tile(size_t tm, const gemm_kind *kind, const tile_job *t)
 {
-    if (tm == 1) tile(1, TILE_N, true, kind, t);
-    else if (tm == 2) tile(2, TILE_N, true, kind, t);
-    else tile(3, TILE_N, true, kind, t);
+    if (tm == 1) tile(1, TILE_N, PANEL, kind, t);
+    else if (tm == 2) tile(2, TILE_N, PANEL, kind, t);
+    else tile(3, TILE_N, PANEL, kind, t);
 }
 
 INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
@@ -234,17 +234,17 @@ INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, mat
     for (place p = { 0 }; p.block < k_len; p = next) {
         next = after(&c, n, p);
         set_part(&t, kind, &c, w, n, TILE_N, p);
-        kind->pack(panel, t.row, t.k_len);
         const char *ahead = w.at + next.j * w.ld + next.k * kind->w_bytes;
         size_t n_next = next.block >= k_len ? 0 : n - next.j < TILE_N ? n - next.j : TILE_N;
         for (size_t i = 0, row = 0, piece = 0; i < tiles; i++) {
             t.y = y + i * TILE_M * ldy + p.j;
             t.x = x.at + i * x.ld + p.k * TILE_M * kind->x_bytes;
-            t.next_x = i + 1 < tiles ? t.x + x.ld : t.x;
+            t.next_x = tiles > FEW_STRIPS && i + 1 < tiles ? t.x + x.ld : NULL;
             t.held = held + i * TILE_M * TILE_N * LANES;
             t.from = p.k == p.block ? no_sums : t.held;
             set_ahead(&t, &s, ahead, n_next, row, piece);
-            packed_tile(m - i * TILE_M, kind, &t);
+            if (i == 0) tile(TILE_M, TILE_N, FILLING, kind, &t);
+            else packed_tile(m - i * TILE_M, kind, &t);
             if (++piece == s.pieces) row += s.rows, piece = 0;
         }
     }
@@ -258,7 +258,7 @@ INLINE void stream(int tm, int tn, const gemm_kind *kind, float *y, size_t ldy, 
     alignas(64) float held[MOST_GROUP * MOST_M * TILE_N * LANES];
     const cut c = cut_of(k_len, STREAM_PART);
     const size_t group = STREAM_GROUP(tm), lead = STREAM_LEAD(tm), rows = (size_t)tn;
-    tile_job t = { .ldy = ldy, .next_x = x.at, .ldw = w.ld };
+    tile_job t = { .ldy = ldy, .ldw = w.ld };
     for (place p = { 0 }; p.j < n;) {
         place next = { p.j, p.block, p.k + c.part };
         if (next.k >= end_of_block(&c, p.block)) next.k = next.block = p.block + c.block;
@@ -271,7 +271,7 @@ INLINE void stream(int tm, int tn, const gemm_kind *kind, float *y, size_t ldy, 
             t.x = x.at + p.k * (size_t)tm * kind->x_bytes;
             t.held = held + i * (size_t)(tm * tn * LANES);
             t.from = p.k == p.block ? no_sums : t.held;
-            tile(tm, tn, false, kind, &t);
+            tile(tm, tn, STORED, kind, &t);
         }
         p = next;
     }

@@ -12,38 +12,33 @@ INLINE bits load_bits(const char *at, size_t left)
 }
 
 /* Row j of w at k, from the panel or as stored. */
-INLINE bits load_w(const tile_job *t, size_t j, bool packed, size_t k, size_t left)
+INLINE bits load_w(const tile_job *t, size_t j, source from, size_t k, size_t left)
 {
-    bits v = packed ? load_bits(t->panel + (k * TILE_N + j * STEP) * sizeof(uint16_t), STEP) : load_bits(t->row[j] + k * sizeof(uint16_t), left);
+    char *panel = t->panel + (k * TILE_N + j * STEP) * sizeof(uint16_t);
+    bits v = from == PANEL ? load_bits(panel, STEP) : load_bits(t->row[j] + k * sizeof(uint16_t), left);
+    if (from == FILLING) _mm512_store_si512(panel, v);
     return _mm512_castps_si512(v_held(_mm512_castsi512_ps(v)));
 }
 
 /* The side with fewer rows stays in registers, the other passes by. */
-INLINE void bf16_step(int tm, int tn, bool packed, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole)
+INLINE void bf16_step(int tm, int tn, source from, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole)
 {
     bits a[MOST_M], b[TILE_N];
     size_t left = whole ? STEP : t->k_len - k;
-    int rows = packed ? TILE_M : tm;
+    int rows = from == STORED ? tm : TILE_M;
     if (tm <= tn) {
-        for (int i = 0; i < tm; i++) a[i] = load_bits(x_at(t, sizeof(uint16_t), rows, i, k), STEP);
-        for (int j = 0; j < tn; j++) {
-            b[j] = load_w(t, (size_t)j, packed, k, left);
-            for (int i = 0; i < tm; i++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
+        UNROLLED for (int i = 0; i < tm; i++) a[i] = load_bits(x_at(t, sizeof(uint16_t), rows, i, k), STEP);
+        UNROLLED for (int j = 0; j < tn; j++) {
+            b[j] = load_w(t, (size_t)j, from, k, left);
+            UNROLLED for (int i = 0; i < tm; i++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
         }
     } else {
-        for (int j = 0; j < tn; j++) b[j] = load_w(t, (size_t)j, packed, k, left);
-        for (int i = 0; i < tm; i++) {
+        UNROLLED for (int j = 0; j < tn; j++) b[j] = load_w(t, (size_t)j, from, k, left);
+        UNROLLED for (int i = 0; i < tm; i++) {
             a[i] = load_bits(x_at(t, sizeof(uint16_t), rows, i, k), STEP);
-            for (int j = 0; j < tn; j++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
+            UNROLLED for (int j = 0; j < tn; j++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
         }
     }
-}
-
-INLINE void bf16_pack(char *panel, const char *const row[TILE_N], size_t k_len)
-{
-    for (size_t j = 0; j < TILE_N; j++)
-        for (size_t k = 0; k < k_len; k += STEP)
-            _mm512_store_si512(panel + (k * TILE_N + j * STEP) * sizeof(uint16_t), load_bits(row[j] + k * sizeof(uint16_t), k_len - k));
 }
 
 INLINE void put_bf16(char *to, const float *x, size_t left)
@@ -59,6 +54,6 @@ void k_pack_bf16__x86_avx512_bf16(void *to, const float *x, size_t ldx, size_t m
 
 void k_gemm_bf16_bf16__x86_avx512_bf16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
 {
-    const gemm_kind kind = { sizeof(uint16_t), sizeof(uint16_t), sizeof(uint16_t), bf16_step, bf16_pack };
+    const gemm_kind kind = { sizeof(uint16_t), sizeof(uint16_t), sizeof(uint16_t), bf16_step };
     gemm_walk(&kind, y, ldy, x, w, ldw, m, n, k_len);
 }
