@@ -19,14 +19,14 @@
 
 #include "kernels/vector/math.h"
 
-enum { STEP = 2 * LANES, MOST_M = 8, MOST_BLOCK = 2048, BLOCK_UNIT = 32, FEW_STRIPS = 12 };
+enum { STEP = 2 * LANES, MOST_M = 8, MOST_BLOCK = 2048, BLOCK_UNIT = 32 };
 
 /* What one tile works on: a part of k of some rows. */
 typedef struct tile_job {
     float *y;
     size_t ldy;
     const char *x;               /* a strip, from the part's first k on */
-    const char *next_x;          /* the strip that comes next, fetched while this tile goes on; NULL where strips are few, and stay in the first cache */
+    const char *next_x;          /* the strip that comes next, fetched while this tile goes on; NULL up to FEW_STRIPS, which stay in the first cache */
     const char *row[TILE_N];     /* of w, from the part's first k on; beyond the last row, that one again */
     char *panel;                 /* the same rows packed */
     const float *from;           /* the tile's sums so far */

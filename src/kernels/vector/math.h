@@ -17,7 +17,7 @@
  *     v_twice_n(p, n), v_swap(v), v_fma_sub_add(a, b, c)     lanes 0 0 1 1 ... of the first n numbers; 1 0 3 2 ...; a b - c in even lanes, a b + c in odd
  *     v_round_bf16(v), v_round_f16(v), v_evens_of(a, b), v_odds_of(a, b)     each lane to bf16 or f16 and back; lanes 0 2 4 ..., 1 3 5 ... of a and then b
  *     b_load_n(p, n)                                           the first n of 2 LANES numbers of 16 bits, zeros behind them
- *     TILE_M, TILE_N, M_BLOCK, FEW_M, STREAM_*(m), PANEL_BYTES, v_store_sums(y, n, first, sum[TILE_N])     gemm_walk.h says what for */
+ *     TILE_M, TILE_N, M_BLOCK, FEW_M, FEW_STRIPS, STREAM_*(m), PANEL_BYTES, v_store_sums(y, n, first, sum[TILE_N])     gemm_walk.h says what for */
 #ifndef TERN_KERNELS_VECTOR_MATH_H
 #define TERN_KERNELS_VECTOR_MATH_H
 

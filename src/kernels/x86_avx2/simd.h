@@ -17,7 +17,7 @@ typedef __m256 vec;
 typedef __m256i bits;    /* 16 numbers of 16 bits */
 
 /* 12 sums, 3 registers of x, one of w. 8 KiB of panel, two strips of x and a tile's sums are well within a first cache of 32 KiB. */
-enum { LANES = 8, TILE_M = 3, TILE_N = 4, FEW_M = 6, M_BLOCK = 96, PANEL_BYTES = 8192, STREAM_PART = 512, ONE_N = 4, NN_M = 6, NN_N = 2, NN_TALL = 8, NN_SLIM = 1, NN_WIDE = 8 };
+enum { LANES = 8, TILE_M = 3, TILE_N = 4, FEW_M = 6, FEW_STRIPS = 0, M_BLOCK = 96, PANEL_BYTES = 8192, STREAM_PART = 512, ONE_N = 4, NN_M = 6, NN_N = 2, NN_TALL = 8, NN_SLIM = 1, NN_WIDE = 8 };
 
 #define STREAM_N(m) ((m) <= 3 ? 4 : 2)
 #define STREAM_GROUP(m) ((m) <= 4 ? 1 : 8)

@@ -15,7 +15,7 @@ typedef __m512 vec;
 typedef __m512i bits;    /* 32 numbers of 16 bits */
 
 /* 24 sums, 3 registers of x, one of w. 16 KiB of panel, two strips of x and a tile's sums are well within a first cache of 48 or 32 KiB. */
-enum { LANES = 16, TILE_M = 3, TILE_N = 8, FEW_M = 8, M_BLOCK = 96, PANEL_BYTES = 16384, STREAM_PART = 1024, ONE_N = 4, NN_M = 6, NN_N = 4, NN_TALL = 8, NN_SLIM = 2, NN_WIDE = 8 };
+enum { LANES = 16, TILE_M = 3, TILE_N = 8, FEW_M = 8, FEW_STRIPS = 12, M_BLOCK = 96, PANEL_BYTES = 16384, STREAM_PART = 1024, ONE_N = 4, NN_M = 6, NN_N = 4, NN_TALL = 8, NN_SLIM = 2, NN_WIDE = 8 };
 
 /* From 5 rows on a part of x is too large to pass by for every tile of w. */
 #define STREAM_N(m) ((m) <= 3 ? 8 : (m) <= 6 ? 4 : 3)
