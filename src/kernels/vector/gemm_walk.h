@@ -79,8 +79,9 @@ INLINE void fetch_line(const char *at, bool first_cache)
 
 INLINE void fetch(int tm, int tn, source from, const gemm_kind *kind, const tile_job *t, size_t k)
 {
-    const char *x = t->next_x + k * TILE_M * kind->x_bytes, *w = t->ahead + k * kind->w_bytes;
-    for (size_t at = 0; from == PANEL && t->next_x && at < (size_t)tm * STEP * kind->x_bytes; at += LINE) fetch_line(x + at, true);
+    const char *w = t->ahead + k * kind->w_bytes;
+    for (size_t at = 0; from == PANEL && t->next_x && at < (size_t)tm * STEP * kind->x_bytes; at += LINE)
+        fetch_line(t->next_x + k * TILE_M * kind->x_bytes + at, true);
     if (from != STORED && (k < t->ahead_from || k >= t->ahead_to)) return;
     for (size_t at = 0; at < STEP * kind->w_bytes; at += LINE)
         for (size_t r = 0; r < (from != STORED ? t->n_ahead : (size_t)tn); r++) fetch_line(w + r * t->ldw + at, from == STORED && STREAM_NEAR(tm));
