@@ -216,11 +216,11 @@ INLINE void set_ahead(tile_job *t, const share *s, const char *at, size_t n, siz
     t->ahead_to = t->ahead_from + s->piece;
 }
 
-INLINE void packed_tile(size_t tm, const gemm_kind *kind, const tile_job *t)
+INLINE void packed_tile(size_t tm, source from, const gemm_kind *kind, const tile_job *t)
 {
-    if (tm == 1) tile(1, TILE_N, PANEL, kind, t);
-    else if (tm == 2) tile(2, TILE_N, PANEL, kind, t);
-    else tile(3, TILE_N, PANEL, kind, t);
+    if (tm == 1) tile(1, TILE_N, from, kind, t);
+    else if (tm == 2) tile(2, TILE_N, from, kind, t);
+    else tile(3, TILE_N, from, kind, t);
 }
 
 INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
@@ -244,8 +244,8 @@ INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, mat
             t.held = held + i * TILE_M * TILE_N * LANES;
             t.from = p.k == p.block ? no_sums : t.held;
             set_ahead(&t, &s, ahead, n_next, row, piece);
-            if (i == 0) tile(TILE_M, TILE_N, FILLING, kind, &t);
-            else packed_tile(m - i * TILE_M, kind, &t);
+            if (i == 0) packed_tile(m, FILLING, kind, &t);
+            else packed_tile(m - i * TILE_M, PANEL, kind, &t);
             if (++piece == s.pieces) row += s.rows, piece = 0;
         }
     }
