@@ -68,7 +68,7 @@ static tern_status fault(tern_model *m, tern_status status, const char *format, 
     char sentence[600];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    tern_show_v(sentence, sizeof sentence, format, args);
     va_end(args);
     if (!m->faults) return tern_fail(m->ctx, status, "%s: %s", m->dir, sentence);
     tern_faults_add(m->faults, status, "%s", sentence);

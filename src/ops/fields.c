@@ -36,8 +36,8 @@ static void list_names(const field_name *names, char *text, size_t size)
 {
     size_t n = 0;
     text[0] = 0;
-    for (const field_name *p = names; p->name && n + 1 < size; p++)
-        n += (size_t)snprintf(text + n, size - n, "%s%s", p == names ? "" : p[1].name ? ", " : " or ", p->name);
+    for (const field_name *p = names; p->name && n + 4 < size; p++)
+        n += tern_show(text + n, size - n, "%s%s", p == names ? "" : p[1].name ? ", " : " or ", p->name);
 }
 
 static tern_status read_enum(tern_ctx *ctx, const char *what, const json_t *value, const field *f, int *into)
