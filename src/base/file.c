@@ -60,6 +60,36 @@ static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, tern_f
     return TERN_OK;
 }
 
+static bool begins_with(const char *text, size_t n, const char *with)
+{
+    return n >= strlen(with) && !memcmp(text, with, strlen(with));
+}
+
+/* "size 269060552" is a line of a pointer. */
+static unsigned long long size_of_pointer(const char *text, size_t n)
+{
+    unsigned long long size = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i && text[i - 1] != '\n') continue;
+        if (!begins_with(text + i, n - i, "size ")) continue;
+        for (i += 5; i < n && text[i] >= '0' && text[i] <= '9' && size < UINT64_MAX / 10 - 9; i++) size = 10 * size + (unsigned long long)(text[i] - '0');
+        return size;
+    }
+    return 0;
+}
+
+tern_status tern_check_not_pointer(tern_ctx *ctx, const char *path, const void *data, size_t n_bytes)
+{
+    const char *text = data;
+    enum { MOST_POINTER_BYTES = 1024 };    /* the specification: less than 1024 */
+    if (n_bytes >= MOST_POINTER_BYTES) return TERN_OK;
+    if (!begins_with(text, n_bytes, "version https://git-lfs.") && !begins_with(text, n_bytes, "version https://hawser.github.com/")) return TERN_OK;
+    unsigned long long size = size_of_pointer(text, n_bytes);
+    char whole[48] = "";
+    if (size) tern_show(whole, sizeof whole, " of %llu bytes", size);
+    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a Git LFS pointer (%zu bytes); the file%s itself was not downloaded. \"git lfs pull\" in its folder fetches it", path, n_bytes, whole);
+}
+
 tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern_map *out)
 {
     char path[PATH_BYTES];
@@ -74,7 +104,8 @@ tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern
     } else {
         void *data = mmap(NULL, n_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED) st = tern_fail_errno(ctx, errno, path);
-        else *out = (tern_map){ data, n_bytes, id };
+        else if (!(st = tern_check_not_pointer(ctx, path, data, n_bytes))) *out = (tern_map){ data, n_bytes, id };
+        else munmap(data, n_bytes);
     }
     close(fd);
     return st;
@@ -122,6 +153,7 @@ tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, siz
         have += (size_t)got;
     }
     text[have] = 0;
+    TERN_TRY(tern_check_not_pointer(ctx, path, text, have));
     *out = text;
     *n_bytes = have;
     text = NULL;
