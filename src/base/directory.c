@@ -39,6 +39,7 @@ static const struct { const char *name, *also; unsigned lacks; const char *words
     { "model-*-of-*.safetensors", NULL, TERN_LACKS_WEIGHTS, "a shard, and there is no index of all of them, model.safetensors.index.json; fetch it from where the shards came from" },
     { "model.*.safetensors", NULL, TERN_LACKS_WEIGHTS, "a variant of the weights; rename the one that is wanted to model.safetensors" },
     { "*.safetensors", NULL, TERN_LACKS_WEIGHTS, "safetensors under a name that no index lists; name the file of a whole model model.safetensors" },
+    { "openvino_model.xml", NULL, MODEL, "OpenVINO's format; take the model's original files (config.json, *.safetensors)" },
     { "*.pt", NULL, MODEL, PICKLE },
     { "*.pth", NULL, MODEL, PICKLE },
     { "*.ckpt", NULL, MODEL, PICKLE },
@@ -52,7 +53,6 @@ static const struct { const char *name, *also; unsigned lacks; const char *words
     { "*.msgpack", NULL, MODEL, "Flax's format; transformers up to 4.x loads it with from_flax=True and saves it as safetensors" },
     { "*.onnx", NULL, MODEL, "an ONNX graph, which tern does not run; take the model's original files (config.json, *.safetensors)" },
     { "onnx", NULL, MODEL, "a folder of ONNX graphs, which tern does not run; take the model's original files (config.json, *.safetensors)" },
-    { "openvino_model.xml", NULL, MODEL, "OpenVINO's format; take the model's original files (config.json, *.safetensors)" },
     { "*.tflite", NULL, MODEL, "TensorFlow Lite's format; take the model's original files (config.json, *.safetensors)" },
     { "*.mlpackage", NULL, MODEL, "Core ML's format; take the model's original files (config.json, *.safetensors)" },
     { "rank*.engine", NULL, MODEL, "an engine of TensorRT-LLM, built for one GPU; take the model's original files (config.json, *.safetensors)" },
@@ -94,7 +94,7 @@ static tern_status is_a_file(tern_ctx *ctx, const char *path)
     return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s", path, files[i].words);
 }
 
-/* "org/model" or "model", as hubs name them: letters, digits, '-', '_' and '.', and at most one '/'. */
+/* Whether a hub may have a model of that name, "org/model" or "model": letters, digits, '-', '_' and '.', and at most one '/'. */
 static bool name_of_hub(const char *path)
 {
     size_t slashes = 0;
@@ -104,7 +104,7 @@ static bool name_of_hub(const char *path)
         if (!letter && !strchr("-_./", *c)) return false;
         slashes += *c == '/';
     }
-    return slashes == 1 && path[strlen(path) - 1] != '/';
+    return slashes <= 1 && path[strlen(path) - 1] != '/';
 }
 
 static tern_status not_there(tern_ctx *ctx, const char *path, int error)
@@ -112,7 +112,7 @@ static tern_status not_there(tern_ctx *ctx, const char *path, int error)
     if (strstr(path, "://")) return tern_fail(ctx, TERN_ERR_IO, "%s: an address, not a directory; tern downloads nothing: fetch the files, and name the directory they are in", path);
     if (*path == '~') return tern_fail(ctx, TERN_ERR_IO, "%s: no such directory; a shell replaces \"~\" at the beginning of a word only, and not in quotes: $HOME does both", path);
     if (error == ENOENT && name_of_hub(path))
-        return tern_fail(ctx, TERN_ERR_IO, "%s: no such directory here; if it is a model's name on a hub, tern downloads nothing: fetch the files, and name the directory they are in", path);
+        return tern_fail(ctx, TERN_ERR_IO, "%s: no such directory here; if this is a model's name on a hub, fetch its files first (tern downloads nothing), and name the directory they are in", path);
     return tern_fail_errno(ctx, error, path);
 }
 
@@ -136,7 +136,7 @@ static tern_status is_adapter(tern_ctx *ctx, const char *dir, tern_lack lack)
         if (name && *name) tern_show(named, sizeof named, " of \"%s\"", tern_show_name(name, base));
         json_decref(config);
     }
-    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s, only adapter_config.json: an adapter of PEFT%s, not a whole model; merge it into that model "
+    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s, but adapter_config.json: an adapter of PEFT%s, not a whole model; merge it into that model "
                      "(merge_and_unload and save_pretrained of peft), and name the directory that this writes", dir, words_of_lack(lack), named);
 }
 
@@ -178,9 +178,9 @@ tern_status tern_directory_lacks(tern_ctx *ctx, const char *dir, tern_lack lack)
     if (lack != TERN_LACKS_WEIGHTS && (st = tern_directory_below(ctx, dir, words_of_lack(lack)))) return st;
     for (size_t i = 0; i < N_SIGNS; i++) {
         if (!(signs[i].lacks & (unsigned)lack) || !l.found[i][0] || (signs[i].also && !l.also[i])) continue;
-        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s, only %s: %s", dir, words_of_lack(lack), l.found[i], signs[i].words);
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s, but %s: %s", dir, words_of_lack(lack), l.found[i], signs[i].words);
     }
-    return tern_fail(ctx, TERN_ERR_IO, "%s: %s", dir, words_of_lack(lack));
+    return tern_fail(ctx, TERN_ERR_IO, "%s: %s; a model's directory has config.json, *.safetensors and a tokenizer's files", dir, words_of_lack(lack));
 }
 
 tern_status tern_directory_check(tern_ctx *ctx, const char *dir)

@@ -79,30 +79,36 @@ static bool choose(const char *dir, match *matches, chosen *c)
     return c->count > 0;
 }
 
-/* The revision that refs/main names, else the first of the snapshots. */
-static tern_status cache_of_hub(tern_ctx *ctx, const char *dir, const char *lack)
+/* The revision that refs/main names, else the first of the snapshots; false where there is none. */
+static bool snapshot_of(const char *repository, char path[PATH_MAX])
 {
-    char snapshots[PATH_MAX], *text = NULL;
+    char *text = NULL;
     size_t n = 0;
     chosen c;
-    if ((size_t)snprintf(snapshots, sizeof snapshots, "%s/snapshots", dir) >= sizeof snapshots || !choose(snapshots, is_snapshot, &c))
-        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s: a hub's cache of one model, without a snapshot of it; fetch the model again", dir, lack);
-    if (tern_file_exists(dir, "refs/main") && !tern_read_file(NULL, dir, "refs/main", 4096, &text, &n)) {
+    if ((size_t)snprintf(path, PATH_MAX, "%s/snapshots", repository) >= PATH_MAX || !choose(path, is_snapshot, &c)) return false;
+    if (tern_file_exists(repository, "refs/main") && !tern_read_file(NULL, repository, "refs/main", 4096, &text, &n)) {
         text[strcspn(text, "\r\n")] = 0;
-        if (*text && !strchr(text, '/') && is_directory(snapshots, text)) snprintf(c.name, sizeof c.name, "%s", text);
+        if (*text && !strchr(text, '/') && is_directory(path, text)) snprintf(c.name, sizeof c.name, "%s", text);
         tern_free(text);
     }
-    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s: a hub's cache of one model; name its snapshot, %s/snapshots/%s", dir, lack, dir, c.name);
+    return (size_t)snprintf(path, PATH_MAX, "%s/snapshots/%s", repository, c.name) < PATH_MAX;
+}
+
+/* A cache of one model (no name), or that model of a cache of many. */
+static tern_status cache_of_hub(tern_ctx *ctx, const char *dir, const char *lack, const char *name)
+{
+    char repository[PATH_MAX], path[PATH_MAX];
+    bool fits = (size_t)snprintf(repository, sizeof repository, "%s%s%s", dir, name ? "/" : "", name ? name : "") < sizeof repository;
+    if (fits && snapshot_of(repository, path)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s: a cache of a hub; name a model's snapshot in it, as %s", dir, lack, path);
+    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s: a cache of a hub, without the files of a model; fetch it again", dir, lack);
 }
 
 tern_status tern_directory_below(tern_ctx *ctx, const char *dir, const char *lack)
 {
     chosen c;
-    if (is_directory(dir, "snapshots")) return cache_of_hub(ctx, dir, lack);
-    if (choose(dir, is_repository, &c))
-        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s: a hub's cache of %zu model%s; name a snapshot of one, as %s/%s/snapshots/REVISION", dir, lack, c.count, c.count == 1 ? "" : "s", dir, c.name);
-    if (choose(dir, is_checkpoint, &c))
-        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s, only checkpoints of a training run; name one of them, as %s/%s", dir, lack, dir, c.name);
+    if (is_directory(dir, "snapshots")) return cache_of_hub(ctx, dir, lack, NULL);
+    if (choose(dir, is_repository, &c)) return cache_of_hub(ctx, dir, lack, c.name);
+    if (choose(dir, is_checkpoint, &c)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s, but checkpoints of a training run; name one of them, as %s/%s", dir, lack, dir, c.name);
     if (tern_file_exists(dir, "model_index.json") || !choose(dir, is_model, &c)) return TERN_OK;
-    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s, but there is one in %zu folder%s below; name that, as %s/%s", dir, lack, c.count, c.count == 1 ? "" : "s", dir, c.name);
+    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s, but %zu folder%s below with one; name the model's, as %s/%s", dir, lack, c.count, c.count == 1 ? "" : "s", dir, c.name);
 }

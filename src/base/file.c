@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -88,6 +89,22 @@ tern_status tern_check_not_pointer(tern_ctx *ctx, const char *path, const void *
     char whole[48] = "";
     if (size) tern_show(whole, sizeof whole, " of %llu bytes", size);
     return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a Git LFS pointer (%zu bytes); the file%s itself was not downloaded. \"git lfs pull\" in its folder fetches it", path, n_bytes, whole);
+}
+
+tern_status tern_check_not_page(tern_ctx *ctx, const char *path, const void *data, size_t n_bytes)
+{
+    static const char *const tags[] = { "<!doctype", "<html", "<?xml" };
+    const char *text = data;
+    while (n_bytes && (*text == ' ' || *text == '\n' || *text == '\r' || *text == '\t')) {
+        text++;
+        n_bytes--;
+    }
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+        size_t n = strlen(tags[i]);
+        if (n_bytes >= n && !strncasecmp(text, tags[i], n))
+            return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a web page in place of the file, as a server sends where it wants a login or has an error; fetch the file again", path);
+    }
+    return TERN_OK;
 }
 
 tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern_map *out)

@@ -14,7 +14,8 @@ tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, siz
     tern_status st = tern_read_file(ctx, dir, name, max_bytes, &text, &n_bytes);
     if (st) return st;
     tern_show(path, sizeof path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name);
-    st = tern_json_parse(ctx, path, text, n_bytes, out);
+    st = tern_check_not_page(ctx, path, text, n_bytes);
+    if (!st) st = tern_json_parse(ctx, path, text, n_bytes, out);
     tern_free(text);
     return st;
 }

@@ -122,6 +122,7 @@ tern_status tern_safetensors_open(tern_ctx *ctx, const char *dir, const char *na
         st = TERN_ERR_MEMORY;
         goto done;
     }
+    TERN_TRY(tern_check_not_page(ctx, file->path, file->map.data, file->map.n_bytes));
     TERN_TRY(check(ctx, file, file->map.data, file->map.n_bytes));
     *out = file;
     file = NULL;
