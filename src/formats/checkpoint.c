@@ -157,15 +157,20 @@ bool tern_checkpoint_used(const tern_checkpoint *c, size_t i)
     return c->tensors[i].used;
 }
 
-tern_status tern_checkpoint_finish(tern_ctx *ctx, const tern_checkpoint *c, const char *const *ignorable, size_t n_ignorable)
+void tern_checkpoint_left_over(const tern_checkpoint *c, const char *const *ignorable, size_t n_ignorable, tern_faults *faults)
 {
-    tern_faults faults = { 0 };
     char shown[TERN_SHOWN_BYTES];
     for (size_t i = 0; i < c->count; i++) {
         bool explained = c->tensors[i].used;
         for (size_t p = 0; !explained && p < n_ignorable; p++) explained = tern_name_matches(ignorable[p], c->tensors[i].stored->name);
-        if (!explained) tern_faults_add(&faults, TERN_ERR_FORMAT, "tensor \"%s\" is one that the model does not use", tern_show_name(c->tensors[i].stored->name, shown));
+        if (!explained) tern_faults_add(faults, TERN_ERR_FORMAT, "tensor \"%s\" is one that the model does not use", tern_show_name(c->tensors[i].stored->name, shown));
     }
+}
+
+tern_status tern_checkpoint_finish(tern_ctx *ctx, const tern_checkpoint *c, const char *const *ignorable, size_t n_ignorable)
+{
+    tern_faults faults = { 0 };
+    tern_checkpoint_left_over(c, ignorable, n_ignorable, &faults);
     tern_status st = tern_faults_fail(ctx, &faults, c->dir);
     tern_faults_free(&faults);
     return st;

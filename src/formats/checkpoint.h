@@ -11,6 +11,7 @@
 
 #include "base/pattern.h"
 #include "formats/safetensors.h"
+#include "formats/words.h"
 
 typedef struct tern_checkpoint tern_checkpoint;
 
@@ -37,6 +38,9 @@ bool tern_checkpoint_used(const tern_checkpoint *checkpoint, size_t i);
 /* Refuses what is neither used nor ignorable: TERN_ERR_FORMAT with the names. The patterns are those of
  * base/pattern.h. */
 tern_status tern_checkpoint_finish(tern_ctx *ctx, const tern_checkpoint *checkpoint, const char *const *ignorable, size_t n_ignorable);
+
+/* The same into a list: a fault a tensor. */
+void tern_checkpoint_left_over(const tern_checkpoint *checkpoint, const char *const *ignorable, size_t n_ignorable, tern_faults *faults);
 
 /* Whether the files are still those that were mapped, by device, inode, size and time of change. TERN_ERR_IO gone or unreadable |
  * TERN_ERR_STATE replaced, rewritten or cut: what is mapped must not be read any more, because pages behind a file's end raise SIGBUS. */

@@ -236,12 +236,9 @@ static tern_status explain_others(tern_model *m)
         n++;
     }
     if (tern_get(m->spec, S_TIED)) ignorable[n++] = "*lm_head.weight";    /* stored by some although it is the embedding */
-    tern_status st = tern_checkpoint_finish(m->ctx, m->checkpoint, ignorable, n);
-    if (st && m->faults) {
-        tern_faults_add_error(m->faults, m->ctx, st);
-        st = TERN_OK;
-    }
-    return st;
+    if (!m->faults) return tern_checkpoint_finish(m->ctx, m->checkpoint, ignorable, n);
+    tern_checkpoint_left_over(m->checkpoint, ignorable, n, m->faults);
+    return TERN_OK;
 }
 
 tern_status tern_model_bind(tern_model *m)

@@ -39,7 +39,7 @@ bool tpl_refuse(tpl_render *r, const char *format, ...)
 
 bool tpl_raise_value(tpl_render *r, const char *kind, tpl_value text)
 {
-    return tpl_raise(r, kind, "%.*s", (int)(text.n > 590 ? 590 : text.n), tpl_data(text));
+    return tpl_raise(r, kind, "%.*s", (int)text.n, tpl_data(text));
 }
 
 bool tpl_fail_undefined(tpl_render *r, tpl_value v)
