@@ -16,6 +16,7 @@
 enum { ANY = TERN_LACKS_CONFIG | TERN_LACKS_WEIGHTS | TERN_LACKS_TOKENIZER, MODEL = TERN_LACKS_CONFIG | TERN_LACKS_WEIGHTS };
 
 #define PICKLE "a pickle, and reading one executes code that it contains; save the model as safetensors (save_pretrained of transformers does)"
+#define MAKE_TOKENIZER "; AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR) of transformers writes the tokenizer.json beside it"
 #define META   "Meta's own layout of a Llama checkpoint; take the one for transformers, which has config.json and model.safetensors"
 
 /* name: a pattern of "*"s. also: a second one that must be there, too. lacks: when the row is tried. The first row that fits speaks; of one row the
@@ -33,6 +34,8 @@ static const struct { const char *name, *also; unsigned lacks; const char *words
     { "*.safetensors", NULL, TERN_LACKS_CONFIG, "weights, without the config.json that says what they are; fetch it from where the weights came from" },
     { "pytorch_model.bin.index.json", NULL, MODEL, "an index of pickles, and reading those executes code that they contain; save the model as safetensors (save_pretrained of transformers does)" },
     { "pytorch_model*.bin", NULL, MODEL, PICKLE },
+    { "mlc-chat-config.json", NULL, MODEL, "a model of MLC, compiled for its own engine; take the files it was converted from" },
+    { "ndarray-cache.json", NULL, MODEL, "a model of MLC, compiled for its own engine; take the files it was converted from" },
     { "model.bin", "*vocabulary.*", MODEL, "a model of CTranslate2, whose format is its own; take the files it was converted from" },
     { "*.distcp", NULL, MODEL, "a sharded checkpoint of PyTorch's FSDP; save the whole model by save_pretrained" },
     { "mp_rank_*_model_states.pt", NULL, MODEL, "a checkpoint of DeepSpeed; its zero_to_fp32.py writes the whole model, with --safe_serialization as safetensors" },
@@ -58,6 +61,11 @@ static const struct { const char *name, *also; unsigned lacks; const char *words
     { "rank*.engine", NULL, MODEL, "an engine of TensorRT-LLM, built for one GPU; take the model's original files (config.json, *.safetensors)" },
     { "*.nemo", NULL, MODEL, "an archive of NeMo; take the files for transformers, which have config.json and model.safetensors" },
     { "*.npz", NULL, MODEL, "arrays of NumPy, as MLX once kept weights; take the model's original files (config.json, *.safetensors)" },
+    { "tekken.json", NULL, TERN_LACKS_TOKENIZER, "Mistral's own format of tokenizers; take a tokenizer.json, which a repository for transformers has" },
+    { "*.tiktoken", NULL, TERN_LACKS_TOKENIZER, "a vocabulary of tiktoken" MAKE_TOKENIZER },
+    { "*.spm", NULL, TERN_LACKS_TOKENIZER, "SentencePiece under another name" MAKE_TOKENIZER },
+    { "s*piece*.model", NULL, TERN_LACKS_TOKENIZER, "SentencePiece under another name" MAKE_TOKENIZER },
+    { "spm*.model", NULL, TERN_LACKS_TOKENIZER, "SentencePiece under another name" MAKE_TOKENIZER },
     { "tokenizer.json", NULL, TERN_LACKS_CONFIG, "a tokenizer, without a model; \"tern tokenize\" and \"tern detokenize\" run on it" },
     { "tokenizer.model", NULL, TERN_LACKS_CONFIG, "a tokenizer, without a model; \"tern tokenize\" and \"tern detokenize\" run on it" },
 };

@@ -70,7 +70,8 @@ static void look_at_tokenizer(look *l)
     tern_tokenizer *tokenizer = NULL;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) there = there || tern_file_exists(l->dir, files[i]);
     if (!there) {
-        l->tokenizer = missing(l, "the directory has no tokenizer");
+        tern_status lacks = tern_directory_lacks(l->ctx, l->dir, TERN_LACKS_TOKENIZER);
+        l->tokenizer = missing(l, lacks == TERN_ERR_UNSUPPORTED ? tern_ctx_error(l->ctx) : "the directory has no tokenizer");
         return;
     }
     tern_status st = tern_tokenizer_open(l->ctx, l->dir, &tokenizer);

@@ -42,6 +42,9 @@ ROWS = [
     (["mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_optim_states.pt"], "", ["DeepSpeed", "zero_to_fp32.py"], "a checkpoint of DeepSpeed"),
     (["__0_0.distcp", ".metadata"], "", ["FSDP"], "a checkpoint of FSDP"),
     (["weights.npz", "tokenizer.model"], "", ["weights.npz", "MLX"], "MLX's first layout"),
+    (["mlc-chat-config.json", "ndarray-cache.json", "params_shard_0.bin"], "", ["MLC"], "MLC's layout is no pickle, for all its .bin"),
+    (["config.json", ("model.safetensors", "PK\x03\x04 and so on")], "", ["model.safetensors", "archive", "PyTorch"], "a pickle under another name"),
+    (["config.json", ("model.safetensors", "GGUF and so on")], "", ["model.safetensors", "GGUF"], "a GGUF file under another name"),
     (["rank0.engine"], "", ["TensorRT"], "an engine"),
     (["config.json", "model-00001-of-00002.safetensors"], "", ["model-00001-of-00002.safetensors", "model.safetensors.index.json"], "shards without their index"),
     (["config.json", "model.fp16.safetensors"], "", ["model.fp16.safetensors", "variant"], "a variant"),
@@ -123,6 +126,11 @@ def check_commands():
         for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json"):
             fill(where, [(name, POINTER)])
             says(tern("tokenize", "-m", where), [name, "Git LFS"], f"a pointer in place of {name}")
+            os.remove(os.path.join(where, name))
+        os.remove(os.path.join(where, "llama-2-7b.Q2_K.gguf"))
+        for name, words in (("tekken.json", ["Mistral"]), ("spiece.model", ["SentencePiece", "save_pretrained"]), ("qwen.tiktoken", ["tiktoken", "save_pretrained"])):
+            fill(where, [name])
+            says(tern("tokenize", "-m", where), [name, "tokenizer.json"] + words, f"{name} in place of a tokenizer that tern reads")
             os.remove(os.path.join(where, name))
         fill(where, [("chat_template.jinja", POINTER)])
         says(tern("render", "-m", where, stdin=b"[]"), ["chat_template.jinja", "Git LFS"], "a pointer in place of a template")
