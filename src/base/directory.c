@@ -195,6 +195,6 @@ tern_status tern_directory_check(tern_ctx *ctx, const char *dir)
 {
     tern_file_id id;
     tern_status st = tern_directory_there(ctx, dir);
-    if (st || !tern_file_identify(NULL, dir, "config.json", &id)) return st;
+    if (st || !tern_file_identify(NULL, dir, "config.json", &id) || tern_file_is_link(dir, "config.json")) return st;
     return tern_directory_lacks(ctx, dir, TERN_LACKS_CONFIG);
 }

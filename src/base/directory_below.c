@@ -110,5 +110,5 @@ tern_status tern_directory_below(tern_ctx *ctx, const char *dir, const char *lac
     if (choose(dir, is_repository, &c)) return cache_of_hub(ctx, dir, lack, c.name);
     if (choose(dir, is_checkpoint, &c)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s, but checkpoints of a training run; name one of them, as %s/%s", dir, lack, dir, c.name);
     if (tern_file_exists(dir, "model_index.json") || !choose(dir, is_model, &c)) return TERN_OK;
-    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s, but %zu folder%s below with one; name the model's, as %s/%s", dir, lack, c.count, c.count == 1 ? "" : "s", dir, c.name);
+    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s, but %zu folder%s one; name the model's, as %s/%s", dir, lack, c.count, c.count == 1 ? " below has" : "s below have", dir, c.name);
 }

@@ -42,12 +42,22 @@ static tern_file_id id_of(const struct stat *info)
                            .mtime_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec };
 }
 
+/* A link without its target is what a cache leaves whose files were taken away. */
+static tern_status cannot_open(tern_ctx *ctx, const char *path, int error)
+{
+    char target[TERN_SHOWN_BYTES], to[PATH_BYTES];
+    ssize_t n = error == ENOENT ? readlink(path, to, sizeof to - 1) : -1;
+    if (n < 0) return tern_fail_errno(ctx, error, path);
+    to[n] = 0;
+    return tern_fail(ctx, TERN_ERR_IO, "%s: No such file or directory: it is a link to \"%s\", which is not there", path, tern_show_name(to, target));
+}
+
 /* Opens without waiting (a FIFO would) and insists on a regular file. */
 static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, tern_file_id *id)
 {
     struct stat info;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (*fd < 0) return tern_fail_errno(ctx, errno, path);
+    if (*fd < 0) return cannot_open(ctx, path, errno);
     if (fstat(*fd, &info)) {
         int error = errno;
         close(*fd);
@@ -195,6 +205,12 @@ char *tern_file_real(tern_ctx *ctx, const char *path)
 {
     char real[PATH_MAX];
     return tern_strdup(ctx, realpath(path, real) ? real : path);
+}
+
+bool tern_file_is_link(const char *dir, const char *name)
+{
+    char path[PATH_BYTES], target[1];
+    return (size_t)snprintf(path, sizeof path, "%s/%s", dir, name) < sizeof path && readlink(path, target, sizeof target) >= 0;
 }
 
 bool tern_file_exists(const char *dir, const char *name)

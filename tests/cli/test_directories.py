@@ -137,6 +137,17 @@ def check_commands():
         says(tern("render", "--template", os.path.join(where, "chat_template.jinja"), stdin=b"[]"), ["Git LFS"], "one that --template names")
 
 
+def check_links():
+    """A snapshot of a hub's cache whose files were removed has links to nothing."""
+    for name in ("config.json", "model.safetensors"):
+        with folder() as where:
+            fill(where, ["config.json"])
+            if name == "config.json":
+                os.remove(os.path.join(where, name))
+            os.symlink("../../blobs/4d7a21", os.path.join(where, name))
+            says(tern("info", "-m", where), [name, "link", "../../blobs/4d7a21"], f"a link to nothing in place of {name}")
+
+
 def check_adapter_beside_weights():
     with folder() as where:
         for name in ("config.json", "model.safetensors"):
@@ -157,6 +168,7 @@ def check_names():
 
 check_rows()
 check_commands()
+check_links()
 check_adapter_beside_weights()
 check_names()
 finish()
