@@ -1,7 +1,7 @@
 /* tern_report: everything that is the matter with a checkpoint directory, and what it can be used for.
  *
  *     tern_report *r;
- *     tern_report_create(ctx, "qwen", NULL, &r);
+ *     tern_report_create(ctx, "qwen", NULL, NULL, &r);
  *     tern_texts reasons = tern_report_reasons(r);         "qwen/tokenizer.json: line 3, column 7: ...", ...
  *     const tern_ability *list;
  *     size_t n = tern_report_abilities(r, &list);          { "generate", true, "" }, { "chat", false, "no chat template is there" }, ...
@@ -33,16 +33,22 @@ typedef struct tern_ability {
 } tern_ability;
 
 /* Looks at dir (null: the demo model). model: the model opened from dir, borrowed during the call; null: none is open, and where the headers show no fault
- * it is opened and freed here. TERN_ERR_MEMORY | TERN_ERR_IO the demo model is asked for and is not there; what is wrong with dir is no failure but in the
+ * it is opened and freed here. options: those that it is or would be opened with; null: all defaults. TERN_ERR_MEMORY | TERN_ERR_IO the demo model is asked for and is not there; what is wrong with dir is no failure but in the
  * report. The caller owns *out: tern_report_free. One thread per context at a time. */
-TERN_API tern_status tern_report_create(tern_ctx *ctx, const char *dir, tern_model *model, tern_report **out);
+TERN_API tern_status tern_report_create(tern_ctx *ctx, const char *dir, const tern_model_options *options, tern_model *model, tern_report **out);
 TERN_API void tern_report_free(tern_report *report);      /* null is allowed */
 
 /* What is wrong, a sentence each with the file, the name and the numbers; none where everything opens. */
 TERN_API tern_texts tern_report_reasons(const tern_report *report);
 
-/* What the files have and tern does not use, "generation_config.json: num_beams, early_stopping": keys that are ignored, a line for each file. */
-TERN_API tern_texts tern_report_ignored(const tern_report *report);
+/* A key that a file has and tern does not use. */
+typedef struct tern_ignored {
+    const char *file;    /* "generation_config.json" */
+    const char *key;
+} tern_ignored;
+
+/* The keys that are ignored, those of a file one after the other. *list lives as long as the report. */
+TERN_API size_t tern_report_ignored(const tern_report *report, const tern_ignored **list);
 
 /* What can be done, in the order in which the program lists its commands: all of them for each directory that may be a checkpoint or a tokenizer, none where
  * dir is something else altogether. *list lives as long as the report. */

@@ -124,7 +124,8 @@ int cli_info(const cli_args *args)
     if (!dir || !cli_open_ctx(args, &s)) goto done;
     bool good = cli_open_model(args, &s);
     good = good && weights_are_finite(args, &s);
-    if (tern_report_create(s.ctx, dir, s.model, &report)) {
+    tern_model_options options = cli_model_options(args);
+    if (tern_report_create(s.ctx, dir, &options, s.model, &report)) {
         cli_fail_ctx(&s);
         goto done;
     }

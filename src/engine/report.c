@@ -17,7 +17,9 @@
 enum { MOST_ABILITIES = 16 };
 
 struct tern_report {
-    tern_faults reasons, ignored, words;    /* words: of the abilities */
+    tern_faults reasons, words;     /* words: of the abilities, and keys that are ignored */
+    tern_ignored *ignored;
+    size_t n_ignored, room;
     tern_ability list[MOST_ABILITIES];
     size_t n;
     bool serves;
@@ -32,6 +34,7 @@ typedef struct part {
 typedef struct look {
     tern_ctx *ctx;
     const char *dir;
+    const tern_model_options *options;
     tern_model *model;      /* null: it does not open */
     tern_model_info info;
     tern_report *report;
@@ -117,14 +120,31 @@ static void look_at_vectors(look *l)
     tern_embedder_free(embedder);
 }
 
-/* Every key that is left out has its row here: of the model's files, of the tokenizer's. */
-static void look_at_ignored(look *l)
+static tern_status ignore(look *l, const char *file, const char *key)
 {
-    char line[512];
-    if (!l->model) return;
-    const char *keys = tern_model_generation(l->model)->ignored;
-    tern_show(line, sizeof line, "generation_config.json: %s", keys);
-    if (*keys) keep(&l->report->ignored, line);
+    tern_report *r = l->report;
+    if (r->n_ignored == r->room) {
+        r->room = r->room ? 2 * r->room : 16;
+        tern_status st = tern_grow(l->ctx, (void **)&r->ignored, r->room, sizeof *r->ignored, "a list of keys");
+        if (st) return st;
+    }
+    r->ignored[r->n_ignored++] = (tern_ignored){ file, keep(&r->words, key) };
+    return TERN_OK;
+}
+
+/* Every file whose keys may be left out has its loop here: the model's files, and the tokenizer's. */
+static tern_status look_at_ignored(look *l)
+{
+    tern_status st = TERN_OK;
+    char key[sizeof ((tern_hf_generation *)0)->ignored];
+    const char *at = l->model ? tern_model_generation(l->model)->ignored : "";
+    while (*at && !st) {
+        size_t n = strcspn(at, ",");
+        tern_show(key, sizeof key, "%.*s", (int)n, at);
+        st = ignore(l, "generation_config.json", key);
+        at += n + strspn(at + n, ", ");
+    }
+    return st;
 }
 
 /* The reasons of tern_model_explain, a line each. */
@@ -135,7 +155,7 @@ static tern_status explain(look *l)
     if (st) return st;
     for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
         *end = 0;
-        keep(&l->report->reasons, line);
+        tern_faults_add(&l->report->reasons, TERN_ERR_FORMAT, "%s", line);    /* tensors by the thousand, each named once */
     }
     tern_text_free(text);
     return TERN_OK;
@@ -146,7 +166,7 @@ static tern_status look_at_model(look *l, tern_model **own)
     tern_status st = TERN_OK;
     if (!l->model) {
         st = explain(l);
-        if (!st && !l->report->reasons.count) st = tern_model_open(l->ctx, l->dir, NULL, own);
+        if (!st && !l->report->reasons.count) st = tern_model_open(l->ctx, l->dir, l->options, own);
         if (st == TERN_ERR_MEMORY) return st;
         if (st) failed(l, st);
         l->model = *own;
@@ -254,7 +274,7 @@ static tern_status look_at_all(look *l, tern_model **own)
     look_at_template(l);
     if (!l->model && tern_directory_check(l->ctx, l->dir) && !l->tokenizer.ok) return TERN_OK;    /* nothing that has to do with a model */
     look_at_vectors(l);
-    look_at_ignored(l);
+    TERN_TRY(look_at_ignored(l));
     add_all(l);
     for (size_t i = 0; l->model && i < l->report->n; i++)
         if (!strcmp(l->report->list[i].command, main_command(&l->info))) l->report->serves = l->report->list[i].able;
@@ -262,7 +282,7 @@ done:
     return st;
 }
 
-tern_status tern_report_create(tern_ctx *ctx, const char *dir, tern_model *model, tern_report **out)
+tern_status tern_report_create(tern_ctx *ctx, const char *dir, const tern_model_options *options, tern_model *model, tern_report **out)
 {
     char demo[PATH_MAX];
     tern_model *own = NULL;
@@ -270,10 +290,10 @@ tern_status tern_report_create(tern_ctx *ctx, const char *dir, tern_model *model
     if (!dir) return tern_fail(ctx, TERN_ERR_IO, "no model is named, and the demo model that comes with tern is not found");
     tern_report *r = tern_alloc(ctx, 1, sizeof *r, "a report");
     if (!r) return TERN_ERR_MEMORY;
-    look l = { .ctx = ctx, .dir = dir, .model = model, .report = r };
+    look l = { .ctx = ctx, .dir = dir, .options = options, .model = model, .report = r };
     tern_status st = look_at_all(&l, &own);
     tern_model_free(own);
-    if (!st && (r->reasons.out_of_memory || r->ignored.out_of_memory || r->words.out_of_memory)) st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for a report", dir);
+    if (!st && (r->reasons.out_of_memory || r->words.out_of_memory)) st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for a report", dir);
     *out = st ? NULL : r;
     if (st) tern_report_free(r);
     return st;
@@ -283,24 +303,20 @@ void tern_report_free(tern_report *r)
 {
     if (!r) return;
     tern_faults_free(&r->reasons);
-    tern_faults_free(&r->ignored);
+    tern_free(r->ignored);
     tern_faults_free(&r->words);
     tern_free(r);
 }
 
-static tern_texts texts_of(const tern_faults *list)
-{
-    return (tern_texts){ (const char *const *)list->sentences, list->count };
-}
-
 tern_texts tern_report_reasons(const tern_report *r)
 {
-    return texts_of(&r->reasons);
+    return (tern_texts){ (const char *const *)r->reasons.sentences, r->reasons.count };
 }
 
-tern_texts tern_report_ignored(const tern_report *r)
+size_t tern_report_ignored(const tern_report *r, const tern_ignored **list)
 {
-    return texts_of(&r->ignored);
+    *list = r->ignored;
+    return r->n_ignored;
 }
 
 size_t tern_report_abilities(const tern_report *r, const tern_ability **list)

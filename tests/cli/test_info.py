@@ -91,7 +91,7 @@ def check_ignored():
     with folder() as where:
         copy("demo", {"generation_config.json": json.dumps({"first_new_key": 4, "second_new_key": [2], "eos_token_id": 0})}, where)
         check(any(line.startswith("ignored") and "first_new_key" in line for line in tern("info", "-m", where).stdout.decode().split("\n")), "keys that are ignored are listed")
-        check(document("info", "-m", where, "--json")["ignored"] == ["generation_config.json: first_new_key, second_new_key"], "and so with --json")
+        check(document("info", "-m", where, "--json")["ignored"] == ["generation_config.json: first_new_key", "generation_config.json: second_new_key"], "and so with --json")
 
 
 def check_what_it_says():

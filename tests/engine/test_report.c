@@ -26,8 +26,8 @@ static void says_the_same_with_and_without_a_model(void **state)
         tern_report *with, *without;
         const tern_ability *list, *other;
         bench_open(&b, dirs[i], NULL, 1, TERN_COMPUTE_F32);
-        assert_int_equal(tern_report_create(b.ctx, dirs[i], b.model, &with), TERN_OK);
-        assert_int_equal(tern_report_create(b.ctx, dirs[i], NULL, &without), TERN_OK);
+        assert_int_equal(tern_report_create(b.ctx, dirs[i], NULL, b.model, &with), TERN_OK);
+        assert_int_equal(tern_report_create(b.ctx, dirs[i], NULL, NULL, &without), TERN_OK);
         size_t n = tern_report_abilities(with, &list);
         assert_true(n > 8);
         assert_int_equal(tern_report_abilities(without, &other), n);
@@ -51,14 +51,14 @@ static void nothing_can_be_done_with_nothing(void **state)
     const tern_ability *list;
     (void)state;
     assert_int_equal(tern_ctx_create(NULL, &ctx), TERN_OK);
-    assert_int_equal(tern_report_create(ctx, "/nonexistent/dir", NULL, &r), TERN_OK);
+    assert_int_equal(tern_report_create(ctx, "/nonexistent/dir", NULL, NULL, &r), TERN_OK);
     assert_int_equal(tern_report_abilities(r, &list), 0);
     assert_int_equal(tern_report_reasons(r).n, 1);
     assert_non_null(strstr(tern_report_reasons(r).text[0], "/nonexistent/dir"));
     assert_false(tern_report_serves(r));
     tern_report_free(r);
     tern_report_free(NULL);
-    assert_int_equal(tern_report_create(ctx, NULL, NULL, &r), TERN_OK);
+    assert_int_equal(tern_report_create(ctx, NULL, NULL, NULL, &r), TERN_OK);
     assert_non_null(ability_of(r, "generate"));
     tern_report_free(r);
     tern_ctx_free(ctx);
@@ -78,7 +78,7 @@ static void memory_may_end(void **state)
             tern_report *r = NULL;
             size_t before = n_live;
             countdown = k;
-            tern_status st = tern_report_create(ctx, dirs[i], NULL, &r);
+            tern_status st = tern_report_create(ctx, dirs[i], NULL, NULL, &r);
             failed = !countdown;
             countdown = 0;
             if (st && (!failed || st != TERN_ERR_MEMORY)) fail_msg("%s: allocation %zu: %s: %s", dirs[i], k, tern_status_name(st), tern_ctx_error(ctx));
