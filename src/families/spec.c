@@ -3,13 +3,11 @@
 
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 #include "backend/backend.h"
 #include "base/ctx.h"
 #include "base/memory.h"
-#include "base/nearest.h"
-#include "formats/hf_other.h"
+#include "families/unknown.h"
 
 typedef enum kind { INT, NUMBER, FLAG, CHOICE } kind;
 
@@ -164,14 +162,6 @@ static tern_status read_rope(tern_ctx *ctx, tern_hf_config *config, tern_spec *s
     return TERN_OK;
 }
 
-/* Whether two architectures name the same model, "Bert", with whatever on top of it. A model's name that is near another's is another model's: Bart is not Bert. */
-static bool same_model(const char *a, const char *b)
-{
-    const char *end = strstr(b, "For");
-    size_t n = end ? (size_t)(end - b) : strlen(b);
-    return !strncasecmp(a, b, n);
-}
-
 static tern_status find_family(tern_hf_config *config, tern_spec *s)
 {
     const char *architecture = tern_hf_architecture(config, 0), *type = NULL;
@@ -179,17 +169,7 @@ static tern_status find_family(tern_hf_config *config, tern_spec *s)
     s->architecture = architecture ? architecture : type;
     s->family = tern_family_find(architecture, type);
     if (s->family) return TERN_OK;
-    if (!s->architecture) {
-        const char *other = tern_hf_other(config);
-        return tern_fail(tern_hf_ctx(config), other ? TERN_ERR_UNSUPPORTED : TERN_ERR_FORMAT, "%s: neither \"architectures\" nor \"model_type\" says what model this is%s%s",
-                         tern_hf_path(config), other ? "; it looks like " : "", other ? other : "");
-    }
-    tern_nearest near = { .word = s->architecture };
-    for (size_t i = 0; tern_family_at(i); i++)
-        for (size_t a = 0; a < 8 && tern_family_at(i)->arch[a]; a++)
-            if (same_model(s->architecture, tern_family_at(i)->arch[a])) tern_nearest_offer(&near, tern_family_at(i)->arch[a]);
-    return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED, "%s: \"architectures\" is \"%s\", which is none that this version runs%s%s", tern_hf_path(config),
-                     s->architecture, near.best ? "; the nearest is " : "", near.best ? near.best : "");
+    return tern_family_unknown(config, s->architecture);
 }
 
 tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, tern_spec **out)
