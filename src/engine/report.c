@@ -66,21 +66,28 @@ static part missing(look *l, const char *why)
 
 /* ---- The parts ---- */
 
-static void look_at_tokenizer(look *l)
+static bool has_tokenizer_file(const char *dir)
 {
     static const char *const files[] = { "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt" };
-    bool there = false;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (tern_file_exists(dir, files[i])) return true;
+    return false;
+}
+
+/* A directory without a tokenizer has no fault: token ids do. */
+static void look_at_tokenizer(look *l)
+{
     tern_tokenizer *tokenizer = NULL;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) there = there || tern_file_exists(l->dir, files[i]);
-    if (!there) {
-        tern_status lacks = tern_directory_lacks(l->ctx, l->dir, TERN_LACKS_TOKENIZER);
-        l->tokenizer = missing(l, lacks == TERN_ERR_UNSUPPORTED ? tern_ctx_error(l->ctx) : "the directory has no tokenizer");
-        return;
-    }
     tern_status st = tern_tokenizer_open(l->ctx, l->dir, &tokenizer);
-    l->tokenizer = (part){ !st, st ? "the tokenizer does not open" : "" };
-    if (st) failed(l, st);
     tern_tokenizer_free(tokenizer);
+    if (!st) {
+        l->tokenizer = (part){ true, "" };
+    } else if ((st == TERN_ERR_IO || st == TERN_ERR_UNSUPPORTED) && !has_tokenizer_file(l->dir)) {
+        l->tokenizer = missing(l, st == TERN_ERR_UNSUPPORTED ? tern_ctx_error(l->ctx) : "the directory has no tokenizer");
+    } else {
+        failed(l, st);
+        l->tokenizer = (part){ false, "the tokenizer does not open" };
+    }
 }
 
 /* What a template refuses is heard when it is rendered: one message of a user, as a chat begins. */
