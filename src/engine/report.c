@@ -251,8 +251,7 @@ static void add_vectors(look *l)
     if (no) add(l, "classify", false, "%s", no);
     else add_with_text(l, "classify", words);
     if (!no && !l->tokenizer.ok) no = l->tokenizer.why;
-    tern_show(words, sizeof words, "the last of %lld labels", n_label);
-    add(l, "rerank", !no, "%s", no ? no : n_label > 1 ? words : "");
+    add(l, "rerank", !no, "%s", no ? no : words);
 }
 
 static void add_all(look *l)
