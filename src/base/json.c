@@ -9,7 +9,7 @@
 
 tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
 {
-    char *text, path[512];
+    char *text, path[800];
     size_t n_bytes;
     tern_status st = tern_read_file(ctx, dir, name, max_bytes, &text, &n_bytes);
     if (st) return st;

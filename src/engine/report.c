@@ -90,20 +90,30 @@ static void look_at_tokenizer(look *l)
     }
 }
 
-/* What a template refuses is heard when it is rendered: one message of a user, as a chat begins. */
+static tern_status render(tern_template *template, const char *messages)
+{
+    char json[256];
+    tern_rendered rendered = { 0 };
+    size_t n = tern_show(json, sizeof json, "{\"messages\": [%s], \"add_generation_prompt\": true}", messages);
+    tern_status st = tern_template_render(template, json, n, NULL, &rendered);
+    tern_rendered_free(&rendered);
+    return st;
+}
+
+/* What a template refuses is heard when it is rendered: a message of a user, as a chat begins; else one behind a system's message, as --system begins it. */
 static void look_at_template(look *l)
 {
-    static const char messages[] = "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}], \"add_generation_prompt\": true}";
+    static const char alone[] = "{\"role\": \"user\", \"content\": \"Hi\"}", led[] = "{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": \"Hi\"}";
     tern_template *template = NULL;
-    tern_rendered rendered = { 0 };
     tern_status st = tern_template_open(l->ctx, l->dir, &template);
     if (!st && !template) {
         l->template = missing(l, "the directory has no chat template");
-        return;
+    } else if (!st && render(template, alone) == TERN_ERR_ARGUMENT && !render(template, led)) {
+        l->template = (part){ true, "with a system message only" };
+    } else {
+        if (!st) st = render(template, alone);
+        l->template = st ? failed(l, st) : (part){ true, "" };
     }
-    if (!st) st = tern_template_render(template, messages, sizeof messages - 1, NULL, &rendered);
-    l->template = st ? failed(l, st) : (part){ true, "" };
-    tern_rendered_free(&rendered);
     tern_template_free(template);
 }
 
@@ -220,7 +230,7 @@ static void add_generation(look *l)
     else add_with_text(l, "generate", "");
     if (!no && !l->tokenizer.ok) no = l->tokenizer.why;
     if (!no && !l->template.ok) no = l->template.why;
-    add(l, "chat", !no, "%s", no ? no : "");
+    add(l, "chat", !no, "%s", no ? no : l->template.why);
     no = no_next_token(l);
     if (l->opens.ok && !l->info.causal && l->info.has_logits && l->vectors.ok) add(l, "logits", true, "of each token, by token ids");
     else if (l->opens.ok && !l->info.causal) add(l, "logits", false, "%s", l->info.has_logits ? l->vectors.why : "no head over the vocabulary");
