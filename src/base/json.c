@@ -6,6 +6,7 @@
 #include "base/ctx.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/stand_in.h"
 
 tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
 {
