@@ -115,7 +115,7 @@ def check_long_values():
             copy("llama-mha", {}, where)
             with open(os.path.join(where, "config.json"), encoding="utf-8") as f:
                 config = json.load(f)
-            config["sliding_window_of_a_kind"] = {key: value}
+            config["hidden_act"] = {key: value}
             with open(os.path.join(where, "config.json"), "w", encoding="utf-8") as f:
                 json.dump(config, f, ensure_ascii=False)
             first, second = tern("info", "-m", where), tern("info", "-m", where)
