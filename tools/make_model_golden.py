@@ -1,7 +1,7 @@
 """Small random checkpoints with the values that Hugging Face transformers computes from them in float32: what the public fixtures of tests/golden/models
-leave out. Run once by hand where torch and transformers are installed; the tests need neither.
+leave out. Run once by hand:
 
-    python3 tools/make_model_golden.py tests/golden/models [NAME...]
+    build-venv/bin/python tools/make_model_golden.py tests/golden/models [NAME...]
 
 Every folder is a checkpoint (config.json, model.safetensors) and expected.json, described in tests/golden/models/README.md. Weights are stored in the type
 that its row names, and computed with in float32. A seed is taken whose greedy tokens have clear margins.
