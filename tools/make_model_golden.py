@@ -75,6 +75,8 @@ ROWS = {
     "made-opt-no-affine": (CAUSAL, tf.OPTForCausalLM, lambda: tf.OPTConfig(**OPT, layer_norm_elementwise_affine=False), "f16"),
     "made-opt-no-final": (CAUSAL, tf.OPTForCausalLM, lambda: tf.OPTConfig(**OPT, _remove_final_layer_norm=True), "f16"),
     "made-bloom-six-heads": (CAUSAL, tf.BloomForCausalLM, lambda: tf.BloomConfig(vocab_size=96, hidden_size=48, n_layer=2, n_head=6), "f16"),
+    "made-bloom-residual": (CAUSAL, tf.BloomForCausalLM, lambda: tf.BloomConfig(vocab_size=96, hidden_size=32, n_layer=2, n_head=4,
+                                                                                  apply_residual_connection_post_layernorm=True), "f32"),
     "made-falcon-rw": (CAUSAL, tf.FalconForCausalLM, lambda: falcon(alibi=True, multi_query=False, parallel_attn=False, new_decoder_architecture=False, bias=True), "f32"),
     "made-falcon-alibi-mq": (CAUSAL, tf.FalconForCausalLM, lambda: falcon(alibi=True, multi_query=True, parallel_attn=True, new_decoder_architecture=False), "bf16"),
     "made-falcon-sequential": (CAUSAL, tf.FalconForCausalLM, lambda: falcon(alibi=False, multi_query=True, parallel_attn=False, new_decoder_architecture=False), "bf16"),
