@@ -1,8 +1,6 @@
-#!/usr/bin/env python3
 """Records what chat templates render, with transformers' own set-up of jinja2.
 
-    pip install transformers==5.23.0 jinja2==3.1.6      (no torch needed)
-    tools/make_template_goldens.py tests/golden/chat
+    build-venv/bin/python tools/make_template_goldens.py tests/golden/chat
 
 writes snippets.json (tools/template_snippets.py) and, for every folder FAMILY that has a conversations.json beside its chat_template.jinja,
 FAMILY/expected.json. The clock stands at NOW."""
