@@ -54,7 +54,7 @@ void tern_spec_direction(tern_hf_config *config, tern_attention_mask asked, tern
         return;
     }
     s->decoder = true;
-    stated = tern_hf_bool(config, "is_causal", &causal);
+    if (tern_hf_has(config, "is_causal")) stated = tern_hf_bool(config, "is_causal", &causal);
     const char *code = mapped_class(config, "AutoModel");
     if (code && !stated && asked == TERN_ATTENTION_STORED && is_bare(s->architecture)) {
         tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"auto_map\" names code, %s, which is never executed, for the bare %s, and no \"is_causal\" says whether tokens see those "
