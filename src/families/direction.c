@@ -62,7 +62,9 @@ void tern_spec_direction(tern_hf_config *config, tern_attention_mask asked, tern
     }
     if (asked != TERN_ATTENTION_STORED) causal = asked == TERN_ATTENTION_CAUSAL;
     s->value[S_CAUSAL] = causal;
+    bool never_reached = tern_get(s, S_MAX_POS) > 0 && tern_get(s, S_WINDOW) >= tern_get(s, S_MAX_POS);
     for (int64_t l = 0; !causal && l < tern_get(s, S_LAYERS); l++) {
+        s->windowed[l] = s->windowed[l] && !never_reached;
         if (!s->windowed[l]) continue;
         tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "layer %lld has a window of %lld tokens, and attention that looks both ways has none here", (long long)l, (long long)tern_get(s, S_WINDOW));
         break;

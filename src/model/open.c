@@ -48,14 +48,16 @@ tern_spec_options tern_model_spec_options(const tern_model_options *o)
 /* One line about all keys that were ignored, and one about code. */
 static void tell_ignored(const tern_model *m)
 {
-    char names[600] = "", shown[TERN_SHOWN_BYTES];
-    size_t n = 0, used = 0;
+    char names[600] = "", shown[TERN_SHOWN_BYTES], more[40] = "";
+    size_t n = 0, used = 0, left_out = 0;
     for (const char *key; (key = tern_hf_ignored(m->config, n)); n++) {
         tern_show_name(key, shown);
-        if (used + strlen(shown) + 6 >= sizeof names) continue;
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", n ? ", " : "", shown);
+        bool fits = used + strlen(shown) + 6 < sizeof names;
+        if (fits) used += (size_t)snprintf(names + used, sizeof names - used, "%s\"%s\"", used ? ", " : "", shown);
+        else left_out++;
     }
-    if (n) tern_log(m->ctx, TERN_LOG_INFO, "%s: ignored, as transformers does not read %s: %s", tern_hf_path(m->config), n == 1 ? "it" : "them", names);
+    if (left_out) snprintf(more, sizeof more, " and %zu more", left_out);
+    if (n) tern_log(m->ctx, TERN_LOG_INFO, "%s: ignored, as transformers does not read %s: %s%s", tern_hf_path(m->config), n == 1 ? "it" : "them", names, more);
     if (tern_hf_has(m->config, "auto_map")) tern_log(m->ctx, TERN_LOG_INFO, "%s: \"auto_map\" names code, which is never executed", tern_hf_path(m->config));
 }
 
