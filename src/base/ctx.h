@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/pool.h"
+#include "base/show.h"
 
 struct tern_kernels;
 struct tern_backend;
@@ -36,9 +37,6 @@ tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...
 
 /* Puts words before the present sentence: "model.safetensors: " + what went wrong. Returns status. */
 tern_status tern_fail_in(tern_ctx *ctx, tern_status status, const char *format, ...) TERN_PRINTF(3, 4);
-
-/* In place: control characters and bytes that are no UTF-8 become '?', a newline a blank. */
-void tern_clean_words(char *words);
 
 /* errno's words for a file: "config.json: No such file or directory". */
 tern_status tern_fail_errno(tern_ctx *ctx, int error_number, const char *path);

@@ -27,7 +27,7 @@ tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, siz
 /* The kind of a value as a word: "a string", "null". */
 const char *tern_json_kind(const json_t *value);
 
-/* A value as compact text, cut to size: for the words of an error. Returns buffer. */
+/* A value as compact ASCII text for the words of an error: what is longer than size (at least 4) is cut, not inside an escape, and marked "...". Returns buffer. */
 const char *tern_json_show(const json_t *value, char *buffer, size_t size);
 
 #endif

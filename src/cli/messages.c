@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 
 bool cli_open_template(const cli_args *args, cli_session *s, tern_template **out)
@@ -16,7 +17,8 @@ bool cli_open_template(const cli_args *args, cli_session *s, tern_template **out
     tern_status st;
     if (file) {
         if (!cli_read(file, &text, &n_bytes)) return false;
-        st = tern_template_parse(s->ctx, file, text, n_bytes, out);
+        st = tern_check_not_pointer(s->ctx, file, text, n_bytes);
+        if (!st) st = tern_template_parse(s->ctx, file, text, n_bytes, out);
         free(text);
     } else {
         const char *dir = cli_model_dir(args, buffer, sizeof buffer);

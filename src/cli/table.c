@@ -150,8 +150,9 @@ const cli_command cli_commands[] = {
                "or 0.1 (--compute bf16). --json prints {\"isa\", \"compute\", \"kv\", \"tokens\", \"embedding\", \"layers\", \"logits\", \"bound\", \"ok\"}.",
       .flags = FLAGS(FLAG_PROMPT, FLAG_FILE, FLAG_IDS, FLAG_JSON), .common = model_common, .example = "verify --compute f32" },
     { .name = "info", .summary = "what a model is, and what fits", .run = cli_info, .usage = "[FLAG]...",
-      .about = "Prints the architecture, the parameters, the bytes of the weights and of the KV cache per token, and how long a context fits in this machine's memory. For a directory "
-               "that cannot be opened it prints every reason, a line each (--json: {\"reasons\": [...]}), and fails. --check looks for weights that are NaN or infinite.",
+      .about = "Prints the architecture, the parameters, the bytes of the weights and of the KV cache per token, and how long a context fits in this machine's memory; then what is wrong with any "
+               "file of the directory, a line each, and for each command whether it takes the model, \"generate: yes\", \"chat: no (why)\". Fails where the model does not open, or not for what its "
+               "architecture is for. --json prints {\"architecture\", ..., \"ignored\", \"reasons\", \"commands\": {\"generate\": {\"able\", \"words\"}, ...}}. --check looks for weights that are NaN or infinite.",
       .flags = FLAGS(FLAG_CHECK, FLAG_JSON), .common = model_common, .example = "info -m models/demo" },
     { .name = "bench", .summary = "tokens per second, and how near to this machine's limits", .run = cli_bench,
       .usage = "[-p LIST] [-n N] [-b LIST] [--threads LIST] [--config FILE | --kernels NAME | --ops NAME] [FLAG]...",

@@ -7,8 +7,8 @@
 #include "backend/backend.h"
 #include "base/ctx.h"
 #include "base/memory.h"
-#include "base/nearest.h"
 #include "families/reference_keys.h"
+#include "families/unknown.h"
 
 typedef enum kind { INT, NUMBER, FLAG, CHOICE } kind;
 
@@ -224,13 +224,7 @@ static tern_status find_family(tern_hf_config *config, tern_spec *s)
     s->architecture = architecture ? architecture : type;
     s->family = tern_family_find(architecture, type);
     if (s->family) return TERN_OK;
-    if (!s->architecture) return tern_fail(tern_hf_ctx(config), TERN_ERR_FORMAT, "%s: neither \"architectures\" nor \"model_type\" says what model this is", tern_hf_path(config));
-    tern_nearest near = { .word = s->architecture };
-    for (size_t i = 0; tern_family_at(i); i++)
-        for (size_t a = 0; a < 8 && tern_family_at(i)->arch[a]; a++) tern_nearest_offer(&near, tern_family_at(i)->arch[a]);
-    return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED, "%s: \"architectures\" is \"%s\", which is none that this version runs%s%s%s", tern_hf_path(config),
-                     s->architecture, near.best ? "; the nearest is " : "", near.best ? near.best : "",
-                     tern_hf_has(config, "auto_map") ? "; \"auto_map\" names code for it, which is never executed" : "");
+    return tern_family_unknown(config, s->architecture);
 }
 
 tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, const tern_spec_options *options, tern_spec **out)

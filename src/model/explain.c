@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/directory.h"
 #include "base/dtype.h"
 #include "base/memory.h"
 #include "base/room.h"
@@ -24,7 +25,11 @@ static bool read_spec(tern_model *m, tern_faults *faults)
 
 static tern_status gather(tern_model *m, tern_faults *faults)
 {
-    tern_status st = TERN_OK;
+    tern_status st = tern_directory_check(m->ctx, m->dir);
+    if (st) {
+        tern_faults_add_error(faults, m->ctx, st);
+        return TERN_OK;
+    }
     bool known = read_spec(m, faults);
     if (!m->random && (st = tern_checkpoint_open(m->ctx, m->dir, &m->checkpoint))) tern_faults_add_error(faults, m->ctx, st);
     if (!known) return TERN_OK;

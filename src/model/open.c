@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/directory.h"
+#include "base/file.h"
 #include "base/fp.h"
 #include "base/memory.h"
 #include "model/internal.h"
@@ -65,11 +67,13 @@ static tern_status open_parts(tern_model *m, const tern_model_options *o)
 {
     tern_status st = TERN_OK;
     tern_ctx *ctx = m->ctx;
+    TERN_TRY(tern_directory_check(ctx, m->dir));
     TERN_TRY(tern_hf_config_open(ctx, m->dir, "config.json", &m->config));
     TERN_TRY(tern_spec_read(ctx, m->config, &m->wanted, &m->spec));
     TERN_TRY(tern_hf_generation_read(ctx, m->dir, m->config, tern_get(m->spec, S_VOCAB), &m->generation));
     for (size_t i = 0; i < m->generation.n_eos; i++) m->eos[i] = (int32_t)m->generation.eos[i];
     if (!m->random) TERN_TRY(tern_checkpoint_open(ctx, m->dir, &m->checkpoint));
+    if (tern_file_exists(m->dir, "adapter_config.json")) tern_log(ctx, TERN_LOG_WARNING, "%s/adapter_config.json: an adapter of PEFT beside the model's own weights is not applied", m->dir);
     m->stored = stored_dtype(m);
     m->compute = dtype_of_compute(m, o->compute);
     m->kv = dtype_of_kv(m, o->kv);

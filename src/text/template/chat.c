@@ -202,11 +202,11 @@ static bool prepare_continuation(chat *c, const json_t *wanted)
     const char *field = json_is_string(wanted) ? json_string_value(wanted) : "content";
     tpl_value last = tpl_items(c->messages)[c->messages.n - 1], *text = tpl_dict_get(last.dict, field);
     if (!text || text->kind == TPL_NONE) {
-        snprintf(words, sizeof words, "continue_final_message is set but the final message has no \"%s\" to continue!", field);
+        tern_show(words, sizeof words, "continue_final_message is set but the final message has no \"%s\" to continue!", field);
         return refuse(c->r, "ValueError", words);
     }
     if (!names_field(c, last.dict, field, *text)) {
-        snprintf(words, sizeof words, "continue_final_message is set to \"%s\" but this is not an accepted field in the chat_template", field);
+        tern_show(words, sizeof words, "continue_final_message is set to \"%s\" but this is not an accepted field in the chat_template", field);
         return refuse(c->r, "ValueError", words);
     }
     return text->kind == TPL_LIST ? tag_last_block(c, *text) : tag_fields(c, last.dict, field, *text);

@@ -22,7 +22,7 @@ bool tpl_raise(tpl_render *r, const char *kind, const char *format, ...)
     char words[600];
     va_list args;
     va_start(args, format);
-    vsnprintf(words, sizeof words, format, args);
+    tern_show_v(words, sizeof words, format, args);
     va_end(args);
     return raise_at(r, TERN_ERR_ARGUMENT, kind, words);
 }
@@ -32,7 +32,7 @@ bool tpl_refuse(tpl_render *r, const char *format, ...)
     char words[600];
     va_list args;
     va_start(args, format);
-    vsnprintf(words, sizeof words, format, args);
+    tern_show_v(words, sizeof words, format, args);
     va_end(args);
     return raise_at(r, TERN_ERR_UNSUPPORTED, "not supported", words);
 }
@@ -45,7 +45,7 @@ bool tpl_no_such(tpl_render *r, const char *kind, const char *name, const char *
 
 bool tpl_raise_value(tpl_render *r, const char *kind, tpl_value text)
 {
-    return tpl_raise(r, kind, "%.*s", (int)(text.n > 590 ? 590 : text.n), tpl_data(text));
+    return tpl_raise(r, kind, "%.*s", (int)text.n, tpl_data(text));
 }
 
 bool tpl_fail_undefined(tpl_render *r, tpl_value v)

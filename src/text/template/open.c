@@ -6,6 +6,7 @@
 #include <utf8proc.h>
 
 #include "base/ctx.h"
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -236,6 +237,7 @@ tern_status tern_template_open(tern_ctx *ctx, const char *dir, tern_template **o
     tern_template *t = NULL;
     tern_status st;
     bool extra = false;
+    TERN_TRY(tern_directory_there(ctx, dir));
     TERN_TRY(template_new(ctx, &t));
     if (tern_file_exists(dir, "chat_template.jinja")) TERN_TRY(add_file(t, dir, "chat_template.jinja", "default"));
     TERN_TRY(add_extra_files(t, dir, &extra));

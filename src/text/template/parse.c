@@ -26,7 +26,7 @@ static bool fail_at(tpl_parser *p, uint32_t at, tern_status status, const char *
 {
     char words[512];
     uint32_t line, column;
-    vsnprintf(words, sizeof words, format, args);
+    tern_show_v(words, sizeof words, format, args);
     tpl_place(p->v, at, &line, &column);
     p->status = tern_fail(p->ctx, status, "%s: line %u, column %u: %s: %s", p->v->label, line, column, kind, words);
     return false;

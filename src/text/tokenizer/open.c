@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -38,7 +39,7 @@ static tern_status open_model(tern_tokenizer *tok, const char *dir, const json_t
     if (tern_file_exists(dir, "tokenizer.model")) return open_sentencepiece(tok, dir, config);
     if (tern_file_exists(dir, "vocab.json")) return tokenizer_load_bpe_files(tok, dir, config);
     if (tern_file_exists(dir, "vocab.txt")) return tokenizer_load_wordpiece_files(tok, dir, config);
-    return tern_fail(tok->ctx, TERN_ERR_IO, "%s: has none of tokenizer.json, tokenizer.model, vocab.json and vocab.txt", dir);
+    return tern_directory_lacks(tok->ctx, dir, TERN_LACKS_TOKENIZER);
 }
 
 static tern_status read_config(tern_ctx *ctx, const char *dir, const char *name, json_t **out)
