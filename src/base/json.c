@@ -1,6 +1,7 @@
 /* JSON files, and words for JSON values: see json.h. Text is read by json_read.c. */
 #include "base/json.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +38,11 @@ const char *tern_json_kind(const json_t *value)
 
 const char *tern_json_show(const json_t *value, char *buffer, size_t size)
 {
+    if (json_is_real(value) && !isfinite(tern_json_number(value))) {
+        const char *infinity = tern_json_number(value) > 0 ? "Infinity" : "-Infinity";
+        snprintf(buffer, size, "%s", isnan(tern_json_number(value)) ? "NaN" : infinity);
+        return buffer;
+    }
     size_t n = value ? json_dumpb(value, buffer, size, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9)) : 0;
     if (!n) snprintf(buffer, size, "%s", tern_json_kind(value));
     else if (n < size) buffer[n] = 0;

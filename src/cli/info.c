@@ -26,6 +26,13 @@ static void row_bytes(const char *name, double n)
     printf("%-22s%s\n", name, bytes_text(n, text, sizeof text));
 }
 
+static void print_ignored(const tern_model *model)
+{
+    if (tern_model_ignored(model, 0)) printf("%-22s", "ignored");
+    for (size_t i = 0; tern_model_ignored(model, i); i++) printf("%s%s", i ? ", " : "", tern_model_ignored(model, i));
+    if (tern_model_ignored(model, 0)) printf(" (keys of config.json that transformers does not read)\n");
+}
+
 static void print_text(const tern_model_info *m, const tern_engine_info *e, double memory, const cli_session *s)
 {
     char text[32];
@@ -45,6 +52,7 @@ static void print_text(const tern_model_info *m, const tern_engine_info *e, doub
         printf(" and workspace of %s\n", bytes_text((double)e->workspace_bytes, text, sizeof text));
     }
     if (m->kv_bytes_per_token) printf("%-22s%.0f tokens of KV cache in %s of free memory\n", "fits", memory / (double)m->kv_bytes_per_token, bytes_text(memory, text, sizeof text));
+    print_ignored(s->model);
     printf("%-22s%s, %d thread%s\n", "runs on", tern_ctx_isa(s->ctx), tern_ctx_threads(s->ctx), tern_ctx_threads(s->ctx) == 1 ? "" : "s");
 }
 
@@ -73,6 +81,9 @@ static void print_json(const tern_model_info *m, const tern_engine_info *e, doub
     }
     out_integer(&j, "free_memory_bytes", (int64_t)memory);
     if (m->kv_bytes_per_token) out_integer(&j, "fits_tokens", (int64_t)(memory / (double)m->kv_bytes_per_token));
+    out_open(&j, "ignored", '[');
+    for (size_t i = 0; tern_model_ignored(s->model, i); i++) out_word(&j, NULL, tern_model_ignored(s->model, i));
+    out_close(&j);
     out_word(&j, "isa", tern_ctx_isa(s->ctx));
     out_integer(&j, "threads", tern_ctx_threads(s->ctx));
     out_close(&j);
@@ -83,7 +94,8 @@ static void print_reasons(const cli_args *args, cli_session *s)
 {
     char *text = NULL;
     json_out j = { 0 };
-    if (tern_model_explain(s->ctx, args->value[FLAG_MODEL].text, &text)) return;
+    tern_model_options options = cli_model_options(args);
+    if (tern_model_explain(s->ctx, args->value[FLAG_MODEL].text, &options, &text)) return;
     bool as_json = args->value[FLAG_JSON].set;
     if (as_json) {
         out_open(&j, NULL, '{');

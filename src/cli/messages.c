@@ -34,7 +34,7 @@ bool cli_open_template(const cli_args *args, cli_session *s, tern_template **out
 bool cli_add_generation_prompt(cli_session *s, char **text, size_t *n_bytes)
 {
     json_t *in = NULL, *object;
-    if (tern_json_parse(s->ctx, "messages", *text, *n_bytes, &in)) {
+    if (tern_json_parse_exact(s->ctx, "messages", *text, *n_bytes, &in)) {
         cli_fail_ctx(s);
         return false;
     }

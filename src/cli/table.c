@@ -22,6 +22,11 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_CONTEXT] = { .name = "context", .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = TOKENS_MOST,
                        .fallback = "the least of the model's, 8192 and what fits in memory", .help = "most tokens of a request, prompt and output together" },
 
+    [FLAG_ATTENTION] = { .name = "attention", .kind = CLI_WORD, .argument = "HOW", .words = "causal|bidirectional", .fallback = "as config.json says",
+                         .help = "whether a decoder's tokens see those behind them (bidirectional)" },
+    [FLAG_STRICT]  = { .name = "strict", .help = "refuse keys of config.json that transformers does not read, instead of ignoring them" },
+    [FLAG_QUIET]   = { .name = "quiet", .help = "say nothing of what was ignored; warnings and errors stay" },
+
     [FLAG_JSON]    = { .name = "json", .help = "print one JSON document" },
     [FLAG_IDS]     = { .name = "ids", .kind = CLI_IDS, .argument = "IDS", .help = "the prompt as token ids, \"1,2,3\"" },
 
@@ -90,9 +95,9 @@ const cli_flag cli_flags[N_FLAGS] = {
 
 #define FLAGS(...) (const cli_flag_id[]){ __VA_ARGS__, N_FLAGS }
 
-static const cli_flag_id model_common[] = { FLAG_MODEL, FLAG_CONTEXT, FLAG_COMPUTE, FLAG_KV, FLAG_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
-static const cli_flag_id bench_common[] = { FLAG_MODEL, FLAG_CONTEXT, FLAG_COMPUTE, FLAG_KV, FLAG_BENCH_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
-static const cli_flag_id text_common[] = { FLAG_MODEL, FLAG_HELP, N_FLAGS };
+static const cli_flag_id model_common[] = { FLAG_MODEL, FLAG_CONTEXT, FLAG_COMPUTE, FLAG_KV, FLAG_ATTENTION, FLAG_STRICT, FLAG_QUIET, FLAG_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
+static const cli_flag_id bench_common[] = { FLAG_MODEL, FLAG_CONTEXT, FLAG_COMPUTE, FLAG_KV, FLAG_ATTENTION, FLAG_STRICT, FLAG_QUIET, FLAG_BENCH_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
+static const cli_flag_id text_common[] = { FLAG_MODEL, FLAG_QUIET, FLAG_HELP, N_FLAGS };
 static const cli_flag_id machine_common[] = { FLAG_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
 
 const cli_command cli_commands[] = {

@@ -32,7 +32,7 @@ static tern_pooling pooling_of(const tern_embedder *e, tern_pooling wanted)
     if (wanted != TERN_POOL_AUTO) return wanted;
     for (int i = TERN_POOL_MEAN; i <= TERN_POOL_POOLER; i++)
         if (!strcmp(e->sentence.pooling, pooling_names[i])) return (tern_pooling)i;
-    return e->info.causal ? TERN_POOL_LAST : TERN_POOL_MEAN;
+    return e->info.decoder ? TERN_POOL_LAST : TERN_POOL_MEAN;
 }
 
 static tern_status prepare_dense(tern_embedder *e)
@@ -323,7 +323,7 @@ static tern_status end_classes(tern_embedder *e, const batch *b, float *out)
     tern_status st = TERN_OK;
     float *x = tern_arena_get(e->ctx, &e->ctx->step, (size_t)b->ragged.n_seq * (size_t)e->info.dim, sizeof *x);
     if (!x) return TERN_ERR_MEMORY;
-    TERN_TRY(pick_rows(e, b, e->info.causal ? LAST_TEXT : FIRST, x));
+    TERN_TRY(pick_rows(e, b, e->info.decoder ? LAST_TEXT : FIRST, x));
     TERN_TRY(tern_model_classify(e->model, b->ragged.n_seq, x, out));
 done:
     return st;

@@ -166,6 +166,7 @@ struct tern_spec {
     double value[N_SETTINGS];
     bool scale_by_layer;               /* scores are divided by layer + 1 too (GPT-2's option) */
     bool no_out_norm;                  /* there is no norm behind the last layer */
+    bool decoder;                      /* made to be causal, whatever CAUSAL says of this checkpoint */
     bool one_norm;                     /* a parallel block's MLP takes attention's norm */
     bool *windowed;                    /* [LAYERS] which layers have the window */
     bool *sparse;                      /* [LAYERS] which layers have experts */

@@ -34,14 +34,16 @@ static void number_or_old(place *p, const char *name, const char *const *old, do
 {
     char from[sizeof p->key] = "";
     if (number(p, name, lowest, highest, value)) snprintf(from, sizeof from, "%s", at(p, name));
-    for (; *old; old++) {
+    for (size_t i = 0; old[i]; i++) {
         double other = *value;
-        if (!tern_hf_number(p->config, *old, lowest, highest, &other)) continue;
-        if (*from && other != *value) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is %g and \"%s\" is %g", from, *value, *old, other);
+        if (!tern_hf_has(p->config, old[i]) || !tern_hf_number(p->config, old[i], lowest, highest, &other)) continue;
+        if (*from && other != *value) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is %g and \"%s\" is %g", from, *value, old[i], other);
         if (*from) continue;
         *value = other;
-        snprintf(from, sizeof from, "%s", *old);
+        snprintf(from, sizeof from, "%s", old[i]);
     }
+    for (size_t i = 0; !*from && old[i]; i++)    /* the class's default */
+        if (!tern_hf_has(p->config, old[i]) && tern_hf_number(p->config, old[i], lowest, highest, value)) return;
 }
 
 static const char *find_prefix(tern_hf_config *c, const tern_rope_source *source, char *buffer, size_t size)
@@ -82,7 +84,8 @@ static void need_number(place *p, const char *name, double lowest, double highes
     tern_hf_need_number(p->config, at(p, name), lowest, highest, value);
 }
 
-/* The key beside the description wins over the one inside, as transformers has it for Phi-3; without either it is the model's length. */
+/* The key beside the description wins over the one inside, as transformers has it for Phi-3, and so does its class's default;
+ * without any of them it is the model's length. */
 static void read_original(place *p, tern_rope_plan *out)
 {
     int64_t inside = 0;

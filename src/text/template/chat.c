@@ -75,7 +75,7 @@ static bool from_json(tpl_render *r, const json_t *json, bool trusted, tpl_value
     case JSON_ARRAY: return array_from(r, json, trusted, out);
     case JSON_STRING: return string_from(r, json_string_value(json), json_string_length(json), trusted, out);
     case JSON_INTEGER: *out = tpl_int(json_integer_value(json)); return true;
-    case JSON_REAL: *out = tpl_float(json_real_value(json)); return true;
+    case JSON_REAL: *out = tpl_float(tern_json_number(json)); return true;
     case JSON_TRUE: *out = tpl_bool(true); return true;
     case JSON_FALSE: *out = tpl_bool(false); return true;
     default: *out = tpl_none(); return true;
@@ -379,7 +379,7 @@ tern_status tern_template_render(tern_template *t, const char *json, size_t n_by
     const tpl_variant *v;
     tern_status st;
     TERN_TRY(read_clock(t->ctx, now, &clock));
-    TERN_TRY(tern_json_parse(t->ctx, "messages", json, n_bytes, &in));
+    TERN_TRY(tern_json_parse_exact(t->ctx, "messages", json, n_bytes, &in));
     TERN_TRY(choose(t, in, &v));
     st = run(t, v, in, &clock, out);
 done:
