@@ -187,6 +187,19 @@ static void check_place(place *p, const tern_rope_source *source, double partial
     if (!older) tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"%s\" has no \"%s\", and this class has a rope for each type of layer", p->prefix, source->group);
 }
 
+/* Keys of other types than the rope's have no effect: transformers warns of them and goes on. */
+static void explain_others(place *p, tern_rope_type type)
+{
+    enum { LINEAR = 1 << TERN_ROPE_LINEAR, DYNAMIC = 1 << TERN_ROPE_DYNAMIC, YARN = 1 << TERN_ROPE_YARN, LLAMA3 = 1 << TERN_ROPE_LLAMA3, LONGROPE = 1 << TERN_ROPE_LONGROPE };
+    static const struct { const char *key; unsigned types; } users[] = {
+        { "factor", LINEAR | DYNAMIC | YARN | LLAMA3 | LONGROPE }, { "original_max_position_embeddings", YARN | LLAMA3 | LONGROPE }, { "attention_factor", YARN | LONGROPE },
+        { "beta_fast", YARN }, { "beta_slow", YARN }, { "mscale", YARN }, { "mscale_all_dim", YARN }, { "truncate", YARN }, { "low_freq_factor", LLAMA3 },
+        { "high_freq_factor", LLAMA3 }, { "short_factor", LONGROPE }, { "long_factor", LONGROPE },
+    };
+    for (size_t i = 0; *p->prefix && i < sizeof users / sizeof *users; i++)
+        if (!(users[i].types & 1u << type)) tern_hf_value(p->config, at(p, users[i].key));
+}
+
 void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern_rope_plan *out)
 {
     char buffer[96];
@@ -208,6 +221,7 @@ void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern
         out->n_dims = 2;
     }
     read_scaling(&p, out);
+    explain_others(&p, out->type);
     tern_hf_value(config, "original_max_position_embeddings");    /* Phi-3 has it with every type; the others ignore it */
     bool whole = out->type != TERN_ROPE_LONGROPE || (out->short_factor && out->long_factor);
     if (whole && tern_hf_faults(config)->count == faults) return;
