@@ -121,6 +121,8 @@ static const struct { const char *text, *why; } good_rows[] = {
     { "{\"rope_scaling\":{\"rope_type\":\"default\"},\"rope_parameters\":{\"rope_type\":\"default\"}}", "both spellings, the same" },
     { "{\"rope_scaling\":{\"type\":\"linear\",\"rope_type\":\"linear\",\"factor\":2}}", "both names of the type" },
     { "{\"original_max_position_embeddings\":4096}", "Phi-3 without scaling" },
+    { "{\"rope_scaling\":{\"type\":\"default\",\"factor\":4,\"beta_fast\":32}}", "keys of other types, which have no effect" },
+    { "{\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":4,\"original_max_position_embeddings\":32,\"low_freq_factor\":1}}", "the same" },
     { "{\"rope_scaling\":{\"type\":\"su\"," SHORT ",\"long_factor\":[1,1,1,1]},\"original_max_position_embeddings\":512}", "longrope by its first name" },
 };
 
