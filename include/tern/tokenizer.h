@@ -145,4 +145,8 @@ TERN_API const char *tern_tokenizer_role_text(const tern_tokenizer *tok, tern_ro
 /* The greatest number of tokens that tokenizer_config.json states as model_max_length; 0: it states none. */
 TERN_API int64_t tern_tokenizer_max_length(const tern_tokenizer *tok);
 
+/* Whether a model is given the type ids of an encoding: false where tokenizer_config.json's model_input_names, or its class, leaves "token_type_ids" out, and the
+ * types are all 0 to the model. */
+TERN_API bool tern_tokenizer_gives_types(const tern_tokenizer *tok);
+
 #endif

@@ -35,7 +35,7 @@ static char *joined(const char *prefix, const char *line)
     return text;
 }
 
-static bool keep(const tern_encoding *e, tern_embed_input *input)
+static bool keep(const tern_encoding *e, bool types, tern_embed_input *input)
 {
     int32_t *ids = malloc((2 * e->n + 1) * sizeof *ids);
     if (!ids) return false;
@@ -43,7 +43,7 @@ static bool keep(const tern_encoding *e, tern_embed_input *input)
         ids[i] = e->ids[i];
         ids[e->n + i] = e->info[i].type_id;
     }
-    *input = (tern_embed_input){ .ids = ids, .type_ids = ids + e->n, .n_ids = e->n };
+    *input = (tern_embed_input){ .ids = ids, .type_ids = types ? ids + e->n : NULL, .n_ids = e->n };
     return true;
 }
 
@@ -55,7 +55,7 @@ static bool encode(cli_session *s, const cli_texts_how *how, const char *first, 
         cli_fail_ctx(s);
         return false;
     }
-    if (keep(e, input)) return true;
+    if (keep(e, tern_tokenizer_gives_types(s->tokenizer), input)) return true;
     cli_fail("no memory for %zu tokens", e->n);
     return false;
 }
