@@ -1,4 +1,5 @@
-/* The checkpoint's folder: see model_folder.h. Called by those who open a model or a tokenizer; calls the JSON reader. */
+/* The checkpoint's folder: see model_folder.h. Called by those who open a model or a tokenizer;
+ * calls the JSON reader. */
 #include "base/model_folder.h"
 
 #include <stdio.h>
@@ -26,8 +27,11 @@ bool tern_folder_leads_out(const char *folder)
 static tern_status folder_of(tern_ctx *ctx, const char *dir, const json_t *modules, const char **folder)
 {
     const char *path = json_string_value(json_object_get(json_array_get(modules, 0), "path"));
-    if (!path) return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: no list of modules that begins with a \"path\"", dir);
-    if (tern_folder_leads_out(path)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: the path \"%s\" leads out of the directory", dir, path);
+    if (!path)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: no list of modules that begins with a \"path\"", dir);
+    if (tern_folder_leads_out(path))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: the path \"%s\" leads out of the directory", dir,
+                         path);
     *folder = path;
     return TERN_OK;
 }

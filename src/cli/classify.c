@@ -76,7 +76,8 @@ static void print_scores(bool as_json, const float *scores, int64_t n_label)
     out_close(&j);
 }
 
-static bool read_inputs(const cli_args *args, cli_session *s, const tern_embedder *embedder, const char *query, cli_texts *t)
+static bool read_inputs(const cli_args *args, cli_session *s, const tern_embedder *embedder, const char *query,
+                        cli_texts *t)
 {
     cli_texts_how how = { 0 };
     if (args->value[FLAG_IDS].set) return cli_texts_of_ids(args, t);
@@ -99,7 +100,9 @@ static int run(const cli_args *args, const char *query)
         goto done;
     }
     if (!read_inputs(args, &s, embedder, query, &t)) goto done;
-    if (!run_head(&s, embedder, query && !args->value[FLAG_RAW].set ? tern_embedder_score : tern_embedder_classify, &t, &out)) goto done;
+    if (!run_head(&s, embedder, query && !args->value[FLAG_RAW].set ? tern_embedder_score : tern_embedder_classify, &t,
+                  &out))
+        goto done;
     int64_t n_label = tern_model_get_info(s.model).n_label;
     for (size_t i = 0; i < t.n; i++) {
         if (query) print_scores(as_json, out + i * (size_t)n_label, n_label);

@@ -60,7 +60,8 @@ static bool encode(cli_session *s, const cli_texts_how *how, const char *first, 
     return false;
 }
 
-/* The tokens of the prompt, as a Pooling module that leaves them out counts them: those of the prompt alone, without the special token at their end. */
+/* The tokens of the prompt, as a Pooling module that leaves them out counts them: those of the prompt alone, without
+ * the special token at their end. */
 static bool count_prompt(cli_session *s, const cli_texts_how *how, tern_encoding *e, size_t *n)
 {
     tern_embed_input prompt = { 0 };

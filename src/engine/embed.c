@@ -1,5 +1,5 @@
-/* Texts as vectors, classes and scores: ragged batches through the model, then the pipeline of modules or the classification head.
- * Called by programs; calls src/model, the pipeline and primitives. */
+/* Texts as vectors, classes and scores: ragged batches through the model, then the pipeline of modules or the
+ * classification head. Called by programs; calls src/model, the pipeline and primitives. */
 #include <string.h>
 #include <tern/embed.h>
 
@@ -45,9 +45,11 @@ tern_status tern_embedder_create(tern_ctx *ctx, tern_model *model, const tern_em
     TERN_OWN_FP(ctx);
     tern_status st = TERN_OK;
     tern_embed_options o = options ? *options : (tern_embed_options){ 0 };
-    if ((unsigned)o.pooling > TERN_POOL_WEIGHTED_MEAN || (unsigned)o.normalize > TERN_NORMALIZE_NO || o.step_tokens < 0 || o.truncate_dim < 0)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "embedder: pooling %d, normalize %d, step_tokens %d or truncate_dim %lld is out of range", (int)o.pooling, (int)o.normalize,
-                         (int)o.step_tokens, (long long)o.truncate_dim);
+    if ((unsigned)o.pooling > TERN_POOL_WEIGHTED_MEAN || (unsigned)o.normalize > TERN_NORMALIZE_NO || o.step_tokens < 0 ||
+        o.truncate_dim < 0)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT,
+                         "embedder: pooling %d, normalize %d, step_tokens %d or truncate_dim %lld is out of range",
+                         (int)o.pooling, (int)o.normalize, (int)o.step_tokens, (long long)o.truncate_dim);
     tern_embedder *e = tern_alloc(ctx, 1, sizeof *e, "an embedder");
     if (!e) return TERN_ERR_MEMORY;
     e->ctx = ctx;
@@ -125,7 +127,9 @@ static tern_status check_input(tern_embedder *e, const tern_embed_input *in, siz
         if (in->ids[t] < 0 || in->ids[t] >= e->info.vocab)
             return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "input %zu: token id %d is outside the vocabulary of %lld", i, (int)in->ids[t], (long long)e->info.vocab);
     if (in->n_prompt >= in->n_ids && tern_embedder_leaves_prompt(e))
-        return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "input %zu has %zu tokens, all of the prompt, which this model leaves out of the vector", i, in->n_ids);
+        return tern_fail(e->ctx, TERN_ERR_ARGUMENT,
+                         "input %zu has %zu tokens, all of the prompt, which this model leaves out of the vector", i,
+                         in->n_ids);
     return TERN_OK;
 }
 
@@ -218,7 +222,8 @@ typedef tern_status batch_end(tern_embedder *e, const batch *b, float *out);
 
 static tern_status end_vectors(tern_embedder *e, const batch *b, float *out)
 {
-    return tern_pipeline_run(e->pipeline, &(tern_pipeline_batch){ .rows = &b->ragged, .hidden = b->hidden, .n_prompt = b->n_prompt }, out);
+    tern_pipeline_batch rows = { .rows = &b->ragged, .hidden = b->hidden, .n_prompt = b->n_prompt };
+    return tern_pipeline_run(e->pipeline, &rows, out);
 }
 
 static tern_status end_classes(tern_embedder *e, const batch *b, float *out)
@@ -263,7 +268,7 @@ tern_status tern_embedder_classify(tern_embedder *e, const tern_embed_input *inp
 
 /* ---- A CrossEncoder's scores ---- */
 
-/* The class of torch that the checkpoint names; null: none. config_sentence_transformers.json counts before config.json. */
+/* The class of torch that the checkpoint names; null: none. config_sentence_transformers.json wins over config.json. */
 static const char *named_activation(const tern_embedder *e)
 {
     return e->sentence.activation ? e->sentence.activation : tern_model_score_activation(e->model);
@@ -271,21 +276,27 @@ static const char *named_activation(const tern_embedder *e)
 
 static tern_status softmax_rows(tern_embedder *e, size_t n, float *x)
 {
-    return e->ctx->backend->softmax(e->ctx, &(tern_softmax){ .x = x, .y = x, .n_seq = (int64_t)n, .n_head = 1, .n_row = 1, .n_key = e->info.n_label, .scale = 1 });
+    tern_softmax rows = { .x = x, .y = x, .n_seq = (int64_t)n, .n_head = 1, .n_row = 1, .n_key = e->info.n_label, .scale = 1 };
+    return e->ctx->backend->softmax(e->ctx, &rows);
 }
 
 tern_status tern_embedder_score(tern_embedder *e, const tern_embed_input *inputs, size_t n, float *scores)
 {
     tern_status st = TERN_OK;
     const char *name = named_activation(e);
-    tern_act act = e->info.n_label == 1 ? ACT_SIGMOID : ACT_NONE;
+    int64_t n_label = e->info.n_label;
+    tern_act act = n_label == 1 ? ACT_SIGMOID : ACT_NONE;
     bool softmax = name && !strncmp(name, "torch.", 6) && !strcmp(strrchr(name, '.'), ".Softmax");
     if (name && !softmax && !tern_torch_activation(name, &act))
-        return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: scores go through \"%s\"; torch's Sigmoid, Identity, Tanh, ReLU, GELU, SiLU and Softmax are supported", tern_model_dir(e->model), name);
+        return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED,
+                         "%s: scores go through \"%s\"; torch's Sigmoid, Identity, Tanh, ReLU, GELU, SiLU and Softmax are "
+                         "supported",
+                         tern_model_dir(e->model), name);
     TERN_TRY(tern_embedder_classify(e, inputs, n, scores));
     if (softmax) return softmax_rows(e, n, scores);
     if (act == ACT_NONE) return TERN_OK;
-    return e->ctx->backend->activation(e->ctx, &(tern_activation){ .act = act, .x = scores, .y = scores, .ldx = e->info.n_label, .ldy = e->info.n_label, .n_row = (int64_t)n, .dim = e->info.n_label });
+    tern_activation rows = { .act = act, .x = scores, .y = scores, .ldx = n_label, .ldy = n_label, .n_row = (int64_t)n, .dim = n_label };
+    return e->ctx->backend->activation(e->ctx, &rows);
 done:
     return st;
 }

@@ -157,6 +157,12 @@ def check_overrides():
         want = run(cases[f"pooling {mode}"])
         check(want and run(cases["all older keys"], "--pooling", flag) == want, f"--pooling {flag} in place of a list of modes")
     check(run(cases["prompt left out of cls"], "--pooling", "mean") == run(cases["prompt left out of mean"]), "--pooling with a prompt that is left out")
+    for name in ("all older keys", "prompt left out of a list", "Dense on tokens plus its input", "Dense plus a product of its input", "Normalize, then LayerNorm, then Dense", "a decoder, prompt left out"):
+        with folder() as place:
+            sentence_cases.write_case(MODELS, cases[name], place)
+            lines = [text.encode() + b"\n" for text in sentence_cases.TEXTS] * 3
+            together = tern("embed", "-m", place, stdin=b"".join(lines)).stdout
+            check(together == b"".join(tern("embed", "-m", place, stdin=line).stdout for line in lines[:3]) * 3, f"{name}: the same bits alone and in a batch")
     check(run(cases["pooling mean"], "--truncate-dim", "12", "--normalize").count(b" ") == 11, "--truncate-dim")
 
 

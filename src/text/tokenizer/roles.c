@@ -8,7 +8,8 @@
 
 static const char *const keys[TERN_N_ROLES] = { "bos_token", "eos_token", "unk_token", "pad_token", "cls_token", "sep_token", "mask_token" };
 
-/* Whether the tokenizer hands out token types: by model_input_names, else by its class. Source: transformers 5.24, the classes of encoders whose models take none. */
+/* Whether the tokenizer hands out token types: by model_input_names, else by its class.
+ * Source: transformers 5.24, the classes of encoders whose models take none. */
 static bool gives_types(const json_t *config)
 {
     static const char *const without[] = { "Roberta", "XLMRoberta", "Camembert", "DistilBert" };
