@@ -71,6 +71,10 @@ TERN_API void tern_embedder_free(tern_embedder *embedder);
 /* Of a vector; 0: the modules make none, and tern_embedder_run says why. */
 TERN_API int64_t tern_embedder_dim(const tern_embedder *embedder);
 
+/* Logits or scores of one input: of a sequence-classification head, or of a CrossEncoder whose modules
+ * make "scores"; 0: none. */
+TERN_API int64_t tern_embedder_labels(const tern_embedder *embedder);
+
 /* Of one text, special tokens counted. */
 TERN_API int64_t tern_embedder_max_tokens(const tern_embedder *embedder);
 
@@ -108,17 +112,17 @@ TERN_API tern_status tern_embedder_hidden(tern_embedder *embedder, const tern_em
 TERN_API tern_status tern_embedder_logits(tern_embedder *embedder, const tern_embed_input *input,
                                           float *logits);
 
-/* logits [n, n_label] of a sequence-classification head; TERN_ERR_UNSUPPORTED where the model has
- * none. */
+/* logits [n, tern_embedder_labels]; TERN_ERR_UNSUPPORTED where there are none. */
 TERN_API tern_status tern_embedder_classify(tern_embedder *embedder, const tern_embed_input *inputs,
                                             size_t n, float *logits);
 
-/* scores [n, n_label]: what CrossEncoder.predict gives for the same pairs, the logits through an
- * activation. The checkpoint names it: "activation_fn" of config_sentence_transformers.json,
- * "sentence_transformers.activation_fn" or "sbert_ce_default_activation_function" of config.json,
- * in this order; else it is the sigmoid for one label and the identity for several. A reranker's
- * score is its one label's. TERN_ERR_UNSUPPORTED no head, or an activation that tern has not, by
- * name. Source: sentence_transformers 6.2, cross_encoder/model.py. */
+/* scores [n, tern_embedder_labels]: what CrossEncoder.predict gives for the same pairs, the logits
+ * through an activation. The checkpoint names it: "activation_fn" of
+ * config_sentence_transformers.json, "sentence_transformers.activation_fn" or
+ * "sbert_ce_default_activation_function" of config.json, in this order; else it is the sigmoid for
+ * one label and the identity for several. A reranker's score is its one label's.
+ * TERN_ERR_UNSUPPORTED no head, or an activation that tern has not, by name.
+ * Source: sentence_transformers 6.2, cross_encoder/model.py. */
 TERN_API tern_status tern_embedder_score(tern_embedder *embedder, const tern_embed_input *inputs,
                                          size_t n, float *scores);
 

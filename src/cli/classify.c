@@ -11,7 +11,7 @@ typedef tern_status head_fn(tern_embedder *embedder, const tern_embed_input *inp
 /* Lines through the head; *out [n, n_label] is freed by free. */
 static bool run_head(cli_session *s, tern_embedder *embedder, head_fn *head, const cli_texts *t, float **out)
 {
-    int64_t n_label = tern_model_get_info(s->model).n_label;
+    int64_t n_label = tern_embedder_labels(embedder);
     *out = malloc((t->n + 1) * (size_t)(n_label + 1) * sizeof **out);
     if (!*out) {
         cli_fail("no memory for %zu rows of %lld labels", t->n, (long long)n_label);
@@ -43,7 +43,10 @@ static void print_class(const tern_model *model, bool as_json, const float *logi
 {
     size_t best = best_of(logits, n);
     const char *label = tern_model_label(model, (int64_t)best);
+    char plain[32];
     json_out j = { 0 };
+    snprintf(plain, sizeof plain, "LABEL_%zu", best);
+    if (!label) label = plain;    /* of modules, which have no names */
     if (!as_json) {
         printf("%s %.9g\n", label, probability(logits, n, best));
         return;
@@ -103,7 +106,7 @@ static int run(const cli_args *args, const char *query)
     if (!run_head(&s, embedder, query && !args->value[FLAG_RAW].set ? tern_embedder_score : tern_embedder_classify, &t,
                   &out))
         goto done;
-    int64_t n_label = tern_model_get_info(s.model).n_label;
+    int64_t n_label = tern_embedder_labels(embedder);
     for (size_t i = 0; i < t.n; i++) {
         if (query) print_scores(as_json, out + i * (size_t)n_label, n_label);
         else print_class(s.model, as_json, out + i * (size_t)n_label, n_label);

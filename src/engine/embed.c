@@ -83,6 +83,13 @@ int64_t tern_embedder_dim(const tern_embedder *e)
     return tern_pipeline_dim(e->pipeline);
 }
 
+/* The modules' scores stand before the model's head. */
+int64_t tern_embedder_labels(const tern_embedder *e)
+{
+    int64_t n = tern_pipeline_scores(e->pipeline);
+    return n ? n : e->info.n_label;
+}
+
 int64_t tern_embedder_max_tokens(const tern_embedder *e)
 {
     return e->max_tokens;
@@ -226,6 +233,12 @@ static tern_status end_vectors(tern_embedder *e, const batch *b, float *out)
     return tern_pipeline_run(e->pipeline, &rows, out);
 }
 
+static tern_status end_scores(tern_embedder *e, const batch *b, float *out)
+{
+    tern_pipeline_batch rows = { .rows = &b->ragged, .hidden = b->hidden, .n_prompt = b->n_prompt };
+    return tern_pipeline_score(e->pipeline, &rows, out);
+}
+
 static tern_status end_classes(tern_embedder *e, const batch *b, float *out)
 {
     tern_status st = TERN_OK;
@@ -262,6 +275,7 @@ tern_status tern_embedder_run(tern_embedder *e, const tern_embed_input *inputs, 
 
 tern_status tern_embedder_classify(tern_embedder *e, const tern_embed_input *inputs, size_t n, float *logits)
 {
+    if (tern_pipeline_scores(e->pipeline)) return run_all(e, inputs, n, end_scores, tern_embedder_labels(e), logits);
     if (!e->info.n_label) return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no classification head", tern_model_dir(e->model), e->info.architecture);
     return run_all(e, inputs, n, end_classes, e->info.n_label, logits);
 }
@@ -276,7 +290,7 @@ static const char *named_activation(const tern_embedder *e)
 
 static tern_status softmax_rows(tern_embedder *e, size_t n, float *x)
 {
-    tern_softmax rows = { .x = x, .y = x, .n_seq = (int64_t)n, .n_head = 1, .n_row = 1, .n_key = e->info.n_label, .scale = 1 };
+    tern_softmax rows = { .x = x, .y = x, .n_seq = (int64_t)n, .n_head = 1, .n_row = 1, .n_key = tern_embedder_labels(e), .scale = 1 };
     return e->ctx->backend->softmax(e->ctx, &rows);
 }
 
@@ -284,7 +298,7 @@ tern_status tern_embedder_score(tern_embedder *e, const tern_embed_input *inputs
 {
     tern_status st = TERN_OK;
     const char *name = named_activation(e);
-    int64_t n_label = e->info.n_label;
+    int64_t n_label = tern_embedder_labels(e);
     tern_act act = n_label == 1 ? ACT_SIGMOID : ACT_NONE;
     bool softmax = name && !strncmp(name, "torch.", 6) && !strcmp(strrchr(name, '.'), ".Softmax");
     if (name && !softmax && !tern_torch_activation(name, &act))

@@ -15,6 +15,10 @@
 
 enum { MOST_FEATURES = TERN_MOST_MODULES + 2, MOST_STEPS = TERN_MOST_MODULES + 1 };
 
+/* torch's LayerNorm adds it inside the root; normalize divides by at least 1e-12, and this is its square. */
+#define LAYER_NORM_EPS 1e-5f
+#define NORMALIZE_EPS 1e-24f
+
 /* What modules hand to each other: a row a token, or a row a sequence. */
 typedef struct feature {
     const char *name;
@@ -44,6 +48,8 @@ struct tern_pipeline {
     step step[MOST_STEPS];
     feature feature[MOST_FEATURES];
     int64_t dim;                    /* of a vector, truncated; 0: none */
+    size_t score;                   /* the feature of a CrossEncoder's logits */
+    int64_t n_score;                /* 0: none */
     float *unit;                    /* [dim], for a division by the length at the end; null: not wanted */
     char pooling_words[160], reason[512];
 };
@@ -80,9 +86,8 @@ static tern_status take_vector(const tern_pipeline *p, const step *s, const tern
     TERN_TRY(check_float(p, s, t));
     *out = tern_alloc(p->ctx, (size_t)t->shape[0], sizeof **out, "a module's vector");
     if (!*out) return TERN_ERR_MEMORY;
-    TERN_TRY(p->ctx->backend->convert(
-        p->ctx, &(tern_convert){
-                    .from = t->data, .to = *out, .from_dtype = t->dtype, .to_dtype = TERN_F32, .n = t->shape[0] }));
+    tern_convert how = { .from = t->data, .to = *out, .from_dtype = t->dtype, .to_dtype = TERN_F32, .n = t->shape[0] };
+    TERN_TRY(p->ctx->backend->convert(p->ctx, &how));
 done:
     return st;
 }
@@ -213,6 +218,9 @@ done:
 static tern_status plan_result(tern_pipeline *p, const tern_sentence *sentence, const tern_embed_options *o)
 {
     p->result = find_feature(p, TERN_SENTENCE_FEATURE);
+    p->score = find_feature(p, TERN_SCORE_FEATURE);
+    if (sentence->cross_encoder && p->score < p->n_feature && !p->feature[p->score].tokens)
+        p->n_score = p->feature[p->score].dim;
     bool none = p->result == p->n_feature, rows = !none && p->feature[p->result].tokens,
          scores = sentence->cross_encoder && !p->pooling;
     if (scores)
@@ -285,6 +293,11 @@ void tern_pipeline_free(tern_pipeline *p)
 int64_t tern_pipeline_dim(const tern_pipeline *p)
 {
     return p->dim;
+}
+
+int64_t tern_pipeline_scores(const tern_pipeline *p)
+{
+    return p->n_score;
 }
 
 const char *tern_pipeline_reason(const tern_pipeline *p)
@@ -373,16 +386,11 @@ static tern_status run_dense(const run *r, const step *s, int64_t n_row, float *
 static tern_status run_norm(const run *r, const step *s, int64_t n_row, float *out)
 {
     bool layer = s->module->kind == TERN_MODULE_LAYER_NORM;
-    return r->p->ctx->backend->norm(r->p->ctx, &(tern_norm){ .kind = layer ? NORM_LAYER : NORM_RMS,
-                                                             .x = r->x[s->input],
-                                                             .w = s->scale,
-                                                             .b = s->bias,
-                                                             .y = out,
-                                                             .ldx = s->in_dim,
-                                                             .ldy = s->in_dim,
-                                                             .n_row = n_row,
-                                                             .dim = s->in_dim,
-                                                             .eps = layer ? 1e-5f : 1e-24f });
+    tern_norm norm = { .kind = layer ? NORM_LAYER : NORM_RMS, .x = r->x[s->input], .w = s->scale, .b = s->bias, .y = out };
+    norm.ldx = norm.ldy = norm.dim = s->in_dim;
+    norm.n_row = n_row;
+    norm.eps = layer ? LAYER_NORM_EPS : NORMALIZE_EPS;
+    return r->p->ctx->backend->norm(r->p->ctx, &norm);
 }
 
 static tern_status run_step(run *r, const step *s)
@@ -400,24 +408,36 @@ static tern_status run_step(run *r, const step *s)
     return st;
 }
 
+static tern_status run_steps(run *r)
+{
+    tern_status st = TERN_OK;
+    r->x[0] = r->batch->hidden;
+    for (size_t i = 0; i < r->p->n_step; i++) TERN_TRY(run_step(r, &r->p->step[i]));
+done:
+    return st;
+}
+
 tern_status tern_pipeline_run(tern_pipeline *p, const tern_pipeline_batch *batch, float *vectors)
 {
     tern_status st = TERN_OK;
-    run r = { .p = p, .batch = batch, .x = { batch->hidden } };
+    run r = { .p = p, .batch = batch };
     int64_t n = batch->rows->n_seq, width = p->feature[p->result].dim;
-    for (size_t i = 0; i < p->n_step; i++) TERN_TRY(run_step(&r, &p->step[i]));
+    TERN_TRY(run_steps(&r));
     const float *x = r.x[p->result];
-    if (p->unit)
-        return p->ctx->backend->norm(p->ctx, &(tern_norm){ .kind = NORM_RMS,
-                                                           .x = x,
-                                                           .w = p->unit,
-                                                           .y = vectors,
-                                                           .ldx = width,
-                                                           .ldy = p->dim,
-                                                           .n_row = n,
-                                                           .dim = p->dim,
-                                                           .eps = 1e-24f });
+    tern_norm to_unit = { .kind = NORM_RMS, .x = x, .w = p->unit, .y = vectors, .ldx = width, .ldy = p->dim };
+    to_unit.n_row = n;
+    to_unit.dim = p->dim;
+    to_unit.eps = NORMALIZE_EPS;
+    if (p->unit) return p->ctx->backend->norm(p->ctx, &to_unit);
     for (int64_t i = 0; i < n; i++) memcpy(vectors + i * p->dim, x + i * width, (size_t)p->dim * sizeof *vectors);
 done:
+    return st;
+}
+
+tern_status tern_pipeline_score(tern_pipeline *p, const tern_pipeline_batch *batch, float *logits)
+{
+    run r = { .p = p, .batch = batch };
+    tern_status st = run_steps(&r);
+    if (!st) memcpy(logits, r.x[p->score], (size_t)(batch->rows->n_seq * p->n_score) * sizeof *logits);
     return st;
 }

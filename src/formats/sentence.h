@@ -21,6 +21,7 @@
 
 #define TERN_TOKEN_FEATURE "token_embeddings"
 #define TERN_SENTENCE_FEATURE "sentence_embedding"
+#define TERN_SCORE_FEATURE "scores"
 
 enum { TERN_MOST_MODULES = 32, TERN_MOST_MODES = 16, TERN_FEATURE_NAME = 64 };
 
@@ -51,7 +52,8 @@ typedef struct tern_module {
 
 typedef struct tern_sentence {
     bool found;                  /* modules.json is there; all else is empty where it is not */
-    bool cross_encoder;          /* the modules make scores of pairs, no vectors */
+    bool cross_encoder;          /* scores of pairs are made, "scores", no vectors */
+    bool head;                   /* they are those of the model's own classification head */
     bool pooled;                 /* the Transformer gives BERT's pooler output, "sentence_embedding" */
     size_t n_module;
     tern_module *module;         /* [n_module], owned, in the list's order, no Transformer */

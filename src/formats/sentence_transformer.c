@@ -75,17 +75,17 @@ static tern_status read_modality(const settings *c, tern_sentence *s)
     if (!method || strcmp(method, "forward") || !wanted || !feature) return refuse(c, "modality_config", config);
     s->pooled = !strcmp(wanted, "pooler_output") && !strcmp(feature, TERN_SENTENCE_FEATURE);
     if (s->pooled || (!strcmp(wanted, "last_hidden_state") && !strcmp(feature, TERN_TOKEN_FEATURE))) return TERN_OK;
-    if (!strcmp(wanted, "logits") && !strcmp(feature, "scores")) return TERN_OK;
+    if (s->head && !strcmp(wanted, "logits") && !strcmp(feature, TERN_SCORE_FEATURE)) return TERN_OK;
     return refuse(c, "modality_config", config);
 }
 
 /* "transformer_task": which class of transformers runs. */
-static tern_status read_task(const settings *c, const tern_sentence *s)
+static tern_status read_task(const settings *c, tern_sentence *s)
 {
     const char *task = "feature-extraction";
     tern_status st = settings_text(c, "transformer_task", &task);
-    if (st || !strcmp(task, s->cross_encoder ? "sequence-classification" : "feature-extraction")) return st;
-    if (s->cross_encoder && !json_object_get(c->json, "transformer_task")) return TERN_OK;
+    s->head = s->cross_encoder && !strcmp(task, "sequence-classification");
+    if (st || s->head || !strcmp(task, "feature-extraction")) return st;
     return refuse(c, "transformer_task", json_object_get(c->json, "transformer_task"));
 }
 

@@ -271,7 +271,7 @@ ENTAIL = {"sentence_transformers": {"activation_fn": "torch.nn.modules.activatio
 
 
 def pair_cases():
-    """(name, base, keys of config.json, config_sentence_transformers.json)"""
+    """(name, base, keys of config.json, config_sentence_transformers.json, modules behind a Transformer without a head)"""
     one, three = "made-roberta-score", "made-bert-classes"
     identity = "torch.nn.modules.linear.Identity"
     yield "one label", one, {}, None
@@ -284,6 +284,9 @@ def pair_cases():
     yield "one label, the newer key null", one, {"sbert_ce_default_activation_function": identity, "sentence_transformers": {"activation_fn": None}}, None
     yield "one label, modules", one, ENTAIL, {"model_type": "CrossEncoder", "activation_fn": "torch.nn.modules.activation.ReLU"}
     yield "one label, modules and a prompt", one, {}, {"model_type": "CrossEncoder", "activation_fn": identity, "prompts": {"query": "w7 w8 "}, "default_prompt_name": "query"}
+    for n in (1, 2):
+        scores = dense(48, n, "linear.Identity", module_output_name="scores")
+        yield f"modules that make {n} scores", "bert-model", {}, {"model_type": "CrossEncoder"}, [pooling("cls"), dense(48, 48, "activation.GELU"), layer_norm(48), scores]
     yield "three labels", three, {}, None
     yield "three labels, Softmax", three, {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Softmax"}}, None
     yield "three labels, Sigmoid", three, ENTAIL, None
@@ -303,7 +306,10 @@ def pair_tokenizer(typed):
 
 
 def write_pair_case(models, row, folder):
-    _, base, keys, config = row
+    name, base, keys, config, *modules = row
+    if modules:
+        write_case(models, case(name, *modules[0], config=config, package=NEWEST), folder)
+        return
     write_base(models, base, folder, None)
     with open(os.path.join(models, base, "config.json"), encoding="utf-8") as f:
         write_json(folder, "config.json", {**json.load(f), **keys})

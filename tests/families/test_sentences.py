@@ -45,7 +45,7 @@ def check_pairs(row, expected):
     with folder() as place:
         sentence_cases.write_pair_case(MODELS, row, place)
         for query, wanted in zip(sentence_cases.QUERIES, expected):
-            run = tern("rerank", "-m", place, "--compute", "f32", query, stdin="".join(line + "\n" for line in sentence_cases.LINES).encode())
+            run = tern("rerank", "-m", place, "--compute", "f32", "--truncate", query, stdin="".join(line + "\n" for line in sentence_cases.LINES).encode())
             got = [[float(number) for number in line.split()] for line in run.stdout.splitlines()]
             off = max((abs(a - b) for have, want in zip(got, wanted) for a, b in zip(have, want)), default=float("inf"))
             check(run.returncode == 0 and list(map(len, got)) == list(map(len, wanted)) and off <= 1e-5, f"{row[0]}, {query!r}: {off:.2g} apart; {run.stderr.decode()}")

@@ -8,21 +8,22 @@
 
 static const char *const keys[TERN_N_ROLES] = { "bos_token", "eos_token", "unk_token", "pad_token", "cls_token", "sep_token", "mask_token" };
 
-/* Whether the tokenizer hands out token types: by model_input_names, else by its class.
- * Source: transformers 5.24, the classes of encoders whose models take none. */
+/* Whether the tokenizer hands out token types: by model_input_names, else by its class. BERT's does and its relatives',
+ * which are the same class; PreTrainedTokenizerFast does not since version 5 of transformers. Without a class the model's
+ * own counts: types are given.
+ * Source: transformers 5.24, model_input_names of the classes. */
 static bool gives_types(const json_t *config)
 {
-    static const char *const without[] = { "Roberta", "XLMRoberta", "Camembert", "DistilBert" };
+    static const char *const with[] = { "Bert", "Electra", "Deberta", "ConvBert", "MobileBert", "SqueezeBert", "Funnel", "LayoutLM", "Lxmert" };
     const json_t *names = json_object_get(config, "model_input_names"), *name;
     const char *class = json_string_value(json_object_get(config, "tokenizer_class"));
     size_t at;
     json_array_foreach(names, at, name)
         if (json_is_string(name) && !strcmp(json_string_value(name), "token_type_ids")) return true;
-    for (size_t i = 0; class && i < sizeof without / sizeof *without; i++) {
-        size_t n = strlen(without[i]);
-        if (!strncmp(class, without[i], n) && !strncmp(class + n, "Tokenizer", 9)) return false;
-    }
-    return !json_is_array(names);
+    if (json_is_array(names)) return false;
+    for (size_t i = 0; class && i < sizeof with / sizeof *with; i++)
+        if (!strncmp(class, with[i], strlen(with[i]))) return true;
+    return !class;
 }
 
 tern_status tokenizer_load_roles(tern_tokenizer *tok, const json_t *config)
