@@ -23,12 +23,19 @@ bool tern_folder_leads_out(const char *folder)
     }
 }
 
-/* The folder that modules names; borrowed from it. */
+/* The folder that modules names, borrowed from it: where its first row is a Transformer, else none. */
 static tern_status folder_of(tern_ctx *ctx, const char *dir, const json_t *modules, const char **folder)
 {
-    const char *path = json_string_value(json_object_get(json_array_get(modules, 0), "path"));
-    if (!path)
-        return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: no list of modules that begins with a \"path\"", dir);
+    const json_t *first = json_array_get(modules, 0);
+    const char *path = json_string_value(json_object_get(first, "path")),
+               *type = json_string_value(json_object_get(first, "type"));
+    if (!path || !type)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: no list of modules with \"type\" and \"path\"", dir);
+    size_t n = strlen(type), ending = strlen("Transformer");
+    if (n < ending || strcmp(type + n - ending, "Transformer"))
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED,
+                         "%s/modules.json: the list begins with \"%s\", and only Transformer is supported there", dir,
+                         type);
     if (tern_folder_leads_out(path))
         return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: the path \"%s\" leads out of the directory", dir,
                          path);

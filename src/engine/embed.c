@@ -296,6 +296,7 @@ static tern_status softmax_rows(tern_embedder *e, size_t n, float *x)
 
 tern_status tern_embedder_score(tern_embedder *e, const tern_embed_input *inputs, size_t n, float *scores)
 {
+    TERN_OWN_FP(e->ctx);
     tern_status st = TERN_OK;
     const char *name = named_activation(e);
     int64_t n_label = tern_embedder_labels(e);
