@@ -82,7 +82,7 @@ DEFAULT = {**ASK, "default_prompt_name": "query"}
 
 def case(name, *modules, **more):
     """more: base, config (config_sentence_transformers.json), transformer (sentence_bert_config.json), file (its name), folder (of the Transformer), package, cased,
-    texts, and how it is encoded: prompt_name, normalize, truncate_dim, truncate."""
+    tokenizer (keys of tokenizer_config.json), texts, and how it is encoded: prompt_name, normalize, truncate_dim, truncate."""
     return {"name": name, "modules": list(modules), "base": "bert-model", **more}
 
 
@@ -165,6 +165,8 @@ def transformer_cases():
     yield case("max_seq_length", mean, transformer={"max_seq_length": 12, "do_lower_case": False}, texts=long, truncate=True)
     yield case("max_seq_length by an older file", mean, transformer={"max_seq_length": 10}, file="sentence_roberta_config.json", texts=long, truncate=True)
     yield case("max_seq_length and a prompt", pooling("mean", include_prompt=False), transformer={"max_seq_length": 12}, config=DEFAULT, texts=long, truncate=True)
+    yield case("the tokenizer's own limit", mean, tokenizer={"model_max_length": 13}, texts=long, truncate=True)
+    yield case("cut on the left", pooling("weightedmean"), transformer={"max_seq_length": 14}, tokenizer={"truncation_side": "left"}, texts=long, truncate=True)
     yield case("the tokenizer's arguments", mean, transformer={"max_seq_length": 20, "tokenizer_args": {"model_max_length": 11}}, texts=long, truncate=True)
     yield case("model arguments of no effect", mean, transformer={"max_seq_length": 40, "model_args": {"attn_implementation": "eager"}, "unpad_inputs": None})
     yield case("the newer settings", mean, transformer={"transformer_task": "feature-extraction", "modality_config": TEXT_FORWARD, "module_output_name": "token_embeddings"})
@@ -230,12 +232,15 @@ def write_module(folder, path, module, seed):
         write_safetensors(os.path.join(folder, path, "model.safetensors"), {name: a.astype(np.float32) for name, a in weights.items()}, module.get("dtype", "F32"))
 
 
-def write_base(models, base, folder, cased):
+def write_base(models, base, folder, cased, more=None):
     os.makedirs(folder, exist_ok=True)
     for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         source = os.path.join(models, base, name)
         if os.path.exists(source):
             shutil.copyfile(source, os.path.join(folder, name))
+    if more:
+        with open(os.path.join(folder, "tokenizer_config.json"), encoding="utf-8") as f:
+            write_json(folder, "tokenizer_config.json", {**json.load(f), **more})
     if cased:
         with open(os.path.join(folder, "tokenizer.json"), encoding="utf-8") as f:
             tokenizer = json.load(f)
@@ -249,7 +254,7 @@ def write_base(models, base, folder, cased):
 def write_case(models, c, folder):
     """models: tests/golden/models."""
     package, own = c.get("package", OLD), c.get("folder", "")
-    write_base(models, c["base"], os.path.join(folder, own), c.get("cased"))
+    write_base(models, c["base"], os.path.join(folder, own), c.get("cased"), c.get("tokenizer"))
     rows = [{"idx": 0, "name": "0", "path": own, "type": module_type("Transformer", package)}]
     for i, module in enumerate(c["modules"], 1):
         path = f"{i}_{module['class']}"

@@ -56,7 +56,7 @@ REFUSED = [
     ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "custom_st.Transformer"}], "custom_st.Transformer", "code of the checkpoint's own"),
     ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "Transformer"}], '"Transformer"', "no class of the package"),
     ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.WordEmbeddings"}], "WordEmbeddings", "words of its own"),
-    ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}], "config.json", "no Transformer: nothing is there to open"),
+    ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}], "one Transformer", "no Transformer"),
     ("pooling mean", "modules.json", [], "empty list", "no modules"),
     ("pooling mean", "modules.json", {"0": "Transformer"}, "object", "no list"),
     ("pooling mean", "1_Pooling/config.json", {"embedding_dimension": 48, "pooling_mode": "attention"}, '"attention"', "a mode that there is not"),

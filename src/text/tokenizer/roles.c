@@ -40,5 +40,7 @@ tern_status tokenizer_load_roles(tern_tokenizer *tok, const json_t *config)
     }
     if (json_is_integer(length) && json_integer_value(length) > 0) tok->max_length = json_integer_value(length);
     tok->no_types = !gives_types(config);
+    const char *side = json_string_value(json_object_get(config, "truncation_side"));
+    if (side) tok->truncate.from_left = !strcmp(side, "left");
     return TERN_OK;
 }
