@@ -52,7 +52,7 @@ tern_status tern_model_folder(tern_ctx *ctx, const char *dir, char **out)
     if (tern_file_exists(dir, "modules.json")) {
         st = tern_json_read(ctx, dir, "modules.json", max_json_bytes, &modules);
         if (!st) st = folder_of(ctx, dir, modules, &folder);
-        if (st && !tern_file_exists(dir, "config.json")) goto done;
+        if (st == TERN_ERR_MEMORY || (st && !tern_file_exists(dir, "config.json"))) goto done;
     }
     size_t n = strlen(dir) + strlen(folder) + 2;
     *out = tern_alloc(ctx, n, 1, "a path");

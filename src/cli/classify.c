@@ -84,7 +84,7 @@ static bool read_inputs(const cli_args *args, cli_session *s, const tern_embedde
 {
     cli_texts_how how = { 0 };
     if (args->value[FLAG_IDS].set) return cli_texts_of_ids(args, t);
-    if (query) how = cli_texts_how_of(args, embedder);
+    if (query && !cli_texts_how_of(args, embedder, &how)) return false;
     how.query = query;
     return cli_open_tokenizer(args, s, true) && cli_texts_read(s, &how, t);
 }

@@ -138,7 +138,7 @@ const cli_command cli_commands[] = {
     { .name = "rerank", .summary = "texts to scores beside a query", .run = cli_rerank, .usage = "QUERY [--raw] [FLAG]... < LINES",
       .about = "Reads a text a line from standard input and prints how well it answers the query: what CrossEncoder.predict gives, the logit of a sequence-classification head over both "
                "through the activation that the checkpoint names, else the sigmoid. Of several labels it prints each one's score. --json prints {\"score\"} a line, of several labels {\"scores\": [...]}.",
-      .operands = { "QUERY" }, .flags = FLAGS(FLAG_RAW, FLAG_TRUNCATE, FLAG_JSON), .common = model_common, .example = "rerank -m reranker 'how do swifts sleep' < passages.txt" },
+      .operands = { "QUERY" }, .flags = FLAGS(FLAG_RAW, FLAG_PROMPT_NAME, FLAG_TRUNCATE, FLAG_JSON), .common = model_common, .example = "rerank -m reranker 'how do swifts sleep' < passages.txt" },
     { .name = "perplexity", .summary = "how well a model expects a text", .run = cli_perplexity, .usage = "-f FILE [FLAG]...",
       .about = "Prints the perplexity of a text: exp of the mean of -log p(token | those before it), over windows of --context tokens that overlap by half. --json prints "
                "{\"perplexity\", \"tokens\", \"nats_per_token\"}.",

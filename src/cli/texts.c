@@ -72,10 +72,13 @@ static bool count_prompt(cli_session *s, const cli_texts_how *how, tern_encoding
     return ok;
 }
 
-cli_texts_how cli_texts_how_of(const cli_args *args, const tern_embedder *embedder)
+bool cli_texts_how_of(const cli_args *args, const tern_embedder *embedder, cli_texts_how *how)
 {
-    return (cli_texts_how){ .prefix = tern_embedder_prompt(embedder, args->value[FLAG_PROMPT_NAME].text), .lower_case = tern_embedder_lower_case(embedder),
-                            .max_tokens = args->value[FLAG_TRUNCATE].set ? tern_embedder_max_tokens(embedder) : 0 };
+    const char *name = args->value[FLAG_PROMPT_NAME].text;
+    *how = (cli_texts_how){ .prefix = tern_embedder_prompt(embedder, name), .lower_case = tern_embedder_lower_case(embedder) };
+    if (args->value[FLAG_TRUNCATE].set) how->max_tokens = tern_embedder_max_tokens(embedder);
+    if (name && !how->prefix) cli_fail("the model has no prompt \"%s\"", name);
+    return !name || how->prefix;
 }
 
 bool cli_texts_read(cli_session *s, const cli_texts_how *how, cli_texts *t)

@@ -27,10 +27,11 @@ static tern_status refuse(const settings *c, const char *key, const json_t *valu
  * from. */
 static bool harmless_argument(const char *key)
 {
-    static const char *const harmless[] = { "torch_dtype",       "dtype",      "attn_implementation",
-                                            "trust_remote_code", "device_map", "low_cpu_mem_usage",
-                                            "use_safetensors",   "use_fast",   "use_cache",
-                                            "padding_side",      "revision" };
+    static const char *const harmless[] = {
+        "torch_dtype", "dtype", "attn_implementation", "trust_remote_code", "device_map", "low_cpu_mem_usage",
+        "use_safetensors", "use_fast", "use_cache", "padding_side", "revision", "add_pooling_layer", "output_attentions",
+        "output_hidden_states", "return_dict", "clean_up_tokenization_spaces",
+    };
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
         if (!strcmp(key, harmless[i])) return true;
     return false;
