@@ -203,7 +203,7 @@ static void add_with_text(look *l, const char *command, const char *words)
 static const char *no_next_token(const look *l)
 {
     if (!l->opens.ok) return l->opens.why;
-    if (!l->info.causal) return "an encoder";
+    if (!l->info.causal) return l->info.decoder ? "its tokens see those behind them" : "an encoder";
     return l->info.has_logits ? NULL : "no head over the vocabulary";
 }
 

@@ -8,6 +8,7 @@
 #include "base/directory.h"
 #include "base/dtype.h"
 #include "base/memory.h"
+#include "base/model_folder.h"
 #include "base/room.h"
 #include "model/internal.h"
 
@@ -81,8 +82,14 @@ static tern_status gather_of(tern_ctx *ctx, const char *dir, const tern_spec_opt
 {
     tern_model *m = tern_alloc(ctx, 1, sizeof *m, "a model");
     if (!m) return TERN_ERR_MEMORY;
-    *m = (tern_model){ .ctx = ctx, .dir = tern_strdup(ctx, dir), .wanted = *wanted };
-    tern_status st = m->dir ? gather(m, faults) : TERN_ERR_MEMORY;
+    *m = (tern_model){ .ctx = ctx, .wanted = *wanted };
+    tern_status st = tern_model_folder(ctx, dir, &m->dir);
+    if (!st) {
+        st = gather(m, faults);
+    } else if (st != TERN_ERR_MEMORY) {
+        tern_faults_add_error(faults, ctx, st);
+        st = TERN_OK;
+    }
     tern_model_free(m);
     return st;
 }

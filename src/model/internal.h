@@ -31,7 +31,7 @@ typedef struct tern_model_layer {
 
 struct tern_model {
     tern_ctx *ctx;
-    char *dir;
+    char *root, *dir;                     /* as opened; where config.json and the weights are */
     tern_hf_config *config;
     tern_spec_options wanted;
     tern_spec *spec;

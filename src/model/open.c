@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/fp.h"
 #include "base/memory.h"
+#include "base/model_folder.h"
 #include "model/internal.h"
 
 static tern_dtype dtype_of_compute(const tern_model *m, tern_compute wanted)
@@ -108,9 +109,10 @@ tern_status tern_model_open(tern_ctx *ctx, const char *dir, const tern_model_opt
     if ((unsigned)o.attention > TERN_ATTENTION_BIDIRECTIONAL) return tern_fail(ctx, TERN_ERR_ARGUMENT, "model options: attention %d is no such kind", (int)o.attention);
     m = tern_alloc(ctx, 1, sizeof *m, "a model");
     if (!m) return TERN_ERR_MEMORY;
-    *m = (tern_model){ .ctx = ctx, .dir = tern_strdup(ctx, dir), .wanted = tern_model_spec_options(&o), .random = o.random_weights, .random_dtype = o.random_dtype };
-    if (!m->dir) st = TERN_ERR_MEMORY;
-    else TERN_TRY(open_parts(m, &o));
+    *m = (tern_model){ .ctx = ctx, .root = tern_strdup(ctx, dir), .wanted = tern_model_spec_options(&o), .random = o.random_weights, .random_dtype = o.random_dtype };
+    if (!m->root) st = TERN_ERR_MEMORY;
+    else TERN_TRY(tern_model_folder(ctx, dir, &m->dir));
+    if (!st) TERN_TRY(open_parts(m, &o));
     *out = st ? NULL : m;
     if (!st) m = NULL;
 done:
@@ -133,6 +135,7 @@ void tern_model_free(tern_model *m)
     tern_spec_free(m->spec);
     tern_hf_config_free(m->config);
     tern_free(m->dir);
+    tern_free(m->root);
     tern_free(m);
 }
 
