@@ -9,7 +9,7 @@
 
 /* Parses n_bytes of text; what (a file's name, "--options") begins the sentence of a failure, which has line and column. Duplicate
  * keys, invalid UTF-8, half surrogates, integers beyond 64 bits, numbers beyond double, text behind the value and nesting beyond 512 are
- * errors (TERN_ERR_FORMAT). "\u0000" is allowed in strings, not in keys. *out is a new reference: json_decref. */
+ * errors (TERN_ERR_FORMAT). "\u0000" is allowed in strings and in keys, whose lengths jansson keeps. *out is a new reference: json_decref. */
 tern_status tern_json_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out);
 
 /* Reads and parses dir/name (dir null: a path), at most max_bytes. */

@@ -121,10 +121,6 @@ static tern_status read_member(reader *r, int depth, json_t *object)
     tern_json_blanks(&r->s);
     const size_t from = r->s.at;
     TERN_TRY(tern_json_string(&r->s, "a key in quotes", r->scratch, &n));
-    if (strlen(r->scratch) != n) {
-        r->s.at = from;
-        TERN_TRY(tern_json_wrong(&r->s, "a NUL in the key \"%.100s\"", r->scratch));
-    }
     if (n >= sizeof kept && !(key = tern_alloc(r->s.ctx, n + 1, 1, "a key of JSON"))) {
         key = kept;
         st = TERN_ERR_MEMORY;
@@ -134,7 +130,7 @@ static tern_status read_member(reader *r, int depth, json_t *object)
     TERN_TRY(tern_json_need(&r->s, ':'));
     TERN_TRY(read_value(r, depth, &value));
     const size_t before = json_object_size(object);
-    if (json_object_set_new_nocheck(object, key, value)) TERN_TRY(no_memory(r));
+    if (json_object_setn_new_nocheck(object, key, n, value)) TERN_TRY(no_memory(r));
     if (json_object_size(object) == before) {
         r->s.at = from;
         TERN_TRY(tern_json_wrong(&r->s, "a duplicate of the key \"%.100s\"", key));

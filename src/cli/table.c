@@ -49,6 +49,8 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_ALL]           = { .name = "all", .help = "a row for every position of the prompt, not only the last" },
     [FLAG_NO_SPECIAL]    = { .name = "no-special", .help = "do not add the tokens that frame a text (BOS and the like)" },
     [FLAG_PARSE_SPECIAL] = { .name = "parse-special", .help = "let the text's own special tokens count as such" },
+    [FLAG_TRUNCATE]      = { .name = "truncate", .help = "cut to the length that tokenizer.json states" },
+    [FLAG_PAD]           = { .name = "pad", .help = "fill up as tokenizer.json's padding states" },
     [FLAG_SKIP_SPECIAL]  = { .name = "skip-special", .help = "leave special tokens out of the text" },
 
     [FLAG_POOLING]     = { .name = "pooling", .kind = CLI_WORD, .argument = "HOW", .words = "mean|cls|last|max|pooler", .fallback = "the model's",
@@ -112,9 +114,9 @@ const cli_command cli_commands[] = {
       .about = "Prints one number per entry of the vocabulary, for the prompt's last position or with --all for each. --json prints {\"logits\": [...]}; with --all a list "
                "of rows.",
       .flags = FLAGS(FLAG_IDS, FLAG_TYPE_IDS, FLAG_PROMPT, FLAG_FILE, FLAG_ALL, FLAG_JSON), .common = model_common, .example = "logits --ids 0,634,635 --json" },
-    { .name = "tokenize", .summary = "text to token ids", .run = cli_tokenize, .usage = "[--no-special] [--parse-special] [FLAG]... < TEXT",
+    { .name = "tokenize", .summary = "text to token ids", .run = cli_tokenize, .usage = "[--no-special] [--parse-special] [--truncate] [--pad] [FLAG]... < TEXT",
       .about = "Reads standard input byte for byte and prints its token ids. --json prints {\"ids\", \"tokens\"}. Needs the directory's tokenizer only.",
-      .flags = FLAGS(FLAG_NO_SPECIAL, FLAG_PARSE_SPECIAL, FLAG_JSON), .common = text_common, .example = "tokenize --json < story.txt" },
+      .flags = FLAGS(FLAG_NO_SPECIAL, FLAG_PARSE_SPECIAL, FLAG_TRUNCATE, FLAG_PAD, FLAG_JSON), .common = text_common, .example = "tokenize --json < story.txt" },
     { .name = "detokenize", .summary = "token ids to text", .run = cli_detokenize, .usage = "[--skip-special] [FLAG]... < IDS",
       .about = "Reads ids from standard input, separated by blanks or commas, and prints their text and nothing else. --json prints {\"text\"}.",
       .flags = FLAGS(FLAG_SKIP_SPECIAL, FLAG_JSON), .common = text_common, .example = "detokenize < ids.txt" },

@@ -257,7 +257,7 @@ static json_t *post_json(const sp_model *m, const json_t *config)
     return json;
 }
 
-static json_t *added_json(const sp_model *m, const json_t *vocab_object, const json_t *config)
+static json_t *added_json(const sp_model *m)
 {
     json_t *added = json_array();
     for (size_t i = 0; i < m->n; i++) {
@@ -267,7 +267,6 @@ static json_t *added_json(const sp_model *m, const json_t *vocab_object, const j
         if (text) json_array_append_new(added, assemble_added(text, (int64_t)i, p->type != PIECE_USER_DEFINED));
         tern_free(text);
     }
-    assemble_configured(added, vocab_object, config);
     return added;
 }
 
@@ -289,7 +288,7 @@ static tern_status model_json(const sp_model *m, const json_t *config, json_t **
                           (int)m->byte_fallback, "vocab", object, "merges", list);
     }
     *out = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "model", model, "normalizer", normalizer_json(m), "pre_tokenizer", m->one_space ? metaspace_json(m) : json_null(), "decoder", decoder_json(m), "post_processor", post_json(m, config),
-                     "added_tokens", added_json(m, object, config));
+                     "added_tokens", added_json(m));
     if (!*out) st = tern_fail(m->ctx, TERN_ERR_MEMORY, "no memory for %zu pieces", m->n);
 done:
     json_decref(object);
@@ -297,16 +296,13 @@ done:
     return st;
 }
 
-tern_status tokenizer_load_sentencepiece(tern_tokenizer *tok, const unsigned char *data, size_t n_bytes, const json_t *config)
+tern_status tokenizer_read_sentencepiece(tern_ctx *ctx, const unsigned char *data, size_t n_bytes, const json_t *config, json_t **json)
 {
     tern_status st = TERN_OK;
-    json_t *json = NULL;
-    sp_model m = { .ctx = tok->ctx, .model_type = 1, .unk_id = -1, .bos_id = 1, .eos_id = 2, .dummy_prefix = true, .one_space = true, .escape = true };
+    sp_model m = { .ctx = ctx, .model_type = 1, .unk_id = -1, .bos_id = 1, .eos_id = 2, .dummy_prefix = true, .one_space = true, .escape = true };
     TERN_TRY(read_model(&m, data, n_bytes));
-    TERN_TRY(model_json(&m, config, &json));
-    TERN_TRY(tokenizer_load_json(tok, json));
+    TERN_TRY(model_json(&m, config, json));
 done:
-    json_decref(json);
     tern_free(m.pieces);
     return st;
 }
