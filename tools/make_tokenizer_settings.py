@@ -1,12 +1,14 @@
 """Writes tests/golden/tokenizers/settings.json: what transformers.AutoTokenizer makes of the settings beside a tokenizer.json, each alone and in pairs.
 
 Four small tokenizers are trained here (byte-level BPE, SentencePiece BPE, Unigram, WordPiece). A setting changes one of their files or adds one: tokenizer_config.json,
-special_tokens_map.json, added_tokens.json, config.json, tokenizer.json itself. Each setting and each pair of settings is written into a folder, opened with
+special_tokens_map.json, added_tokens.json, config.json, tokenizer.json itself, or takes the vocabulary's own files for it. Each setting and each pair of settings is written into a folder, opened with
 AutoTokenizer, and the ids and texts of some difficult inputs are recorded. tests/text/test_tokenizer_settings.c writes the same folders.
 
-    python3 tools/make_tokenizer_settings.py tests/golden/tokenizers/settings.json        (transformers 5.24.0, tokenizers 0.23.3)
+    python3 tools/make_tokenizer_settings.py tests/golden/tokenizers/settings.json        (transformers 5.24.0, tokenizers 0.23.3, sentencepiece 0.2.3)
 """
+import base64
 import copy
+import io
 import itertools
 import json
 import os
@@ -18,6 +20,7 @@ import warnings
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 warnings.simplefilter("ignore")
 
+import sentencepiece
 import tokenizers
 import transformers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -90,6 +93,12 @@ def wordpiece():
     t.train_from_iterator(corpus(), trainers.WordPieceTrainer(vocab_size=300, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], show_progress=False))
     t.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     return t
+
+
+def sentencepiece_file(**options):
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(corpus()), model_writer=out, minloglevel=2, hard_vocab_limit=False, **options)
+    return {"tokenizer.json": None, "tokenizer.model": {"base64": base64.b64encode(out.getvalue()).decode()}}
 
 
 def kind(made, config, classes, model_types):
@@ -178,8 +187,12 @@ def merge(base, change):
 
 def write(folder, files):
     for name, value in files.items():
-        with open(os.path.join(folder, name), "w", encoding="utf-8", newline="") as f:
-            f.write(value if isinstance(value, str) else json.dumps(value))
+        if isinstance(value, dict) and "base64" in value:
+            data = base64.b64decode(value["base64"])
+        else:
+            data = (value if isinstance(value, str) else json.dumps(value)).encode()
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(data)
 
 
 class Table:
@@ -226,6 +239,9 @@ def make():
     vocab = sorted(kinds["wordpiece"]["base"]["tokenizer.json"]["model"]["vocab"].items(), key=lambda item: item[1])
     kinds["wordpiece"]["vocabulary"] = {"tokenizer.json": None, "vocab.txt": "".join(text + "\n" for text, _ in vocab),
                                         "tokenizer_config.json": {"tokenizer_class": "BertTokenizer"}}
+    kinds["sentencepiece_bpe"]["vocabulary"] = sentencepiece_file(vocab_size=420, model_type="bpe", byte_fallback=True, normalization_rule_name="identity",
+                                                                  remove_extra_whitespaces=False, user_defined_symbols=["<tool>"])
+    kinds["unigram"]["vocabulary"] = sentencepiece_file(vocab_size=150, model_type="unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=-1, normalization_rule_name="identity")
     out = {"transformers": transformers.__version__, "tokenizers": tokenizers.__version__, "texts": TEXTS, "roles": ROLES, "kinds": {}}
     failed = 0
     for name, k in kinds.items():

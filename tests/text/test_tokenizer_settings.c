@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 static const char *const names[] = { "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json", "vocab.json", "merges.txt",
-                                     "vocab.txt" };
+                                     "vocab.txt", "tokenizer.model" };
 
 #define N_NAMES (sizeof names / sizeof *names)
 
@@ -26,6 +26,19 @@ static void merge(json_t *files, const json_t *change)
     if (json_is_null(json_object_get(config, "tokenizer_class"))) json_object_del(config, "tokenizer_class");
 }
 
+/* Bytes that JSON cannot hold, as {"base64": ...}. */
+static void write_base64(FILE *f, const char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t bits = 0;
+    int n = 0;
+    for (; *text && *text != '='; text++) {
+        bits = bits << 6 | (uint32_t)(strchr(digits, *text) - digits);
+        n += 6;
+        if (n >= 8) fputc((int)(bits >> (n -= 8) & 255), f);
+    }
+}
+
 static void write_files(const json_t *files)
 {
     for (size_t i = 0; i < N_NAMES; i++) {
@@ -36,7 +49,9 @@ static void write_files(const json_t *files)
         if (!value) continue;
         FILE *f = fopen(path, "wb");
         assert_non_null(f);
-        if (json_is_string(value)) assert_int_equal(fwrite(json_string_value(value), 1, json_string_length(value), f), json_string_length(value));
+        const char *base64 = json_string_value(json_object_get(value, "base64"));
+        if (base64) write_base64(f, base64);
+        else if (json_is_string(value)) assert_int_equal(fwrite(json_string_value(value), 1, json_string_length(value), f), json_string_length(value));
         else assert_int_equal(json_dumpf(value, f, JSON_COMPACT), 0);
         assert_int_equal(fclose(f), 0);
     }

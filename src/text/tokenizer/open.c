@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "text/tokenizer/sentencepiece.h"
 #include "text/tokenizer/settings.h"
 #include "text/tokenizer/tok.h"
 
@@ -14,12 +15,14 @@ static const size_t max_json_bytes = (size_t)512 << 20, max_config_bytes = (size
 /* SentencePiece's file under the names that families give it. */
 static const char *const sentencepiece_names[] = { "tokenizer.model", "spiece.model", "sentencepiece.bpe.model" };
 
-static tern_status read_sentencepiece(tern_ctx *ctx, const char *dir, const char *name, const json_t *config, json_t **json)
+static tern_status read_sentencepiece(tern_ctx *ctx, const char *dir, const char *name, settings *s, json_t **json)
 {
+    bool prefix = false;
     tern_map map = { 0 };
     tern_status st = tern_map_file(ctx, dir, name, &map);
     if (st) return st;
-    st = tokenizer_read_sentencepiece(ctx, map.data, map.n_bytes, config, json);
+    st = tokenizer_read_sentencepiece(ctx, map.data, map.n_bytes, s->class, s->config, &prefix, json);
+    s->raw_decoder = prefix && !s->class;
     if (st) tern_fail_in(ctx, st, "%s/%s: ", dir, name);
     tern_map_close(&map);
     return st;
@@ -32,7 +35,7 @@ static tern_status read_vocabulary(tern_ctx *ctx, const char *dir, settings *s, 
     const char *name = NULL;
     s->from_vocabulary = true;
     for (size_t i = 0; i < sizeof sentencepiece_names / sizeof *sentencepiece_names; i++)
-        if (tern_file_exists(dir, sentencepiece_names[i])) return read_sentencepiece(ctx, dir, sentencepiece_names[i], s->config, json);
+        if (tern_file_exists(dir, sentencepiece_names[i])) return read_sentencepiece(ctx, dir, sentencepiece_names[i], s, json);
     if (tern_file_exists(dir, "vocab.json")) TERN_TRY(tokenizer_read_bpe_files(ctx, dir, s->config, &name, json));
     else if (tern_file_exists(dir, "vocab.txt")) TERN_TRY(tokenizer_read_wordpiece_files(ctx, dir, &name, json));
     else return tern_fail(ctx, TERN_ERR_IO, "%s: has none of tokenizer.json, tokenizer.model, vocab.json and vocab.txt", dir);

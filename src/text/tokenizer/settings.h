@@ -12,6 +12,7 @@ typedef struct settings {
     json_t *listed;                       /* "added_tokens" of tokenizer.json; null: none */
     json_t *padding;                      /* "padding" of tokenizer.json; null: none */
     const tokenizer_class *class;         /* null: tokenizer.json runs as it is written */
+    bool raw_decoder;                     /* added_tokens_decoder's tokens are looked for in the text as given, whatever their flags */
     bool from_vocabulary;                 /* there is no tokenizer.json: add_bos_token and add_eos_token count */
 } settings;
 

@@ -137,11 +137,20 @@ static tern_status collect_decoder(pending *p, const settings *s)
         p->at[n++] = p->at[i];
     }
     p->n = p->n_decoder = n;
+    for (size_t i = 0; s->raw_decoder && i < n; i++) {
+        p->at[i].token.normalized = false;
+        p->at[i].normalized_given = true;
+    }
 done:
     return st;
 }
 
 /* ---- Named and extra tokens ---- */
+
+static bool same_flags(const added_token *a, const added_token *b)
+{
+    return a->single_word == b->single_word && a->lstrip == b->lstrip && a->rstrip == b->rstrip && a->normalized == b->normalized;
+}
 
 /* Whether a token that comes behind the decoder's is there already. known: the texts of tok's own tokens and the decoder's. */
 static bool is_there(const tern_tokenizer *tok, const pending *p, const vocab *known, const added_token *token, bool plain)
@@ -149,7 +158,7 @@ static bool is_there(const tern_tokenizer *tok, const pending *p, const vocab *k
     if (added_by_text(&tok->added, token->text, token->n_bytes) || vocab_id(known, token->text, token->n_bytes) >= 0) return true;
     for (size_t i = p->n_decoder; i < p->n; i++) {
         const added_token *t = &p->at[i].token;
-        if (p->at[i].plain == plain && t->n_bytes == token->n_bytes && !memcmp(t->text, token->text, t->n_bytes)) return true;
+        if (p->at[i].plain == plain && same_flags(t, token) && t->n_bytes == token->n_bytes && !memcmp(t->text, token->text, t->n_bytes)) return true;
     }
     return false;
 }

@@ -71,9 +71,8 @@ bool tokenizer_skips(const tern_tokenizer *tok, int32_t id);
 tern_status tokenizer_decode_into(tern_ctx *ctx, const tern_tokenizer *tok, const int32_t *ids, size_t n, bool skip_special, strings *a, strings *b, bytes *out);
 
 /* The files of older checkpoints as the tokenizer.json that has their vocabulary, a new reference; *class_name: the class that makes a tokenizer of it, null: the
- * json is complete. load_files.c and sentencepiece.c. */
+ * json is complete. load_files.c. */
 tern_status tokenizer_read_wordpiece_files(tern_ctx *ctx, const char *dir, const char **class_name, json_t **json);
 tern_status tokenizer_read_bpe_files(tern_ctx *ctx, const char *dir, const json_t *config, const char **class_name, json_t **json);
-tern_status tokenizer_read_sentencepiece(tern_ctx *ctx, const unsigned char *data, size_t n_bytes, const json_t *config, json_t **json);
 
 #endif
