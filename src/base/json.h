@@ -15,6 +15,10 @@ tern_status tern_json_parse(tern_ctx *ctx, const char *what, const char *text, s
 /* Reads and parses dir/name (dir null: a path), at most max_bytes. */
 tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out);
 
+/* The same two, but a key may be there more than once, and its last value counts, as in Python's json: for files of tokenizers, which others' programs write so. */
+tern_status tern_json_parse_repeats(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out);
+tern_status tern_json_read_repeats(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out);
+
 /* The kind of a value as a word: "a string", "null". */
 const char *tern_json_kind(const json_t *value);
 

@@ -17,6 +17,7 @@ enum { MAX_DEPTH = 512 };    /* every level takes some hundred bytes of stack */
 typedef struct reader {
     tern_json_scan s;
     char *scratch;          /* room for any string or number of the text */
+    bool repeats;           /* of a key that is there twice the last value counts */
     locale_t c_locale;      /* numbers have a point whatever the program's locale says */
 } reader;
 
@@ -131,7 +132,7 @@ static tern_status read_member(reader *r, int depth, json_t *object)
     TERN_TRY(read_value(r, depth, &value));
     const size_t before = json_object_size(object);
     if (json_object_setn_new_nocheck(object, key, n, value)) TERN_TRY(no_memory(r));
-    if (json_object_size(object) == before) {
+    if (!r->repeats && json_object_size(object) == before) {
         r->s.at = from;
         TERN_TRY(tern_json_wrong(&r->s, "a duplicate of the key \"%.100s\"", key));
     }
@@ -173,9 +174,9 @@ static tern_status read_value(reader *r, int depth, json_t **out)
     return c == '{' ? read_object(r, depth + 1, out) : read_list(r, depth + 1, out);
 }
 
-tern_status tern_json_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
+static tern_status parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, bool repeats, json_t **out)
 {
-    reader r = { .s = { .ctx = ctx, .what = what, .text = (const unsigned char *)text, .end = n_bytes } };
+    reader r = { .repeats = repeats, .s = { .ctx = ctx, .what = what, .text = (const unsigned char *)text, .end = n_bytes } };
     json_t *value = NULL;
     tern_status st = TERN_OK;
     r.c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -195,4 +196,14 @@ done:
     tern_free(r.scratch);
     if (r.c_locale) freelocale(r.c_locale);
     return st;
+}
+
+tern_status tern_json_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
+{
+    return parse(ctx, what, text, n_bytes, false, out);
+}
+
+tern_status tern_json_parse_repeats(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
+{
+    return parse(ctx, what, text, n_bytes, true, out);
 }

@@ -83,6 +83,22 @@ static void what_means_nothing_is_skipped(void **unused)
     tern_ctx_free(ctx);
 }
 
+/* A vocabulary may have a token twice, whose last id counts, and a token with a NUL. */
+static void odd_vocabularies_open(void **unused)
+{
+    (void)unused;
+    static const char json[] = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"a\":2,\"\\u0000\":3,\"\\u0000b\":4},\"merges\":[[\"\\u0000\",\"b\"]]}}";
+    tern_ctx *ctx = make_ctx();
+    tern_encoding enc = { 0 };
+    tern_tokenizer *tok = from_text(ctx, json);
+    assert_int_equal(tern_tokenizer_encode(tok, "a\0b\0", 4, NULL, &enc), TERN_OK);
+    assert_int_equal(enc.n, 3);
+    assert_true(enc.ids[0] == 2 && enc.ids[1] == 4 && enc.ids[2] == 3);
+    tern_encoding_free(&enc);
+    tern_tokenizer_free(tok);
+    tern_ctx_free(ctx);
+}
+
 static void a_wild_expression_gives_up(void **unused)
 {
     (void)unused;
@@ -199,7 +215,7 @@ static void a_user_cannot_spell_special_tokens(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bad_files_are_refused), cmocka_unit_test(what_means_nothing_is_skipped), cmocka_unit_test(a_wild_expression_gives_up), cmocka_unit_test(bytes_that_are_no_text_become_replacements),
+        cmocka_unit_test(bad_files_are_refused), cmocka_unit_test(what_means_nothing_is_skipped), cmocka_unit_test(odd_vocabularies_open), cmocka_unit_test(a_wild_expression_gives_up), cmocka_unit_test(bytes_that_are_no_text_become_replacements),
         cmocka_unit_test(millions_of_one_letter_come_through), cmocka_unit_test(a_user_cannot_spell_special_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

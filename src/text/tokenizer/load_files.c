@@ -90,7 +90,7 @@ tern_status tokenizer_read_bpe_files(tern_ctx *ctx, const char *dir, const json_
     char *text = NULL;
     size_t n = 0;
     json_t *ids = NULL;
-    TERN_TRY(tern_json_read(ctx, dir, "vocab.json", max_file_bytes, &ids));
+    TERN_TRY(tern_json_read_repeats(ctx, dir, "vocab.json", max_file_bytes, &ids));
     TERN_TRY(guess_class(ctx, dir, config, ids, class_name));
     TERN_TRY(read_text(ctx, dir, "merges.txt", &text, &n));
     TERN_TRY(give(ctx, dir, "vocab.json", json_pack("{s:s, s:O, s:o}", "type", "BPE", "vocab", ids, "merges", bpe_merges_of(text, n)), json));

@@ -46,7 +46,7 @@ done:
 
 static tern_status read_config(tern_ctx *ctx, const char *dir, const char *name, json_t **out)
 {
-    return tern_file_exists(dir, name) ? tern_json_read(ctx, dir, name, max_config_bytes, out) : TERN_OK;
+    return tern_file_exists(dir, name) ? tern_json_read_repeats(ctx, dir, name, max_config_bytes, out) : TERN_OK;
 }
 
 /* json into a new tokenizer, which *out owns. what begins errors. */
@@ -88,7 +88,7 @@ tern_status tern_tokenizer_open(tern_ctx *ctx, const char *dir, tern_tokenizer *
     s.config = settings_merge(config, map);
     config = NULL;
     if (!s.config) TERN_TRY(tern_fail(ctx, TERN_ERR_MEMORY, "no memory for tokenizer_config.json"));
-    if (tern_file_exists(dir, "tokenizer.json")) TERN_TRY(tern_json_read(ctx, dir, "tokenizer.json", max_json_bytes, &json));
+    if (tern_file_exists(dir, "tokenizer.json")) TERN_TRY(tern_json_read_repeats(ctx, dir, "tokenizer.json", max_json_bytes, &json));
     s.class = class_choose(s.config, model, json);
     if (!json) TERN_TRY(read_vocabulary(ctx, dir, &s, &json));
     st = build(ctx, &s, json, out);
@@ -108,8 +108,8 @@ tern_status tern_tokenizer_from_json(tern_ctx *ctx, const char *json, size_t n_b
     settings s = { 0 };
     json_t *parsed = NULL, *parsed_config = NULL;
     if (!json || !out) return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_from_json: no text, or no place for the tokenizer");
-    TERN_TRY(tern_json_parse(ctx, "tokenizer.json", json, n_bytes, &parsed));
-    if (config) TERN_TRY(tern_json_parse(ctx, "tokenizer_config.json", config, n_config_bytes, &parsed_config));
+    TERN_TRY(tern_json_parse_repeats(ctx, "tokenizer.json", json, n_bytes, &parsed));
+    if (config) TERN_TRY(tern_json_parse_repeats(ctx, "tokenizer_config.json", config, n_config_bytes, &parsed_config));
     s.config = settings_merge(parsed_config, NULL);
     parsed_config = NULL;
     if (!s.config) TERN_TRY(tern_fail(ctx, TERN_ERR_MEMORY, "no memory for tokenizer_config.json"));
