@@ -8,7 +8,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
+typedef tern_status parse_fn(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out);
+
+static tern_status read_by(parse_fn *parse, tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
 {
     char *text, path[512];
     size_t n_bytes;
@@ -16,9 +18,19 @@ tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, siz
     if (st) return st;
     tern_show(path, sizeof path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name);
     st = tern_check_not_page(ctx, path, text, n_bytes);
-    if (!st) st = tern_json_parse(ctx, path, text, n_bytes, out);
+    if (!st) st = parse(ctx, path, text, n_bytes, out);
     tern_free(text);
     return st;
+}
+
+tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
+{
+    return read_by(tern_json_parse, ctx, dir, name, max_bytes, out);
+}
+
+tern_status tern_json_read_repeats(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
+{
+    return read_by(tern_json_parse_repeats, ctx, dir, name, max_bytes, out);
 }
 
 const char *tern_json_kind(const json_t *value)

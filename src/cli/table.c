@@ -54,6 +54,8 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_ALL]           = { .name = "all", .help = "a row for every position of the prompt, not only the last" },
     [FLAG_NO_SPECIAL]    = { .name = "no-special", .help = "do not add the tokens that frame a text (BOS and the like)" },
     [FLAG_PARSE_SPECIAL] = { .name = "parse-special", .help = "let the text's own special tokens count as such" },
+    [FLAG_TRUNCATE]      = { .name = "truncate", .help = "cut a text that is too long: tokenize to the length that tokenizer.json states, embed and rerank to what the model takes" },
+    [FLAG_PAD]           = { .name = "pad", .help = "fill up as tokenizer.json's padding states" },
     [FLAG_SKIP_SPECIAL]  = { .name = "skip-special", .help = "leave special tokens out of the text" },
 
     [FLAG_POOLING]     = { .name = "pooling", .kind = CLI_WORD, .argument = "HOW", .words = "mean|cls|last|max|pooler|mean_sqrt_len_tokens|weightedmean", .fallback = "the model's",
@@ -64,7 +66,6 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_HIDDEN]      = { .name = "hidden", .help = "the last hidden state of every token, instead of one vector" },
     [FLAG_NPY]         = { .name = "npy", .help = "write one array in NumPy's format, float32" },
     [FLAG_TRUNCATE_DIM] = { .name = "truncate-dim", .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = TOKENS_MOST, .fallback = "the model's", .help = "keep the first N numbers of a vector" },
-    [FLAG_TRUNCATE]    = { .name = "truncate", .help = "cut a text to the tokens that the model takes, as sentence-transformers does, instead of refusing it" },
     [FLAG_RAW]         = { .name = "raw", .help = "the logits as they are, without the model's activation" },
 
     [FLAG_CHECK]       = { .name = "check", .help = "look at every weight: one that is NaN or infinite fails, with its tensor and index" },
@@ -120,9 +121,9 @@ const cli_command cli_commands[] = {
       .about = "Prints one number per entry of the vocabulary, for the prompt's last position or with --all for each. --json prints {\"logits\": [...]}; with --all a list "
                "of rows.",
       .flags = FLAGS(FLAG_IDS, FLAG_TYPE_IDS, FLAG_PROMPT, FLAG_FILE, FLAG_ALL, FLAG_JSON), .common = model_common, .example = "logits --ids 0,634,635 --json" },
-    { .name = "tokenize", .summary = "text to token ids", .run = cli_tokenize, .usage = "[--no-special] [--parse-special] [FLAG]... < TEXT",
+    { .name = "tokenize", .summary = "text to token ids", .run = cli_tokenize, .usage = "[--no-special] [--parse-special] [--truncate] [--pad] [FLAG]... < TEXT",
       .about = "Reads standard input byte for byte and prints its token ids. --json prints {\"ids\", \"tokens\"}. Needs the directory's tokenizer only.",
-      .flags = FLAGS(FLAG_NO_SPECIAL, FLAG_PARSE_SPECIAL, FLAG_JSON), .common = text_common, .example = "tokenize --json < story.txt" },
+      .flags = FLAGS(FLAG_NO_SPECIAL, FLAG_PARSE_SPECIAL, FLAG_TRUNCATE, FLAG_PAD, FLAG_JSON), .common = text_common, .example = "tokenize --json < story.txt" },
     { .name = "detokenize", .summary = "token ids to text", .run = cli_detokenize, .usage = "[--skip-special] [FLAG]... < IDS",
       .about = "Reads ids from standard input, separated by blanks or commas, and prints their text and nothing else. --json prints {\"text\"}.",
       .flags = FLAGS(FLAG_SKIP_SPECIAL, FLAG_JSON), .common = text_common, .example = "detokenize < ids.txt" },

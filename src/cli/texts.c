@@ -49,7 +49,7 @@ static bool keep(const tern_encoding *e, bool types, tern_embed_input *input)
 
 static bool encode(cli_session *s, const cli_texts_how *how, const char *first, const char *second, tern_encoding *e, tern_embed_input *input)
 {
-    tern_encode_options options = { .add_special = true, .detail = true, .no_truncation = true, .pair = second, .n_pair_bytes = second ? strlen(second) : 0,
+    tern_encode_options options = { .add_special = true, .detail = true, .pair = second, .n_pair_bytes = second ? strlen(second) : 0,
                                     .max_tokens = (size_t)how->max_tokens, .lower_case = how->lower_case };
     if (tern_tokenizer_encode(s->tokenizer, first, strlen(first), &options, e)) {
         cli_fail_ctx(s);
