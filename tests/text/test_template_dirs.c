@@ -99,6 +99,11 @@ static void directories_are_read(void **state)
     expect_broken("{\"messages\":" HI ",\"chat_template\":\"rag\"}", "chat_template 'rag': line 1, column 3: TemplateSyntaxError");
     write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"1\"},{\"name\":\"default\",\"template\":\"2\"}]}");
     expect_rendered(HI, "2");                                                   /* a dict's second value takes the first one's place */
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"<{{ messages[0].content }}>\"},"
+                                        "{\"name\":\"tool_use\",\"template\":\"\\\\n{%- if x %}\\\\n{%- set y = {\\\\n} %}{% endif %}\"}]}");
+    expect_rendered(HI, "<hi>");                                                /* published so: a template with its newlines escaped twice */
+    expect_broken(WITH_TOOLS, "chat_template 'tool_use': line 1, column");
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"2\"}]}");
     write_file("chat_template.json", "{\"chat_template\":\"P\"}");
     expect_rendered(HI, "2");
     write_file("tokenizer_config.json", "{}");

@@ -251,7 +251,7 @@ const tpl_function *tpl_find_method(tpl_kind kind, const char *name)
 
 bool tpl_known_missing(const char *name)
 {
-    static const char *const names[] = { "random", "urlize", "pprint", "wordwrap", "striptags" };
+    static const char *const names[] = { "random", "pprint", "wordwrap" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0) return true;
     return false;
