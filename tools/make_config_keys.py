@@ -63,14 +63,14 @@ UNUSED = [
 # What a configuration class has and no file sets: plans, names and the like.
 NOT_KEYS = ("base_model_*", "model_type", "attribute_map", "sub_configs*", "is_composition", "has_no_defaults_at_init", "base_config_key", "extra_files", "extra_config_files", "default_theta",
             "default_rope_type", "ignore_keys_at_rope_validation", "__*", "is_heterogeneous", "_auto_class", "_post_init_done", "_create_repo", "_experts_implementation_internal",
-            "quantization_config.*", "get", "get_*", "_get_*", "_has_*", "save_pretrained", "nested_rope_parameter_keys", "_pre_quantization_dtype", "_attn_was_changed")
+            "quantization_config.*", "get", "get_*", "_get_*", "_has_*", "save_pretrained", "nested_rope_parameter_keys", "standardize_rope_params", "_pre_quantization_dtype", "_attn_was_changed")
 
 # Definitions of shared code that run nothing here: heads of XLNet and XLM, caches of fixed size or in few bits, recurrent states, draft layers.
 ELSEWHERE = ("SequenceSummary", "Pooler*", "SQuADHead", "*Static*", "*Quantized*", "*Quant*", "Mamba*", "LinearAttention*", "Mtp*", "DFlash*", "DeepGEMM*")
 
 # What shared code reads and no class is shaped by: arguments of loading, and sizes and ropes, which the code of the classes that have them reads too.
 SHARED_DROPPED = """_is_quantized device device_map device_mesh disable_mmap disk_offload_folder distributed_config fusion_config hf_quantizer ignore_mismatched_sizes is_quantized
-    pretrained_model_name_or_path sharded_metadata weight_mapping weights_only text_config alibi use_alibi attention_dropout classifier_dropout hidden_dropout head_dim hidden_size
+    pretrained_model_name_or_path sharded_metadata weight_mapping weights_only alibi use_alibi attention_dropout classifier_dropout hidden_dropout head_dim hidden_size
     intermediate_size layer_norm_eps max_position_embeddings no_rope_layers num_attention_heads num_hidden_layers num_key_value_heads rms_norm_eps rope_parameters rope_scaling rope_theta
     number_of_conv_states conv_kernel state_size sliding_window_pattern vocab_size""".split()
 SUB_CONFIGS = ("attn_config", "ffn_config")
@@ -372,7 +372,7 @@ class Known:
 
 # What PretrainedConfig itself makes of a key: labels, layers with settings of their own, what is tied, and what a decoder is.
 BASE_READ = {"num_labels", "id2label", "per_layer_config", "pruned_heads", "tie_word_embeddings", "is_decoder", "is_encoder_decoder", "add_cross_attention", "cross_attention_hidden_size",
-             "tie_encoder_decoder", "quantization_config"}
+             "tie_encoder_decoder", "quantization_config", "text_config", "decoder", "generator", "text_encoder"}
 
 
 class Table:
@@ -411,13 +411,21 @@ def shared_table(versions):
     return out
 
 
-def rope_keys(versions):
-    """What the rope functions read from a rope's description."""
-    out = {"type", "rope_type", "rope_theta", "partial_rotary_factor", "original_max_position_embeddings", "factor"}
+def rope_tables(versions):
+    """What the rope functions read: keys of a rope's description, and of the configuration around it."""
+    inside, around = {"type", "rope_type", "rope_theta", "partial_rotary_factor", "original_max_position_embeddings", "factor"}, Table()
     for version in versions:
         module = version.module(os.path.join(version.root, "modeling_rope_utils.py"))
-        out |= walk(version, [(module, n) for n in module.defs if n.startswith("_compute")], "modeling_rope_utils").ropes if module else set()
-    return out
+        if not module:
+            continue
+        reads = walk(version, [(module, n) for n in module.defs if n.startswith("_compute")], "modeling_rope_utils")
+        known = Known()
+        for node in module.defs.values():
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Mixin"):
+                known.add_class(node, False)
+        inside |= reads.ropes | known.ropes
+        around.add({"partial_rotary_factor": "null"}, (reads.keys | known.read) - set(SHARED_DROPPED) | {"partial_rotary_factor"})
+    return inside, around
 
 
 def add_class(table, version, model_type, roots):
@@ -451,10 +459,10 @@ def add_class(table, version, model_type, roots):
 
 def make_tables(versions):
     """Chain: what every class has, then with a rope, then with a rope for each type of layer; and each class's own rows beyond these."""
-    shared, ropes = shared_table(versions), rope_keys(versions)
+    shared, (ropes, around) = shared_table(versions), rope_tables(versions)
     chain = {"every": shared.rows("")}
     places = ("rope_parameters", "rope_scaling")
-    chain["rope"] = sorted((f"{p}.{k}", None, True) for p in places for k in ropes)
+    chain["rope"] = sorted([(f"{p}.{k}", None, True) for p in places for k in ropes] + [row for row in around.rows("") if row[0] not in shared.known], key=lambda row: row[0])
     chain["layer_rope"] = sorted((f"{p}.{g}.{k}", None, True) for p in places for g in ROPE_GROUPS for k in ropes)
     classes = {}
     for model_type, more in CLASSES.items():

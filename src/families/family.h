@@ -38,7 +38,8 @@
     X(WINDOW, INT, 0)                /* 0: none                                                        */         \
     X(WINDOW_EVERY, INT, 0)          /* n: every n-th layer is full, the others have the window; 0: all have it */ \
     X(ROTARY_DIM, INT, 0)            /* 0: by the config's share of a head, else ROTARY_FRACTION       */         \
-    X(ROTARY_FRACTION, NUMBER, 1)                                                                                 \
+    X(ROTARY_FRACTION, NUMBER, 1)    /* without a row for it or ROTARY_DIM all of a head turns         */         \
+    X(LONGROPE_ONLY, FLAG, 0)        /* ropes of other types are refused (Phi-3)                       */         \
     X(EPS, NUMBER, 1e-5)                                                                                          \
     X(ATTN_SCALE, NUMBER, 0)         /* 0: 1 / sqrt(HEAD_DIM)                                          */         \
     X(ATTN_SOFTCAP, NUMBER, 0)                                                                                    \

@@ -8,6 +8,7 @@ static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
 {
     (void)ctx;
     double scalar = 256;
+    tern_spec_not_null(config, "query_pre_attn_scalar");
     tern_hf_number(config, "query_pre_attn_scalar", 1e-6, 1e9, &scalar);
     if (tern_spec_flag(s, "use_bidirectional_attention", false)) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"use_bidirectional_attention\" is true, and this family runs causal only");
     s->value[S_ATTN_SCALE] = 1 / sqrt(scalar);

@@ -24,7 +24,7 @@ static const char *const act_names[] = { "silu", "swish", "gelu", "gelu_python",
 static const tern_act acts[] = { ACT_SILU, ACT_SILU, ACT_GELU_ERF, ACT_GELU_ERF, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH,
                                  ACT_QUICK_GELU, ACT_RELU, ACT_RELU_SQUARED, ACT_TANH, ACT_SIGMOID };
 
-/* The largest value of a whole-number setting; the smallest is 1 for what must be there, else 0. */
+/* The largest value of a whole-number setting; the smallest is 1 for what must be there and for what null takes away, else 0. */
 static int64_t most_of(tern_setting s)
 {
     enum { MOST_DIM = 1 << 20, MOST_VOCAB = 1 << 26, MOST_POSITIONS = 1 << 30 };
@@ -36,6 +36,11 @@ static int64_t most_of(tern_setting s)
     }
 }
 
+static int64_t least_of(tern_setting s)
+{
+    return settings[s].fallback == NEEDED || s == S_WINDOW || s == S_ROTARY_DIM ? 1 : 0;
+}
+
 /* Reads key by the setting's kind into *value; false where it is absent, or refused (then a fault is kept). */
 static bool read_key(tern_hf_config *config, tern_setting s, const char *key, double *value)
 {
@@ -44,7 +49,7 @@ static bool read_key(tern_hf_config *config, tern_setting s, const char *key, do
     int word = 0;
     switch (settings[s].kind) {
     case INT:
-        if (!tern_hf_int(config, key, settings[s].fallback == NEEDED ? 1 : 0, most_of(s), &whole)) return false;
+        if (!tern_hf_int(config, key, least_of(s), most_of(s), &whole)) return false;
         *value = (double)whole;
         return true;
     case NUMBER:
@@ -69,8 +74,13 @@ static bool row_fallback(const tern_family_key *row, const double *value, double
     return row->has || derived;
 }
 
+void tern_spec_not_null(tern_hf_config *config, const char *key)
+{
+    if (tern_hf_is_null(config, key)) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"%s\" is null, and the class of this model computes with it", key);
+}
+
 /* A setting by its family's rows. A key of the file goes first; the others that are there are checked as well. A key that
- * is null stands for what other settings give, or for none at all; an absent one for the class's default, or else for
+ * is null stands for what other settings give, or for none at all, and is refused where the row has a value of its own; an absent one for the class's default, or else for
  * the row's own. */
 static bool read_setting(tern_hf_config *config, const tern_family *f, tern_setting which, const double *value, double *out)
 {
@@ -88,6 +98,7 @@ static bool read_setting(tern_hf_config *config, const tern_family *f, tern_sett
         if (row->setting != which || !row->key || !tern_hf_is_null(config, row->key)) continue;
         if (row->as) known = row_fallback(row, value, out);
         else known = settings[which].fallback != NEEDED;
+        if (!row->as && (row->has || settings[which].kind == CHOICE)) tern_spec_not_null(config, row->key);
     }
     for (size_t i = 0; i < f->n_key && !known; i++) {
         const tern_family_key *row = &f->keys[i];
@@ -193,8 +204,11 @@ static tern_status read_rope(tern_ctx *ctx, tern_hf_config *config, tern_spec *s
     int64_t head_dim = tern_get(s, S_ROPE_HEAD_DIM) ? tern_get(s, S_ROPE_HEAD_DIM) : tern_get(s, S_HEAD_DIM);
     s->rope = tern_alloc(ctx, 1, sizeof *s->rope, "a rope");
     if (!s->rope) return TERN_ERR_MEMORY;
+    bool whole = true;
+    for (size_t i = 0; i < s->family->n_key; i++) whole = whole && s->family->keys[i].setting != S_ROTARY_FRACTION && s->family->keys[i].setting != S_ROTARY_DIM;
     double partial = tern_get(s, S_ROTARY_DIM) ? s->value[S_ROTARY_DIM] / (double)head_dim : s->value[S_ROTARY_FRACTION];
-    tern_rope_read(config, &(tern_rope_source){ .theta = 10000, .partial = partial, .head_dim = head_dim, .max_tokens = tern_get(s, S_MAX_POS) }, s->rope);
+    tern_rope_source source = { .whole = whole, .longrope_only = tern_get(s, S_LONGROPE_ONLY), .theta = 10000, .partial = partial, .head_dim = head_dim, .max_tokens = tern_get(s, S_MAX_POS) };
+    tern_rope_read(config, &source, s->rope);
     return TERN_OK;
 }
 
@@ -280,7 +294,8 @@ void tern_spec_free(tern_spec *s)
 
 bool tern_spec_flag(const tern_spec *s, const char *key, bool otherwise)
 {
-    bool value = otherwise && !tern_hf_is_null(s->config, key);    /* null is false, as in Python */
+    bool value = otherwise;
+    if (otherwise) tern_spec_not_null(s->config, key);
     tern_hf_bool(s->config, key, &value);
     return value;
 }

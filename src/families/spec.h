@@ -18,6 +18,9 @@ typedef struct tern_spec_options {
 tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, const tern_spec_options *options, tern_spec **out);
 void tern_spec_free(tern_spec *spec);
 
+/* Refuses a key that is there as null: not for a caller to whom null means something. */
+void tern_spec_not_null(tern_hf_config *config, const char *key);
+
 /* The value of a flag of config.json that says whether a tensor is there (a family_bind's key). */
 bool tern_spec_flag(const tern_spec *spec, const char *key, bool otherwise);
 

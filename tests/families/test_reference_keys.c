@@ -36,6 +36,8 @@ static const row rows[] = {
     { "mpt", "attn_config.alibi_bias_max", "8", KNOWN, "known, and the code never reads it" },
     { "RefinedWeb", "multi_query", "true", READ, "the older name of falcon" },
     { "gpt_oss", "hidden_act", "\"silu\"", KNOWN, "its experts have an activation of their own" },
+    { "llama", "partial_rotary_factor", "null", READ, "what a class with a rope does with a key that it has not" },
+    { "llama", "text_config", NULL, READ, "a part that goes before the whole" },
     { "bert", "position_embedding_type", "\"absolute\"", READ, "older versions read it" },
     { "llama", "no_such_key", NULL, ABSENT, "in no version" },
 };
