@@ -221,13 +221,13 @@ static bool class_reads(const void *user, const char *key, const char **fallback
     return row && row->read;
 }
 
-/* The class of Hugging Face's by the config's model_type, else by the family's. */
+/* The class of Hugging Face's by the config's model_type, or the family's where it has none. A model_type that the table lacks
+ * is of a class that only its makers have: what it reads, and its defaults, are not known. */
 static void find_class(tern_hf_config *config, const tern_family *f, bool strict)
 {
     const char *type = f->model_type[0];
     tern_hf_string(config, "model_type", &type);
     const tern_reference_class *c = tern_reference_class_of(type);
-    if (!c && f->model_type[0]) c = tern_reference_class_of(f->model_type[0]);
     tern_hf_set_class(config, (tern_hf_class){ .reads = c ? class_reads : NULL, .user = c }, strict);
 }
 
