@@ -9,6 +9,7 @@
 #ifndef TERN_BASE_CTX_H
 #define TERN_BASE_CTX_H
 
+#include <stdbool.h>
 #include <tern/context.h>
 
 #include "base/arena.h"
@@ -24,6 +25,7 @@ struct tern_ctx {
     tern_pool *pool;                       /* owned                                                    */
     tern_arena step;                       /* what one step of work needs, given back at its end       */
     int inside;                            /* calls under way that have set the floating-point mode: fp.h */
+    bool guard_files;                      /* holds base/map_guard.h, and maps files under it                */
     tern_log_fn *log;
     void *log_user;
     char error[1024];

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/ctx.h"
+#include "base/map_guard.h"
 #include "base/memory.h"
 #include "base/stand_in.h"
 
@@ -71,6 +72,16 @@ static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, tern_f
     return TERN_OK;
 }
 
+/* Unmaps what cannot be guarded. */
+static tern_status guard(tern_ctx *ctx, const char *path, tern_map *map)
+{
+    if (!ctx || !ctx->guard_files) return TERN_OK;
+    map->guard = tern_map_guard_add(map->data, map->n_bytes);
+    if (map->guard >= 0) return TERN_OK;
+    munmap((void *)map->data, map->n_bytes);
+    return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %d mapped files are guarded already, and no more can be", path, TERN_GUARDED_MAPS);
+}
+
 tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern_map *out)
 {
     char path[PATH_BYTES];
@@ -80,22 +91,31 @@ tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern
     if (!st) st = open_regular(ctx, path, &fd, &id);
     if (st) return st;
     size_t n_bytes = (size_t)id.n_bytes;
-    if (!n_bytes) {
-        *out = (tern_map){ (const unsigned char *)"", 0, id };
-    } else {
+    tern_map map = { (const unsigned char *)"", n_bytes, id, -1 };
+    if (n_bytes) {
         void *data = mmap(NULL, n_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+        map.data = data;
         if (data == MAP_FAILED) st = tern_fail_errno(ctx, errno, path);
-        else if (!(st = tern_check_not_pointer(ctx, path, data, n_bytes))) *out = (tern_map){ data, n_bytes, id };
+        else if (!(st = tern_check_not_pointer(ctx, path, data, n_bytes))) st = guard(ctx, path, &map);
         else munmap(data, n_bytes);
     }
     close(fd);
+    if (!st) *out = map;
     return st;
 }
 
 void tern_map_close(tern_map *map)
 {
-    if (map->n_bytes) munmap((void *)map->data, map->n_bytes);
-    *map = (tern_map){ 0 };
+    if (map->n_bytes) {
+        tern_map_guard_remove(map->guard);
+        munmap((void *)map->data, map->n_bytes);
+    }
+    *map = (tern_map){ .guard = -1 };
+}
+
+bool tern_map_cut(const tern_map *map)
+{
+    return map->n_bytes && tern_map_guard_hit(map->guard);
 }
 
 void tern_map_drop(const void *data, size_t n_bytes)

@@ -1,6 +1,7 @@
 /* JSON files, and words for JSON values: see json.h. Text is read by json_read.c. */
 #include "base/json.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/ctx.h"
@@ -8,7 +9,9 @@
 #include "base/memory.h"
 #include "base/stand_in.h"
 
-tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
+typedef tern_status parse_fn(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out);
+
+static tern_status read_by(parse_fn *parse, tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
 {
     char *text, path[800];
     size_t n_bytes;
@@ -16,9 +19,19 @@ tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, siz
     if (st) return st;
     tern_show(path, sizeof path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name);
     st = tern_check_not_page(ctx, path, text, n_bytes);
-    if (!st) st = tern_json_parse(ctx, path, text, n_bytes, out);
+    if (!st) st = parse(ctx, path, text, n_bytes, out);
     tern_free(text);
     return st;
+}
+
+tern_status tern_json_read(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
+{
+    return read_by(tern_json_parse, ctx, dir, name, max_bytes, out);
+}
+
+tern_status tern_json_read_repeats(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
+{
+    return read_by(tern_json_parse_repeats, ctx, dir, name, max_bytes, out);
 }
 
 const char *tern_json_kind(const json_t *value)
@@ -67,6 +80,11 @@ static size_t end_of_cut(const char *text, size_t end)
 const char *tern_json_show(const json_t *value, char *buffer, size_t size)
 {
     const size_t flags = JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9);
+    if (json_is_real(value) && !isfinite(tern_json_number(value))) {
+        const char *infinity = tern_json_number(value) > 0 ? "Infinity" : "-Infinity";
+        tern_show(buffer, size, "%s", isnan(tern_json_number(value)) ? "NaN" : infinity);
+        return buffer;
+    }
     shown s = { .text = buffer, .size = size };
     int failed = value ? json_dump_callback(value, take_piece, &s, flags) : -1;
     if (s.cut && size >= 4) {

@@ -154,6 +154,7 @@ static tern_status look_at_ignored(look *l)
 {
     tern_status st = TERN_OK;
     char key[sizeof ((tern_hf_generation *)0)->ignored];
+    for (size_t i = 0; l->model && !st && tern_model_ignored(l->model, i); i++) st = ignore(l, "config.json", tern_model_ignored(l->model, i));
     const char *at = l->model ? tern_model_generation(l->model)->ignored : "";
     while (*at && !st) {
         size_t n = strcspn(at, ",");
@@ -168,7 +169,7 @@ static tern_status look_at_ignored(look *l)
 static tern_status explain(look *l)
 {
     char *text = NULL;
-    tern_status st = tern_model_explain(l->ctx, l->dir, &text);
+    tern_status st = tern_model_explain(l->ctx, l->dir, l->options, &text);
     if (st) return st;
     for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
         *end = 0;
@@ -219,7 +220,7 @@ static void add_with_text(look *l, const char *command, const char *words)
 static const char *no_next_token(const look *l)
 {
     if (!l->opens.ok) return l->opens.why;
-    if (!l->info.causal) return "an encoder";
+    if (!l->info.causal) return l->info.decoder ? "its tokens see those behind them" : "an encoder";
     return l->info.has_logits ? NULL : "no head over the vocabulary";
 }
 

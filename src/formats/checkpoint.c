@@ -176,19 +176,27 @@ tern_status tern_checkpoint_finish(tern_ctx *ctx, const tern_checkpoint *c, cons
     return st;
 }
 
+tern_status tern_checkpoint_cut(tern_ctx *ctx, const tern_checkpoint *c)
+{
+    for (size_t i = 0; i < c->n_files; i++) {
+        if (!tern_map_cut(&c->files[i]->map)) continue;
+        return tern_fail(ctx, TERN_ERR_STATE, "%s: cut, or its disk failed, while its weights were read", c->files[i]->path);
+    }
+    return TERN_OK;
+}
+
 tern_status tern_checkpoint_unchanged(tern_ctx *ctx, const tern_checkpoint *c)
 {
     for (size_t i = 0; i < c->n_files; i++) {
         const tern_safetensors *file = c->files[i];
         const tern_file_id *then = &file->map.id;
         tern_file_id now;
-        tern_status st = tern_file_identify(ctx, NULL, file->real, &now);
-        if (st) return st;
-        if (now.device != then->device || now.inode != then->inode) return tern_fail(ctx, TERN_ERR_STATE, "%s: replaced by another file while in use", file->path);
+        bool named = tern_file_identify(NULL, NULL, file->real, &now) == TERN_OK;
+        if (!named || now.device != then->device || now.inode != then->inode) continue;
         if (now.n_bytes != then->n_bytes) {
             return tern_fail(ctx, TERN_ERR_STATE, "%s: %llu bytes now, %llu when it was opened", file->path, (unsigned long long)now.n_bytes, (unsigned long long)then->n_bytes);
         }
         if (now.mtime_ns != then->mtime_ns) return tern_fail(ctx, TERN_ERR_STATE, "%s: written to while in use", file->path);
     }
-    return TERN_OK;
+    return tern_checkpoint_cut(ctx, c);
 }

@@ -42,8 +42,13 @@ tern_status tern_checkpoint_finish(tern_ctx *ctx, const tern_checkpoint *checkpo
 /* The same into a list: a fault a tensor. */
 void tern_checkpoint_left_over(const tern_checkpoint *checkpoint, const char *const *ignorable, size_t n_ignorable, tern_faults *faults);
 
-/* Whether the files are still those that were mapped, by device, inode, size and time of change. TERN_ERR_IO gone or unreadable |
- * TERN_ERR_STATE replaced, rewritten or cut: what is mapped must not be read any more, because pages behind a file's end raise SIGBUS. */
+/* Whether the mapped files are as they were, by size and time of change. TERN_ERR_STATE cut, rewritten, or
+ * tern_checkpoint_cut: what is mapped must not be read any more. A file whose name is gone or now belongs to
+ * another file (an update by rename) is mapped as it was, and is fine. */
 tern_status tern_checkpoint_unchanged(tern_ctx *ctx, const tern_checkpoint *checkpoint);
+
+/* TERN_ERR_STATE where bytes read so far were missing from a file (see tern_map_cut): what was computed from
+ * them is void. Asked after reading; costs no system call. */
+tern_status tern_checkpoint_cut(tern_ctx *ctx, const tern_checkpoint *checkpoint);
 
 #endif

@@ -119,8 +119,8 @@ tern_status field_read(tern_ctx *ctx, const char *what, const json_t *value, con
         return check_range(ctx, what, f, (double)json_integer_value(value));
     case FIELD_NUMBER:
         if (!json_is_number(value)) return wrong_kind(ctx, what, f, value, "a number");
-        *(double *)p = json_number_value(value);
-        return check_range(ctx, what, f, json_number_value(value));
+        *(double *)p = tern_json_number(value);
+        return check_range(ctx, what, f, tern_json_number(value));
     case FIELD_ENUM: return read_enum(ctx, what, value, f, p);
     case FIELD_TEXT: return read_text(ctx, what, value, f, p);
     case FIELD_STRUCT:

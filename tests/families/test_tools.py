@@ -24,7 +24,7 @@ def copy(where, **changes):
 
 def check_reasons():
     rows = [
-        ({"hidden_act": "sine", "new_key": 3, "num_attention_heads": 5}, ["hidden_act", "new_key", "5 heads are no multiple"], "several faults of the config are all named"),
+        ({"hidden_act": "sine", "attention_chunk_size": 3, "num_attention_heads": 5}, ["hidden_act", "attention_chunk_size", "5 heads are no multiple"], "several faults of the config are all named"),
         ({"num_hidden_layers": 3, "intermediate_size": 49}, ["model.layers.2.mlp.up_proj.weight is missing", "model.layers.0.mlp.gate_proj.weight has shape [48, 32], and config.json asks for [49, 32]",
                                                            "model.layers.1.mlp.down_proj.weight"], "each tensor that does not fit"),
         ({"num_hidden_layers": 1}, ["model.layers.1.mlp.up_proj.weight"], "tensors that are left over"),

@@ -77,4 +77,5 @@ static bool get(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *
 }
 
 const tpl_function tpl_methods_list[] = { { "count", list_count }, { "index", list_index }, { "copy", copy }, { NULL, NULL } };
-const tpl_function tpl_methods_dict[] = { { "keys", keys }, { "values", values }, { "items", items }, { "get", get }, { "copy", copy }, { NULL, NULL } };
+const tpl_function tpl_methods_dict[] = { { "keys", keys }, { "values", values }, { "items", items }, { "get", get }, { "copy", copy }, { "fromkeys", tpl_dict_fromkeys },
+                                            { NULL, NULL } };
