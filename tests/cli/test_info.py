@@ -97,6 +97,22 @@ def check_ignored():
         check(document("info", "-m", where, "--json")["ignored"] == ["generation_config.json: first_new_key", "generation_config.json: second_new_key"], "and so with --json")
 
 
+def check_ignored_of_a_tokenizer():
+    """A key that the tokenizers library skips inside a component is listed with its file."""
+    with folder() as where:
+        copy("demo", {}, where)
+        path = os.path.join(where, "tokenizer.json")
+        with open(path, encoding="utf-8") as f:
+            tokenizer = json.load(f)
+        tokenizer["decoder"] = dict(tokenizer["decoder"], twist=1)
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(tokenizer, f)
+        rows = [line for line in tern("info", "-m", where).stdout.decode().split("\n") if line.startswith("ignored")]
+        check(len(rows) == 1 and "tokenizer.json: " in rows[0] and "twist" in rows[0], f"a key of tokenizer.json that is skipped: {rows}")
+        told = document("info", "-m", where, "--json")["ignored"]
+        check(len(told) == 1 and told[0].startswith("tokenizer.json: ") and told[0].endswith("twist"), f"and so with --json: {told}")
+
+
 def check_what_it_says():
     """The commands do what the lines say."""
     with folder() as where:
@@ -126,6 +142,7 @@ def check_long_values():
 
 check_rows()
 check_ignored()
+check_ignored_of_a_tokenizer()
 check_what_it_says()
 check_long_values()
 finish()
