@@ -131,7 +131,7 @@ static void look_at_vectors(look *l)
     l->vectors = st ? failed(l, st) : (part){ true, "" };
     if (!st) {
         l->dim = tern_embedder_dim(embedder);
-        l->pooling = tern_embedder_pooling(embedder);
+        l->pooling = keep(&l->report->words, tern_embedder_pooling(embedder));    /* it goes with the embedder */
     }
     tern_embedder_free(embedder);
 }
