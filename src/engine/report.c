@@ -39,7 +39,8 @@ typedef struct look {
     tern_model_info info;
     tern_tokenizer *text;   /* null: it does not open */
     tern_report *report;
-    part opens, tokenizer, template, vectors;
+    part opens, tokenizer, template;
+    part embedder, vectors; /* it opens; its modules make a vector of each text */
     const char *pooling;    /* of the vectors, with their dim */
     int64_t dim;
 } look;
@@ -128,11 +129,14 @@ static void look_at_vectors(look *l)
         return;
     }
     tern_status st = tern_embedder_create(l->ctx, l->model, NULL, &embedder);
-    l->vectors = st ? failed(l, st) : (part){ true, "" };
+    l->vectors = l->embedder = st ? failed(l, st) : (part){ true, "" };
     if (!st) {
         l->dim = tern_embedder_dim(embedder);
         l->pooling = keep(&l->report->words, tern_embedder_pooling(embedder));    /* it goes with the embedder */
     }
+    const int32_t id = 0;
+    float none;    /* a run says why there is nothing to write to it */
+    if (!st && !l->dim && (st = tern_embedder_run(embedder, &(tern_embed_input){ .ids = &id, .n_ids = 1 }, 1, &none))) l->vectors = failed(l, st);
     tern_embedder_free(embedder);
 }
 
@@ -233,8 +237,8 @@ static void add_generation(look *l)
     if (!no && !l->template.ok) no = l->template.why;
     add(l, "chat", !no, "%s", no ? no : l->template.why);
     no = no_next_token(l);
-    if (l->opens.ok && !l->info.causal && l->info.has_logits && l->vectors.ok) add(l, "logits", true, "of each token, by token ids");
-    else if (l->opens.ok && !l->info.causal) add(l, "logits", false, "%s", l->info.has_logits ? l->vectors.why : "no head over the vocabulary");
+    if (l->opens.ok && !l->info.causal && l->info.has_logits && l->embedder.ok) add(l, "logits", true, "of each token, by token ids");
+    else if (l->opens.ok && !l->info.causal) add(l, "logits", false, "%s", l->info.has_logits ? l->embedder.why : "no head over the vocabulary");
     else if (no) add(l, "logits", false, "%s", no);
     else add_with_text(l, "logits", "");
     if (no) add(l, "perplexity", false, "%s", no);
@@ -253,10 +257,10 @@ static void add_vectors(look *l)
     char words[96];
     long long n_label = l->opens.ok ? (long long)l->info.n_label : 0;
     const char *no = l->opens.ok ? NULL : l->opens.why;
-    if (!no && !l->vectors.ok) no = l->vectors.why;
     tern_show(words, sizeof words, "%s, %lld", l->pooling ? l->pooling : "", (long long)l->dim);
-    if (no) add(l, "embed", false, "%s", no);
+    if (no || !l->vectors.ok) add(l, "embed", false, "%s", no ? no : l->vectors.why);
     else add_with_text(l, "embed", words);
+    if (!no && !l->embedder.ok) no = l->embedder.why;
     if (!no && !n_label) no = "no classification head";
     tern_show(words, sizeof words, "%lld label%s", n_label, n_label == 1 ? "" : "s");
     if (no) add(l, "classify", false, "%s", no);

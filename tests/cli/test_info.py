@@ -41,6 +41,7 @@ ROWS = [
     ("bert-model", {}, 0, {"generate": "no (an encoder)", "chat": "no (an encoder)", "embed": "yes (mean, 48)", "logits": "no (no head over the vocabulary)",
                            "classify": "no (no classification head)"}, [], "an encoder"),
     ("bert-model", {"modules.json": MODULES, "1_Pooling/config.json": POOLING}, 0, {"embed": "yes (cls, 48)"}, [], "its modules"),
+    ("bert-model", {"modules.json": "[" + MODULES[1:].split("}, ")[0] + "}]"}, 1, {"embed": "no ("}, ["modules.json: no module makes a vector"], "modules that make no vector"),
     ("bert-model", {"modules.json": MODULES}, 1, {"embed": "no ("}, ["1_Pooling/config.json"], "a module whose file is missing: what it is for does not run"),
     ("bert-model", {"modules.json": UNKNOWN_MODULE}, 1, {"embed": "no ("}, ["NoSuchModule"], "a module that tern has not"),
     ("bert-model", {"modules.json": UNKNOWN_MODULE, "config.json": "{}"}, 1, {"embed": "no (the model does not open)"}, ["NoSuchModule", "config.json"], "the same beside another fault"),
