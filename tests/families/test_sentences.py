@@ -134,6 +134,10 @@ def check_lists():
             run = tern("embed", "-m", place, stdin=b"one\n")
             one_sentence(run, why)
             check(word in run.stderr.decode() and not run.stdout, f"{why}: no {word!r} in {run.stderr.decode()!r}")
+        os.remove(os.path.join(place, "modules.json"))
+        run = tern("embed", "-m", place, stdin=b"one\n")
+        check(run.returncode == 0 and b"1_Pooling/config.json: not read" in run.stderr, f"module files without modules.json: {run.stderr.decode()}")
+        check(not tern("embed", "-m", place, "--quiet", stdin=b"one\n").stderr, "--quiet says nothing of them")
         sentence_cases.write_json(place, "modules.json", [first])
         for arguments in (("--pooling", "max"), ("--hidden",), ("--hidden", "--pooling", "cls")):
             check(tern("embed", "-m", place, *arguments, stdin=b"one\n").returncode == 0, f"a list without Pooling, {arguments}")
