@@ -7,8 +7,8 @@
 #include "backend/backend.h"
 #include "base/ctx.h"
 #include "base/memory.h"
-#include "base/nearest.h"
 #include "families/reference_keys.h"
+#include "families/unknown.h"
 
 typedef enum kind { INT, NUMBER, FLAG, CHOICE } kind;
 
@@ -231,13 +231,13 @@ static bool class_reads(const void *user, const char *key, const char **fallback
     return row && row->read;
 }
 
-/* The class of Hugging Face's by the config's model_type, else by the family's. */
+/* The class of Hugging Face's by the config's model_type, or the family's where it has none. A model_type that the table lacks
+ * is of a class that only its makers have: what it reads, and its defaults, are not known. */
 static void find_class(tern_hf_config *config, const tern_family *f, bool strict)
 {
     const char *type = f->model_type[0];
     tern_hf_string(config, "model_type", &type);
     const tern_reference_class *c = tern_reference_class_of(type);
-    if (!c && f->model_type[0]) c = tern_reference_class_of(f->model_type[0]);
     tern_hf_set_class(config, (tern_hf_class){ .reads = c ? class_reads : NULL, .user = c }, strict);
 }
 
@@ -248,13 +248,7 @@ static tern_status find_family(tern_hf_config *config, tern_spec *s)
     s->architecture = architecture ? architecture : type;
     s->family = tern_family_find(architecture, type);
     if (s->family) return TERN_OK;
-    if (!s->architecture) return tern_fail(tern_hf_ctx(config), TERN_ERR_FORMAT, "%s: neither \"architectures\" nor \"model_type\" says what model this is", tern_hf_path(config));
-    tern_nearest near = { .word = s->architecture };
-    for (size_t i = 0; tern_family_at(i); i++)
-        for (size_t a = 0; a < 8 && tern_family_at(i)->arch[a]; a++) tern_nearest_offer(&near, tern_family_at(i)->arch[a]);
-    return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED, "%s: \"architectures\" is \"%s\", which is none that this version runs%s%s%s", tern_hf_path(config),
-                     s->architecture, near.best ? "; the nearest is " : "", near.best ? near.best : "",
-                     tern_hf_has(config, "auto_map") ? "; \"auto_map\" names code for it, which is never executed" : "");
+    return tern_family_unknown(config, s->architecture);
 }
 
 tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, const tern_spec_options *options, tern_spec **out)

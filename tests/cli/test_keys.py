@@ -40,6 +40,8 @@ REFUSED = [
     ("llama-mha", {"attention_chunk_size": 8}, "\"attention_chunk_size\": 8 changes the result"),
     ("llama-mha", {"rms_norm_eps": float("nan")}, "\"rms_norm_eps\" is NaN"),
     ("llama-mha", {"max_position_embeddings": int(1e30)}, "\"max_position_embeddings\" is 1e30, and must be an integer"),
+    ("llama-mha", {"model_type": "llama-of-ours", "scale_emb": 12}, "unknown key \"scale_emb\": 12"),
+    ("llama-mha", {"model_type": "llama-of-ours", "rms_norm_eps": ABSENT, "hidden_size": ABSENT}, "\"hidden_size\" is missing"),
     ("gemma", {"hidden_act": "gelu", "hidden_activation": "relu"}, "\"hidden_activation\" is \"relu\""),
     ("made-qwen2-window", {"is_causal": False}, "window"),
     ("made-qwen2-model", {"auto_map": {"AutoModel": "modeling_qwen.Qwen2Model"}}, "--attention"),
