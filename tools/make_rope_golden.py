@@ -1,7 +1,9 @@
-#!/usr/bin/env python3
 """Records rope frequencies as Hugging Face transformers computes them, into tests/golden/rope/rope.json.
 
-Run by maintainers only, with transformers 5 and torch installed: tools/make_rope_golden.py > tests/golden/rope/rope.json
+Run by maintainers only:
+
+    build-venv/bin/python tools/make_rope_golden.py > tests/golden/rope/rope.json
+
 Every case is a config.json as a checkpoint could carry it; the class of its family reads it and says inv_freq and attention_scaling.
 """
 import copy

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/ctx.h"
+#include "base/map_guard.h"
 #include "base/memory.h"
 
 enum { PATH_BYTES = 4096 };
@@ -41,12 +43,22 @@ static tern_file_id id_of(const struct stat *info)
                            .mtime_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec };
 }
 
+/* A link without its target is what a cache leaves whose files were taken away. */
+static tern_status cannot_open(tern_ctx *ctx, const char *path, int error)
+{
+    char target[TERN_SHOWN_BYTES], to[PATH_BYTES];
+    ssize_t n = error == ENOENT ? readlink(path, to, sizeof to - 1) : -1;
+    if (n < 0) return tern_fail_errno(ctx, error, path);
+    to[n] = 0;
+    return tern_fail(ctx, TERN_ERR_IO, "%s: No such file or directory: it is a link to \"%s\", which is not there", path, tern_show_name(to, target));
+}
+
 /* Opens without waiting (a FIFO would) and insists on a regular file. */
 static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, tern_file_id *id)
 {
     struct stat info;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (*fd < 0) return tern_fail_errno(ctx, errno, path);
+    if (*fd < 0) return cannot_open(ctx, path, errno);
     if (fstat(*fd, &info)) {
         int error = errno;
         close(*fd);
@@ -60,6 +72,62 @@ static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, tern_f
     return TERN_OK;
 }
 
+/* Unmaps what cannot be guarded. */
+static tern_status guard(tern_ctx *ctx, const char *path, tern_map *map)
+{
+    if (!ctx || !ctx->guard_files) return TERN_OK;
+    map->guard = tern_map_guard_add(map->data, map->n_bytes);
+    if (map->guard >= 0) return TERN_OK;
+    munmap((void *)map->data, map->n_bytes);
+    return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %d mapped files are guarded already, and no more can be", path, TERN_GUARDED_MAPS);
+}
+
+static bool begins_with(const char *text, size_t n, const char *with)
+{
+    return n >= strlen(with) && !memcmp(text, with, strlen(with));
+}
+
+/* "size 269060552" is a line of a pointer. */
+static unsigned long long size_of_pointer(const char *text, size_t n)
+{
+    unsigned long long size = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i && text[i - 1] != '\n') continue;
+        if (!begins_with(text + i, n - i, "size ")) continue;
+        for (i += 5; i < n && text[i] >= '0' && text[i] <= '9' && size < UINT64_MAX / 10 - 9; i++) size = 10 * size + (unsigned long long)(text[i] - '0');
+        return size;
+    }
+    return 0;
+}
+
+tern_status tern_check_not_pointer(tern_ctx *ctx, const char *path, const void *data, size_t n_bytes)
+{
+    const char *text = data;
+    enum { MOST_POINTER_BYTES = 1024 };    /* the specification: less than 1024 */
+    if (n_bytes >= MOST_POINTER_BYTES) return TERN_OK;
+    if (!begins_with(text, n_bytes, "version https://git-lfs.") && !begins_with(text, n_bytes, "version https://hawser.github.com/")) return TERN_OK;
+    unsigned long long size = size_of_pointer(text, n_bytes);
+    char whole[48] = "";
+    if (size) tern_show(whole, sizeof whole, " of %llu bytes", size);
+    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a Git LFS pointer (%zu bytes); the file%s itself was not downloaded. \"git lfs pull\" in its folder fetches it", path, n_bytes, whole);
+}
+
+tern_status tern_check_not_page(tern_ctx *ctx, const char *path, const void *data, size_t n_bytes)
+{
+    static const char *const tags[] = { "<!doctype", "<html", "<?xml" };
+    const char *text = data;
+    while (n_bytes && (*text == ' ' || *text == '\n' || *text == '\r' || *text == '\t')) {
+        text++;
+        n_bytes--;
+    }
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+        size_t n = strlen(tags[i]);
+        if (n_bytes >= n && !strncasecmp(text, tags[i], n))
+            return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a web page in place of the file, as a server sends where it wants a login or has an error; fetch the file again", path);
+    }
+    return TERN_OK;
+}
+
 tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern_map *out)
 {
     char path[PATH_BYTES];
@@ -69,21 +137,31 @@ tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern
     if (!st) st = open_regular(ctx, path, &fd, &id);
     if (st) return st;
     size_t n_bytes = (size_t)id.n_bytes;
-    if (!n_bytes) {
-        *out = (tern_map){ (const unsigned char *)"", 0, id };
-    } else {
+    tern_map map = { (const unsigned char *)"", n_bytes, id, -1 };
+    if (n_bytes) {
         void *data = mmap(NULL, n_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+        map.data = data;
         if (data == MAP_FAILED) st = tern_fail_errno(ctx, errno, path);
-        else *out = (tern_map){ data, n_bytes, id };
+        else if (!(st = tern_check_not_pointer(ctx, path, data, n_bytes))) st = guard(ctx, path, &map);
+        else munmap(data, n_bytes);
     }
     close(fd);
+    if (!st) *out = map;
     return st;
 }
 
 void tern_map_close(tern_map *map)
 {
-    if (map->n_bytes) munmap((void *)map->data, map->n_bytes);
-    *map = (tern_map){ 0 };
+    if (map->n_bytes) {
+        tern_map_guard_remove(map->guard);
+        munmap((void *)map->data, map->n_bytes);
+    }
+    *map = (tern_map){ .guard = -1 };
+}
+
+bool tern_map_cut(const tern_map *map)
+{
+    return map->n_bytes && tern_map_guard_hit(map->guard);
 }
 
 void tern_map_drop(const void *data, size_t n_bytes)
@@ -122,6 +200,7 @@ tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, siz
         have += (size_t)got;
     }
     text[have] = 0;
+    TERN_TRY(tern_check_not_pointer(ctx, path, text, have));
     *out = text;
     *n_bytes = have;
     text = NULL;
@@ -146,6 +225,12 @@ char *tern_file_real(tern_ctx *ctx, const char *path)
 {
     char real[PATH_MAX];
     return tern_strdup(ctx, realpath(path, real) ? real : path);
+}
+
+bool tern_file_is_link(const char *dir, const char *name)
+{
+    char path[PATH_BYTES], target[1];
+    return (size_t)snprintf(path, sizeof path, "%s/%s", dir, name) < sizeof path && readlink(path, target, sizeof target) >= 0;
 }
 
 bool tern_file_exists(const char *dir, const char *name)

@@ -20,6 +20,7 @@ typedef struct reader {
     tern_json_scan s;
     char *scratch;          /* room for any string or number of the text */
     bool exact;             /* an integer beyond 64 bits is an error, not the nearest double */
+    bool repeats;           /* of a key that is there twice the last value counts */
     locale_t c_locale;      /* numbers have a point whatever the program's locale says */
 } reader;
 
@@ -154,10 +155,6 @@ static tern_status read_member(reader *r, int depth, json_t *object)
     tern_json_blanks(&r->s);
     const size_t from = r->s.at;
     TERN_TRY(tern_json_string(&r->s, "a key in quotes", r->scratch, &n));
-    if (strlen(r->scratch) != n) {
-        r->s.at = from;
-        TERN_TRY(tern_json_wrong(&r->s, "a NUL in the key \"%.100s\"", r->scratch));
-    }
     if (n >= sizeof kept && !(key = tern_alloc(r->s.ctx, n + 1, 1, "a key of JSON"))) {
         key = kept;
         st = TERN_ERR_MEMORY;
@@ -167,8 +164,8 @@ static tern_status read_member(reader *r, int depth, json_t *object)
     TERN_TRY(tern_json_need(&r->s, ':'));
     TERN_TRY(read_value(r, depth, &value));
     const size_t before = json_object_size(object);
-    if (json_object_set_new_nocheck(object, key, value)) TERN_TRY(no_memory(r));
-    if (json_object_size(object) == before) {
+    if (json_object_setn_new_nocheck(object, key, n, value)) TERN_TRY(no_memory(r));
+    if (!r->repeats && json_object_size(object) == before) {
         r->s.at = from;
         TERN_TRY(tern_json_wrong(&r->s, "a duplicate of the key \"%.100s\"", key));
     }
@@ -211,9 +208,14 @@ static tern_status read_value(reader *r, int depth, json_t **out)
     return c == '{' ? read_object(r, depth + 1, out) : read_list(r, depth + 1, out);
 }
 
-static tern_status parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, bool exact, json_t **out)
+/* What a caller may ask for beside the rules of tern_json_parse. */
+typedef struct rules {
+    bool exact, repeats;
+} rules;
+
+static tern_status parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, rules asked, json_t **out)
 {
-    reader r = { .exact = exact, .s = { .ctx = ctx, .what = what, .text = (const unsigned char *)text, .end = n_bytes } };
+    reader r = { .exact = asked.exact, .repeats = asked.repeats, .s = { .ctx = ctx, .what = what, .text = (const unsigned char *)text, .end = n_bytes } };
     json_t *value = NULL;
     tern_status st = TERN_OK;
     r.c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -237,10 +239,15 @@ done:
 
 tern_status tern_json_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
 {
-    return parse(ctx, what, text, n_bytes, false, out);
+    return parse(ctx, what, text, n_bytes, (rules){ 0 }, out);
 }
 
 tern_status tern_json_parse_exact(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
 {
-    return parse(ctx, what, text, n_bytes, true, out);
+    return parse(ctx, what, text, n_bytes, (rules){ .exact = true }, out);
+}
+
+tern_status tern_json_parse_repeats(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
+{
+    return parse(ctx, what, text, n_bytes, (rules){ .repeats = true }, out);
 }

@@ -17,7 +17,8 @@ static void on_log(void *user, tern_log_level level, const char *line)
 
 bool cli_open_ctx_of(const cli_args *args, int threads, cli_session *s)
 {
-    tern_ctx_options options = { .threads = threads, .isa = args->value[FLAG_ISA].text, .log = on_log, .log_user = (void *)(uintptr_t)args };
+    tern_ctx_options options = { .threads = threads, .isa = args->value[FLAG_ISA].text, .log = on_log, .log_user = (void *)(uintptr_t)args,
+                                 .guard_files = 1 };
     *s = (cli_session){ 0 };
     if (tern_ctx_create(&options, &s->ctx) == TERN_OK) return true;
     cli_fail("%s", tern_create_error());

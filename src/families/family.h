@@ -46,6 +46,7 @@
     X(OUT_SOFTCAP, NUMBER, 0)                                                                                     \
     X(EMBED_SCALE, NUMBER, 1)                                                                                     \
     X(RESIDUAL_SCALE, NUMBER, 0)     /* 0: 1                                                           */         \
+    X(RESIDUAL_NORMED, FLAG, 0)      /* residuals are taken behind the norms                           */         \
     X(LOGIT_SCALE, NUMBER, 1)                                                                                     \
     X(CLIP_QKV, NUMBER, 0)           /* 0: none; q, k and v are clamped to +-it                         */         \
     X(NORM_WEIGHTS, FLAG, 1)         /* 0: norms have no parameters                                    */         \

@@ -7,8 +7,8 @@
 #include "backend/backend.h"
 #include "base/ctx.h"
 #include "base/memory.h"
-#include "base/nearest.h"
 #include "families/reference_keys.h"
+#include "families/unknown.h"
 
 typedef enum kind { INT, NUMBER, FLAG, CHOICE } kind;
 
@@ -24,7 +24,7 @@ static const char *const act_names[] = { "silu", "swish", "gelu", "gelu_python",
 static const tern_act acts[] = { ACT_SILU, ACT_SILU, ACT_GELU_ERF, ACT_GELU_ERF, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH,
                                  ACT_QUICK_GELU, ACT_RELU, ACT_RELU_SQUARED, ACT_TANH, ACT_SIGMOID };
 
-/* The largest value of a whole-number setting; the smallest is 1 for what must be there and for what null takes away, else 0. */
+/* The largest value of a whole-number setting; the smallest is 1 for what must be there and for what absence or null takes away, else 0. */
 static int64_t most_of(tern_setting s)
 {
     enum { MOST_DIM = 1 << 20, MOST_VOCAB = 1 << 26, MOST_POSITIONS = 1 << 30 };
@@ -38,7 +38,7 @@ static int64_t most_of(tern_setting s)
 
 static int64_t least_of(tern_setting s)
 {
-    return settings[s].fallback == NEEDED || s == S_WINDOW || s == S_ROTARY_DIM ? 1 : 0;
+    return settings[s].fallback == NEEDED || s == S_WINDOW || s == S_ROTARY_DIM || s == S_MAX_POS ? 1 : 0;
 }
 
 /* Reads key by the setting's kind into *value; false where it is absent, or refused (then a fault is kept). */
@@ -162,6 +162,15 @@ static void choose_layers(tern_hf_config *config, tern_spec *s)
     }
 }
 
+/* Groups of experts are alike, and those that are chosen have enough experts; a group that is worth its two best has two. */
+static void check_groups(tern_hf_config *config, const tern_spec *s)
+{
+    int64_t n = tern_get(s, S_EXPERTS), groups = tern_get(s, S_ROUTE_GROUPS), used = tern_get(s, S_ROUTE_GROUPS_USED), chosen = tern_get(s, S_EXPERTS_USED);
+    if (!n || groups == 1) return;
+    bool right = groups > 0 && n % groups == 0 && used > 0 && used <= groups && chosen <= used * (n / groups) && n / groups >= (s->value[S_ROUTE_GROUP_PAIRS] != 0 ? 2 : 1);
+    if (!right) tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token, of %lld groups among %lld, of %lld experts", (long long)chosen, (long long)used, (long long)groups, (long long)n);
+}
+
 static void check_dims(tern_hf_config *config, const tern_spec *s)
 {
     int64_t n_head = tern_get(s, S_HEADS), n_kv = tern_get(s, S_KV_HEADS), dim = tern_get(s, S_DIM), head_dim = tern_get(s, S_HEAD_DIM);
@@ -171,6 +180,7 @@ static void check_dims(tern_hf_config *config, const tern_spec *s)
     if (head_dim > 65536) tern_hf_refuse(config, TERN_ERR_FORMAT, "a head of %lld channels is wider than 65536", (long long)head_dim);
     if (tern_get(s, S_EXPERTS) && (tern_get(s, S_EXPERTS_USED) < 1 || tern_get(s, S_EXPERTS_USED) > tern_get(s, S_EXPERTS)))
         tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token of %lld", (long long)tern_get(s, S_EXPERTS_USED), (long long)tern_get(s, S_EXPERTS));
+    check_groups(config, s);
     if (s->value[S_EPS] < 0) tern_hf_refuse(config, TERN_ERR_FORMAT, "a norm's epsilon of %g is negative", s->value[S_EPS]);
 }
 
@@ -238,13 +248,7 @@ static tern_status find_family(tern_hf_config *config, tern_spec *s)
     s->architecture = architecture ? architecture : type;
     s->family = tern_family_find(architecture, type);
     if (s->family) return TERN_OK;
-    if (!s->architecture) return tern_fail(tern_hf_ctx(config), TERN_ERR_FORMAT, "%s: neither \"architectures\" nor \"model_type\" says what model this is", tern_hf_path(config));
-    tern_nearest near = { .word = s->architecture };
-    for (size_t i = 0; tern_family_at(i); i++)
-        for (size_t a = 0; a < 8 && tern_family_at(i)->arch[a]; a++) tern_nearest_offer(&near, tern_family_at(i)->arch[a]);
-    return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED, "%s: \"architectures\" is \"%s\", which is none that this version runs%s%s%s", tern_hf_path(config),
-                     s->architecture, near.best ? "; the nearest is " : "", near.best ? near.best : "",
-                     tern_hf_has(config, "auto_map") ? "; \"auto_map\" names code for it, which is never executed" : "");
+    return tern_family_unknown(config, s->architecture);
 }
 
 tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, const tern_spec_options *options, tern_spec **out)

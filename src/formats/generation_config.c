@@ -41,7 +41,6 @@ static tern_status check_faults(tern_ctx *ctx, const tern_hf_config *c)
 
 tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_config *config, int64_t vocab, tern_hf_generation *out)
 {
-    char names[300];
     tern_hf_config *own = NULL;
     tern_file_id id;
     tern_status st = TERN_OK;
@@ -55,8 +54,8 @@ tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_conf
         read_ids(own, vocab, &g);
         read_sampling(own, &g);
         TERN_TRY(check_faults(ctx, own));
-        if (tern_hf_unexplained(own, silent, sizeof silent / sizeof *silent, names, sizeof names)) {
-            tern_log(ctx, TERN_LOG_WARNING, "%s: ignored: %s", tern_hf_path(own), names);
+        if (tern_hf_unexplained(own, silent, sizeof silent / sizeof *silent, g.ignored, sizeof g.ignored)) {
+            tern_log(ctx, TERN_LOG_WARNING, "%s: ignored: %s", tern_hf_path(own), g.ignored);
         }
     }
     *out = g;

@@ -17,6 +17,7 @@ typedef struct tern_hf_generation {
     double top_p, min_p;            /* 1, 0 */
     double repetition_penalty;      /* 1  */
     int64_t max_new_tokens;         /* 0: not given */
+    char ignored[300];              /* keys of the file that have no effect here, "num_beams, early_stopping"; "": none */
 } tern_hf_generation;
 
 /* Reads dir/generation_config.json if it is there. Token ids that it does not give come from config (may be null), config.json as read.

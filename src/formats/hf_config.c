@@ -48,7 +48,7 @@ tern_status tern_hf_config_open(tern_ctx *ctx, const char *dir, const char *name
     char path[512];
     tern_status st = tern_json_read(ctx, dir, name, MAX_CONFIG_BYTES, &root);
     if (st) return st;
-    snprintf(path, sizeof path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name);
+    tern_show(path, sizeof path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name);
     st = wrap(ctx, path, root, out);
     json_decref(root);
     return st;
@@ -157,7 +157,7 @@ void tern_hf_refuse(tern_hf_config *c, tern_status status, const char *format, .
     char sentence[900];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    tern_show_v(sentence, sizeof sentence, format, args);
     va_end(args);
     tern_faults_add(&c->faults, status, "%s", sentence);
 }
@@ -170,7 +170,7 @@ static bool wrong(tern_hf_config *c, tern_status status, const char *key, const 
     char shown[120], wanted[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(wanted, sizeof wanted, format, args);
+    tern_show_v(wanted, sizeof wanted, format, args);
     va_end(args);
     if (!value) tern_faults_add(&c->faults, status, "\"%s\" is missing, and must be %s", key, wanted);
     else tern_faults_add(&c->faults, status, "\"%s\" is %s, and must be %s", key, tern_json_show(value, shown, sizeof shown), wanted);
@@ -248,8 +248,8 @@ static const char *list_words(const char *const *words, int n_words, char *text,
 {
     size_t used = 0;
     text[0] = 0;
-    for (int i = 0; i < n_words && used < size; i++) {
-        used += (size_t)snprintf(text + used, size - used, "%s\"%s\"", !i ? "" : i + 1 < n_words ? ", " : " or ", words[i]);
+    for (int i = 0; i < n_words && used + 4 < size; i++) {
+        used += tern_show(text + used, size - used, "%s\"%s\"", !i ? "" : i + 1 < n_words ? ", " : " or ", words[i]);
     }
     return text;
 }

@@ -143,13 +143,7 @@ static void name_it(search *s, const char *path, const json_t *value)
     (void)value;
     s->count++;
     if (left < 5) return;
-    int n = snprintf(s->names + s->used, left - 4, "%s%s", s->used ? ", " : "", tern_show_name(path, name));
-    if ((size_t)n >= left - 4) {
-        strcpy(s->names + s->used, "...");
-        s->used = s->size;
-    } else {
-        s->used += (size_t)n;
-    }
+    s->used += tern_show(s->names + s->used, left, "%s%s", s->used ? ", " : "", tern_show_name(path, name));
 }
 
 size_t tern_hf_unexplained(tern_hf_config *c, const tern_hf_ignorable *ignorable, size_t n_ignorable, char *buffer, size_t size)

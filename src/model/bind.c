@@ -68,7 +68,7 @@ static tern_status fault(tern_model *m, tern_status status, const char *format, 
     char sentence[600];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    tern_show_v(sentence, sizeof sentence, format, args);
     va_end(args);
     if (!m->faults) return tern_fail(m->ctx, status, "%s: %s", m->dir, sentence);
     tern_faults_add(m->faults, status, "%s", sentence);
@@ -236,12 +236,9 @@ static tern_status explain_others(tern_model *m)
         n++;
     }
     if (tern_get(m->spec, S_TIED)) ignorable[n++] = "*lm_head.weight";    /* stored by some although it is the embedding */
-    tern_status st = tern_checkpoint_finish(m->ctx, m->checkpoint, ignorable, n);
-    if (st && m->faults) {
-        tern_faults_add_error(m->faults, m->ctx, st);
-        st = TERN_OK;
-    }
-    return st;
+    if (!m->faults) return tern_checkpoint_finish(m->ctx, m->checkpoint, ignorable, n);
+    tern_checkpoint_left_over(m->checkpoint, ignorable, n, m->faults);
+    return TERN_OK;
 }
 
 /* Whether the files were saved from the bare model although config.json names the one with a head: names without their

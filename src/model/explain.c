@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/directory.h"
 #include "base/dtype.h"
 #include "base/memory.h"
+#include "base/model_folder.h"
 #include "base/room.h"
 #include "model/internal.h"
 
@@ -24,7 +26,11 @@ static bool read_spec(tern_model *m, tern_faults *faults)
 
 static tern_status gather(tern_model *m, tern_faults *faults)
 {
-    tern_status st = TERN_OK;
+    tern_status st = tern_directory_check(m->ctx, m->dir);
+    if (st) {
+        tern_faults_add_error(faults, m->ctx, st);
+        return TERN_OK;
+    }
     bool known = read_spec(m, faults);
     if (!m->random && (st = tern_checkpoint_open(m->ctx, m->dir, &m->checkpoint))) tern_faults_add_error(faults, m->ctx, st);
     if (!known) return TERN_OK;
@@ -76,8 +82,14 @@ static tern_status gather_of(tern_ctx *ctx, const char *dir, const tern_spec_opt
 {
     tern_model *m = tern_alloc(ctx, 1, sizeof *m, "a model");
     if (!m) return TERN_ERR_MEMORY;
-    *m = (tern_model){ .ctx = ctx, .dir = tern_strdup(ctx, dir), .wanted = *wanted };
-    tern_status st = m->dir ? gather(m, faults) : TERN_ERR_MEMORY;
+    *m = (tern_model){ .ctx = ctx, .wanted = *wanted };
+    tern_status st = tern_model_folder(ctx, dir, &m->dir);
+    if (!st) {
+        st = gather(m, faults);
+    } else if (st != TERN_ERR_MEMORY) {
+        tern_faults_add_error(faults, ctx, st);
+        st = TERN_OK;
+    }
     tern_model_free(m);
     return st;
 }

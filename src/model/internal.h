@@ -31,7 +31,7 @@ typedef struct tern_model_layer {
 
 struct tern_model {
     tern_ctx *ctx;
-    char *dir;
+    char *root, *dir;                     /* as opened; where config.json and the weights are */
     tern_hf_config *config;
     tern_spec_options wanted;
     tern_spec *spec;
@@ -67,8 +67,10 @@ tern_status tern_model_fail_whole(const tern_model *m, tern_status first);
 /* explain.c: TERN_ERR_MEMORY with both figures where m's random weights are more than can be had: what is drawn page by page, nobody refuses. */
 tern_status tern_model_weigh(const tern_model *m);
 
-/* ---- forward.c: TERN_ERR_STATE with the file's name where a file of the model was cut, written to or replaced since it was mapped. */
+/* ---- forward.c: TERN_ERR_STATE with the file's name where a file of the model was cut or written to since it was
+ * mapped: asked before weights are read. And where bytes were missing while they were read: asked afterwards. */
 tern_status tern_model_intact(const tern_model *m);
+tern_status tern_model_cut(const tern_model *m);
 
 /* ---- shapes.c: the shape of a slot by the settings. n_shape alternatives, each of rank 1 to 3; a slot that the settings have no use for has none. */
 typedef struct tern_slot_shape {

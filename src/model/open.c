@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/directory.h"
+#include "base/file.h"
 #include "base/fp.h"
 #include "base/memory.h"
+#include "base/model_folder.h"
 #include "model/internal.h"
 
 static tern_dtype dtype_of_compute(const tern_model *m, tern_compute wanted)
@@ -64,11 +67,13 @@ static tern_status open_parts(tern_model *m, const tern_model_options *o)
 {
     tern_status st = TERN_OK;
     tern_ctx *ctx = m->ctx;
+    TERN_TRY(tern_directory_check(ctx, m->dir));
     TERN_TRY(tern_hf_config_open(ctx, m->dir, "config.json", &m->config));
     TERN_TRY(tern_spec_read(ctx, m->config, &m->wanted, &m->spec));
     TERN_TRY(tern_hf_generation_read(ctx, m->dir, m->config, tern_get(m->spec, S_VOCAB), &m->generation));
     for (size_t i = 0; i < m->generation.n_eos; i++) m->eos[i] = (int32_t)m->generation.eos[i];
     if (!m->random) TERN_TRY(tern_checkpoint_open(ctx, m->dir, &m->checkpoint));
+    if (tern_file_exists(m->dir, "adapter_config.json")) tern_log(ctx, TERN_LOG_WARNING, "%s/adapter_config.json: an adapter of PEFT beside the model's own weights is not applied", m->dir);
     m->stored = stored_dtype(m);
     m->compute = dtype_of_compute(m, o->compute);
     m->kv = dtype_of_kv(m, o->kv);
@@ -83,6 +88,7 @@ static tern_status open_parts(tern_model *m, const tern_model_options *o)
     if (st && !m->random) st = tern_model_fail_whole(m, st);    /* one tensor that does not fit is seldom alone */
     if (st) goto done;
     TERN_TRY(tern_model_assemble(m));
+    TERN_TRY(tern_model_cut(m));
     tell_ignored(m);
 done:
     return st;
@@ -102,9 +108,10 @@ tern_status tern_model_open(tern_ctx *ctx, const char *dir, const tern_model_opt
     if ((unsigned)o.attention > TERN_ATTENTION_BIDIRECTIONAL) return tern_fail(ctx, TERN_ERR_ARGUMENT, "model options: attention %d is no such kind", (int)o.attention);
     m = tern_alloc(ctx, 1, sizeof *m, "a model");
     if (!m) return TERN_ERR_MEMORY;
-    *m = (tern_model){ .ctx = ctx, .dir = tern_strdup(ctx, dir), .wanted = tern_model_spec_options(&o), .random = o.random_weights, .random_dtype = o.random_dtype };
-    if (!m->dir) st = TERN_ERR_MEMORY;
-    else TERN_TRY(open_parts(m, &o));
+    *m = (tern_model){ .ctx = ctx, .root = tern_strdup(ctx, dir), .wanted = tern_model_spec_options(&o), .random = o.random_weights, .random_dtype = o.random_dtype };
+    if (!m->root) st = TERN_ERR_MEMORY;
+    else TERN_TRY(tern_model_folder(ctx, dir, &m->dir));
+    if (!st) TERN_TRY(open_parts(m, &o));
     *out = st ? NULL : m;
     if (!st) m = NULL;
 done:
@@ -127,6 +134,7 @@ void tern_model_free(tern_model *m)
     tern_spec_free(m->spec);
     tern_hf_config_free(m->config);
     tern_free(m->dir);
+    tern_free(m->root);
     tern_free(m);
 }
 

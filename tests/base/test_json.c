@@ -49,7 +49,7 @@ static const bad_row bad_rows[] = {
     { "\"\xF5\x80\x80\x80\"", 0, "UTF-8", "beyond Unicode" },
     { "{\"a\":1,\"b\":2,\n\"a\":3}", 0, "line 2, column 1|duplicate of the key \"a\"", "a key twice" },
     { "{\"a\":1,\"\\u0061\":3}", 0, "duplicate of the key \"a\"", "a key twice, once escaped" },
-    { "{\"a\\u0000\":1}", 0, "NUL in the key", "a key that NUL would cut" },
+    { "{\"a\\u0000\":1,\"a\\u0000\":2}", 0, "duplicate", "two keys that are equal behind their NUL" },
 };
 
 static void refuses(void **state)
@@ -127,7 +127,7 @@ static void gives_the_values(void **state)
 {
     (void)state;
     static const char text[] = " {\"i\": [0, -0, -9223372036854775808, 9223372036854775807], \"r\": [1.5, -2.5e-3, 1E2, 4.9e-324, 0.1], \"\": null,"
-                               "\"s\": [\"\", \"a\\\"\\\\\\/\\b\\f\\n\\r\\t\", \"\\u00e9\\ud83d\\ude00\", \"a\\u0000b\"], \"w\": [true, false, {}, []]}\t\r\n";
+                               "\"s\": [\"\", \"a\\\"\\\\\\/\\b\\f\\n\\r\\t\", \"\\u00e9\\ud83d\\ude00\", \"a\\u0000b\"], \"w\": [true, false, {}, []], \"a\\u0000b\": 7, \"a\": 8}\t\r\n";
     json_t *v;
     for (int turn = 0; turn < 2; turn++) {
         if (turn && !setlocale(LC_ALL, "de_DE.UTF-8")) break;    /* a comma for a point, where the machine has that locale */
@@ -141,6 +141,8 @@ static void gives_the_values(void **state)
         assert_true(json_string_length(json_array_get(s, 3)) == 3 && json_string_length(json_array_get(s, 0)) == 0);
         assert_true(json_is_true(json_array_get(w, 0)) && json_is_false(json_array_get(w, 1)) && json_is_null(json_object_get(v, "")));
         assert_true(json_is_object(json_array_get(w, 2)) && json_array_size(json_array_get(w, 3)) == 0 && json_array_size(w) == 4);
+        assert_int_equal(json_integer_value(json_object_getn(v, "a\0b", 3)), 7);
+        assert_int_equal(json_integer_value(json_object_get(v, "a")), 8);
         json_decref(v);
     }
     setlocale(LC_ALL, "C");
