@@ -38,7 +38,7 @@ static int64_t most_of(tern_setting s)
 
 static int64_t least_of(tern_setting s)
 {
-    return settings[s].fallback == NEEDED || s == S_WINDOW || s == S_ROTARY_DIM || s == S_MAX_POS ? 1 : 0;
+    return settings[s].fallback == NEEDED || s == S_ROTARY_DIM || s == S_MAX_POS ? 1 : 0;
 }
 
 /* Reads key by the setting's kind into *value; false where it is absent, or refused (then a fault is kept). */
@@ -171,6 +171,18 @@ static void check_groups(tern_hf_config *config, const tern_spec *s)
     if (!right) tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token, of %lld groups among %lld, of %lld experts", (long long)chosen, (long long)used, (long long)groups, (long long)n);
 }
 
+/* A window of 0 leaves a token nothing to look at; where no layer has one ("use_sliding_window" is false) it means nothing. */
+static void check_window(tern_hf_config *config, const tern_spec *s)
+{
+    bool stated = false;
+    for (size_t i = 0; i < s->family->n_key; i++) {
+        const tern_family_key *row = &s->family->keys[i];
+        stated |= row->setting == S_WINDOW && row->key && tern_hf_has(config, row->key);
+    }
+    if (stated && tern_get(s, S_WINDOW) == 0 && tern_spec_flag(s, "use_sliding_window", true))
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "the window is 0, and must be an integer from 1, or null");
+}
+
 static void check_dims(tern_hf_config *config, const tern_spec *s)
 {
     int64_t n_head = tern_get(s, S_HEADS), n_kv = tern_get(s, S_KV_HEADS), dim = tern_get(s, S_DIM), head_dim = tern_get(s, S_HEAD_DIM);
@@ -270,6 +282,7 @@ tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, const tern_spe
         if (s->family->binds[i].key) tern_spec_flag(s, s->family->binds[i].key, false);
     if (s->family->adjust) TERN_TRY(s->family->adjust(ctx, config, s));
     tern_spec_direction(config, options->attention, s);
+    check_window(config, s);
     check_dims(config, s);
     TERN_TRY(read_rope(ctx, config, s));
     if (s->rope) s->value[S_ROTARY_DIM] = (double)s->rope->n_dims;
