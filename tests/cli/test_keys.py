@@ -29,6 +29,7 @@ IGNORED = [
     ("starcoder2", {"mlp_type": "default", "norm_type": "layer_norm", "rms_norm_eps": 1e-05}, None, "starcoder2-15b"),
     ("gpt2", {"n_special": 0, "predict_special_tokens": True}, None, "gpt2-medium"),
     ("llama-mha", {"step_limit": [0.0, float("inf")], "least": float("-inf"), "nothing": float("nan"), "no_limit": int(1e30)}, None, "numbers as Python writes them"),
+    ("gptj", {"rope_theta": 500.0, "rope_scaling": {"type": "linear", "factor": 2.0}, "partial_rotary_factor": 0.5}, None, "no file: GPT-J's class has a fixed rope"),
     ("llama-mha", {"rope_interleaved": True, "vision_config": {"hidden_size": 1, "depth": 9}}, None, "an object as a whole"),
     ("llama-gqa-tied-llama3rope", {"rope_parameters": {"attn_factor": 0.88}}, ["rope_parameters.attn_factor"], "DeepSeek-R1-0528-Qwen3-8B"),
     ("llama-mha", {"attention_chunk_size": None, "is_decoder": False, "output_attentions": True}, [], "null, and values of no effect"),
