@@ -37,6 +37,7 @@ typedef struct look {
     const tern_model_options *options;
     tern_model *model;      /* null: it does not open */
     tern_model_info info;
+    tern_tokenizer *text;   /* null: it does not open */
     tern_report *report;
     part opens, tokenizer, template, vectors;
     const char *embeds;     /* of the vectors: pooling, dim, and what compares them where that is not the cosine */
@@ -69,7 +70,7 @@ static part missing(look *l, const char *why)
 
 static bool has_tokenizer_file(const char *dir)
 {
-    static const char *const files[] = { "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt" };
+    static const char *const files[] = { "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt" };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (tern_file_exists(dir, files[i])) return true;
     return false;
@@ -78,9 +79,7 @@ static bool has_tokenizer_file(const char *dir)
 /* A directory without a tokenizer has no fault: token ids do. */
 static void look_at_tokenizer(look *l)
 {
-    tern_tokenizer *tokenizer = NULL;
-    tern_status st = tern_tokenizer_open(l->ctx, l->dir, &tokenizer);
-    tern_tokenizer_free(tokenizer);
+    tern_status st = tern_tokenizer_open(l->ctx, l->dir, &l->text);
     if (!st) {
         l->tokenizer = (part){ true, "" };
     } else if ((st == TERN_ERR_IO || st == TERN_ERR_UNSUPPORTED) && !has_tokenizer_file(l->dir)) {
@@ -174,6 +173,7 @@ static tern_status look_at_ignored(look *l)
         st = ignore(l, "generation_config.json", key);
         at += n + strspn(at + n, ", ");
     }
+    for (size_t i = 0; l->text && !st && tern_tokenizer_ignored(l->text, i); i++) st = ignore(l, "tokenizer.json", tern_tokenizer_ignored(l->text, i));
     return st;
 }
 
@@ -245,8 +245,8 @@ static void add_generation(look *l)
     if (!no && !l->template.ok) no = l->template.why;
     add(l, "chat", !no, "%s", no ? no : l->template.why);
     no = no_next_token(l);
-    if (l->opens.ok && !l->info.causal && l->info.has_logits && l->vectors.ok) add(l, "logits", true, "of each token, by token ids");
-    else if (l->opens.ok && !l->info.causal) add(l, "logits", false, "%s", l->info.has_logits ? l->vectors.why : "no head over the vocabulary");
+    if (l->opens.ok && !l->info.causal && l->info.has_logits && l->embedder.ok) add(l, "logits", true, "of each token, by token ids");
+    else if (l->opens.ok && !l->info.causal) add(l, "logits", false, "%s", l->info.has_logits ? l->embedder.why : "no head over the vocabulary");
     else if (no) add(l, "logits", false, "%s", no);
     else add_with_text(l, "logits", "");
     if (no) add(l, "perplexity", false, "%s", no);
@@ -320,6 +320,7 @@ tern_status tern_report_create(tern_ctx *ctx, const char *dir, const tern_model_
     if (!r) return TERN_ERR_MEMORY;
     look l = { .ctx = ctx, .dir = dir, .options = options, .model = model, .report = r };
     tern_status st = look_at_all(&l, &own);
+    tern_tokenizer_free(l.text);
     tern_model_free(own);
     if (!st && (r->reasons.out_of_memory || r->words.out_of_memory)) st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for a report", dir);
     *out = st ? NULL : r;
