@@ -30,14 +30,6 @@ void tern_map_close(tern_map *map);
 /* Whether bytes that were read from the mapping had gone from the file, and were read as zeros. */
 bool tern_map_cut(const tern_map *map);
 
-/* TERN_ERR_FORMAT with a sentence where data is what Git leaves in a file's place without its LFS extension: a text of less than 1024 bytes that begins
- * "version https://git-lfs.github.com/spec/v1" (github.com/git-lfs/git-lfs, docs/spec.md). tern_map_file and tern_read_file look; readers of streams call it. */
-tern_status tern_check_not_pointer(tern_ctx *ctx, const char *path, const void *data, size_t n_bytes);
-
-/* TERN_ERR_FORMAT with a sentence where data begins as HTML or XML does: an error's page that was saved under the file's name. For readers of formats
- * that never begin so. */
-tern_status tern_check_not_page(tern_ctx *ctx, const char *path, const void *data, size_t n_bytes);
-
 /* Takes the whole pages of mapped bytes out of this process's memory; they come back where they are read again. */
 void tern_map_drop(const void *data, size_t n_bytes);
 

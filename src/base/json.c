@@ -7,12 +7,13 @@
 #include "base/ctx.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/stand_in.h"
 
 typedef tern_status parse_fn(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out);
 
 static tern_status read_by(parse_fn *parse, tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
 {
-    char *text, path[512];
+    char *text, path[800];
     size_t n_bytes;
     tern_status st = tern_read_file(ctx, dir, name, max_bytes, &text, &n_bytes);
     if (st) return st;

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/json.h"
+#include "base/stand_in.h"
 
 bool cli_open_template(const cli_args *args, cli_session *s, tern_template **out)
 {

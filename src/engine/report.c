@@ -66,37 +66,54 @@ static part missing(look *l, const char *why)
 
 /* ---- The parts ---- */
 
-static void look_at_tokenizer(look *l)
+static bool has_tokenizer_file(const char *dir)
 {
     static const char *const files[] = { "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt" };
-    bool there = false;
-    tern_tokenizer *tokenizer = NULL;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) there = there || tern_file_exists(l->dir, files[i]);
-    if (!there) {
-        tern_status lacks = tern_directory_lacks(l->ctx, l->dir, TERN_LACKS_TOKENIZER);
-        l->tokenizer = missing(l, lacks == TERN_ERR_UNSUPPORTED ? tern_ctx_error(l->ctx) : "the directory has no tokenizer");
-        return;
-    }
-    tern_status st = tern_tokenizer_open(l->ctx, l->dir, &tokenizer);
-    l->tokenizer = (part){ !st, st ? "the tokenizer does not open" : "" };
-    if (st) failed(l, st);
-    tern_tokenizer_free(tokenizer);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (tern_file_exists(dir, files[i])) return true;
+    return false;
 }
 
-/* What a template refuses is heard when it is rendered: one message of a user, as a chat begins. */
+/* A directory without a tokenizer has no fault: token ids do. */
+static void look_at_tokenizer(look *l)
+{
+    tern_tokenizer *tokenizer = NULL;
+    tern_status st = tern_tokenizer_open(l->ctx, l->dir, &tokenizer);
+    tern_tokenizer_free(tokenizer);
+    if (!st) {
+        l->tokenizer = (part){ true, "" };
+    } else if ((st == TERN_ERR_IO || st == TERN_ERR_UNSUPPORTED) && !has_tokenizer_file(l->dir)) {
+        l->tokenizer = missing(l, st == TERN_ERR_UNSUPPORTED ? tern_ctx_error(l->ctx) : "the directory has no tokenizer");
+    } else {
+        failed(l, st);
+        l->tokenizer = (part){ false, "the tokenizer does not open" };
+    }
+}
+
+static tern_status render(tern_template *template, const char *messages)
+{
+    char json[256];
+    tern_rendered rendered = { 0 };
+    size_t n = tern_show(json, sizeof json, "{\"messages\": [%s], \"add_generation_prompt\": true}", messages);
+    tern_status st = tern_template_render(template, json, n, NULL, &rendered);
+    tern_rendered_free(&rendered);
+    return st;
+}
+
+/* What a template refuses is heard when it is rendered: a message of a user, as a chat begins; else one behind a system's message, as --system begins it. */
 static void look_at_template(look *l)
 {
-    static const char messages[] = "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}], \"add_generation_prompt\": true}";
+    static const char alone[] = "{\"role\": \"user\", \"content\": \"Hi\"}", led[] = "{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": \"Hi\"}";
     tern_template *template = NULL;
-    tern_rendered rendered = { 0 };
     tern_status st = tern_template_open(l->ctx, l->dir, &template);
     if (!st && !template) {
         l->template = missing(l, "the directory has no chat template");
-        return;
+    } else if (!st && render(template, alone) == TERN_ERR_ARGUMENT && !render(template, led)) {
+        l->template = (part){ true, "with a system message only" };
+    } else {
+        if (!st) st = render(template, alone);
+        l->template = st ? failed(l, st) : (part){ true, "" };
     }
-    if (!st) st = tern_template_render(template, messages, sizeof messages - 1, NULL, &rendered);
-    l->template = st ? failed(l, st) : (part){ true, "" };
-    tern_rendered_free(&rendered);
     tern_template_free(template);
 }
 
@@ -214,7 +231,7 @@ static void add_generation(look *l)
     else add_with_text(l, "generate", "");
     if (!no && !l->tokenizer.ok) no = l->tokenizer.why;
     if (!no && !l->template.ok) no = l->template.why;
-    add(l, "chat", !no, "%s", no ? no : "");
+    add(l, "chat", !no, "%s", no ? no : l->template.why);
     no = no_next_token(l);
     if (l->opens.ok && !l->info.causal && l->info.has_logits && l->vectors.ok) add(l, "logits", true, "of each token, by token ids");
     else if (l->opens.ok && !l->info.causal) add(l, "logits", false, "%s", l->info.has_logits ? l->vectors.why : "no head over the vocabulary");
@@ -245,8 +262,7 @@ static void add_vectors(look *l)
     if (no) add(l, "classify", false, "%s", no);
     else add_with_text(l, "classify", words);
     if (!no && !l->tokenizer.ok) no = l->tokenizer.why;
-    tern_show(words, sizeof words, "the last of %lld labels", n_label);
-    add(l, "rerank", !no, "%s", no ? no : n_label > 1 ? words : "");
+    add(l, "rerank", !no, "%s", no ? no : words);
 }
 
 static void add_all(look *l)

@@ -45,7 +45,7 @@ done:
 tern_status tern_hf_config_open(tern_ctx *ctx, const char *dir, const char *name, tern_hf_config **out)
 {
     json_t *root;
-    char path[512];
+    char path[800];
     tern_status st = tern_json_read(ctx, dir, name, MAX_CONFIG_BYTES, &root);
     if (st) return st;
     tern_show(path, sizeof path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name);

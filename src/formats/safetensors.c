@@ -7,6 +7,7 @@
 
 #include "base/ctx.h"
 #include "base/memory.h"
+#include "base/stand_in.h"
 #include "formats/st_header.h"
 #include "formats/words.h"
 

@@ -60,7 +60,7 @@ ROWS = [
     (["models--org--name/blobs/x.incomplete", "models--org--name/snapshots/.keep"], "models--org--name", ["fetch it again"], "one without a snapshot"),
     (["models--org--name/snapshots/1a2b/config.json", "models--org--name/blobs/x", "version.txt"], "", ["models--org--name/snapshots/1a2b"], "the cache of all models"),
     (["checkpoint-500/config.json", "checkpoint-1000/config.json", "runs/x"], "", ["checkpoint-1000"], "a trainer's folder: the last of its checkpoints"),
-    (["0_Transformer/config.json", ("1_Pooling/config.json", POOLING), "modules.json"], "", ["0_Transformer"], "the transformer is in a folder below"),
+    (["0_Transformer/config.json", ("1_Pooling/config.json", POOLING)], "", ["0_Transformer"], "the transformer is in a folder below, and no modules.json names it"),
     ([("1_Pooling/config.json", POOLING)], "1_Pooling", ["Pooling", "directory above"], "a module in place of the model"),
     (["models/base/config.json", "base/config.json"], "", ["/base"], "a folder too high"),
     ([("config.json", "<!DOCTYPE html>\n<html>"), "model.safetensors"], "", ["config.json", "web page"], "a login page under the file's name"),
