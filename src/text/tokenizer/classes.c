@@ -3,12 +3,16 @@
 
 #include <string.h>
 
+static const char *const code_llama_others[] = { "prefix_token", "\xe2\x96\x81<PRE>", "middle_token", "\xe2\x96\x81<MID>", "suffix_token", "\xe2\x96\x81<SUF>",
+                                                 "eot_token", "\xe2\x96\x81<EOT>", "fill_token", "<FILL_ME>", NULL };
+static const char *const camembert_others[] = { "", "<s>NOTUSED", "", "</s>NOTUSED", "", "<unk>NOTUSED", NULL };
+
 /* In the order of tern_role: bos, eos, unk, pad, cls, sep, mask. */
 static const tokenizer_class classes[] = {
     { .name = "BertTokenizer", .model = "WordPiece", .roles = { NULL, NULL, "[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]" }, .parts = class_parts_bert,
       .post = POST_CLS_SEP },
     { .name = "MPNetTokenizer", .model = "WordPiece", .roles = { "<s>", "</s>", "[UNK]", "<pad>", "<s>", "</s>", "<mask>" }, .parts = class_parts_bert,
-      .post = POST_ROBERTA },
+      .post = POST_ROBERTA, .mask_lstrip = true },
     { .name = "GPT2Tokenizer", .model = "BPE", .roles = { "<|endoftext|>", "<|endoftext|>", "<|endoftext|>" }, .parts = class_parts_gpt2,
       .takes_pad = true },
     { .name = "RobertaTokenizer", .model = "BPE", .roles = { "<s>", "</s>", "<unk>", "<pad>", "<s>", "</s>", "<mask>" }, .parts = class_parts_gpt2,
@@ -19,11 +23,23 @@ static const tokenizer_class classes[] = {
       .roles = { "<BOS_TOKEN>", "<|END_OF_TURN_TOKEN|>", "<UNK>", "<PAD>", "<CLS>", "<SEP>", "<MASK_TOKEN>" }, .parts = class_parts_cohere },
     { .name = "Qwen2Tokenizer", .model = "BPE", .roles = { NULL, "<|endoftext|>", "<|endoftext|>", "<|endoftext|>" }, .parts = class_parts_qwen2,
       .plain_specials = true },
+    { .name = "Qwen3_5Tokenizer", .model = "BPE", .roles = { NULL, "<|endoftext|>", "<|endoftext|>", "<|endoftext|>" }, .parts = class_parts_qwen3_5 },
+    { .name = "DebertaTokenizer", .model = "BPE", .roles = { "[CLS]", "[SEP]", "[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]" }, .parts = class_parts_gpt2,
+      .post = POST_CLS_SEP_SEP },
     { .name = "LlamaTokenizer", .model = "BPE", .roles = { "<s>", "</s>", "<unk>" }, .parts = class_parts_llama },
+    { .name = "CodeLlamaTokenizer", .model = "BPE", .roles = { "<s>", "</s>", "<unk>" }, .parts = class_parts_code_llama, .others = code_llama_others,
+      .adds_bos = true },
     { .name = "GemmaTokenizer", .model = "BPE", .roles = { "<bos>", "<eos>", "<unk>", "<pad>", NULL, NULL, "<mask>" }, .parts = class_parts_gemma },
     { .name = "XLMRobertaTokenizer", .model = "Unigram", .roles = { "<s>", "</s>", "<unk>", "<pad>", "<s>", "</s>", "<mask>" },
-      .parts = class_parts_xlm_roberta, .post = POST_BOS_EOS },
-    { .name = "T5Tokenizer", .model = "Unigram", .roles = { NULL, "</s>", "<unk>", "<pad>" }, .parts = class_parts_t5, .post = POST_EOS, .extra_ids = 100 },
+      .parts = class_parts_xlm_roberta, .post = POST_BOS_EOS, .charsmap = CHARSMAP_ALONE },
+    { .name = "CamembertTokenizer", .model = "Unigram", .roles = { "<s>", "</s>", "<unk>", "<pad>", "<s>", "</s>", "<mask>" }, .parts = class_parts_camembert,
+      .post = POST_BOS_EOS, .charsmap = CHARSMAP_ALONE, .others = camembert_others, .mask_lstrip = true },
+    { .name = "AlbertTokenizer", .model = "Unigram", .roles = { "[CLS]", "[SEP]", "<unk>", "<pad>", "[CLS]", "[SEP]", "[MASK]" }, .parts = class_parts_albert,
+      .post = POST_FILE_ELSE, .charsmap = CHARSMAP_LAST },
+    { .name = "DebertaV2Tokenizer", .model = "Unigram", .roles = { "[CLS]", "[SEP]", "[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]" },
+      .parts = class_parts_deberta_v2, .post = POST_CLS_SEP },
+    { .name = "T5Tokenizer", .model = "Unigram", .roles = { NULL, "</s>", "<unk>", "<pad>" }, .parts = class_parts_t5, .post = POST_EOS,
+      .charsmap = CHARSMAP_ALONE, .extra_ids = 100 },
 };
 
 /* Other names of the same classes. */
@@ -56,7 +72,7 @@ static const char *const model_types[][2] = {
 };
 
 /* Model types whose published tokenizer_class is wrong (MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS), with a class of their own. */
-static const char *const wrong_class[] = { "qwen2" };
+static const char *const wrong_class[] = { "qwen2", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text" };
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
@@ -130,13 +146,19 @@ static json_t *find_charsmap(json_t *normalizer)
     return NULL;
 }
 
+static void place_charsmap(const tokenizer_class *c, json_t *built, json_t *charsmap)
+{
+    if (!charsmap) return;
+    if (c->charsmap == CHARSMAP_ALONE) json_object_set(built, "normalizer", charsmap);
+    if (c->charsmap == CHARSMAP_LAST) json_array_append(json_object_get(json_object_get(built, "normalizer"), "normalizers"), charsmap);
+}
+
 bool class_rebuild(const tokenizer_class *c, json_t *json, const json_t *config)
 {
     static const char *const sections[] = { "normalizer", "pre_tokenizer", "decoder" };
-    json_t *built = c->parts(config), *model = json_object_get(built, "model"), *old = json_object_get(json, "model");
-    json_t *charsmap = !strcmp(c->model, "Unigram") ? find_charsmap(json_object_get(json, "normalizer")) : NULL;
+    json_t *old = json_object_get(json, "model"), *built = c->parts(config, json_object_get(old, "vocab")), *model = json_object_get(built, "model");
     if (!built) return false;
-    if (charsmap) json_object_set(built, "normalizer", charsmap);
+    place_charsmap(c, built, find_charsmap(json_object_get(json, "normalizer")));
     json_object_set_new(model, "type", json_string(c->model));
     json_object_set(model, "vocab", json_object_get(old, "vocab"));
     if (json_object_get(old, "merges")) json_object_set(model, "merges", json_object_get(old, "merges"));
