@@ -160,6 +160,8 @@ def settings(k):
         "stray_keys": {"tokenizer.json": stray},
         "special_map": {"special_tokens_map.json": {"bos_token": names[0], "eos_token": {k: v for k, v in flags(names[-1], rstrip=True).items() if k != "special"},
                                                     "pad_token": "<tool>", "additional_special_tokens": ["<|new|>"]}},
+        "added_known": {"added_tokens.json": {name: n for n, name in enumerate(names)}},
+        "null_roles": config(bos_token=None, eos_token=None),
         "added_file": {"added_tokens.json": {"newword": top + 1, "<|new|>": top}},
     }
     if json_base["model"]["type"] == "Unigram":

@@ -1,6 +1,7 @@
 /* Which tokenizer class a checkpoint has, and what it makes of a tokenizer.json: see classes.h. Called by open.c. */
 #include "text/tokenizer/classes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const code_llama_others[] = { "prefix_token", "\xe2\x96\x81<PRE>", "middle_token", "\xe2\x96\x81<MID>", "suffix_token", "\xe2\x96\x81<SUF>",
@@ -50,25 +51,36 @@ static const char *const aliases[][2] = {
     { "LongformerTokenizer", "RobertaTokenizer" }, { "MvpTokenizer", "RobertaTokenizer" },
 };
 
-/* The class of each model_type, as far as tern runs the model; "" is the file as it is written. */
-static const char *const model_types[][2] = {
-    { "bert", "BertTokenizer" }, { "distilbert", "BertTokenizer" }, { "electra", "BertTokenizer" }, { "nomic_bert", "BertTokenizer" },
-    { "mpnet", "MPNetTokenizer" }, { "roberta", "RobertaTokenizer" }, { "bart", "RobertaTokenizer" }, { "longformer", "RobertaTokenizer" },
-    { "xlm-roberta", "XLMRobertaTokenizer" }, { "gte", "XLMRobertaTokenizer" }, { "t5", "T5Tokenizer" }, { "mt5", "T5Tokenizer" },
-    { "gpt2", "GPT2Tokenizer" }, { "gpt_neo", "GPT2Tokenizer" }, { "gptj", "GPT2Tokenizer" }, { "opt", "GPT2Tokenizer" }, { "phi", "GPT2Tokenizer" },
-    { "starcoder2", "GPT2Tokenizer" }, { "codegen", "GPT2Tokenizer" }, { "dbrx", "GPT2Tokenizer" },
-    { "gpt_neox", "GPTNeoXTokenizer" }, { "mpt", "GPTNeoXTokenizer" }, { "olmo", "GPTNeoXTokenizer" }, { "olmoe", "GPTNeoXTokenizer" },
-    { "mamba", "GPTNeoXTokenizer" }, { "mamba2", "GPTNeoXTokenizer" }, { "rwkv", "GPTNeoXTokenizer" },
-    { "cohere", "CohereTokenizer" }, { "cohere2", "CohereTokenizer" },
-    { "qwen2", "Qwen2Tokenizer" }, { "qwen2_moe", "Qwen2Tokenizer" }, { "qwen3", "Qwen2Tokenizer" }, { "qwen3_moe", "Qwen2Tokenizer" },
-    { "qwen3_next", "Qwen2Tokenizer" }, { "qwen2_vl", "Qwen2Tokenizer" }, { "qwen2_5_vl", "Qwen2Tokenizer" }, { "qwen3_vl", "Qwen2Tokenizer" },
-    { "gemma", "GemmaTokenizer" }, { "gemma2", "GemmaTokenizer" }, { "gemma3", "GemmaTokenizer" }, { "gemma3_text", "GemmaTokenizer" },
-    { "gemma3n", "GemmaTokenizer" }, { "gemma3n_text", "GemmaTokenizer" },
-    { "glm", "" }, { "glm4", "" }, { "glm4_moe", "" }, { "gpt_bigcode", "" }, { "granite", "" }, { "granitemoe", "" }, { "granitemoehybrid", "" },
-    { "ministral", "" }, { "ministral3", "" }, { "mistral", "" }, { "mistral3", "" }, { "mixtral", "" }, { "olmo2", "" }, { "olmo3", "" },
-    { "persimmon", "" }, { "stablelm", "" }, { "umt5", "" }, { "xlm-roberta-xl", "" }, { "phi3", "" }, { "phimoe", "" }, { "arctic", "" },
-    { "internlm2", "" }, { "internlm3", "" }, { "jamba", "" }, { "ernie4_5", "" }, { "ernie4_5_moe", "" }, { "modernbert", "" },
-    { "modernbert-decoder", "" }, { "minimax_m2", "" }, { "minicpm3", "" }, { "nemotron", "" }, { "llava", "" }, { "llava_next", "" },
+/* The class of each model_type, as far as the class is in the table; "" is the file as it is written. */
+static const struct {
+    const char *name, *model_types;    /* between blanks */
+} model_classes[] = {
+    { "BertTokenizer", " bert convbert distilbert electra ernie layoutlm lxmert megatron-bert mobilebert nezha nomic_bert "
+      "qdqbert retribert squeezebert " },
+    { "MPNetTokenizer", " mpnet " },
+    { "RobertaTokenizer", " bart data2vec-text ibert led longformer mega mra mvp roberta roberta-prelayernorm " },
+    { "XLMRobertaTokenizer", " gte jina_embeddings_v3 xlm-roberta xmod " },
+    { "CamembertTokenizer", " camembert " },
+    { "AlbertTokenizer", " albert yoso " },
+    { "DebertaTokenizer", " deberta " },
+    { "DebertaV2Tokenizer", " deberta-v2 " },
+    { "T5Tokenizer", " mt5 switch_transformers t5 " },
+    { "GPT2Tokenizer", " codegen dbrx emu3 gpt2 gpt_neo gptj jais2 opt phi starcoder2 " },
+    { "GPTNeoXTokenizer", " falcon_mamba gpt_neox mamba mamba2 mpt olmo olmoe rwkv xlstm " },
+    { "CohereTokenizer", " aya_vision cohere cohere2 " },
+    { "Qwen2Tokenizer", " internvl qwen2 qwen2_5_vl qwen2_audio qwen2_moe qwen2_vl qwen3 qwen3_moe qwen3_next qwen3_vl "
+      "qwen3_vl_moe " },
+    { "Qwen3_5Tokenizer", " qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen3_5_text " },
+    { "LlamaTokenizer", " idefics idefics2 " },
+    { "CodeLlamaTokenizer", " code_llama " },
+    { "GemmaTokenizer", " gemma gemma2 gemma3 gemma3_text gemma3n gemma3n_text recurrent_gemma shieldgemma2 t5gemma zaya " },
+    { "", " arctic aria bigbird_pegasus chatlm ernie4_5 ernie4_5_moe flex_olmo fuyu glm glm4 glm4_moe "
+      "glm4_moe_lite glm4v gpt_bigcode granite granitemoe granitemoehybrid granitemoeshared h2ovl_chat "
+      "hyperclovax hyperclovax_vlm internlm2 internlm3 iquestcoder jamba kimi_k25 kimi_linear llava "
+      "llava_next mimo_v2_flash minicpm3 minicpmv minimax_m2 ministral ministral3 mistral mistral3 mixtral "
+      "modernbert modernbert-decoder molmo molmo2 nemotron nvfp4 nystromformer olmo2 olmo3 olmo_hybrid "
+      "opencua openvla paddleocr_vl persimmon phi3 phi3_v phimoe pixtral smolvlm stablelm step3_vl umt5 "
+      "vipllava voxtral xlm-roberta-xl " },
 };
 
 /* Model types whose published tokenizer_class is wrong (MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS), with a class of their own. */
@@ -111,8 +123,11 @@ static bool is_byte_level(const json_t *json)
 /* Null: model_type is in no row. */
 static const char *class_of_model(const char *model_type)
 {
-    for (size_t i = 0; model_type && i < COUNT(model_types); i++)
-        if (!strcmp(model_types[i][0], model_type)) return model_types[i][1];
+    char word[64];
+    if (!model_type || strlen(model_type) + 3 > sizeof word) return NULL;
+    snprintf(word, sizeof word, " %s ", model_type);
+    for (size_t i = 0; i < COUNT(model_classes); i++)
+        if (strstr(model_classes[i].model_types, word)) return model_classes[i].name;
     return NULL;
 }
 
