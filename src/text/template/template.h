@@ -277,7 +277,7 @@ bool tpl_no_such(tpl_render *r, const char *kind, const char *name, const char *
 extern const tpl_filter tpl_filters_text[], tpl_filters_list[], tpl_filters_pick[];    /* ended by a null name */
 extern const tpl_function tpl_methods_text[], tpl_methods_case[], tpl_methods_list[], tpl_methods_dict[], tpl_methods_cycler[], tpl_methods_loop[],
     tpl_methods_whole[], tpl_methods_real[], tpl_methods_bytes[], tpl_methods_view[], tpl_methods_translate[];
-tpl_fn tpl_dict_fromkeys, tpl_urlize, tpl_striptags;
+tpl_fn tpl_dict_fromkeys, tpl_urlize, tpl_striptags, tpl_wordwrap;
 
 /* Puts args into slots by the names of the parameters ("d attribute"), the first n_required of which must be there; what is left out stays
  * MISSING. The function's Python name is for the TypeError. */
