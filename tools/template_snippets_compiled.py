@@ -80,4 +80,13 @@ HTML = [
     "{{ '<unclosed &lt; &#39; &#x41; &#0; &#128; &#xD800; & &# x'|striptags }}", "{{ '<!-- open <b> x'|striptags }}",
 ]
 
-GROUPS = {"unknown": UNKNOWN, "blocks": BLOCKS, "recursive": RECURSIVE, "python": PYTHON, "html": HTML}
+SCOPES = [
+    "{% for i in [1] %}[{{ name }}]{% endfor %}{% set name = 5 %}{{ name }}", "{% filter trim %}[{{ name }}]{% endfilter %}{% set name = 5 %}{{ name }}", "{% if name %}{% endif %}{% for i in [1] %}[{{ name }}]{% endfor %}{% set name = 5 %}",
+    "{% for i in [1] %}[{{ name }}]{% endfor %}{% if yes %}{% set name = 5 %}{% endif %}{{ name }}", "{% for i in [1] %}[{{ name }}]{% endfor %}{% set name = name %}{{ name }}", "{% macro m() %}[{{ name }}]{% endmacro %}{{ m() }}{% set name = 5 %}{{ m() }}",
+    "{% macro m(name) %}[{{ name }}]{% endmacro %}{{ m(1) }}{{ name }}", "{% for name in [1] %}{{ name }}{% endfor %}{{ name }}", "{% with name = 1 %}{{ name }}{% endwith %}{{ name }}", "{% block b %}[{{ name }}]{% endblock %}{% set name = 5 %}{{ self.b() }}",
+    "{% for i in [1] %}[{{ name }}]{% endfor %}{% set name %}x{{ name }}{% endset %}{{ name }}", "{% for i in [1] %}{{ range(2) }}{% endfor %}{% set range = 5 %}", "{% macro m(a=name) %}[{{ a }}]{% endmacro %}{{ m() }}{% set name = 5 %}{{ m() }}",
+    "{% for x in nums if name %}{{ x }}{% endfor %}{% set name = 1 %}", "{% for i in [1] %}[{{ name }}]{% endfor %}{% macro name() %}{% endmacro %}", "{% set a, name = 1, 2 %}{{ name }}",
+    "{% for i in [1] %}[{{ name }}]{% endfor %}{% set ns = namespace() %}{% set ns.name = 5 %}",
+]
+
+GROUPS = {"scopes": SCOPES, "unknown": UNKNOWN, "blocks": BLOCKS, "recursive": RECURSIVE, "python": PYTHON, "html": HTML}
