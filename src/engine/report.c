@@ -39,10 +39,10 @@ typedef struct look {
     tern_model_info info;
     tern_tokenizer *text;   /* null: it does not open */
     tern_report *report;
-    part opens, tokenizer, template;
-    part embedder, vectors; /* it opens; its modules make a vector of each text */
-    const char *pooling;    /* of the vectors, with their dim */
-    int64_t dim;
+    part opens, tokenizer, template, vectors;
+    const char *embeds;     /* of the vectors: pooling, dim, and what compares them where that is not the cosine */
+    const char *no_vector;  /* why the modules make none; null: they do */
+    int64_t n_label;        /* of a head, or of a CrossEncoder's modules */
 } look;
 
 /* The sentence as the list keeps it; the same one is kept once. */
@@ -117,6 +117,20 @@ static void look_at_template(look *l)
     tern_template_free(template);
 }
 
+/* What the report keeps of an embedder, which ends before it. */
+static void describe(look *l, tern_embedder *embedder)
+{
+    char words[256];
+    const char *similarity = tern_embedder_similarity(embedder);
+    bool other = strcmp(similarity, "cosine");
+    tern_show(words, sizeof words, "%s, %lld%s%s", tern_embedder_pooling(embedder), (long long)tern_embedder_dim(embedder),
+              other ? ", compared by " : "", other ? similarity : "");
+    l->embeds = keep(&l->report->words, words);
+    l->n_label = tern_embedder_labels(embedder);
+    if (!tern_embedder_dim(embedder) && tern_embedder_run(embedder, NULL, 0, NULL))
+        l->no_vector = keep(&l->report->words, tern_ctx_error(l->ctx));
+}
+
 /* An embedder reads the module files and checks them against the model; without a model they are read alone. */
 static void look_at_vectors(look *l)
 {
@@ -129,14 +143,8 @@ static void look_at_vectors(look *l)
         return;
     }
     tern_status st = tern_embedder_create(l->ctx, l->model, NULL, &embedder);
-    l->vectors = l->embedder = st ? failed(l, st) : (part){ true, "" };
-    if (!st) {
-        l->dim = tern_embedder_dim(embedder);
-        l->pooling = keep(&l->report->words, tern_embedder_pooling(embedder));    /* it goes with the embedder */
-    }
-    const int32_t id = 0;
-    float none;    /* a run says why there is nothing to write to it */
-    if (!st && !l->dim && (st = tern_embedder_run(embedder, &(tern_embed_input){ .ids = &id, .n_ids = 1 }, 1, &none))) l->vectors = failed(l, st);
+    l->vectors = st ? failed(l, st) : (part){ true, "" };
+    if (!st) describe(l, embedder);
     tern_embedder_free(embedder);
 }
 
@@ -255,12 +263,11 @@ static void add_text(look *l)
 static void add_vectors(look *l)
 {
     char words[96];
-    long long n_label = l->opens.ok ? (long long)l->info.n_label : 0;
+    long long n_label = (long long)l->n_label;
     const char *no = l->opens.ok ? NULL : l->opens.why;
-    tern_show(words, sizeof words, "%s, %lld", l->pooling ? l->pooling : "", (long long)l->dim);
-    if (no || !l->vectors.ok) add(l, "embed", false, "%s", no ? no : l->vectors.why);
-    else add_with_text(l, "embed", words);
-    if (!no && !l->embedder.ok) no = l->embedder.why;
+    if (!no && !l->vectors.ok) no = l->vectors.why;
+    if (no || l->no_vector) add(l, "embed", false, "%s", no ? no : l->no_vector);
+    else add_with_text(l, "embed", l->embeds);
     if (!no && !n_label) no = "no classification head";
     tern_show(words, sizeof words, "%lld label%s", n_label, n_label == 1 ? "" : "s");
     if (no) add(l, "classify", false, "%s", no);
@@ -279,11 +286,11 @@ static void add_all(look *l)
 }
 
 /* By the architecture: what it is for comes first. */
-static const char *main_command(const tern_model_info *m)
+static const char *main_command(const look *l)
 {
-    if (m->n_label) return "classify";
-    if (!m->has_logits) return "embed";
-    return m->causal ? "generate" : "logits";
+    if (l->info.n_label || l->n_label) return "classify";
+    if (!l->info.has_logits) return "embed";
+    return l->info.causal ? "generate" : "logits";
 }
 
 static tern_status look_at_all(look *l, tern_model **own)
@@ -298,7 +305,7 @@ static tern_status look_at_all(look *l, tern_model **own)
     TERN_TRY(look_at_ignored(l));
     add_all(l);
     for (size_t i = 0; l->model && i < l->report->n; i++)
-        if (!strcmp(l->report->list[i].command, main_command(&l->info))) l->report->serves = l->report->list[i].able;
+        if (!strcmp(l->report->list[i].command, main_command(l))) l->report->serves = l->report->list[i].able;
 done:
     return st;
 }
