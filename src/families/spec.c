@@ -38,7 +38,7 @@ static int64_t most_of(tern_setting s)
 
 static int64_t least_of(tern_setting s)
 {
-    return settings[s].fallback == NEEDED || s == S_WINDOW || s == S_ROTARY_DIM || s == S_MAX_POS ? 1 : 0;
+    return settings[s].fallback == NEEDED || s == S_ROTARY_DIM || s == S_MAX_POS ? 1 : 0;
 }
 
 /* Reads key by the setting's kind into *value; false where it is absent, or refused (then a fault is kept). */
@@ -158,6 +158,9 @@ static void choose_layers(tern_hf_config *config, tern_spec *s)
     for (int64_t l = 0; l < n; l++) {
         bool window = listed && l < (int64_t)count ? type[l] == 1 : every == 0 || (l + 1) % every != 0;
         s->windowed[l] = window && tern_get(s, S_WINDOW) > 0;
+        bool contradicted = tern_get(s, S_WINDOW_ALL) && s->windowed[l] != (tern_get(s, S_WINDOW) > 0);
+        if (contradicted) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" gives layer %lld no window, and the class of this model has one for all", (long long)l);
+        if (listed && window && !s->windowed[l]) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" gives layer %lld a window, and there is none", (long long)l);
         s->sparse[l] = tern_get(s, S_EXPERTS) > 0 && l >= tern_get(s, S_DENSE_FIRST) && step > 0 && (l + 1) % step == 0;
     }
 }
@@ -171,6 +174,17 @@ static void check_groups(tern_hf_config *config, const tern_spec *s)
     if (!right) tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token, of %lld groups among %lld, of %lld experts", (long long)chosen, (long long)used, (long long)groups, (long long)n);
 }
 
+/* A window of 0 is none only where Qwen's switch is off, with which some versions wrote it. */
+static void check_window(tern_hf_config *config, const tern_spec *s)
+{
+    for (size_t i = 0; i < s->family->n_key; i++) {
+        const tern_family_key *row = &s->family->keys[i];
+        if (row->setting != S_WINDOW || !tern_hf_has(config, row->key) || tern_get(s, S_WINDOW) > 0) continue;
+        bool off = tern_hf_has(config, "use_sliding_window") && !tern_spec_flag(s, "use_sliding_window", false);
+        if (!off) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"%s\" is 0, and null is what no window would be", row->key);
+    }
+}
+
 static void check_dims(tern_hf_config *config, const tern_spec *s)
 {
     int64_t n_head = tern_get(s, S_HEADS), n_kv = tern_get(s, S_KV_HEADS), dim = tern_get(s, S_DIM), head_dim = tern_get(s, S_HEAD_DIM);
@@ -181,6 +195,7 @@ static void check_dims(tern_hf_config *config, const tern_spec *s)
     if (tern_get(s, S_EXPERTS) && (tern_get(s, S_EXPERTS_USED) < 1 || tern_get(s, S_EXPERTS_USED) > tern_get(s, S_EXPERTS)))
         tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token of %lld", (long long)tern_get(s, S_EXPERTS_USED), (long long)tern_get(s, S_EXPERTS));
     check_groups(config, s);
+    check_window(config, s);
     if (s->value[S_EPS] < 0) tern_hf_refuse(config, TERN_ERR_FORMAT, "a norm's epsilon of %g is negative", s->value[S_EPS]);
 }
 
