@@ -174,15 +174,16 @@ static void check_groups(tern_hf_config *config, const tern_spec *s)
     if (!right) tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token, of %lld groups among %lld, of %lld experts", (long long)chosen, (long long)used, (long long)groups, (long long)n);
 }
 
-/* A window of 0 is none only where Qwen's switch is off, with which some versions wrote it. */
+/* A window of 0 leaves a token nothing to look at; where no layer has one ("use_sliding_window" is false) it means nothing. */
 static void check_window(tern_hf_config *config, const tern_spec *s)
 {
+    bool stated = false;
     for (size_t i = 0; i < s->family->n_key; i++) {
         const tern_family_key *row = &s->family->keys[i];
-        if (row->setting != S_WINDOW || !tern_hf_has(config, row->key) || tern_get(s, S_WINDOW) > 0) continue;
-        bool off = tern_hf_has(config, "use_sliding_window") && !tern_spec_flag(s, "use_sliding_window", false);
-        if (!off) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"%s\" is 0, and null is what no window would be", row->key);
+        stated |= row->setting == S_WINDOW && row->key && tern_hf_has(config, row->key);
     }
+    if (stated && tern_get(s, S_WINDOW) == 0 && tern_spec_flag(s, "use_sliding_window", true))
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "the window is 0, and must be an integer from 1, or null");
 }
 
 static void check_dims(tern_hf_config *config, const tern_spec *s)
@@ -262,6 +263,10 @@ static tern_status find_family(tern_hf_config *config, tern_spec *s)
     tern_hf_string(config, "model_type", &type);
     s->architecture = architecture ? architecture : type;
     s->family = tern_family_find(architecture, type);
+    const tern_family *by_type = type ? tern_family_find(NULL, type) : NULL;
+    if (s->family && by_type && by_type != s->family)
+        return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED, "%s: \"architectures\" is \"%s\", of the family %s, and \"model_type\" is \"%s\", of %s", tern_hf_path(config), s->architecture,
+                         s->family->name, type, by_type->name);
     if (s->family) return TERN_OK;
     return tern_family_unknown(config, s->architecture);
 }
@@ -285,6 +290,7 @@ tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, const tern_spe
         if (s->family->binds[i].key) tern_spec_flag(s, s->family->binds[i].key, false);
     if (s->family->adjust) TERN_TRY(s->family->adjust(ctx, config, s));
     tern_spec_direction(config, options->attention, s);
+    check_window(config, s);
     check_dims(config, s);
     TERN_TRY(read_rope(ctx, config, s));
     if (s->rope) s->value[S_ROTARY_DIM] = (double)s->rope->n_dims;
