@@ -1,12 +1,11 @@
-#!/usr/bin/env python3
 """Writes src/families/reference_keys.c: which keys of config.json the classes of Hugging Face transformers know, which of them their code reads, and
 what a missing one stands for.
 
-    python3 tools/make_config_keys.py SOURCES [src/families/reference_keys.c]
+    build-venv/bin/python tools/make_config_keys.py SOURCES [src/families/reference_keys.c]
 
 SOURCES holds one folder a version, each with the unpacked wheel of that version. Nothing is installed or imported: the sources are read as syntax trees.
 
-    for v in VERSIONS (below); do python3 -m pip download --no-deps -d wheels transformers==$v; unzip -q -d SOURCES/$v wheels/transformers-$v-*.whl; done
+    for v in VERSIONS (below); do build-venv/bin/python -m pip download --no-deps -d wheels transformers==$v; unzip -q -d SOURCES/$v wheels/transformers-$v-*.whl; done
 
 What the table says of a model_type is the union over all versions that have it:
 - known keys: arguments and fields of the configuration class and of the classes that it is built on, what it takes out of **kwargs, the names of attribute_map, and every key that is read.

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Records what Hugging Face transformers computes when keys of config.json change: tests/golden/flips, for tests/families/test_flips.c.
 
-    python3 tools/make_key_flips.py tests/golden/models tests/golden/flips [NAME...]
+    build-venv/bin/python tools/make_key_flips.py tests/golden/models tests/golden/flips [NAME...]
 
 Run by hand where torch and transformers 5.24 are installed, after a change of src/families/reference_keys.c, whose keys it flips, or of the checkpoints. For each checkpoint its config.json is
 changed key by key, the checkpoint is loaded from files as anybody would, and 40 tokens are run in float32. One JSON a checkpoint: see tests/golden/flips/README.md. A change that leads to
@@ -65,7 +64,7 @@ def rope_values(n_pairs):
     longrope = dict(rope_type="longrope", short_factor=short, long_factor=long, original_max_position_embeddings=32, factor=4.0)
     every = [dict(type="linear", factor=2.0), dict(rope_type="linear", factor=2.0, rope_theta=5000.0), dict(rope_type="linear"), dict(rope_type="dynamic", factor=2.0), yarn, llama3, longrope,
              dict(rope_type="default"), dict(rope_type="default", factor=3.0), dict(rope_type="proportional", partial_rotary_factor=0.5), dict(rope_type="another", factor=2.0),
-             dict(type="su", short_factor=short, long_factor=long), dict(rope_type="default", rope_theta=500.0), dict(rope_type="default", partial_rotary_factor=0.5), {}]
+             dict(type="su", short_factor=short, long_factor=long, original_max_position_embeddings=32), dict(rope_type="default", rope_theta=500.0), dict(rope_type="default", partial_rotary_factor=0.5), {}]
     nested = []
     for base, more in ((yarn, [("attention_factor", 1.5), ("beta_fast", 8.0), ("beta_slow", 3.0), ("mscale", 0.7), ("mscale_all_dim", 0.8), ("truncate", False), ("factor", None),
                                ("attention_factor", None), ("partial_rotary_factor", 0.5), ("type", "linear")]),

@@ -36,6 +36,7 @@
     X(LABELS, INT, 0)                /* of a sequence-classification head                              */         \
     X(EMBED_DIM, INT, 0)             /* width of the embedding where it is projected; 0: DIM           */         \
     X(WINDOW, INT, 0)                /* 0: none                                                        */         \
+    X(WINDOW_ALL, FLAG, 0)           /* every layer has the window, and layer_types cannot say otherwise */       \
     X(WINDOW_EVERY, INT, 0)          /* n: every n-th layer is full, the others have the window; 0: all have it */ \
     X(ROTARY_DIM, INT, 0)            /* 0: by the config's share of a head, else ROTARY_FRACTION       */         \
     X(ROTARY_FRACTION, NUMBER, 1)    /* without a row for it or ROTARY_DIM all of a head turns         */         \

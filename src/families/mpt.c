@@ -9,6 +9,7 @@ static void must_be(tern_hf_config *config, const char *key, bool wanted)
 
 static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
 {
+    if (!tern_spec_flag(s, "is_causal", true)) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"is_causal\" is false, and the class of this model fails then");
     (void)ctx;
     int64_t alibi_max = 8;    /* Hugging Face's class computes with 8 whatever the key says, MosaicML's with the key: only where both agree there is one answer */
     tern_hf_int(config, "attn_config.alibi_bias_max", 8, 8, &alibi_max);

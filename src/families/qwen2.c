@@ -7,7 +7,11 @@ tern_status tern_qwen_window(tern_ctx *ctx, tern_hf_config *config, tern_spec *s
     int64_t first = 28;
     tern_hf_int(config, "max_window_layers", 0, MOST_LAYERS, &first);
     bool on = tern_spec_flag(s, "use_sliding_window", false), listed = tern_hf_has(config, "layer_types");
-    for (int64_t l = 0; l < tern_get(s, S_LAYERS); l++) s->windowed[l] = s->windowed[l] && on && (listed || l >= first);
+    for (int64_t l = 0; l < tern_get(s, S_LAYERS); l++) {
+        if (listed && s->windowed[l] && !on)
+            tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" gives layer %lld a window, and \"use_sliding_window\" is not true", (long long)l);
+        s->windowed[l] = s->windowed[l] && on && (listed || l >= first);
+    }
     return TERN_OK;
 }
 

@@ -158,6 +158,9 @@ static void choose_layers(tern_hf_config *config, tern_spec *s)
     for (int64_t l = 0; l < n; l++) {
         bool window = listed && l < (int64_t)count ? type[l] == 1 : every == 0 || (l + 1) % every != 0;
         s->windowed[l] = window && tern_get(s, S_WINDOW) > 0;
+        bool contradicted = tern_get(s, S_WINDOW_ALL) && s->windowed[l] != (tern_get(s, S_WINDOW) > 0);
+        if (contradicted) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" gives layer %lld no window, and the class of this model has one for all", (long long)l);
+        if (listed && window && !s->windowed[l]) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" gives layer %lld a window, and there is none", (long long)l);
         s->sparse[l] = tern_get(s, S_EXPERTS) > 0 && l >= tern_get(s, S_DENSE_FIRST) && step > 0 && (l + 1) % step == 0;
     }
 }
@@ -193,6 +196,7 @@ static void check_dims(tern_hf_config *config, const tern_spec *s)
     if (tern_get(s, S_EXPERTS) && (tern_get(s, S_EXPERTS_USED) < 1 || tern_get(s, S_EXPERTS_USED) > tern_get(s, S_EXPERTS)))
         tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token of %lld", (long long)tern_get(s, S_EXPERTS_USED), (long long)tern_get(s, S_EXPERTS));
     check_groups(config, s);
+    check_window(config, s);
     if (s->value[S_EPS] < 0) tern_hf_refuse(config, TERN_ERR_FORMAT, "a norm's epsilon of %g is negative", s->value[S_EPS]);
 }
 

@@ -42,6 +42,8 @@ static void number_or_old(place *p, const char *name, const char *const *old, do
         *value = other;
         snprintf(from, sizeof from, "%s", old[i]);
     }
+    for (size_t i = 0; !*from && old[i]; i++)
+        if (tern_hf_is_null(p->config, old[i]) && !strcmp(name, "rope_theta")) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is null", old[i]);
     for (size_t i = 0; !*from && old[i]; i++)    /* the class's default */
         if (!tern_hf_has(p->config, old[i]) && tern_hf_number(p->config, old[i], lowest, highest, value)) return;
 }
