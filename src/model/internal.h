@@ -53,12 +53,20 @@ struct tern_model {
     tern_hf_generation generation;
     int32_t eos[TERN_MAX_EOS];
     tern_faults *faults;                  /* borrowed: tensors are looked at only, and what is wrong is kept here; null: they are loaded */
+    tern_family_bind embed_row;           /* the head's name, where the files have the tied table under that one alone; without a name: the family's rows */
     const char **label;                   /* [LABELS], owned; null: none */
 };
 
 /* ---- bind.c: every slot of every layer gets its tensor, checked against the shape that the settings ask for; every tensor of the files is used,
  * ignorable, or refused by name. */
 tern_status tern_model_bind(tern_model *m);
+
+/* bind.c: the stored tensor that a row of no layer stands for; null: none. */
+const tern_stored *tern_model_look_up(const tern_model *m, const tern_family_bind *row);
+
+/* ---- tie.c: a head or a bias that the files have although config.json ties it: marked as used where it is the embedding again; else S_TIED is cleared, and the
+ * log says so. */
+void tern_model_settle_head(tern_model *m);
 
 /* ---- explain.c: the failure of opening dir, whose status was first, again with everything that is the matter in one sentence. */
 tern_status tern_model_fail_whole(tern_ctx *ctx, const char *dir, tern_status first);
