@@ -95,6 +95,14 @@ def check_verify():
                 check(worst <= bound and (compute == "f32" or worst > 1e-4), f"{name}, {isa}, {compute}: {worst}")
                 check((isa, compute) != ("scalar", "f32") or worst == 0, f"{name}: scalar f32 is the reference itself, and is off by {worst}")
     one_sentence(tern("verify", "--ids", "99999999"), "an id outside the vocabulary")
+    for value, words in ((float("nan"), "is NaN"), (float("inf"), "is ")):
+        with folder() as where:
+            copy(where)
+            put_weight(where, value)
+            for isa in isas()[0]:
+                run = tern("verify", "-m", where, "--isa", isa)
+                one_sentence(run, f"verify of a weight that is {value}, {isa}")
+                check(words in run.stderr.decode() and b"within" not in run.stdout, f"verify of {value}: {run.stderr.decode()}")
     check(b"within the bound" in tern("verify", "--ids", "1,2,3").stdout, "words for people")
 
 
