@@ -35,9 +35,12 @@ tern_sampling cli_sampling(const cli_args *args, const tern_model *model)
 int64_t cli_max_tokens(const cli_args *args, const cli_session *s, size_t n_prompt, int64_t fallback)
 {
     if (args->value[FLAG_TOKENS].set) return args->value[FLAG_TOKENS].integer;
-    int64_t wanted = tern_model_generation(s->model)->max_new_tokens;
-    int64_t room = tern_engine_get_info(s->engine).context_tokens - (int64_t)n_prompt;
-    if (wanted <= 0) wanted = fallback;
+    const tern_hf_generation *model = tern_model_generation(s->model);
+    int64_t wanted = model->max_new_tokens, room = tern_engine_get_info(s->engine).context_tokens - (int64_t)n_prompt;
+    if (wanted <= 0) {
+        wanted = fallback;
+        if (model->max_length && model->max_length - (int64_t)n_prompt < room) room = model->max_length - (int64_t)n_prompt;
+    }
     return room < 1 ? 1 : wanted < room ? wanted : room;
 }
 

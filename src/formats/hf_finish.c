@@ -23,7 +23,7 @@ static bool same_value(const json_t *a, const json_t *b)
     return json_equal(a, b);
 }
 
-static bool allowed(const json_t *value, const char *only)
+bool tern_hf_allows(const json_t *value, const char *only)
 {
     for (const char *from = only; from; from = strchr(from, '|')) {
         if (*from == '|') from++;
@@ -38,7 +38,7 @@ static bool allowed(const json_t *value, const char *only)
 static bool explained_by(const tern_hf_ignorable *rows, size_t n_rows, const char *key, const json_t *value)
 {
     for (size_t i = 0; i < n_rows; i++) {
-        if (tern_name_matches(rows[i].key, key) && (!rows[i].only || allowed(value, rows[i].only))) return true;
+        if (tern_name_matches(rows[i].key, key) && (!rows[i].only || tern_hf_allows(value, rows[i].only))) return true;
     }
     return false;
 }
