@@ -21,6 +21,13 @@ typedef struct tern_random_maps {
     size_t count, capacity;
 } tern_random_maps;
 
+/* What rounding to f16 took from the weights: see f16.c. */
+typedef struct tern_f16_losses {
+    int64_t n, n_zero, n_coarse;          /* weights rounded; those that became 0; tensors that lost most of their bits */
+    double worst;
+    char first_zero[TERN_SHOWN_BYTES], worst_name[TERN_SHOWN_BYTES];
+} tern_f16_losses;
+
 typedef struct tern_model_layer {
     tern_tensor slot[N_SLOTS];
     tern_tensor *expert[N_SLOTS];         /* [EXPERTS] of the slots that are counted by {e}; null: none */
@@ -42,6 +49,7 @@ struct tern_model {
     tern_head head;
     tern_tensor alibi;                    /* [heads, max_tokens] where alibi is no plain slope; without data: none */
     tern_dtype stored, compute, kv;
+    tern_f16_losses f16;
     uint64_t random_state;
     tern_random_maps random_maps;
     bool random;
@@ -96,6 +104,10 @@ void tern_random_free(tern_random_maps *maps);
  * are looked up, as it is. What is not aligned to its own element is copied. */
 typedef enum tern_use { USE_VECTOR, USE_MATRIX, USE_LAYER_MATRIX, USE_TABLE } tern_use;
 tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor stored, tern_how how, tern_use use, tern_tensor *out);
+
+/* f16.c: TERN_ERR_NUMERIC where a finite number of from became infinite in to, its f16; counts what was lost. tern_model_tell_f16 says it in the log. */
+tern_status tern_model_check_f16(tern_model *m, const tern_tensor *from, const tern_tensor *to, const char *name);
+void tern_model_tell_f16(const tern_model *m);
 
 /* A tensor of shape with random values, as if stored in the model's random_dtype. */
 tern_status tern_model_random_tensor(tern_model *m, int rank, const int64_t *shape, tern_tensor *out);

@@ -62,6 +62,7 @@ static tern_status open_parts(tern_model *m, const tern_model_options *o)
     if (st && !m->random) st = tern_model_fail_whole(ctx, m->dir, st);    /* one tensor that does not fit is seldom alone */
     if (st) goto done;
     TERN_TRY(tern_model_assemble(m));
+    tern_model_tell_f16(m);
 done:
     return st;
 }

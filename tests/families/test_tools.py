@@ -8,6 +8,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+import copies    # noqa: E402
 from rig import GOLDEN, check, document, finish, folder, isas, one_sentence, tern    # noqa: E402
 
 LLAMA = os.path.join(GOLDEN, "models", "made-llama-yarn")
@@ -83,6 +84,30 @@ def check_beyond_f16():
             check(tern("generate", "-m", where, "--ids", "1,2", "-n", "1", "--compute", "bf16").returncode == 0, "and not under bf16")
 
 
+def check_below_f16():
+    """Weights that f16 rounds to 0, or to few bits, are counted in a warning; the numbers of the file are what counts, by NumPy's own rounding."""
+    name = "model.layers.1.mlp.up_proj.weight"
+
+    def scaled(factor):
+        def change(tensors):
+            tensors[name] = ("F32", tensors[name][1] * np.float32(factor))
+        return change
+
+    for factor, told in ((1, ()), (1e-6, ("count as 0", "keeps few of their bits", "off the most")), (1e-4, ("count as 0",)), (1e-9, ("count as 0", "keeps few of their bits"))):
+        with folder() as where:
+            copies.copy("llama-mha", where, tensors=scaled(factor))
+            weights = [t for key, (_, t) in copies.load(os.path.join(where, "model.safetensors")).items() if t.ndim == 2 and "embed_tokens" not in key]
+            lost = sum(int(((t != 0) & (t.astype(np.float16) == 0)).sum()) for t in weights)
+            for compute in ("f16", "f32", "bf16"):
+                run = tern("generate", "-m", where, "--ids", "1,2", "-n", "1", "--temperature", "0", "--compute", compute)
+                text = run.stderr.decode()
+                words = f"weights times {factor}, {compute}: {text}"
+                check(run.returncode == 0 and (compute == "f16" or not text), words)
+                check(compute != "f16" or (all(part in text for part in told) and ("few" in text) == any("few" in part for part in told)), words)
+                check(compute != "f16" or (f": {lost} of {sum(t.size for t in weights)} weights" in text) == bool(lost), f"{lost} are lost; {words}")
+                check(compute != "f16" or not text or name in text, words)
+
+
 def check_verify():
     for name in ("made-deepseek-v3", "bert-mlm", "made-llama-classes", "gpt2"):
         model = os.path.join(GOLDEN, "models", name)
@@ -110,6 +135,7 @@ def main():
     check_reasons()
     check_weights()
     check_beyond_f16()
+    check_below_f16()
     check_verify()
     finish()
 
