@@ -3,13 +3,14 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
 import copies    # noqa: E402
-from rig import GOLDEN, check, document, finish, folder, isas, one_sentence, tern    # noqa: E402
+from rig import GOLDEN, TERN, check, document, environment, finish, folder, isas, one_sentence, tern    # noqa: E402
 
 LLAMA = os.path.join(GOLDEN, "models", "made-llama-yarn")
 
@@ -108,6 +109,24 @@ def check_below_f16():
                 check(compute != "f16" or not text or name in text, words)
 
 
+def check_without_proc():
+    """A system that mounts no /proc: what it does not say is unknown, and everything else is as ever."""
+    hidden = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+    if not shutil.which("unshare") or subprocess.run([*hidden, "true"], capture_output=True).returncode:
+        print("skipped: /proc cannot be hidden here")
+        return
+
+    def run(*args):
+        return subprocess.run([*hidden, TERN, *args], capture_output=True, env=environment())
+
+    told = run("info", "-m", LLAMA)
+    check(told.returncode == 0 and b"unknown" in told.stdout and b"TB" not in told.stdout, f"info without /proc: {told}")
+    report = json.loads(run("info", "-m", LLAMA, "--json").stdout)
+    check(report["free_memory_bytes"] is None and report["fits_tokens"] is None, f"info --json without /proc: {report}")
+    made = run("generate", "-m", LLAMA, "--ids", "1,2", "-n", "3", "--temperature", "0", "--json")
+    check(made.returncode == 0 and json.loads(made.stdout) == document("generate", "-m", LLAMA, "--ids", "1,2", "-n", "3", "--temperature", "0", "--json"), f"generate without /proc: {made}")
+
+
 def check_verify():
     for name in ("made-deepseek-v3", "bert-mlm", "made-llama-classes", "gpt2"):
         model = os.path.join(GOLDEN, "models", name)
@@ -136,6 +155,7 @@ def main():
     check_weights()
     check_beyond_f16()
     check_below_f16()
+    check_without_proc()
     check_verify()
     finish()
 
