@@ -47,7 +47,8 @@ typedef struct tern_model_info {
     size_t expert_bytes;                    /* of all experts of all layers; the token reads n_expert_used of n_expert of them */
 } tern_model_info;
 
-/* Opens the directory dir; null: the demo model (see tern_demo_dir). options may be null. The caller frees *out before ctx. */
+/* Opens the directory dir, or, where modules.json of sentence-transformers says so, the folder of its Transformer module; dir null: the demo model (see
+ * tern_demo_dir). options may be null. The caller frees *out before ctx. */
 TERN_API tern_status tern_model_open(tern_ctx *ctx, const char *dir, const tern_model_options *options, tern_model **out);
 TERN_API void tern_model_free(tern_model *model);
 TERN_API tern_model_info tern_model_get_info(const tern_model *model);

@@ -26,7 +26,8 @@ typedef struct tern_tokenizer tern_tokenizer;
 /* ---- Opening ---- */
 
 /* Opens the tokenizer of a checkpoint directory: tokenizer.json, else tokenizer.model (SentencePiece), else vocab.json with merges.txt, else
- * vocab.txt (WordPiece); tokenizer_config.json and special_tokens_map.json, where they are, name the special tokens. On success the caller
+ * vocab.txt (WordPiece); tokenizer_config.json and special_tokens_map.json, where they are, name the special tokens. Where modules.json of
+ * sentence-transformers gives its Transformer a folder of its own, the files are looked for there. On success the caller
  * owns *out; ctx must outlive it.
  * TERN_ERR_IO no such file | TERN_ERR_FORMAT a file that contradicts itself | TERN_ERR_UNSUPPORTED a component that tern does not know */
 TERN_API tern_status tern_tokenizer_open(tern_ctx *ctx, const char *dir, tern_tokenizer **out);
@@ -47,6 +48,8 @@ typedef struct tern_encode_options {
     bool no_truncation;    /* leave out the truncation and padding that tokenizer.json asks for                                            */
     const char *pair;      /* a second text, encoded as sequence B; null: none                                                             */
     size_t n_pair_bytes;
+    size_t max_tokens;     /* cut to so many tokens, added special ones counted, a pair's longer text first; 0: as tokenizer.json asks     */
+    bool lower_case;       /* make the text lower case before the tokenizer's own normalisers, unless one of them is Lowercase             */
 } tern_encode_options;
 
 /* What is known of one token besides its id. */
@@ -141,5 +144,9 @@ TERN_API const char *tern_tokenizer_role_text(const tern_tokenizer *tok, tern_ro
 
 /* The greatest number of tokens that tokenizer_config.json states as model_max_length; 0: it states none. */
 TERN_API int64_t tern_tokenizer_max_length(const tern_tokenizer *tok);
+
+/* Whether a model is given the type ids of an encoding: false where tokenizer_config.json's model_input_names, or its class, leaves "token_type_ids" out, and the
+ * types are all 0 to the model. */
+TERN_API bool tern_tokenizer_gives_types(const tern_tokenizer *tok);
 
 #endif

@@ -6,20 +6,20 @@
 #include "cli/commands.h"
 #include "cli/texts.h"
 
-/* Lines through the head; *logits [n, n_label] is freed by free. */
-static bool run_head(cli_session *s, const cli_texts *t, int64_t n_label, float **logits)
+typedef tern_status head_fn(tern_embedder *embedder, const tern_embed_input *inputs, size_t n, float *out);
+
+/* Lines through the head; *out [n, n_label] is freed by free. */
+static bool run_head(cli_session *s, tern_embedder *embedder, head_fn *head, const cli_texts *t, float **out)
 {
-    tern_embedder *embedder = NULL;
-    *logits = malloc((t->n + 1) * (size_t)(n_label + 1) * sizeof **logits);
-    if (!*logits) {
+    int64_t n_label = tern_model_get_info(s->model).n_label;
+    *out = malloc((t->n + 1) * (size_t)(n_label + 1) * sizeof **out);
+    if (!*out) {
         cli_fail("no memory for %zu rows of %lld labels", t->n, (long long)n_label);
         return false;
     }
-    tern_status st = tern_embedder_create(s->ctx, s->model, NULL, &embedder);
-    if (!st && t->n) st = tern_embedder_classify(embedder, t->inputs, t->n, *logits);
-    tern_embedder_free(embedder);
-    if (st) cli_fail_ctx(s);
-    return !st;
+    if (!t->n || !head(embedder, t->inputs, t->n, *out)) return true;
+    cli_fail_ctx(s);
+    return false;
 }
 
 static size_t best_of(const float *logits, int64_t n)
@@ -57,38 +57,59 @@ static void print_class(const tern_model *model, bool as_json, const float *logi
     out_close(&j);
 }
 
-static void print_scores(bool as_json, const float *logits, size_t n, int64_t n_label)
+/* A line of scores: of one label the number, of several all of them. */
+static void print_scores(bool as_json, const float *scores, int64_t n_label)
 {
-    for (size_t i = 0; i < n; i++) {
-        double score = (double)logits[i * (size_t)n_label + (size_t)n_label - 1];
-        json_out j = { 0 };
-        if (as_json) {
-            out_open(&j, NULL, '{');
-            out_number(&j, "score", score);
-            out_close(&j);
-        } else {
-            printf("%.9g\n", score);
-        }
+    json_out j = { 0 };
+    if (!as_json) {
+        for (int64_t i = 0; i < n_label; i++) printf("%.9g%c", (double)scores[i], i + 1 < n_label ? ' ' : '\n');
+        return;
     }
+    out_open(&j, NULL, '{');
+    if (n_label == 1) {
+        out_number(&j, "score", (double)scores[0]);
+    } else {
+        out_open(&j, "scores", '[');
+        for (int64_t i = 0; i < n_label; i++) out_number(&j, NULL, (double)scores[i]);
+        out_close(&j);
+    }
+    out_close(&j);
+}
+
+static bool read_inputs(const cli_args *args, cli_session *s, const tern_embedder *embedder, const char *query, cli_texts *t)
+{
+    cli_texts_how how = { 0 };
+    if (args->value[FLAG_IDS].set) return cli_texts_of_ids(args, t);
+    if (query) how = cli_texts_how_of(args, embedder);
+    how.query = query;
+    return cli_open_tokenizer(args, s, true) && cli_texts_read(s, &how, t);
 }
 
 static int run(const cli_args *args, const char *query)
 {
     cli_session s = { 0 };
     cli_texts t = { 0 };
-    float *logits = NULL;
+    tern_embedder *embedder = NULL;
+    float *out = NULL;
     int status = EXIT_FAILED;
     bool as_json = args->value[FLAG_JSON].set;
     if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s)) goto done;
+    if (tern_embedder_create(s.ctx, s.model, NULL, &embedder)) {
+        cli_fail_ctx(&s);
+        goto done;
+    }
+    if (!read_inputs(args, &s, embedder, query, &t)) goto done;
+    if (!run_head(&s, embedder, query && !args->value[FLAG_RAW].set ? tern_embedder_score : tern_embedder_classify, &t, &out)) goto done;
     int64_t n_label = tern_model_get_info(s.model).n_label;
-    if (!(args->value[FLAG_IDS].set ? cli_texts_of_ids(args, &t) : cli_open_tokenizer(args, &s, true) && cli_texts_read(&s, NULL, query, &t))) goto done;
-    if (!run_head(&s, &t, n_label, &logits)) goto done;
-    for (size_t i = 0; !query && i < t.n; i++) print_class(s.model, as_json, logits + i * (size_t)n_label, n_label);
-    if (query) print_scores(as_json, logits, t.n, n_label);
+    for (size_t i = 0; i < t.n; i++) {
+        if (query) print_scores(as_json, out + i * (size_t)n_label, n_label);
+        else print_class(s.model, as_json, out + i * (size_t)n_label, n_label);
+    }
     status = EXIT_OK;
 done:
-    free(logits);
+    free(out);
     cli_texts_free(&t);
+    tern_embedder_free(embedder);
     cli_close(&s);
     return status;
 }

@@ -12,8 +12,9 @@ static tern_embed_options options_of(const cli_args *args)
 {
     static const struct { const char *word; tern_pooling pooling; } words[] = {
         { "mean", TERN_POOL_MEAN }, { "cls", TERN_POOL_CLS }, { "last", TERN_POOL_LAST }, { "max", TERN_POOL_MAX }, { "pooler", TERN_POOL_POOLER },
+        { "mean_sqrt_len_tokens", TERN_POOL_MEAN_SQRT_LEN }, { "weightedmean", TERN_POOL_WEIGHTED_MEAN },
     };
-    tern_embed_options options = { .normalize = args->value[FLAG_NORMALIZE].set ? TERN_NORMALIZE_YES : TERN_NORMALIZE_AUTO };
+    tern_embed_options options = { .normalize = args->value[FLAG_NORMALIZE].set ? TERN_NORMALIZE_YES : TERN_NORMALIZE_AUTO, .truncate_dim = args->value[FLAG_TRUNCATE_DIM].integer };
     for (size_t i = 0; args->value[FLAG_POOLING].set && i < sizeof words / sizeof *words; i++)
         if (!strcmp(args->value[FLAG_POOLING].text, words[i].word)) options.pooling = words[i].pooling;
     return options;
@@ -62,6 +63,7 @@ static int print_vectors(const cli_args *args, cli_session *s, tern_embedder *em
 {
     int64_t dim = tern_embedder_dim(embedder);
     bool npy = args->value[FLAG_NPY].set;
+    if (!dim && tern_embedder_run(embedder, NULL, 0, NULL)) return cli_fail_ctx(s);
     float *vectors = malloc(BATCH * (size_t)dim * sizeof *vectors);
     if (!vectors) return cli_fail("no memory for %d vectors of %lld", BATCH, (long long)dim);
     int status = EXIT_OK;
@@ -109,13 +111,14 @@ static bool open_parts(const cli_args *args, cli_session *s, tern_embedder **emb
 
 static bool read_inputs(const cli_args *args, cli_session *s, const tern_embedder *embedder, cli_texts *t)
 {
-    const char *name = args->value[FLAG_PROMPT_NAME].text, *prefix = tern_embedder_prompt(embedder, name);
+    const char *name = args->value[FLAG_PROMPT_NAME].text;
+    cli_texts_how how = cli_texts_how_of(args, embedder);
     if (args->value[FLAG_IDS].set) return cli_texts_of_ids(args, t);
-    if (name && !prefix) {
+    if (name && !how.prefix) {
         cli_fail("the model has no prompt \"%s\"", name);
         return false;
     }
-    return cli_open_tokenizer(args, s, true) && cli_texts_read(s, prefix, NULL, t);
+    return cli_open_tokenizer(args, s, true) && cli_texts_read(s, &how, t);
 }
 
 int cli_embed(const cli_args *args)

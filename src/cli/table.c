@@ -51,13 +51,16 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_PARSE_SPECIAL] = { .name = "parse-special", .help = "let the text's own special tokens count as such" },
     [FLAG_SKIP_SPECIAL]  = { .name = "skip-special", .help = "leave special tokens out of the text" },
 
-    [FLAG_POOLING]     = { .name = "pooling", .kind = CLI_WORD, .argument = "HOW", .words = "mean|cls|last|max|pooler", .fallback = "the model's",
+    [FLAG_POOLING]     = { .name = "pooling", .kind = CLI_WORD, .argument = "HOW", .words = "mean|cls|last|max|pooler|mean_sqrt_len_tokens|weightedmean", .fallback = "the model's",
                            .help = "how a text's tokens become one vector" },
     [FLAG_NORMALIZE]   = { .name = "normalize", .fallback = "as the model says", .help = "make the vector's length 1" },
     [FLAG_PROMPT_NAME] = { .name = "prompt-name", .kind = CLI_TEXT, .argument = "NAME", .fallback = "the model's default", .help = "the model's prompt to put before each text, as query" },
     [FLAG_TYPE_IDS]    = { .name = "type-ids", .kind = CLI_IDS, .argument = "IDS", .fallback = "0", .help = "the token types of --ids" },
     [FLAG_HIDDEN]      = { .name = "hidden", .help = "the last hidden state of every token, instead of one vector" },
     [FLAG_NPY]         = { .name = "npy", .help = "write one array in NumPy's format, float32" },
+    [FLAG_TRUNCATE_DIM] = { .name = "truncate-dim", .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = TOKENS_MOST, .fallback = "the model's", .help = "keep the first N numbers of a vector" },
+    [FLAG_TRUNCATE]    = { .name = "truncate", .help = "cut a text to the tokens that the model takes, as sentence-transformers does, instead of refusing it" },
+    [FLAG_RAW]         = { .name = "raw", .help = "the logits as they are, without the model's activation" },
 
     [FLAG_CHECK]       = { .name = "check", .help = "look at every weight: one that is NaN or infinite fails, with its tensor and index" },
 
@@ -124,17 +127,18 @@ const cli_command cli_commands[] = {
       .flags = FLAGS(FLAG_TEMPLATE, FLAG_NOW, FLAG_GENERATION_PROMPT), .common = text_common,
       .example = "render --generation-prompt <<< '[{\"role\": \"user\", \"content\": \"Hi\"}]'" },
     { .name = "embed", .summary = "texts to vectors", .run = cli_embed, .usage = "[--pooling HOW] [--normalize] [--ids IDS [--type-ids IDS]] [FLAG]... < LINES",
-      .about = "Reads a text a line from standard input and prints its vector: numbers in a line, with --json {\"embedding\": [...]} a line. Pooling and normalisation are those that the "
-               "checkpoint's modules.json states, unless a flag says another. --hidden prints {\"hidden\": [[...], ...]}, a row a token, instead.",
-      .flags = FLAGS(FLAG_POOLING, FLAG_NORMALIZE, FLAG_PROMPT_NAME, FLAG_IDS, FLAG_TYPE_IDS, FLAG_HIDDEN, FLAG_NPY, FLAG_JSON), .common = model_common,
+      .about = "Reads a text a line from standard input and prints its vector: numbers in a line, with --json {\"embedding\": [...]} a line. The modules of the checkpoint's modules.json are run "
+               "as they are listed; --pooling takes another mode in every Pooling module, --truncate-dim and --normalize come behind the last module. --hidden prints {\"hidden\": [[...], ...]}, a row a token, instead.",
+      .flags = FLAGS(FLAG_POOLING, FLAG_NORMALIZE, FLAG_TRUNCATE_DIM, FLAG_PROMPT_NAME, FLAG_TRUNCATE, FLAG_IDS, FLAG_TYPE_IDS, FLAG_HIDDEN, FLAG_NPY, FLAG_JSON), .common = model_common,
       .example = "embed -m all-MiniLM-L6-v2 --json < sentences.txt" },
     { .name = "classify", .summary = "texts to labels", .run = cli_classify, .usage = "[--ids IDS [--type-ids IDS]] [FLAG]... < LINES",
       .about = "Reads a text a line from standard input and prints its likeliest label and that label's probability. --json prints {\"label\", \"score\", \"logits\"} a line. "
                "The model must have a sequence-classification head.",
       .flags = FLAGS(FLAG_IDS, FLAG_TYPE_IDS, FLAG_JSON), .common = model_common, .example = "classify -m sentiment --json < reviews.txt" },
-    { .name = "rerank", .summary = "texts to scores beside a query", .run = cli_rerank, .usage = "QUERY [FLAG]... < LINES",
-      .about = "Reads a text a line from standard input and prints how well it answers the query: the logit of a sequence-classification head over both. --json prints {\"score\"} a line.",
-      .operands = { "QUERY" }, .flags = FLAGS(FLAG_JSON), .common = model_common, .example = "rerank -m reranker 'how do swifts sleep' < passages.txt" },
+    { .name = "rerank", .summary = "texts to scores beside a query", .run = cli_rerank, .usage = "QUERY [--raw] [FLAG]... < LINES",
+      .about = "Reads a text a line from standard input and prints how well it answers the query: what CrossEncoder.predict gives, the logit of a sequence-classification head over both "
+               "through the activation that the checkpoint names, else the sigmoid. Of several labels it prints each one's score. --json prints {\"score\"} a line, of several labels {\"scores\": [...]}.",
+      .operands = { "QUERY" }, .flags = FLAGS(FLAG_RAW, FLAG_TRUNCATE, FLAG_JSON), .common = model_common, .example = "rerank -m reranker 'how do swifts sleep' < passages.txt" },
     { .name = "perplexity", .summary = "how well a model expects a text", .run = cli_perplexity, .usage = "-f FILE [FLAG]...",
       .about = "Prints the perplexity of a text: exp of the mean of -log p(token | those before it), over windows of --context tokens that overlap by half. --json prints "
                "{\"perplexity\", \"tokens\", \"nats_per_token\"}.",

@@ -35,7 +35,7 @@ static char *joined(const char *prefix, const char *line)
     return text;
 }
 
-static bool keep(const tern_encoding *e, tern_embed_input *input)
+static bool keep(const tern_encoding *e, bool types, tern_embed_input *input)
 {
     int32_t *ids = malloc((2 * e->n + 1) * sizeof *ids);
     if (!ids) return false;
@@ -43,25 +43,45 @@ static bool keep(const tern_encoding *e, tern_embed_input *input)
         ids[i] = e->ids[i];
         ids[e->n + i] = e->info[i].type_id;
     }
-    *input = (tern_embed_input){ .ids = ids, .type_ids = ids + e->n, .n_ids = e->n };
+    *input = (tern_embed_input){ .ids = ids, .type_ids = types ? ids + e->n : NULL, .n_ids = e->n };
     return true;
 }
 
-static bool encode(cli_session *s, const char *first, const char *second, tern_encoding *e, tern_embed_input *input)
+static bool encode(cli_session *s, const cli_texts_how *how, const char *first, const char *second, tern_encoding *e, tern_embed_input *input)
 {
-    tern_encode_options options = { .add_special = true, .detail = true, .no_truncation = true, .pair = second, .n_pair_bytes = second ? strlen(second) : 0 };
+    tern_encode_options options = { .add_special = true, .detail = true, .no_truncation = true, .pair = second, .n_pair_bytes = second ? strlen(second) : 0,
+                                    .max_tokens = (size_t)how->max_tokens, .lower_case = how->lower_case };
     if (tern_tokenizer_encode(s->tokenizer, first, strlen(first), &options, e)) {
         cli_fail_ctx(s);
         return false;
     }
-    if (keep(e, input)) return true;
+    if (keep(e, tern_tokenizer_gives_types(s->tokenizer), input)) return true;
     cli_fail("no memory for %zu tokens", e->n);
     return false;
 }
 
-bool cli_texts_read(cli_session *s, const char *prefix, const char *query, cli_texts *t)
+/* The tokens of the prompt, as a Pooling module that leaves them out counts them: those of the prompt alone, without the special token at their end. */
+static bool count_prompt(cli_session *s, const cli_texts_how *how, tern_encoding *e, size_t *n)
 {
+    tern_embed_input prompt = { 0 };
+    bool ok = encode(s, how, how->prefix, NULL, e, &prompt);
+    *n = prompt.n_ids;
+    if (*n && tern_tokenizer_is_special(s->tokenizer, prompt.ids[*n - 1])) --*n;
+    free((void *)prompt.ids);
+    return ok;
+}
+
+cli_texts_how cli_texts_how_of(const cli_args *args, const tern_embedder *embedder)
+{
+    return (cli_texts_how){ .prefix = tern_embedder_prompt(embedder, args->value[FLAG_PROMPT_NAME].text), .lower_case = tern_embedder_lower_case(embedder),
+                            .max_tokens = args->value[FLAG_TRUNCATE].set ? tern_embedder_max_tokens(embedder) : 0 };
+}
+
+bool cli_texts_read(cli_session *s, const cli_texts_how *how, cli_texts *t)
+{
+    const char *prefix = how->prefix ? how->prefix : "";
     tern_encoding e = { 0 };
+    size_t n_prompt = 0;
     size_t n_bytes;
     bool ok = true;
     *t = (cli_texts){ 0 };
@@ -70,10 +90,12 @@ bool cli_texts_read(cli_session *s, const char *prefix, const char *query, cli_t
         cli_fail("no memory for the lines");
         return false;
     }
+    if (*prefix) ok = count_prompt(s, how, &e, &n_prompt);
     for (size_t i = 0; ok && i < t->n; i++) {
-        char *text = joined(prefix ? prefix : "", t->lines[i]);
+        char *text = joined(prefix, how->query ? how->query : t->lines[i]);
         if (!text) cli_fail("no memory for a line");
-        ok = text && (query ? encode(s, query, text, &e, &t->inputs[i]) : encode(s, text, NULL, &e, &t->inputs[i]));
+        ok = text && encode(s, how, text, how->query ? t->lines[i] : NULL, &e, &t->inputs[i]);
+        t->inputs[i].n_prompt = n_prompt;
         free(text);
     }
     tern_encoding_free(&e);

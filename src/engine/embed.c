@@ -1,11 +1,12 @@
-/* Texts as vectors: ragged batches through the model, pooling, Dense modules, length 1. Called by programs; calls src/model and primitives. */
-#include <math.h>
+/* Texts as vectors, classes and scores: ragged batches through the model, then the pipeline of modules or the classification head.
+ * Called by programs; calls src/model, the pipeline and primitives. */
 #include <string.h>
 #include <tern/embed.h>
 
 #include "base/ctx.h"
 #include "base/fp.h"
 #include "base/memory.h"
+#include "engine/pipeline.h"
 #include "formats/sentence.h"
 #include "model/model.h"
 
@@ -16,43 +17,11 @@ struct tern_embedder {
     tern_model *model;
     tern_model_info info;
     tern_sentence sentence;
-    tern_pooling pooling;
-    bool normalize;
-    int64_t max_tokens, step_tokens, out_dim;
+    tern_pipeline *pipeline;
+    int64_t max_tokens, step_tokens;
     tern_kv kv;
-    float *dense_bias[TERN_MOST_DENSE];    /* f32; null: none */
-    float *length;                         /* [out_dim] of 1 / sqrt(out_dim): an RMS norm by it is a division by the length */
     int32_t *page;                         /* [n_page] 0, 1, ...: a sequence's pages are a run of them */
 };
-
-static const char *const pooling_names[] = { "auto", "mean", "cls", "last", "max", "pooler" };
-
-static tern_pooling pooling_of(const tern_embedder *e, tern_pooling wanted)
-{
-    if (wanted != TERN_POOL_AUTO) return wanted;
-    for (int i = TERN_POOL_MEAN; i <= TERN_POOL_POOLER; i++)
-        if (!strcmp(e->sentence.pooling, pooling_names[i])) return (tern_pooling)i;
-    return e->info.causal ? TERN_POOL_LAST : TERN_POOL_MEAN;
-}
-
-static tern_status prepare_dense(tern_embedder *e)
-{
-    tern_status st = TERN_OK;
-    e->out_dim = e->info.dim;
-    for (size_t i = 0; i < e->sentence.n_dense; i++) {
-        const tern_dense_module *d = &e->sentence.dense[i];
-        if (d->weight.shape[1] != e->out_dim)
-            return tern_fail(e->ctx, TERN_ERR_FORMAT, "%s: a Dense module takes %lld numbers, and what comes before it gives %lld", tern_model_dir(e->model),
-                             (long long)d->weight.shape[1], (long long)e->out_dim);
-        e->out_dim = d->weight.shape[0];
-        if (!d->bias.data) continue;
-        e->dense_bias[i] = tern_alloc(e->ctx, (size_t)e->out_dim, sizeof(float), "a bias");
-        if (!e->dense_bias[i]) return TERN_ERR_MEMORY;
-        TERN_TRY(e->ctx->backend->convert(e->ctx, &(tern_convert){ .from = d->bias.data, .to = e->dense_bias[i], .from_dtype = d->bias.dtype, .to_dtype = TERN_F32, .n = e->out_dim }));
-    }
-done:
-    return st;
-}
 
 /* Room for a batch of step_tokens in at most MOST_SEQUENCES sequences, each of which may leave part of its last page unused. */
 static tern_status take_pages(tern_embedder *e)
@@ -76,31 +45,20 @@ tern_status tern_embedder_create(tern_ctx *ctx, tern_model *model, const tern_em
     TERN_OWN_FP(ctx);
     tern_status st = TERN_OK;
     tern_embed_options o = options ? *options : (tern_embed_options){ 0 };
-    if ((unsigned)o.pooling > TERN_POOL_POOLER || (unsigned)o.normalize > TERN_NORMALIZE_NO || o.step_tokens < 0)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "embedder: pooling %d, normalize %d or step_tokens %d is out of range", (int)o.pooling, (int)o.normalize, (int)o.step_tokens);
+    if ((unsigned)o.pooling > TERN_POOL_WEIGHTED_MEAN || (unsigned)o.normalize > TERN_NORMALIZE_NO || o.step_tokens < 0 || o.truncate_dim < 0)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "embedder: pooling %d, normalize %d, step_tokens %d or truncate_dim %lld is out of range", (int)o.pooling, (int)o.normalize,
+                         (int)o.step_tokens, (long long)o.truncate_dim);
     tern_embedder *e = tern_alloc(ctx, 1, sizeof *e, "an embedder");
     if (!e) return TERN_ERR_MEMORY;
     e->ctx = ctx;
     e->model = model;
     e->info = tern_model_get_info(model);
     TERN_TRY(tern_sentence_read(ctx, tern_model_dir(model), &e->sentence));
-    e->pooling = pooling_of(e, o.pooling);
-    if (e->pooling == TERN_POOL_POOLER && !tern_model_has_pooler(model)) {
-        st = tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the model has no pooler", tern_model_dir(model));
-        goto done;
-    }
-    e->normalize = o.normalize == TERN_NORMALIZE_YES || (o.normalize == TERN_NORMALIZE_AUTO && e->sentence.normalize);
+    TERN_TRY(tern_pipeline_create(ctx, model, &e->sentence, &o, &e->pipeline));
     e->max_tokens = longest_text(e);
     e->step_tokens = o.step_tokens ? o.step_tokens : DEFAULT_STEP_TOKENS;
     if (e->step_tokens < e->max_tokens) e->step_tokens = e->max_tokens;
-    TERN_TRY(prepare_dense(e));
     TERN_TRY(take_pages(e));
-    e->length = tern_alloc(ctx, (size_t)e->out_dim, sizeof *e->length, "an embedder");
-    if (!e->length) {
-        st = TERN_ERR_MEMORY;
-        goto done;
-    }
-    for (int64_t i = 0; i < e->out_dim; i++) e->length[i] = 1 / sqrtf((float)e->out_dim);
     *out = e;
     e = NULL;
 done:
@@ -111,17 +69,16 @@ done:
 void tern_embedder_free(tern_embedder *e)
 {
     if (!e) return;
-    for (size_t i = 0; i < TERN_MOST_DENSE; i++) tern_free(e->dense_bias[i]);
+    tern_pipeline_free(e->pipeline);
     tern_sentence_free(&e->sentence);
     tern_free(e->kv.data);
     tern_free(e->page);
-    tern_free(e->length);
     tern_free(e);
 }
 
 int64_t tern_embedder_dim(const tern_embedder *e)
 {
-    return e->out_dim;
+    return tern_pipeline_dim(e->pipeline);
 }
 
 int64_t tern_embedder_max_tokens(const tern_embedder *e)
@@ -131,13 +88,31 @@ int64_t tern_embedder_max_tokens(const tern_embedder *e)
 
 const char *tern_embedder_pooling(const tern_embedder *e)
 {
-    return pooling_names[e->pooling];
+    return tern_pipeline_pooling(e->pipeline);
+}
+
+const char *tern_embedder_similarity(const tern_embedder *e)
+{
+    return e->sentence.similarity;
+}
+
+bool tern_embedder_leaves_prompt(const tern_embedder *e)
+{
+    return tern_pipeline_leaves_prompt(e->pipeline);
+}
+
+bool tern_embedder_lower_case(const tern_embedder *e)
+{
+    return e->sentence.lower_case;
 }
 
 const char *tern_embedder_prompt(const tern_embedder *e, const char *name)
 {
     if (!name) name = e->sentence.default_prompt;
-    return *name ? json_string_value(json_object_get(e->sentence.prompts, name)) : NULL;
+    if (!name) return NULL;
+    const json_t *prompt = json_object_get(e->sentence.prompts, name);
+    if (json_is_string(prompt)) return json_string_value(prompt);
+    return prompt || !strcmp(name, "query") || !strcmp(name, "document") ? "" : NULL;
 }
 
 /* ---- A batch ------------------------------------------------------------------------------------------------------------------------- */
@@ -149,13 +124,15 @@ static tern_status check_input(tern_embedder *e, const tern_embed_input *in, siz
     for (size_t t = 0; t < in->n_ids; t++)
         if (in->ids[t] < 0 || in->ids[t] >= e->info.vocab)
             return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "input %zu: token id %d is outside the vocabulary of %lld", i, (int)in->ids[t], (long long)e->info.vocab);
+    if (in->n_prompt >= in->n_ids && tern_embedder_leaves_prompt(e))
+        return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "input %zu has %zu tokens, all of the prompt, which this model leaves out of the vector", i, in->n_ids);
     return TERN_OK;
 }
 
 /* Where the inputs of one batch lie: arrays of the step arena. */
 typedef struct batch {
     tern_ragged ragged;
-    int32_t *row, *n_tok, *past, *id, *type, *out_row;
+    int32_t *row, *n_tok, *past, *n_prompt, *id, *type, *out_row;
     const int32_t **page;
     float *hidden;    /* [n_row, dim] */
 } batch;
@@ -179,13 +156,14 @@ static tern_status lay_out(tern_embedder *e, const tern_embed_input *inputs, siz
         n_row += (int32_t)inputs[i].n_ids;
         types |= inputs[i].type_ids != NULL;
     }
-    b->row = tern_arena_get(ctx, step, 3 * n, sizeof *b->row);
+    b->row = tern_arena_get(ctx, step, 4 * n, sizeof *b->row);
     b->page = tern_arena_get(ctx, step, n, sizeof *b->page);
     b->id = tern_arena_get(ctx, step, 3 * (size_t)n_row, sizeof *b->id);
     b->hidden = tern_arena_get(ctx, step, (size_t)n_row * (size_t)e->info.dim, sizeof *b->hidden);
     if (!b->row || !b->page || !b->id || !b->hidden) return TERN_ERR_MEMORY;
     b->n_tok = b->row + n;
     b->past = b->row + 2 * n;
+    b->n_prompt = b->row + 3 * n;
     b->out_row = b->id + n_row;
     b->type = types ? b->id + 2 * n_row : NULL;
     int32_t row = 0;
@@ -194,6 +172,7 @@ static tern_status lay_out(tern_embedder *e, const tern_embed_input *inputs, siz
         b->row[i] = row;
         b->n_tok[i] = count;
         b->past[i] = 0;
+        b->n_prompt[i] = (int32_t)inputs[i].n_prompt;
         b->page[i] = e->page + next_page;
         next_page += (count + TERN_KV_PAGE - 1) / TERN_KV_PAGE;
         for (int32_t t = 0; t < count; t++, row++) {
@@ -216,8 +195,6 @@ done:
     return st;
 }
 
-typedef enum which { FIRST, LAST, LAST_TEXT } which;
-
 /* The last token before padding: where Hugging Face's decoders with classes look. */
 static int32_t last_text(const tern_embedder *e, const batch *b, int32_t s)
 {
@@ -226,82 +203,14 @@ static int32_t last_text(const tern_embedder *e, const batch *b, int32_t s)
     return r;
 }
 
-/* One row of each sequence. */
-static tern_status pick_rows(tern_embedder *e, const batch *b, which w, float *out)
+/* The row of each sequence that a classification head reads: an encoder's first, a causal model's last. */
+static tern_status pick_rows(tern_embedder *e, const batch *b, float *out)
 {
     int64_t dim = e->info.dim;
     int32_t *row = tern_arena_get(e->ctx, &e->ctx->step, (size_t)b->ragged.n_seq, sizeof *row);
     if (!row) return TERN_ERR_MEMORY;
-    for (int32_t s = 0; s < b->ragged.n_seq; s++) row[s] = b->row[s] + (w == FIRST ? 0 : w == LAST ? b->n_tok[s] - 1 : last_text(e, b, s));
+    for (int32_t s = 0; s < b->ragged.n_seq; s++) row[s] = b->row[s] + (e->info.causal ? last_text(e, b, s) : 0);
     return e->ctx->backend->dispatch(e->ctx, &(tern_dispatch){ .x = b->hidden, .out = out, .token = row, .ldx = dim, .ldout = dim, .n_route = b->ragged.n_seq, .dim = dim });
-}
-
-/* The mean of n rows is their combination with equal weights. */
-static tern_status mean_rows(tern_embedder *e, const float *x, int32_t n, float *out)
-{
-    int64_t dim = e->info.dim;
-    int32_t *slot = tern_arena_get(e->ctx, &e->ctx->step, (size_t)n, sizeof *slot);
-    float *weight = tern_arena_get(e->ctx, &e->ctx->step, (size_t)n, sizeof *weight);
-    if (!slot || !weight) return TERN_ERR_MEMORY;
-    for (int32_t i = 0; i < n; i++) {
-        slot[i] = i;
-        weight[i] = 1.0f / (float)n;
-    }
-    return e->ctx->backend->combine(e->ctx, &(tern_combine){ .x = x, .y = out, .slot = slot, .weight = weight, .ldx = dim, .ldy = dim, .n_row = 1, .k = n, .dim = dim });
-}
-
-static void largest_of_rows(const float *x, int32_t n, int64_t dim, float *out)
-{
-    memcpy(out, x, (size_t)dim * sizeof *out);
-    for (int32_t r = 1; r < n; r++)
-        for (int64_t d = 0; d < dim; d++)
-            if (x[r * dim + d] > out[d]) out[d] = x[r * dim + d];
-}
-
-static tern_status pool(tern_embedder *e, const batch *b, float *out)
-{
-    tern_status st = TERN_OK;
-    int64_t dim = e->info.dim;
-    if (e->pooling == TERN_POOL_CLS || e->pooling == TERN_POOL_LAST) return pick_rows(e, b, e->pooling == TERN_POOL_LAST ? LAST : FIRST, out);
-    if (e->pooling == TERN_POOL_POOLER) {
-        float *first = tern_arena_get(e->ctx, &e->ctx->step, (size_t)b->ragged.n_seq * (size_t)dim, sizeof *first);
-        if (!first) return TERN_ERR_MEMORY;
-        TERN_TRY(pick_rows(e, b, FIRST, first));
-        return tern_model_pool(e->model, b->ragged.n_seq, first, out);
-    }
-    for (int32_t s = 0; s < b->ragged.n_seq; s++) {
-        const float *x = b->hidden + b->row[s] * dim;
-        if (e->pooling == TERN_POOL_MAX) largest_of_rows(x, b->n_tok[s], dim, out + s * dim);
-        else TERN_TRY(mean_rows(e, x, b->n_tok[s], out + s * dim));
-    }
-done:
-    return st;
-}
-
-/* Dense modules and the division by the length, from pooled [n, dim] to vectors [n, out_dim]. */
-static tern_status finish(tern_embedder *e, int64_t n, const float *pooled, float *vectors)
-{
-    tern_status st = TERN_OK;
-    const tern_backend *back = e->ctx->backend;
-    const float *x = pooled;
-    int64_t dim = e->info.dim;
-    for (size_t i = 0; i < e->sentence.n_dense; i++) {
-        const tern_dense_module *d = &e->sentence.dense[i];
-        int64_t width = d->weight.shape[0];
-        float *y = tern_arena_get(e->ctx, &e->ctx->step, (size_t)(n * width), sizeof *y);
-        if (!y) return TERN_ERR_MEMORY;
-        tern_matmul m = { .x = x, .ldx = dim, .n_row = n, .n_part = 1, .act = d->tanh ? ACT_TANH : ACT_NONE, .compute = TERN_F32 };
-        m.part[0] = (tern_matmul_part){ .w = { .data = d->weight.data, .dtype = d->weight.dtype, .out = width, .in = dim, .ld = dim }, .bias = e->dense_bias[i], .y = y, .ldy = width };
-        TERN_TRY(back->matmul(e->ctx, &m));
-        x = y;
-        dim = width;
-    }
-    if (e->normalize)
-        TERN_TRY(back->norm(e->ctx, &(tern_norm){ .kind = NORM_RMS, .x = x, .w = e->length, .y = vectors, .ldx = dim, .ldy = dim, .n_row = n, .dim = dim, .eps = 1e-24f }));
-    else
-        memcpy(vectors, x, (size_t)(n * dim) * sizeof *vectors);
-done:
-    return st;
 }
 
 /* What becomes of one batch's hidden states: vectors, or logits of classes. */
@@ -309,13 +218,7 @@ typedef tern_status batch_end(tern_embedder *e, const batch *b, float *out);
 
 static tern_status end_vectors(tern_embedder *e, const batch *b, float *out)
 {
-    tern_status st = TERN_OK;
-    float *pooled = tern_arena_get(e->ctx, &e->ctx->step, (size_t)b->ragged.n_seq * (size_t)e->info.dim, sizeof *pooled);
-    if (!pooled) return TERN_ERR_MEMORY;
-    TERN_TRY(pool(e, b, pooled));
-    TERN_TRY(finish(e, b->ragged.n_seq, pooled, out));
-done:
-    return st;
+    return tern_pipeline_run(e->pipeline, &(tern_pipeline_batch){ .rows = &b->ragged, .hidden = b->hidden, .n_prompt = b->n_prompt }, out);
 }
 
 static tern_status end_classes(tern_embedder *e, const batch *b, float *out)
@@ -323,7 +226,7 @@ static tern_status end_classes(tern_embedder *e, const batch *b, float *out)
     tern_status st = TERN_OK;
     float *x = tern_arena_get(e->ctx, &e->ctx->step, (size_t)b->ragged.n_seq * (size_t)e->info.dim, sizeof *x);
     if (!x) return TERN_ERR_MEMORY;
-    TERN_TRY(pick_rows(e, b, e->info.causal ? LAST_TEXT : FIRST, x));
+    TERN_TRY(pick_rows(e, b, x));
     TERN_TRY(tern_model_classify(e->model, b->ragged.n_seq, x, out));
 done:
     return st;
@@ -348,13 +251,43 @@ done:
 
 tern_status tern_embedder_run(tern_embedder *e, const tern_embed_input *inputs, size_t n, float *vectors)
 {
-    return run_all(e, inputs, n, end_vectors, e->out_dim, vectors);
+    if (!tern_embedder_dim(e)) return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s", tern_pipeline_reason(e->pipeline));
+    return run_all(e, inputs, n, end_vectors, tern_embedder_dim(e), vectors);
 }
 
 tern_status tern_embedder_classify(tern_embedder *e, const tern_embed_input *inputs, size_t n, float *logits)
 {
     if (!e->info.n_label) return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no classification head", tern_model_dir(e->model), e->info.architecture);
     return run_all(e, inputs, n, end_classes, e->info.n_label, logits);
+}
+
+/* ---- A CrossEncoder's scores ---- */
+
+/* The class of torch that the checkpoint names; null: none. config_sentence_transformers.json counts before config.json. */
+static const char *named_activation(const tern_embedder *e)
+{
+    return e->sentence.activation ? e->sentence.activation : tern_model_score_activation(e->model);
+}
+
+static tern_status softmax_rows(tern_embedder *e, size_t n, float *x)
+{
+    return e->ctx->backend->softmax(e->ctx, &(tern_softmax){ .x = x, .y = x, .n_seq = (int64_t)n, .n_head = 1, .n_row = 1, .n_key = e->info.n_label, .scale = 1 });
+}
+
+tern_status tern_embedder_score(tern_embedder *e, const tern_embed_input *inputs, size_t n, float *scores)
+{
+    tern_status st = TERN_OK;
+    const char *name = named_activation(e);
+    tern_act act = e->info.n_label == 1 ? ACT_SIGMOID : ACT_NONE;
+    bool softmax = name && !strncmp(name, "torch.", 6) && !strcmp(strrchr(name, '.'), ".Softmax");
+    if (name && !softmax && !tern_torch_activation(name, &act))
+        return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: scores go through \"%s\"; torch's Sigmoid, Identity, Tanh, ReLU, GELU, SiLU and Softmax are supported", tern_model_dir(e->model), name);
+    TERN_TRY(tern_embedder_classify(e, inputs, n, scores));
+    if (softmax) return softmax_rows(e, n, scores);
+    if (act == ACT_NONE) return TERN_OK;
+    return e->ctx->backend->activation(e->ctx, &(tern_activation){ .act = act, .x = scores, .y = scores, .ldx = e->info.n_label, .ldy = e->info.n_label, .n_row = (int64_t)n, .dim = e->info.n_label });
+done:
+    return st;
 }
 
 tern_status tern_embedder_hidden(tern_embedder *e, const tern_embed_input *input, float *hidden)

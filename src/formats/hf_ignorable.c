@@ -24,6 +24,8 @@ const tern_hf_ignorable tern_hf_ignorables[] = {
     { "gradient_checkpointing", NULL }, { "router_aux_loss_coef", NULL }, { "router_jitter_noise", NULL }, { "router_z_loss_coef", NULL },
     { "aux_loss_alpha", NULL }, { "seq_aux", NULL }, { "neftune_noise_alpha", NULL }, { "problem_type", NULL }, { "num_labels", NULL },
     { "_num_labels", NULL }, { "id2label", NULL }, { "label2id", NULL }, { "summary_*", NULL },
+    /* what a CrossEncoder's scores go through: read where they are asked for (model/labels.c) */
+    { "sentence_transformers", NULL }, { "sbert_ce_default_activation_function", NULL },
     /* the type of the weights, which their file says itself */
     { "torch_dtype", NULL }, { "dtype", NULL },
     /* special tokens: the tokenizer and generation_config.json have them; here they are read where those are missing */

@@ -7,6 +7,7 @@
 #include "base/ctx.h"
 #include "base/dtype.h"
 #include "base/memory.h"
+#include "base/model_folder.h"
 #include "base/room.h"
 #include "model/internal.h"
 
@@ -76,8 +77,14 @@ static tern_status gather_of(tern_ctx *ctx, const char *dir, tern_faults *faults
 {
     tern_model *m = tern_alloc(ctx, 1, sizeof *m, "a model");
     if (!m) return TERN_ERR_MEMORY;
-    *m = (tern_model){ .ctx = ctx, .dir = tern_strdup(ctx, dir) };
-    tern_status st = m->dir ? gather(m, faults) : TERN_ERR_MEMORY;
+    *m = (tern_model){ .ctx = ctx };
+    tern_status st = tern_model_folder(ctx, dir, &m->dir);
+    if (!st) {
+        st = gather(m, faults);
+    } else if (st != TERN_ERR_MEMORY) {
+        tern_faults_add_error(faults, ctx, st);
+        st = TERN_OK;
+    }
     tern_model_free(m);
     return st;
 }

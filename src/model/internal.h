@@ -38,7 +38,7 @@ typedef struct tern_model_layer {
 
 struct tern_model {
     tern_ctx *ctx;
-    char *dir;
+    char *root, *dir;                     /* as opened; where config.json and the weights are */
     tern_hf_config *config;
     tern_spec *spec;
     tern_checkpoint *checkpoint;          /* null: random weights */

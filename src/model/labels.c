@@ -1,4 +1,4 @@
-/* The names of a classifier's labels. */
+/* A classifier's labels: their names, and what becomes of their logits. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,4 +21,11 @@ tern_status tern_model_read_labels(tern_model *m)
         m->label[i] = name ? name : plain[i];
     }
     return TERN_OK;
+}
+
+/* "sentence_transformers": {"activation_fn"} of version 4 on hides the older key, even where it is null. */
+const char *tern_model_score_activation(const tern_model *m)
+{
+    const json_t *own = tern_hf_value(m->config, "sentence_transformers"), *name = json_object_get(own, "activation_fn");
+    return json_string_value(name ? name : tern_hf_value(m->config, "sbert_ce_default_activation_function"));
 }

@@ -5,6 +5,7 @@
 #include "base/ctx.h"
 #include "base/fp.h"
 #include "base/memory.h"
+#include "base/model_folder.h"
 #include "model/internal.h"
 
 static tern_dtype dtype_of_compute(const tern_model *m, tern_compute wanted)
@@ -80,9 +81,10 @@ tern_status tern_model_open(tern_ctx *ctx, const char *dir, const tern_model_opt
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "model options: compute %d or kv %d is no such type", (int)o.compute, (int)o.kv);
     m = tern_alloc(ctx, 1, sizeof *m, "a model");
     if (!m) return TERN_ERR_MEMORY;
-    *m = (tern_model){ .ctx = ctx, .dir = tern_strdup(ctx, dir), .random = o.random_weights, .random_dtype = o.random_dtype };
-    if (!m->dir) st = TERN_ERR_MEMORY;
-    else TERN_TRY(open_parts(m, &o));
+    *m = (tern_model){ .ctx = ctx, .root = tern_strdup(ctx, dir), .random = o.random_weights, .random_dtype = o.random_dtype };
+    if (!m->root) st = TERN_ERR_MEMORY;
+    else TERN_TRY(tern_model_folder(ctx, dir, &m->dir));
+    if (!st) TERN_TRY(open_parts(m, &o));
     *out = st ? NULL : m;
     if (!st) m = NULL;
 done:
@@ -105,6 +107,7 @@ void tern_model_free(tern_model *m)
     tern_spec_free(m->spec);
     tern_hf_config_free(m->config);
     tern_free(m->dir);
+    tern_free(m->root);
     tern_free(m);
 }
 

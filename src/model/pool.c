@@ -7,7 +7,7 @@
 
 const char *tern_model_dir(const tern_model *m)
 {
-    return m->dir;
+    return m->root;
 }
 
 bool tern_model_has_pooler(const tern_model *m)

@@ -1,9 +1,11 @@
-"""`tern rerank`: a line's score is the head's logit over the pair that the tokenizer's template makes of the query and the line, with the template's type ids. The
-pairs are written out here by hand, and given to `tern classify` as ids, whose logits are Hugging Face's (test_models.py).
+"""`tern rerank`: a line's scores are the head's logits over the pair that the tokenizer's template makes of the query and the line, with the template's type ids, of one
+label through the sigmoid unless --raw is given. The pairs are written out here by hand, and given to `tern classify` as ids, whose logits are Hugging Face's
+(test_models.py). test_cross_encoder.py compares with sentence-transformers.
 
 Usage: test_rerank.py BUILD_DIR
 """
 import json
+import math
 import os
 import shutil
 
@@ -48,17 +50,21 @@ def check_model(name, typed):
         given = "".join(line + "\n" for line in LINES).encode()
         common = ("-m", place, "--compute", "f32")
         plain = tern("rerank", *common, QUERY, stdin=given)
+        raw = tern("rerank", *common, QUERY, "--raw", stdin=given)
         listed = tern("rerank", *common, QUERY, "--json", stdin=given)
         check(plain.returncode == 0 and not plain.stderr, f"{name}: {plain.stderr.decode()}")
-        scores = [float(line) for line in plain.stdout.split()]
-        check([json.loads(line) for line in listed.stdout.splitlines()] == [{"score": score} for score in scores], f"{name}: --json gives {listed.stdout!r}")
-        check(len(scores) == len(LINES), f"{name}: {len(scores)} scores of {len(LINES)} lines")
-        for line, score in zip(LINES, scores):
+        scores, logits = ([[float(number) for number in line.split()] for line in run.stdout.splitlines()] for run in (plain, raw))
+        document_of = [{"score": row[0]} if len(row) == 1 else {"scores": row} for row in scores]
+        check([json.loads(line) for line in listed.stdout.splitlines()] == document_of, f"{name}: --json gives {listed.stdout!r}")
+        check(len(scores) == len(logits) == len(LINES), f"{name}: {len(scores)} scores of {len(LINES)} lines")
+        for line, row, raw_row in zip(LINES, scores, logits):
             ids, types = by_hand(line, typed)
             hand = ["--ids", ",".join(map(str, ids))] + (["--type-ids", ",".join(map(str, types))] if typed else [])
-            want = document("classify", *common, *hand, "--json")["logits"][-1]
-            check(abs(score - want) <= 1e-6 * max(1, abs(want)), f"{name}, {line!r}: {score}, not {want}")
-        check(len(set(scores)) == len(LINES), f"{name}: {scores} do not tell the lines apart")
+            want = document("classify", *common, *hand, "--json")["logits"]
+            check(len(raw_row) == len(want) and max(abs(a - b) for a, b in zip(raw_row, want)) <= 1e-6 * max(1, max(map(abs, want))), f"{name}, {line!r}: {raw_row}, not {want}")
+            want = [1 / (1 + math.exp(-want[0]))] if len(want) == 1 else want
+            check(max(abs(a - b) for a, b in zip(row, want)) <= 1e-6 * max(1, max(map(abs, want))), f"{name}, {line!r}: {row}, not {want}")
+        check(len(set(map(tuple, scores))) == len(LINES), f"{name}: {scores} do not tell the lines apart")
         check(tern("rerank", *common, QUERY).stdout == b"", f"{name}: no lines, no scores")
         os.remove(os.path.join(place, "tokenizer.json"))
         one_sentence(tern("rerank", *common, QUERY, stdin=given), f"{name}: without a tokenizer")

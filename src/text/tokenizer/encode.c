@@ -17,6 +17,7 @@ typedef struct sequence_job {
     tern_tokenizer *tok;
     const trust *trusted;
     bool detail;
+    bool lower;                /* Lowercase runs before the tokenizer's own normalisers */
     int sequence;              /* 0 A, 1 B */
     tern_encoding *out;
 } sequence_job;
@@ -56,6 +57,23 @@ done:
     return st;
 }
 
+static bool has_lowercase(const components *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->at[i].kind->normalize == normalize_lowercase) return true;
+    return false;
+}
+
+static tern_status lower_first(tern_ctx *ctx, aligned **text, aligned **spare)
+{
+    aligned *t = *text;
+    aligned_clear(*spare, t->mode == ALIGN_NONE ? ALIGN_NONE : ALIGN_KEPT);
+    tern_status st = normalize_lowercase(ctx, NULL, t, *spare);
+    *text = *spare;
+    *spare = t;
+    return st;
+}
+
 /* One raw piece, normalised and searched again, appended to out. */
 static tern_status normalize_piece(sequence_job *job, const aligned *raw, piece one, aligned *out, pieces *list)
 {
@@ -65,6 +83,7 @@ static tern_status normalize_piece(sequence_job *job, const aligned *raw, piece 
     size_t at = out->n;
     aligned_clear(a, out->mode);
     TERN_TRY(aligned_copy(tok->ctx, a, raw, one.begin, one.end));
+    if (job->lower) TERN_TRY(lower_first(tok->ctx, &a, &b));
     TERN_TRY(normalize(tok->ctx, &tok->normalizers, &a, &b));
     TERN_TRY(aligned_copy(tok->ctx, out, a, 0, a->n));
     TERN_TRY(added_split(tok->ctx, &tok->added, true, job->trusted, out, at, out->n, list));
@@ -78,7 +97,7 @@ static tern_status normalize_pieces(sequence_job *job, aligned **text, aligned *
     tern_status st = TERN_OK;
     tern_tokenizer *tok = job->tok;
     aligned *raw = *text, *out = *spare;
-    bool rewrite = tok->normalizers.n > 0;
+    bool rewrite = tok->normalizers.n > 0 || job->lower;
     (*next)->n = 0;
     if (rewrite) aligned_clear(out, raw->mode == ALIGN_NONE ? ALIGN_NONE : ALIGN_KEPT);
     for (size_t i = 0; i < (*list)->n; i++) {
@@ -169,14 +188,15 @@ static tern_status encode_sequence(sequence_job *job, const char *input, size_t 
     encode_scratch *s = &tok->scratch;
     aligned *text = &s->text[0], *spare = &s->text[1];
     pieces *list = &s->list[0], *next = &s->list[1];
-    bool need_origin = job->detail || (tok->normalizers.n && pretokenizers_need_origin(&tok->pretokenizers)) ||
+    bool rewrites = tok->normalizers.n || job->lower;
+    bool need_origin = job->detail || (rewrites && pretokenizers_need_origin(&tok->pretokenizers)) ||
                        (job->trusted->n_ranges && tok->added.any_normal_special);
     job->out->n = job->out->n_text_bytes = 0;
     TERN_TRY(take_input(tok->ctx, text, input, n_bytes));
     list->n = 0;
     TERN_TRY(added_split(tok->ctx, &tok->added, false, job->trusted, text, 0, text->n, list));
     if (!need_origin && !pretokenizers_need_origin(&tok->pretokenizers)) text->mode = ALIGN_NONE;
-    if (tok->normalizers.n || tok->added.normal.nodes) TERN_TRY(normalize_pieces(job, &text, &spare, &list, &next));
+    if (rewrites || tok->added.normal.nodes) TERN_TRY(normalize_pieces(job, &text, &spare, &list, &next));
     pretokenizing p = { .ctx = tok->ctx, .text = text, .spare = spare, .list = list, .next = next, .segments = &s->list[2] };
     TERN_TRY(pretokenize(&p, &tok->pretokenizers));
     TERN_TRY(run_model(job, p.text, p.list));
@@ -211,10 +231,11 @@ static void share(size_t most, size_t *n1, size_t *n2)
     *n2 = swapped ? lo : hi;
 }
 
-static tern_status truncate_sequences(tern_tokenizer *tok, tern_encoding *seq, size_t n, bool add_special)
+static tern_status truncate_sequences(tern_tokenizer *tok, tern_encoding *seq, size_t n, const tern_encode_options *o)
 {
-    const truncation *t = &tok->truncate;
-    size_t added = add_special ? postprocess_added(&tok->postprocessors, n) : 0, most = t->max_tokens > added ? t->max_tokens - added : 0;
+    truncation asked = { .on = true, .from_left = tok->truncate.from_left, .max_tokens = o->max_tokens, .strategy = TRUNCATE_LONGEST_FIRST };
+    const truncation *t = o->max_tokens ? &asked : &tok->truncate;
+    size_t added = o->add_special ? postprocess_added(&tok->postprocessors, n) : 0, most = t->max_tokens > added ? t->max_tokens - added : 0;
     size_t total = seq[0].n + (n == 2 ? seq[1].n : 0);
     if (!t->on || total <= most) return TERN_OK;
     if (t->strategy == TRUNCATE_LONGEST_FIRST || !most) {
@@ -263,7 +284,7 @@ static tern_status encode(tern_tokenizer *tok, const char *text, size_t n_bytes,
 {
     tern_status st = TERN_OK;
     tern_encoding *seq = tok->scratch.sequences;
-    sequence_job job = { tok, trusted, o->detail, 0, &seq[0] };
+    sequence_job job = { .tok = tok, .trusted = trusted, .detail = o->detail, .lower = o->lower_case && !has_lowercase(&tok->normalizers), .out = &seq[0] };
     size_t n = o->pair ? 2 : 1;
     out->n = out->n_text_bytes = 0;
     TERN_TRY(encode_sequence(&job, text, n_bytes));
@@ -272,7 +293,7 @@ static tern_status encode(tern_tokenizer *tok, const char *text, size_t n_bytes,
         job.out = &seq[1];
         TERN_TRY(encode_sequence(&job, o->pair, o->n_pair_bytes));
     }
-    if (!o->no_truncation) TERN_TRY(truncate_sequences(tok, seq, n, o->add_special));
+    if (!o->no_truncation || o->max_tokens) TERN_TRY(truncate_sequences(tok, seq, n, o));
     postprocessing p = { .ctx = tok->ctx, .sequences = seq, .inputs = (const char *const[]){ text, o->pair }, .n = n, .add_special = o->add_special,
                          .detail = o->detail, .out = out };
     TERN_TRY(postprocess(&p, &tok->postprocessors));

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/model_folder.h"
 #include "text/tokenizer/tok.h"
 
 static const size_t max_json_bytes = (size_t)512 << 20, max_config_bytes = (size_t)16 << 20;
@@ -51,7 +52,10 @@ tern_status tern_tokenizer_open(tern_ctx *ctx, const char *dir, tern_tokenizer *
     tern_status st = TERN_OK;
     tern_tokenizer *tok = NULL;
     json_t *config = NULL, *map = NULL;
+    char *folder = NULL;
     if (!dir || !out) return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_open: no directory, or no place for the tokenizer");
+    TERN_TRY(tern_model_folder(ctx, dir, &folder));
+    dir = folder;
     TERN_TRY(read_config(ctx, dir, "tokenizer_config.json", &config));
     TERN_TRY(read_config(ctx, dir, "special_tokens_map.json", &map));
     TERN_TRY(tokenizer_new(ctx, &tok));
@@ -65,6 +69,7 @@ tern_status tern_tokenizer_open(tern_ctx *ctx, const char *dir, tern_tokenizer *
 done:
     json_decref(config);
     json_decref(map);
+    tern_free(folder);
     tern_tokenizer_free(tok);
     return st;
 }

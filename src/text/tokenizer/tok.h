@@ -42,6 +42,7 @@ struct tern_tokenizer {
     char *role_text[TERN_N_ROLES];    /* owned, null: none */
     int32_t role_id[TERN_N_ROLES];    /* -1: none */
     int64_t max_length;
+    bool no_types;                    /* the model is given no token types */
     encode_scratch scratch;
 };
 

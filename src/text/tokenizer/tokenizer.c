@@ -126,6 +126,11 @@ const char *tern_tokenizer_role_text(const tern_tokenizer *tok, tern_role role)
     return (unsigned)role < TERN_N_ROLES ? tok->role_text[role] : NULL;
 }
 
+bool tern_tokenizer_gives_types(const tern_tokenizer *tok)
+{
+    return !tok->no_types;
+}
+
 int64_t tern_tokenizer_max_length(const tern_tokenizer *tok)
 {
     return tok->max_length;
