@@ -149,7 +149,6 @@ int cli_generate(const cli_args *args)
     int status = EXIT_FAILED;
     bool chat = args->value[FLAG_CHAT].set;
     if (!cli_one_prompt(args)) return EXIT_USAGE;
-    if (chat && (args->value[FLAG_PROMPT].set || args->value[FLAG_IDS].set)) return cli_usage("--chat takes messages, from -f FILE or standard input");
     if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s) || !cli_open_tokenizer(args, &s, wants_text(args))) goto done;
     if (!(chat ? message_ids(args, &s, &ids, &n) : cli_prompt_ids(args, &s, &ids, &n)) || !cli_open_engine(args, &s, 1)) goto done;
     r.has_text = s.tokenizer;

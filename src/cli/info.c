@@ -119,7 +119,7 @@ int cli_info(const cli_args *args)
     tern_model_info model = tern_model_get_info(s.model);
     double memory = cli_free_memory();
     tern_engine_info engine = { 0 };
-    if (model.causal && model.has_logits && !cli_open_engine(args, &s, 1)) goto done;
+    if (!cli_check_context(args, &s) || (model.causal && model.has_logits && !cli_open_engine(args, &s, 1))) goto done;
     if (s.engine) engine = tern_engine_get_info(s.engine);
     if (args->value[FLAG_JSON].set) print_json(&model, s.engine ? &engine : NULL, memory, &s);
     else print_text(&model, s.engine ? &engine : NULL, memory, &s);

@@ -182,7 +182,9 @@ static bool open_reference(const cli_args *args, const cli_session *s, cli_sessi
 static bool choose_ids(const cli_args *args, cli_session *s, int32_t **ids, size_t *n)
 {
     tern_model_info info = tern_model_get_info(s->model);
-    int64_t most = info.max_tokens && info.max_tokens < MOST_TOKENS ? info.max_tokens : MOST_TOKENS;
+    int64_t most = info.max_tokens && info.max_tokens < MOST_TOKENS ? info.max_tokens : MOST_TOKENS, context = args->value[FLAG_CONTEXT].integer;
+    if (!cli_check_context(args, s)) return false;
+    if (context && context < most) most = context;
     if (args->value[FLAG_IDS].set || args->value[FLAG_PROMPT].set || args->value[FLAG_FILE].set) {
         if (!cli_prompt_ids(args, s, ids, n)) return false;
     } else {

@@ -160,7 +160,7 @@ tern_model_info tern_model_get_info(const tern_model *m)
         .stored = tern_dtype_name(m->stored), .compute = tern_dtype_name(m->compute), .kv = tern_dtype_name(m->kv),
         .causal = tern_get(s, S_CAUSAL), .has_logits = m->head.weight.data != NULL,
         .n_layer = tern_get(s, S_LAYERS), .dim = tern_get(s, S_DIM), .ffn = tern_get(s, S_FFN), .n_head = tern_get(s, S_HEADS),
-        .n_kv_head = tern_get(s, S_KV_HEADS), .head_dim = tern_get(s, S_HEAD_DIM), .vocab = tern_get(s, S_VOCAB), .n_label = tern_get(s, S_LABELS),
+        .n_kv_head = tern_get(s, S_KV_HEADS), .head_dim = tern_get(s, S_HEAD_DIM), .vocab = tern_get(s, S_VOCAB), .n_label = tern_get(s, S_LABELS), .n_type = tern_get(s, S_TYPES),
         .n_expert = tern_get(s, S_EXPERTS), .n_expert_used = tern_get(s, S_EXPERTS_USED), .max_tokens = max_tokens(s),
         .n_param = m->n_param, .weight_bytes = m->weight_bytes, .copied_bytes = m->random ? m->weight_bytes : m->owned.n_bytes,
         .kv_bytes_per_token = (size_t)kv.n_layer * (size_t)kv.n_kv_head * (size_t)(kv.key_dim + kv.value_dim) * tern_dtype_bytes(kv.dtype),

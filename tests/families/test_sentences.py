@@ -135,7 +135,7 @@ def check_lists():
             one_sentence(run, why)
             check(word in run.stderr.decode() and not run.stdout, f"{why}: no {word!r} in {run.stderr.decode()!r}")
         sentence_cases.write_json(place, "modules.json", [first])
-        for arguments in (("--pooling", "max"), ("--hidden",), ("--hidden", "--pooling", "cls")):
+        for arguments in (("--pooling", "max"), ("--hidden",)):
             check(tern("embed", "-m", place, *arguments, stdin=b"one\n").returncode == 0, f"a list without Pooling, {arguments}")
         sentence_cases.write_json(place, "modules.json", [first, row_of("Dense", "1_Dense")])
         sentence_cases.write_json(place, "1_Dense/config.json", {"in_features": 48, "out_features": 8, "module_input_name": "token_embeddings"})
