@@ -36,6 +36,11 @@ def check_ids():
                 one_sentence(run, f"{command[0]} of id {bad}")
                 check(str(bad) in run.stderr.decode() and str(vocab) in run.stderr.decode(), f"{command[0]} of id {bad}: {run.stderr}")
             check(not tern(command[0], "-m", where, "--ids", f"5,{vocab - 1},6", *command[1:]).returncode, f"{command[0]}: the last id is one")
+    size = len(json.load(open(os.path.join(QWEN, "tokenizer.json"), encoding="utf-8"))["model"]["vocab"])
+    for bad in (size + 1000, 2147483647):
+        run = tern("detokenize", "-m", QWEN, stdin=b"5 %d" % bad)
+        one_sentence(run, f"detokenize of {bad}")
+        check(f"token id 1 is {bad}, outside the vocabulary" in run.stderr.decode(), f"detokenize of {bad}: {run.stderr}")
     for where, commands in ((BERT, ("embed", "verify")), (MLM, ("embed", "logits", "verify")), (CLASSES, ("classify", "embed"))):
         vocab, types = config(where)["vocab_size"], config(where).get("type_vocab_size", 2)
         for command in commands:
