@@ -77,6 +77,15 @@ static void write_config(const bed *b, const json_t *config)
     assert_int_equal(json_dump_file(config, path, 0), 0);
 }
 
+/* A head that is stored and differs from the embedding counts, whatever "tie_word_embeddings" says: that it says otherwise is told of. */
+static int n_told;
+
+static void hear(void *user, tern_log_level level, const char *line)
+{
+    (void)user;
+    n_told += level == TERN_LOG_WARNING && strstr(line, "ties the head to the embedding");
+}
+
 static answer ask(const bed *b)
 {
     answer a = { 0 };
@@ -155,13 +164,14 @@ static void flip(bed *b, const json_t *root, json_t *object, const char *key, co
     int n = changes_of(before, change);
     bool did = false;
     for (int i = 0; i < n; i++) {
+        int told = n_told;
         json_object_set_new(object, key, change[i]);
         write_config(b, root);
         answer a = ask(b);
         bool moved = a.x && (a.n != base->n || memcmp(a.x, base->x, a.n * sizeof *a.x));
         b->n_moved += moved;
         b->n_refused += !a.x;
-        did |= moved || !a.x;
+        did |= moved || !a.x || n_told > told;
         free(a.x);
     }
     json_object_set_new(object, key, before);
@@ -232,7 +242,7 @@ static void every_key_changes_the_answer_or_is_refused(void **state)
     tern_ctx *ctx;
     struct dirent **entry;
     (void)state;
-    assert_int_equal(tern_ctx_create(&(tern_ctx_options){ .threads = 1 }, &ctx), TERN_OK);
+    assert_int_equal(tern_ctx_create(&(tern_ctx_options){ .threads = 1, .log = hear }, &ctx), TERN_OK);
     int n = scandir(TERN_GOLDEN "/models", &entry, NULL, alphasort), n_model = 0, n_failed = 0;
     for (int i = 0; i < n; i++) {
         if (entry[i]->d_type == DT_DIR && entry[i]->d_name[0] != '.') {
