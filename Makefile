@@ -11,6 +11,7 @@
 #   make clang       the library and the program by clang-14, which warns of other things than gcc; make test does it where clang-14 is there
 #   make coverage    which lines the tests reach: build-coverage/coverage.txt
 #   make install     into PREFIX (default /usr/local), below DESTDIR where it is given; make uninstall takes it away again
+#   make venv        build-venv, with what the scripts that record golden values import: tools/requirements.txt, from PyPI; no test needs it
 #   make clean
 #
 # CC=clang-14 and the like choose the compiler; JOBS how many things are built and tested at once; ctest --test-dir build -L ROOM runs one area's tests.
@@ -58,13 +59,16 @@ peers: deps all
 	@test -x build-peers/venv/bin/python || bench/peers/setup
 	@bench/peers/peers.py --log bench/log
 
+venv:
+	@tools/venv.sh build-venv tools/requirements.txt
+
 lint: deps
 	@tools/lint.py
 
 fuzz: deps
 	@$(CONFIGURE) -B build-asan -DTERN_SANITIZE=address,undefined >/dev/null
 	@$(BUILD) build-asan -j $(JOBS) --target tern
-	@python3 tests/cli/test_mutations.py build-asan --rounds $(ROUNDS) --seed $(SEED)
+	@/usr/bin/python3 tests/cli/test_mutations.py build-asan --rounds $(ROUNDS) --seed $(SEED)
 	@cmake -S . -B build-fuzz -DCMAKE_C_COMPILER=$(CLANG) -DTERN_FUZZ=ON -DTERN_SANITIZE=address,undefined >/dev/null
 	@for f in tests/fuzz/fuzz_*.c; do \
 	    t=$$(basename $$f .c); $(BUILD) build-fuzz -j $(JOBS) --target $$t && tests/fuzz/run.sh build-fuzz/fuzz/$$t $(FUZZ_SECONDS) || exit 1; done
@@ -90,4 +94,4 @@ uninstall:
 clean:
 	rm -rf build build-asan build-tsan build-fuzz build-clang build-coverage
 
-.PHONY: all build/configured deps run test bench peers lint fuzz clang coverage install uninstall clean
+.PHONY: all build/configured deps run test bench peers venv lint fuzz clang coverage install uninstall clean

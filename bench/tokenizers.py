@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Encoding speed on one thread next to the tokenizers library, on ordinary text: a line for each golden tokenizer, with the ratio.
 
-    bench/tokenizers.py BUILD_FOLDER FILE...        (FILE: UTF-8 text; needs the tokenizers package)
+    build-venv/bin/python bench/tokenizers.py BUILD_FOLDER FILE...        (FILE: UTF-8 text)
 """
 import ctypes as c
 import os

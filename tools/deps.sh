@@ -1,10 +1,13 @@
 #!/bin/sh
 # Installs the Debian packages that building and testing tern need and this machine lacks. Says nothing and does nothing where all are there.
-#   tools/deps.sh [--list]        --list: name the packages, one a line, and install nothing
+#   tools/deps.sh [--list] [--venv]      --list: name the packages, one a line, and install nothing; --venv: what tools/venv.sh needs, too
 set -eu
 
-# package | how to see that it is there: a command, a pkg-config module, a Python module | what tern needs it for
-needs='gcc|command cc|compiles C
+# Python is Debian's, by its full path: another one that is first on PATH (pyenv, conda) lacks the modules of Debian's packages.
+python=/usr/bin/python3
+
+# package | how to see that it is there: a command, a pkg-config module, a module of Debian's Python, a file | what tern needs it for
+needs="gcc|command cc|compiles C
 libc6-dev|file /usr/include/stdio.h|the C library to compile against
 make|command make|runs the words of the Makefile
 cmake|command cmake|builds
@@ -14,23 +17,34 @@ libpcre2-dev|module libpcre2-8|splits text for tokenizers
 libutf8proc-dev|module libutf8proc|normalises Unicode
 libedit-dev|module libedit|edits lines in a chat
 libcmocka-dev|module cmocka|runs unit tests
-python3|command python3|runs test scripts
+python3|file $python|runs test scripts
 python3-numpy|python numpy|compares tensors in tests
 qemu-user|command qemu-x86_64|tests an old CPU
-mandoc|command mandoc|checks the manual page'
+mandoc|command mandoc|checks the manual page"
+needs_for_venv="
+python3-venv|python ensurepip|makes virtual environments"
 
 there() {
     case $1 in
         command) command -v "$2" >/dev/null 2>&1 ;;
         module) pkg-config --exists "$2" >/dev/null 2>&1 ;;
-        python) python3 -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('$2') is None)" >/dev/null 2>&1 ;;
+        python) "$python" -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('$2') is None)" >/dev/null 2>&1 ;;
         file) [ -e "$2" ] ;;
     esac
 }
 
+list=
+for word in "$@"; do
+    case $word in
+        --list) list=1 ;;
+        --venv) needs=$needs$needs_for_venv ;;
+        *) echo "tools/deps.sh: $word is neither --list nor --venv" >&2; exit 1 ;;
+    esac
+done
+
 missing= why=
 while IFS='|' read -r package probe reason; do
-    if [ "${1-}" = --list ]; then echo "$package"; continue; fi
+    if [ -n "$list" ]; then echo "$package"; continue; fi
     # shellcheck disable=SC2086
     there $probe && continue
     missing="$missing $package"

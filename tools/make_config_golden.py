@@ -1,9 +1,9 @@
 """config.json as different versions of transformers write it, for tests/golden/configs. Run once by hand for each version, which is installed without its dependencies:
 
-    pip install --no-deps --target FOLDER/4.45.2 transformers==4.45.2
-    python3 tools/make_config_golden.py FOLDER/4.45.2 tests/golden/configs
+    build-venv/bin/pip install --no-deps --target FOLDER/4.45.2 transformers==4.45.2
+    build-venv/bin/python tools/make_config_golden.py FOLDER/4.45.2 tests/golden/configs
 
-huggingface_hub, requests, pyyaml, regex, tqdm, packaging and filelock of any version must be there; torch need not be.
+The packages of build-venv serve what they import beside themselves.
 """
 import json
 import os

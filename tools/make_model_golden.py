@@ -1,7 +1,7 @@
 """Small random checkpoints with the values that Hugging Face transformers computes from them in float32: what the public fixtures of tests/golden/models
-leave out. Run once by hand where torch and transformers are installed; the tests need neither.
+leave out. Run once by hand:
 
-    python3 tools/make_model_golden.py tests/golden/models [NAME...]
+    build-venv/bin/python tools/make_model_golden.py tests/golden/models [NAME...]
 
 Every folder is a checkpoint (config.json, model.safetensors) and expected.json, described in tests/golden/models/README.md. Weights are stored in the type
 that its row names, and computed with in float32. A seed is taken whose greedy tokens have clear margins.
@@ -75,6 +75,8 @@ ROWS = {
     "made-opt-no-affine": (CAUSAL, tf.OPTForCausalLM, lambda: tf.OPTConfig(**OPT, layer_norm_elementwise_affine=False), "f16"),
     "made-opt-no-final": (CAUSAL, tf.OPTForCausalLM, lambda: tf.OPTConfig(**OPT, _remove_final_layer_norm=True), "f16"),
     "made-bloom-six-heads": (CAUSAL, tf.BloomForCausalLM, lambda: tf.BloomConfig(vocab_size=96, hidden_size=48, n_layer=2, n_head=6), "f16"),
+    "made-bloom-residual": (CAUSAL, tf.BloomForCausalLM, lambda: tf.BloomConfig(vocab_size=96, hidden_size=32, n_layer=2, n_head=4,
+                                                                                  apply_residual_connection_post_layernorm=True), "f32"),
     "made-falcon-rw": (CAUSAL, tf.FalconForCausalLM, lambda: falcon(alibi=True, multi_query=False, parallel_attn=False, new_decoder_architecture=False, bias=True), "f32"),
     "made-falcon-alibi-mq": (CAUSAL, tf.FalconForCausalLM, lambda: falcon(alibi=True, multi_query=True, parallel_attn=True, new_decoder_architecture=False), "bf16"),
     "made-falcon-sequential": (CAUSAL, tf.FalconForCausalLM, lambda: falcon(alibi=False, multi_query=True, parallel_attn=False, new_decoder_architecture=False), "bf16"),

@@ -1,7 +1,9 @@
-#!/usr/bin/env python3
 """Records rope frequencies as Hugging Face transformers computes them, into tests/golden/rope/rope.json.
 
-Run by maintainers only, with transformers 5 and torch installed: tools/make_rope_golden.py > tests/golden/rope/rope.json
+Run by maintainers only:
+
+    build-venv/bin/python tools/make_rope_golden.py > tests/golden/rope/rope.json
+
 Every case is a config.json as a checkpoint could carry it; the class of its family reads it and says inv_freq and attention_scaling.
 """
 import copy
@@ -46,7 +48,7 @@ CASES = [
       "rope_scaling": {"type": "longrope", "short_factor": SHORT, "long_factor": LONG}}, {}, [0, 2048, 2049]),
     ("longrope-su", "Phi-3's first name for it", Phi3RotaryEmbedding,
      {"model_type": "phi3", "hidden_size": 128, "num_attention_heads": 4, "max_position_embeddings": 16384, "original_max_position_embeddings": 2048, "rope_theta": 10000.0,
-      "rope_scaling": {"type": "su", "original_max_position_embeddings": 2048, "short_factor": SHORT, "long_factor": LONG}}, {}, [0, 5000]),
+      "rope_scaling": {"type": "su", "original_max_position_embeddings": 2048, "short_factor": SHORT, "long_factor": LONG}}, {"longrope_only": True}, [0, 5000]),
     ("longrope-partial", "part of the head turns (the form of Phi-4-mini)", Phi3RotaryEmbedding,
      {"model_type": "phi3", "hidden_size": 128, "num_attention_heads": 4, "max_position_embeddings": 16384, "original_max_position_embeddings": 4096, "partial_rotary_factor": 0.75,
       "rope_theta": 10000.0, "rope_scaling": {"type": "longrope", "short_factor": SHORT[:12], "long_factor": LONG[:12]}}, {}, [0, 5000]),

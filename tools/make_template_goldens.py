@@ -1,10 +1,8 @@
-#!/usr/bin/env python3
 """Records what chat templates render, with transformers' own set-up of jinja2.
 
-    pip install transformers==5.23.0 jinja2==3.1.6      (no torch needed)
-    tools/make_template_goldens.py tests/golden/chat
+    build-venv/bin/python tools/make_template_goldens.py tests/golden/chat
 
-writes snippets.json (tools/template_snippets.py) and, for every folder FAMILY that has a conversations.json beside its chat_template.jinja,
+writes snippets.json (tools/template_snippets*.py) and, for every folder FAMILY that has a conversations.json beside its chat_template.jinja,
 FAMILY/expected.json. The clock stands at NOW."""
 import datetime
 import json
@@ -16,6 +14,7 @@ import transformers
 from transformers import PreTrainedTokenizerFast
 from transformers.utils import chat_template_utils
 
+import template_snippets_compiled
 from template_snippets import GROUPS, SHARED
 
 NOW = "2025-03-09T07:05:03"
@@ -50,7 +49,7 @@ def snippet(text, variables):
 
 def record_snippets(folder):
     rows = []
-    for group, snippets in GROUPS.items():
+    for group, snippets in {**GROUPS, **template_snippets_compiled.GROUPS}.items():
         for one in snippets:
             text, variables = one if isinstance(one, tuple) else (one, {})
             rows.append({"group": group, **snippet(text, variables)})

@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 """Writes tests/golden/tokenizers/hashes.json: what the tokenizers library makes of random strings, one hash for every 1,000 of them.
 
 Strings come from a generator that tests/text/test_tokenizer_differential.c has too, so that only hashes need to be kept. Each string is encoded with special
 tokens, and its ids go into an FNV-1a hash of 64 bits: the count, then each id, as 4 little-endian bytes.
 
-    tools/make_tokenizer_hashes.py tests/golden/tokenizers        (tokenizers 0.23.3)
+    build-venv/bin/python tools/make_tokenizer_hashes.py tests/golden/tokenizers        (tokenizers 0.23.3)
 """
 import json
 import os

@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 """Writes src/text/unicode_tables.c: kinds of characters as the tokenizers library sees them.
 
 The library mixes several versions of Unicode (the Rust standard library's, Oniguruma's, those of two older crates), and the libraries that
 tern uses have their own. Every table here is what the library answers for each character by itself, asked through its Python package; a table
 of differences is taken against Unicode 14, the oldest version that PCRE2 comes with here (unicodedata of Python 3.11 has that version too).
 
-    tools/make_unicode_tables.py > src/text/unicode_tables.c        (tokenizers 0.23.3, Python 3.11)
+    build-venv/bin/python tools/make_unicode_tables.py > src/text/unicode_tables.c        (tokenizers 0.23.3, Python 3.11)
 """
 import sys
 import unicodedata

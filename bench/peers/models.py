@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The models that engines are compared on: a config.json of bench/shapes filled with random numbers, as each engine wants it.
 
     models.py CONFIG CACHE FORM     makes CACHE/NAME/FORM once and prints its path; peers.py calls it, with the venv's Python. Forms: hf, gguf-bf16, gguf-f16, ct2-int8, ct2-f32, onnx-f32

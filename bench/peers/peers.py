@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """tern and its peers in turn, and a table of ratios.
 
     bench/peers/peers.py [--sections a,b] [--threads 1,2] [--rounds N] [--tern build/tern] [--home build-peers] [--log FOLDER]

@@ -2,7 +2,7 @@
  *
  * Everything else in tern is created from a context and must be freed before it. A context, and what was created from it, is
  * used by one thread at a time; two contexts are independent. The library never prints, exits, aborts on input, or installs
- * a signal handler: what it has to say goes to the log callback or into the error's sentence. */
+ * a signal handler (but see guard_files): what it has to say goes to the log callback or into the error's sentence. */
 #ifndef TERN_CONTEXT_H
 #define TERN_CONTEXT_H
 
@@ -21,7 +21,15 @@ typedef struct tern_ctx_options {
     const char *isa;     /* the highest instruction set to use, "scalar", "avx2", ...; null: TERN_ISA, else the best here  */
     tern_log_fn *log;    /* null: silent */
     void *log_user;      /* borrowed, handed to log */
+    int guard_files;     /* 1: as long as the context lives, a handler of SIGBUS turns reads of a checkpoint
+                            file that was cut while mapped into TERN_ERR_STATE; see below. 0: no handler */
 } tern_ctx_options;
+
+/* Weights are read from mapped files. Where another process cuts such a file, or its disk fails, the kernel
+ * raises SIGBUS in the thread that reads. The library installs no signal handler unless it is asked to, and
+ * without one the process ends. guard_files asks: the handler takes faults inside tern's mappings alone, and
+ * every other one goes to the handler that was there before. It is installed by the first such context and
+ * taken back with the last; hosts that install their own meanwhile should call the one they replace. */
 
 /* Makes a context. options may be null (all defaults). An instruction set that is unknown, or that this CPU lacks, is
  * TERN_ERR_UNSUPPORTED, and threads outside 0..1024 TERN_ERR_ARGUMENT; there being no context yet, the sentence is in

@@ -1,8 +1,9 @@
 /* tern_model: a Hugging Face checkpoint directory, opened as it is.
  *
- * Opening reads config.json, maps *.safetensors, and binds every tensor to its place; weights stay in the mapped file where their stored
- * layout serves. A key, tensor or option that tern does not know is an error with its name, and several faults are named together: a wrong model never gives
- * an answer. */
+ * Opening reads config.json, maps *.safetensors, and binds every tensor to its place; weights stay in the mapped file where
+ * their stored layout serves. A tensor or option that tern does not know, and a key of config.json that changes the result
+ * in Hugging Face transformers and is not supported here, is an error with its name, and several faults are named together:
+ * a wrong model never gives an answer. A key that transformers does not read is ignored, and listed (tern_model_ignored). */
 #ifndef TERN_MODEL_H
 #define TERN_MODEL_H
 
@@ -21,11 +22,18 @@ typedef struct tern_model tern_model;
 typedef enum tern_compute { TERN_COMPUTE_STORED = 0, TERN_COMPUTE_F32 = 1, TERN_COMPUTE_BF16 = 2, TERN_COMPUTE_F16 = 3 } tern_compute;
 typedef enum tern_kv_type { TERN_KV_DEFAULT = 0, TERN_KV_F32 = 1, TERN_KV_F16 = 2, TERN_KV_BF16 = 3 } tern_kv_type;
 
+/* Whether a token of a decoder sees those behind it. STORED: as config.json says ("is_causal": false: it does), and
+ * TERN_ERR_UNSUPPORTED where code that the checkpoint names may decide it (a bare decoder with "AutoModel" in "auto_map"
+ * and no "is_causal"). A model that looks both ways generates no text. */
+typedef enum tern_attention_mask { TERN_ATTENTION_STORED = 0, TERN_ATTENTION_CAUSAL = 1, TERN_ATTENTION_BIDIRECTIONAL = 2 } tern_attention_mask;
+
 typedef struct tern_model_options {
     tern_compute compute;      /* stored: bf16 weights multiply in bf16, f32 and f16 weights in f32 */
     tern_kv_type kv;           /* default: the compute type; of an encoder, f32 */
     bool random_weights;       /* no weight file is read: weights of config.json's shapes, drawn by seed, to measure speed with */
     tern_dtype random_dtype;   /* the type they are "stored" in: f32, f16 or bf16 */
+    bool strict;               /* keys of config.json that transformers does not read are refused, not ignored */
+    tern_attention_mask attention;
 } tern_model_options;
 
 /* What a model is. Strings live as long as the model. */
@@ -33,7 +41,8 @@ typedef struct tern_model_info {
     const char *architecture;               /* "LlamaForCausalLM" */
     const char *family;                     /* "llama" */
     const char *stored, *compute, *kv;      /* type names: "bf16" */
-    bool causal;                            /* generates text; false: an encoder */
+    bool causal;                            /* a token sees those before it only, and text can be generated */
+    bool decoder;                           /* made to be causal: its last token stands for a text; false: an encoder */
     bool has_logits;                        /* has a head over the vocabulary */
     int64_t n_layer, dim, ffn, n_head, n_kv_head, head_dim, vocab;
     int64_t n_label;                        /* of a sequence-classification head; 0: none */
@@ -54,9 +63,13 @@ TERN_API tern_status tern_model_open(tern_ctx *ctx, const char *dir, const tern_
 TERN_API void tern_model_free(tern_model *model);
 TERN_API tern_model_info tern_model_get_info(const tern_model *model);
 
-/* Every reason why dir cannot be opened, a line each, as text that tern_text_free frees; "" where it can. Reads no weights. Fails only where it
- * cannot look (TERN_ERR_MEMORY). */
-TERN_API tern_status tern_model_explain(tern_ctx *ctx, const char *dir, char **text);
+/* The i-th key of config.json that was ignored, "text_config.pooler_type", in the file's order; null past the last. Lives as
+ * long as the model. */
+TERN_API const char *tern_model_ignored(const tern_model *model, size_t i);
+
+/* Every reason why dir cannot be opened with these options (null: all defaults), a line each, as text that tern_text_free
+ * frees; "" where it can. Reads no weights. Fails only where it cannot look (TERN_ERR_MEMORY). */
+TERN_API tern_status tern_model_explain(tern_ctx *ctx, const char *dir, const tern_model_options *options, char **text);
 
 /* Looks at every weight: TERN_ERR_FORMAT with the tensor and the index of the first element of it that is NaN or infinite. Opening does not look. */
 TERN_API tern_status tern_model_check_weights(tern_model *model);

@@ -103,7 +103,8 @@ typedef struct tern_qkv_gemm_args {
 } tern_qkv_gemm_args;
 TERN_API tern_status tern_qkv_gemm_run(tern_op *op, const tern_qkv_gemm_args *args);
 
-/* output = round(round(input . W) + bias); do_flash_attn: that, split into q, k, v [3, B, num_heads, S, Dp], zero padded to Dp = 32, 64 or 128.
+/* output = round(round(input . W) + bias); do_flash_attn: that, split into q, k, v [3, B, num_heads, S, Dp], heads of D channels zero padded to
+ * Dp = 32 (D < 32), 64 (32 <= D <= 64) or 128 (64 < D <= 128); a larger D is an error.
  * Source: DeepSpeed linear (ds_linear_layer). */
 typedef struct tern_linear_args {
     tern_tensor input;                                        /* [..., K] T; do_flash_attn: [B, S, K] */

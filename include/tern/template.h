@@ -8,8 +8,9 @@
  *     tern_rendered_free(&text);
  *     tern_template_free(t);
  *
- * The result is byte-identical to jinja2's as transformers' apply_chat_template sets it up. A construct, filter, test or function that tern
- * does not have is an error of open and parse, with line and column; no other template ever takes its place. */
+ * The result is byte-identical to jinja2's as transformers' apply_chat_template sets it up. What jinja2 finds while it compiles is an error of
+ * open and parse, with line and column; what it finds where it gets there is one of rendering; no other template ever takes the place of
+ * one that fails. docs/templates.md lists what is left out. */
 #ifndef TERN_TEMPLATE_H
 #define TERN_TEMPLATE_H
 
@@ -25,7 +26,8 @@ typedef struct tern_template tern_template;
 TERN_API tern_status tern_template_parse(tern_ctx *ctx, const char *name, const char *text, size_t n_bytes, tern_template **out);
 
 /* The template of a checkpoint directory: chat_template.jinja and additional_chat_templates/NAME.jinja where either is there, else
- * tokenizer_config.json's "chat_template" (a string, or a list of {name, template}); all of them are parsed. The special tokens of
+ * tokenizer_config.json's "chat_template" (a string, or a list of {name, template}), else chat_template.json. One alone is parsed here; of
+ * several, each is parsed when a rendering first chooses it, so that a broken one is an error of its own chats only. The special tokens of
  * tokenizer_config.json are kept for rendering. *out is null where the directory has no template. */
 TERN_API tern_status tern_template_open(tern_ctx *ctx, const char *dir, tern_template **out);
 

@@ -11,6 +11,7 @@
 #include <tern/model.h>
 #include <tern/moe.h>
 #include <tern/ops.h>
+#include <tern/report.h>
 #include <tern/sampling.h>
 #include <tern/status.h>
 #include <tern/template.h>

@@ -26,8 +26,9 @@ typedef struct tern_tokenizer tern_tokenizer;
 /* ---- Opening ---- */
 
 /* Opens the tokenizer of a checkpoint directory: tokenizer.json, else tokenizer.model (SentencePiece), else vocab.json with merges.txt, else
- * vocab.txt (WordPiece); tokenizer_config.json and special_tokens_map.json, where they are, name the special tokens. Where modules.json of
- * sentence-transformers gives its Transformer a folder of its own, the files are looked for there. On success the caller
+ * vocab.txt (WordPiece). tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json's model_type,
+ * where they are, change it as AutoTokenizer of transformers 5.x does: docs/tokenizers.md has the rules. Where modules.json
+ * of sentence-transformers gives its Transformer a folder of its own, the files are looked for there. On success the caller
  * owns *out; ctx must outlive it.
  * TERN_ERR_IO no such file | TERN_ERR_FORMAT a file that contradicts itself | TERN_ERR_UNSUPPORTED a component that tern does not know */
 TERN_API tern_status tern_tokenizer_open(tern_ctx *ctx, const char *dir, tern_tokenizer **out);
@@ -45,11 +46,12 @@ typedef struct tern_encode_options {
     bool add_special;      /* the post-processor adds its special tokens: BOS, [CLS] ... [SEP]                                            */
     bool parse_special;    /* special tokens that the text itself spells count as such; else they are plain text, whatever the vocabulary */
     bool detail;           /* fill tern_encoding.info                                                                                      */
-    bool no_truncation;    /* leave out the truncation and padding that tokenizer.json asks for                                            */
+    bool truncate;         /* cut to the length that tokenizer.json's "truncation" states; where it has none nothing is cut                */
+    bool pad;              /* fill up as tokenizer.json's "padding" states; where it has none nothing is added                             */
     const char *pair;      /* a second text, encoded as sequence B; null: none                                                             */
     size_t n_pair_bytes;
-    size_t max_tokens;     /* cut to so many tokens, added special ones counted, a pair's longer text first; 0: as tokenizer.json asks     */
-    bool lower_case;       /* make the text lower case before the tokenizer's own normalisers, unless one of them is Lowercase             */
+    size_t max_tokens;     /* cut to so many, added special ones counted, a pair's longer text first; 0: as truncate says */
+    bool lower_case;       /* make the text lower case before the own normalisers, unless one of them is Lowercase */
 } tern_encode_options;
 
 /* What is known of one token besides its id. */
@@ -124,7 +126,7 @@ TERN_API int32_t tern_tokenizer_id(const tern_tokenizer *tok, const char *token,
 /* True for a token that is added and special: what skip_special leaves out. */
 TERN_API bool tern_tokenizer_is_special(const tern_tokenizer *tok, int32_t id);
 
-/* The tokens that tokenizer_config.json (else special_tokens_map.json, else the files themselves) gives a role. */
+/* The tokens that tokenizer_config.json (or special_tokens_map.json, else the tokenizer's class) gives a role. */
 typedef enum tern_role {
     TERN_ROLE_BOS = 0,
     TERN_ROLE_EOS,
@@ -142,11 +144,15 @@ TERN_API int32_t tern_tokenizer_role(const tern_tokenizer *tok, tern_role role);
 /* The role's text as the configuration spells it, for chat templates (bos_token, eos_token); null where there is none. */
 TERN_API const char *tern_tokenizer_role_text(const tern_tokenizer *tok, tern_role role);
 
+/* The keys of tokenizer.json that the tokenizers library skips, and so does tern: "TemplateProcessing: use_regex" and the like. The i-th, owned by tok; null behind the
+ * last. */
+TERN_API const char *tern_tokenizer_ignored(const tern_tokenizer *tok, size_t i);
+
 /* The greatest number of tokens that tokenizer_config.json states as model_max_length; 0: it states none. */
 TERN_API int64_t tern_tokenizer_max_length(const tern_tokenizer *tok);
 
-/* Whether a model is given the type ids of an encoding: false where tokenizer_config.json's model_input_names, or its class, leaves "token_type_ids" out, and the
- * types are all 0 to the model. */
+/* Whether a model is given the type ids of an encoding: false where tokenizer_config.json's model_input_names, or
+ * its class, leaves "token_type_ids" out, and the types are all 0 to the model. */
 TERN_API bool tern_tokenizer_gives_types(const tern_tokenizer *tok);
 
 #endif

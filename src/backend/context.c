@@ -5,6 +5,7 @@
 
 #include "backend/backend.h"
 #include "base/ctx.h"
+#include "base/map_guard.h"
 #include "base/memory.h"
 #include "kernels/kernels.h"
 
@@ -56,6 +57,13 @@ tern_status tern_ctx_create(const tern_ctx_options *options, tern_ctx **out)
     TERN_TRY(choose_threads(o.threads, &threads));
     TERN_TRY(tern_pool_create(NULL, threads, &ctx->pool));
     ctx->backend = &tern_backend_cpu;
+    if (o.guard_files) {
+        ctx->guard_files = tern_map_guard_hold();
+        if (!ctx->guard_files) {
+            st = tern_fail(NULL, TERN_ERR_STATE, "the system does not let this process handle SIGBUS");
+            goto done;
+        }
+    }
     ctx->log = o.log;
     ctx->log_user = o.log_user;
     *out = ctx;
@@ -70,6 +78,7 @@ void tern_ctx_free(tern_ctx *ctx)
     if (!ctx) return;
     tern_pool_free(ctx->pool);
     tern_arena_free(&ctx->step);
+    if (ctx->guard_files) tern_map_guard_release();
     tern_free((void *)ctx->kernels);
     tern_free(ctx);
 }

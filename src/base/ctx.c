@@ -2,9 +2,7 @@
 #include "base/ctx.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <utf8proc.h>
 
 static _Thread_local char create_error[sizeof((tern_ctx *)0)->error];
 
@@ -13,31 +11,10 @@ static char *words_of(tern_ctx *ctx)
     return ctx ? ctx->error : create_error;
 }
 
-/* Cuts a sentence that did not fit at the end of a UTF-8 character. */
-static void mark_cut(char *text, size_t size, int wanted)
-{
-    if (wanted < (int)size) return;
-    size_t end = size - 4;
-    while (end && ((unsigned char)text[end] & 0xC0) == 0x80) end--;
-    memcpy(text + end, "...", 4);
-}
-
-void tern_clean_words(char *words)
-{
-    for (unsigned char *p = (unsigned char *)words; *p;) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate(p, (utf8proc_ssize_t)strnlen((char *)p, 4), &c);
-        if (n < 1) *p = '?';
-        else if (c < 0x20 || c == 0x7F) *p = c == '\n' ? ' ' : '?';
-        p += n > 0 ? n : 1;
-    }
-}
-
 static void write_words(tern_ctx *ctx, const char *format, va_list args)
 {
     char *words = words_of(ctx);
-    size_t size = sizeof ctx->error;
-    mark_cut(words, size, vsnprintf(words, size, format, args));
+    tern_show_v(words, sizeof ctx->error, format, args);
     tern_clean_words(words);
 }
 
@@ -52,10 +29,10 @@ tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...
 
 tern_status tern_fail_in(tern_ctx *ctx, tern_status status, const char *format, ...)
 {
-    char old[sizeof ctx->error], where[256];
+    char old[sizeof ctx->error], where[sizeof ctx->error];
     va_list args;
     va_start(args, format);
-    vsnprintf(where, sizeof where, format, args);
+    tern_show_v(where, sizeof where, format, args);
     va_end(args);
     memcpy(old, words_of(ctx), sizeof old);
     return tern_fail(ctx, status, "%s%s", where, old);
@@ -70,11 +47,12 @@ tern_status tern_fail_errno(tern_ctx *ctx, int error_number, const char *path)
 void tern_log(tern_ctx *ctx, tern_log_level level, const char *format, ...)
 {
     if (!ctx || !ctx->log) return;
-    char line[512];
+    char line[sizeof ctx->error];
     va_list args;
     va_start(args, format);
-    mark_cut(line, sizeof line, vsnprintf(line, sizeof line, format, args));
+    tern_show_v(line, sizeof line, format, args);
     va_end(args);
+    tern_clean_words(line);
     ctx->log(ctx->log_user, level, line);
 }
 

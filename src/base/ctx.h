@@ -9,10 +9,12 @@
 #ifndef TERN_BASE_CTX_H
 #define TERN_BASE_CTX_H
 
+#include <stdbool.h>
 #include <tern/context.h>
 
 #include "base/arena.h"
 #include "base/pool.h"
+#include "base/show.h"
 
 struct tern_kernels;
 struct tern_backend;
@@ -23,6 +25,7 @@ struct tern_ctx {
     tern_pool *pool;                       /* owned                                                    */
     tern_arena step;                       /* what one step of work needs, given back at its end       */
     int inside;                            /* calls under way that have set the floating-point mode: fp.h */
+    bool guard_files;                      /* holds base/map_guard.h, and maps files under it                */
     tern_log_fn *log;
     void *log_user;
     char error[1024];
@@ -34,9 +37,6 @@ tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...
 
 /* Puts words before the present sentence: "model.safetensors: " + what went wrong. Returns status. */
 tern_status tern_fail_in(tern_ctx *ctx, tern_status status, const char *format, ...) TERN_PRINTF(3, 4);
-
-/* In place: control characters and bytes that are no UTF-8 become '?', a newline a blank. */
-void tern_clean_words(char *words);
 
 /* errno's words for a file: "config.json: No such file or directory". */
 tern_status tern_fail_errno(tern_ctx *ctx, int error_number, const char *path);

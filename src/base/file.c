@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "base/ctx.h"
+#include "base/map_guard.h"
 #include "base/memory.h"
+#include "base/stand_in.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -41,12 +43,22 @@ static tern_file_id id_of(const struct stat *info)
                            .mtime_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec };
 }
 
+/* A link without its target is what a cache leaves whose files were taken away. */
+static tern_status cannot_open(tern_ctx *ctx, const char *path, int error)
+{
+    char target[TERN_SHOWN_BYTES], to[PATH_BYTES];
+    ssize_t n = error == ENOENT ? readlink(path, to, sizeof to - 1) : -1;
+    if (n < 0) return tern_fail_errno(ctx, error, path);
+    to[n] = 0;
+    return tern_fail(ctx, TERN_ERR_IO, "%s: No such file or directory: it is a link to \"%s\", which is not there", path, tern_show_name(to, target));
+}
+
 /* Opens without waiting (a FIFO would) and insists on a regular file. */
 static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, tern_file_id *id)
 {
     struct stat info;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (*fd < 0) return tern_fail_errno(ctx, errno, path);
+    if (*fd < 0) return cannot_open(ctx, path, errno);
     if (fstat(*fd, &info)) {
         int error = errno;
         close(*fd);
@@ -60,6 +72,16 @@ static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, tern_f
     return TERN_OK;
 }
 
+/* Unmaps what cannot be guarded. */
+static tern_status guard(tern_ctx *ctx, const char *path, tern_map *map)
+{
+    if (!ctx || !ctx->guard_files) return TERN_OK;
+    map->guard = tern_map_guard_add(map->data, map->n_bytes);
+    if (map->guard >= 0) return TERN_OK;
+    munmap((void *)map->data, map->n_bytes);
+    return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %d mapped files are guarded already, and no more can be", path, TERN_GUARDED_MAPS);
+}
+
 tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern_map *out)
 {
     char path[PATH_BYTES];
@@ -69,21 +91,31 @@ tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern
     if (!st) st = open_regular(ctx, path, &fd, &id);
     if (st) return st;
     size_t n_bytes = (size_t)id.n_bytes;
-    if (!n_bytes) {
-        *out = (tern_map){ (const unsigned char *)"", 0, id };
-    } else {
+    tern_map map = { (const unsigned char *)"", n_bytes, id, -1 };
+    if (n_bytes) {
         void *data = mmap(NULL, n_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+        map.data = data;
         if (data == MAP_FAILED) st = tern_fail_errno(ctx, errno, path);
-        else *out = (tern_map){ data, n_bytes, id };
+        else if (!(st = tern_check_not_pointer(ctx, path, data, n_bytes))) st = guard(ctx, path, &map);
+        else munmap(data, n_bytes);
     }
     close(fd);
+    if (!st) *out = map;
     return st;
 }
 
 void tern_map_close(tern_map *map)
 {
-    if (map->n_bytes) munmap((void *)map->data, map->n_bytes);
-    *map = (tern_map){ 0 };
+    if (map->n_bytes) {
+        tern_map_guard_remove(map->guard);
+        munmap((void *)map->data, map->n_bytes);
+    }
+    *map = (tern_map){ .guard = -1 };
+}
+
+bool tern_map_cut(const tern_map *map)
+{
+    return map->n_bytes && tern_map_guard_hit(map->guard);
 }
 
 void tern_map_drop(const void *data, size_t n_bytes)
@@ -122,6 +154,7 @@ tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, siz
         have += (size_t)got;
     }
     text[have] = 0;
+    TERN_TRY(tern_check_not_pointer(ctx, path, text, have));
     *out = text;
     *n_bytes = have;
     text = NULL;
@@ -146,6 +179,12 @@ char *tern_file_real(tern_ctx *ctx, const char *path)
 {
     char real[PATH_MAX];
     return tern_strdup(ctx, realpath(path, real) ? real : path);
+}
+
+bool tern_file_is_link(const char *dir, const char *name)
+{
+    char path[PATH_BYTES], target[1];
+    return (size_t)snprintf(path, sizeof path, "%s/%s", dir, name) < sizeof path && readlink(path, target, sizeof target) >= 0;
 }
 
 bool tern_file_exists(const char *dir, const char *name)

@@ -1,9 +1,11 @@
-/* JSON text in, jansson's values out (tern_json_parse of json.h).
+/* JSON text in, jansson's values out (tern_json_parse and tern_json_number of json.h).
  *
  * The text is read here and not by jansson because jansson 2.14's reader loses characters when an allocation inside a token fails, and may
  * then run past its buffer; the functions that build its values have no such fault. */
 #include <errno.h>
+#include <float.h>
 #include <locale.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +19,8 @@ enum { MAX_DEPTH = 512 };    /* every level takes some hundred bytes of stack */
 typedef struct reader {
     tern_json_scan s;
     char *scratch;          /* room for any string or number of the text */
+    bool exact;             /* an integer beyond 64 bits is an error, not the nearest double */
+    bool repeats;           /* of a key that is there twice the last value counts */
     locale_t c_locale;      /* numbers have a point whatever the program's locale says */
 } reader;
 
@@ -45,7 +49,23 @@ static bool at_one_of(const tern_json_scan *s, const char *chars)
     return s->at < s->end && s->text[s->at] && strchr(chars, s->text[s->at]);
 }
 
-/* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?    without a point and an exponent an integer of 64 bits */
+/* jansson's values hold finite numbers only: its two largest doubles stand for infinity and NaN (tern_json_number). */
+static json_t *real_of(double value)
+{
+    if (isnan(value)) return json_real(nextafter(DBL_MAX, 0));
+    if (isinf(value)) return json_real(value < 0 ? -DBL_MAX : DBL_MAX);
+    return json_real(value);
+}
+
+double tern_json_number(const json_t *value)
+{
+    double number = json_number_value(value);
+    if (!json_is_real(value)) return number;
+    if (number == nextafter(DBL_MAX, 0)) return NAN;
+    return fabs(number) == DBL_MAX ? copysign(INFINITY, number) : number;
+}
+
+/* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?    without a point and an exponent an integer where 64 bits hold it */
 static tern_status read_number(reader *r, json_t **out)
 {
     tern_json_scan *s = &r->s;
@@ -68,20 +88,34 @@ static tern_status read_number(reader *r, json_t **out)
     memcpy(r->scratch, s->text + from, s->at - from);
     r->scratch[s->at - from] = 0;
     errno = 0;
-    if (whole) {
-        long long value = strtoll(r->scratch, NULL, 10);
-        if (!errno) return give(r, json_integer(value), out);
-    } else {
-        double value = strtod_l(r->scratch, NULL, r->c_locale);
-        if (value <= 1.7976931348623157e308 && value >= -1.7976931348623157e308) return give(r, json_real(value), out);
-    }
+    long long integer = whole ? strtoll(r->scratch, NULL, 10) : 0;
+    if (whole && !errno) return give(r, json_integer(integer), out);
+    if (!whole || !r->exact) return give(r, real_of(strtod_l(r->scratch, NULL, r->c_locale)), out);
     s->at = from;
-    return tern_json_wrong(s, whole ? "an integer beyond 64 bits" : "a number beyond the range of double");
+    return tern_json_wrong(s, "an integer beyond 64 bits");
+}
+
+static json_t *make_nan(void)
+{
+    return real_of(NAN);
+}
+
+static json_t *make_infinity(void)
+{
+    return real_of(INFINITY);
+}
+
+static json_t *make_minus_infinity(void)
+{
+    return real_of(-INFINITY);
 }
 
 static tern_status read_word(reader *r, json_t **out)
 {
-    static const struct { const char *word; json_t *(*make)(void); } words[] = { { "true", json_true }, { "false", json_false }, { "null", json_null } };
+    static const struct { const char *word; json_t *(*make)(void); } words[] = {
+        { "true", json_true }, { "false", json_false }, { "null", json_null },
+        { "NaN", make_nan }, { "Infinity", make_infinity }, { "-Infinity", make_minus_infinity },
+    };
     tern_json_scan *s = &r->s;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t n = strlen(words[i].word);
@@ -121,10 +155,6 @@ static tern_status read_member(reader *r, int depth, json_t *object)
     tern_json_blanks(&r->s);
     const size_t from = r->s.at;
     TERN_TRY(tern_json_string(&r->s, "a key in quotes", r->scratch, &n));
-    if (strlen(r->scratch) != n) {
-        r->s.at = from;
-        TERN_TRY(tern_json_wrong(&r->s, "a NUL in the key \"%.100s\"", r->scratch));
-    }
     if (n >= sizeof kept && !(key = tern_alloc(r->s.ctx, n + 1, 1, "a key of JSON"))) {
         key = kept;
         st = TERN_ERR_MEMORY;
@@ -134,8 +164,8 @@ static tern_status read_member(reader *r, int depth, json_t *object)
     TERN_TRY(tern_json_need(&r->s, ':'));
     TERN_TRY(read_value(r, depth, &value));
     const size_t before = json_object_size(object);
-    if (json_object_set_new_nocheck(object, key, value)) TERN_TRY(no_memory(r));
-    if (json_object_size(object) == before) {
+    if (json_object_setn_new_nocheck(object, key, n, value)) TERN_TRY(no_memory(r));
+    if (!r->repeats && json_object_size(object) == before) {
         r->s.at = from;
         TERN_TRY(tern_json_wrong(&r->s, "a duplicate of the key \"%.100s\"", key));
     }
@@ -170,16 +200,22 @@ static tern_status read_value(reader *r, int depth, json_t **out)
         tern_status st = tern_json_string(&r->s, "a string", r->scratch, &n);
         return st ? st : give(r, json_stringn_nocheck(r->scratch, n), out);
     }
-    if (c == '-' || (c >= '0' && c <= '9')) return read_number(r, out);
+    bool number = c == '-' || (c >= '0' && c <= '9'), minus_infinity = c == '-' && r->s.at + 1 < r->s.end && r->s.text[r->s.at + 1] == 'I';
+    if (number && !minus_infinity) return read_number(r, out);
     if (c != '{' && c != '[') return read_word(r, out);
     if (depth == MAX_DEPTH) return tern_json_wrong(&r->s, "nested beyond a depth of %d", MAX_DEPTH);
     r->s.at++;
     return c == '{' ? read_object(r, depth + 1, out) : read_list(r, depth + 1, out);
 }
 
-tern_status tern_json_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
+/* What a caller may ask for beside the rules of tern_json_parse. */
+typedef struct rules {
+    bool exact, repeats;
+} rules;
+
+static tern_status parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, rules asked, json_t **out)
 {
-    reader r = { .s = { .ctx = ctx, .what = what, .text = (const unsigned char *)text, .end = n_bytes } };
+    reader r = { .exact = asked.exact, .repeats = asked.repeats, .s = { .ctx = ctx, .what = what, .text = (const unsigned char *)text, .end = n_bytes } };
     json_t *value = NULL;
     tern_status st = TERN_OK;
     r.c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -199,4 +235,19 @@ done:
     tern_free(r.scratch);
     if (r.c_locale) freelocale(r.c_locale);
     return st;
+}
+
+tern_status tern_json_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
+{
+    return parse(ctx, what, text, n_bytes, (rules){ 0 }, out);
+}
+
+tern_status tern_json_parse_exact(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
+{
+    return parse(ctx, what, text, n_bytes, (rules){ .exact = true }, out);
+}
+
+tern_status tern_json_parse_repeats(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out)
+{
+    return parse(ctx, what, text, n_bytes, (rules){ .repeats = true }, out);
 }

@@ -32,7 +32,7 @@ tern_status tern_json_wrong(tern_json_scan *s, const char *format, ...)
     char words[256], place[64];
     va_list args;
     va_start(args, format);
-    vsnprintf(words, sizeof words, format, args);
+    tern_show_v(words, sizeof words, format, args);
     va_end(args);
     place_of(s, place, sizeof place);
     return tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: %s: %s", s->what, place, words);

@@ -1,4 +1,5 @@
-/* The checkpoint's folder: see model_folder.h. Called by those who open a model or a tokenizer; calls the JSON reader. */
+/* The checkpoint's folder: see model_folder.h. Called by those who open a model or a tokenizer;
+ * calls the JSON reader. */
 #include "base/model_folder.h"
 
 #include <stdio.h>
@@ -22,12 +23,22 @@ bool tern_folder_leads_out(const char *folder)
     }
 }
 
-/* The folder that modules names; borrowed from it. */
+/* The folder that modules names, borrowed from it: where its first row is a Transformer, else none. */
 static tern_status folder_of(tern_ctx *ctx, const char *dir, const json_t *modules, const char **folder)
 {
-    const char *path = json_string_value(json_object_get(json_array_get(modules, 0), "path"));
-    if (!path) return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: no list of modules that begins with a \"path\"", dir);
-    if (tern_folder_leads_out(path)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: the path \"%s\" leads out of the directory", dir, path);
+    const json_t *first = json_array_get(modules, 0);
+    const char *path = json_string_value(json_object_get(first, "path")),
+               *type = json_string_value(json_object_get(first, "type"));
+    if (!path || !type)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: no list of modules with \"type\" and \"path\"", dir);
+    size_t n = strlen(type), ending = strlen("Transformer");
+    if (n < ending || strcmp(type + n - ending, "Transformer"))
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED,
+                         "%s/modules.json: the list begins with \"%s\", and only Transformer is supported there", dir,
+                         type);
+    if (tern_folder_leads_out(path))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: the path \"%s\" leads out of the directory", dir,
+                         path);
     *folder = path;
     return TERN_OK;
 }
@@ -41,7 +52,7 @@ tern_status tern_model_folder(tern_ctx *ctx, const char *dir, char **out)
     if (tern_file_exists(dir, "modules.json")) {
         st = tern_json_read(ctx, dir, "modules.json", max_json_bytes, &modules);
         if (!st) st = folder_of(ctx, dir, modules, &folder);
-        if (st && !tern_file_exists(dir, "config.json")) goto done;
+        if (st == TERN_ERR_MEMORY || (st && !tern_file_exists(dir, "config.json"))) goto done;
     }
     size_t n = strlen(dir) + strlen(folder) + 2;
     *out = tern_alloc(ctx, n, 1, "a path");

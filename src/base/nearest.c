@@ -2,9 +2,10 @@
 #include "base/nearest.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
 
-enum { MOST = 63 };
+enum { MOST = 63, MOST_SLIPS = 2 };    /* three slips in a word are another word */
 
 static size_t least(size_t a, size_t b)
 {
@@ -36,9 +37,21 @@ size_t tern_edit_distance(const char *a, const char *b)
     return above[m];
 }
 
+/* Whether both have the same digits in the same order: "qwen4" is no slip of the hand for "qwen3". */
+static bool same_digits(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        while (*a && !isdigit((unsigned char)*a)) a++;
+        while (*b && !isdigit((unsigned char)*b)) b++;
+        if (*a != *b) return false;
+        if (!*a) return true;
+    }
+}
+
 void tern_nearest_offer(tern_nearest *near, const char *name)
 {
-    size_t reach = strlen(near->word) / 3;
+    size_t reach = least(strlen(near->word) / 3, MOST_SLIPS);
+    if (!same_digits(near->word, name)) return;
     size_t distance = tern_edit_distance(near->word, name);
     if (distance > (reach ? reach : 1) || (near->best && distance >= near->distance)) return;
     near->best = name;

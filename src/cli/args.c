@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/nearest.h"
+#include "base/show.h"
 #include "cli/out.h"
 
 bool cli_parse_integer(const char *text, int64_t *out)
@@ -198,7 +200,7 @@ static void offer_flags(const cli_flag_id *id, tern_nearest *near)
 static bool unknown_flag(const cli_command *command, const char *word, size_t n_name)
 {
     char name[64];
-    snprintf(name, sizeof name, "%.*s", (int)n_name, word);
+    tern_show(name, sizeof name, "%.*s", (int)n_name, word);
     tern_nearest near = { .word = name };
     offer_flags(command->flags, &near);
     offer_flags(command->common, &near);
@@ -227,8 +229,20 @@ static bool take_short(cli_args *args, const char *letters, cursor *c)
             args->value[id].set = true;
             return !letters[1] || take_short(args, letters + 1, c);
         }
-    cli_usage("unknown flag -%c for \"tern %s\", whose --help lists the flags", *letters, args->command->name);
+    size_t n = 1;
+    while (((unsigned char)letters[n] & 0xC0) == 0x80) n++;    /* the whole letter */
+    cli_usage("unknown flag -%.*s for \"tern %s\", whose --help lists the flags", (int)n, letters, args->command->name);
     return false;
+}
+
+/* What was probably meant by a word that stands alone; null: nobody knows. */
+static const char *hint_for(const cli_command *command, const char *word)
+{
+    static const char en_dash[] = "\xE2\x80\x93", em_dash[] = "\xE2\x80\x94", minus[] = "\xE2\x88\x92";
+    struct stat info;
+    if (!strncmp(word, en_dash, 3) || !strncmp(word, em_dash, 3) || !strncmp(word, minus, 3)) return "it begins with a dash of typography, and flags begin with \"-\"";
+    if (cli_takes(command, FLAG_MODEL) && !stat(word, &info) && S_ISDIR(info.st_mode)) return "it is a directory, and a model's is named by -m";
+    return NULL;
 }
 
 static bool take_operand(cli_args *args, int *n, const char *word)
@@ -237,7 +251,9 @@ static bool take_operand(cli_args *args, int *n, const char *word)
         args->operand[(*n)++] = word;
         return true;
     }
-    cli_usage("\"tern %s\" does not take the argument \"%s\"", args->command->name, word);
+    const char *hint = hint_for(args->command, word), *name = args->command->name;
+    if (hint) cli_usage("\"tern %s\" does not take the argument \"%s\": %s", name, word, hint);
+    else cli_usage("\"tern %s\" does not take the argument \"%s\": tern %s %s", name, word, name, args->command->usage);
     return false;
 }
 

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/messages.h"
+#include "cli/save.h"
 #include "cli/sampling.h"
 #include "cli/terminal.h"
 
@@ -21,6 +21,7 @@ typedef struct chat {
     tern_finish finish;
     char error[1024];
     bool lost;                 /* stdout takes no more, or memory is out */
+    bool failed;               /* a line of a pipe could not be answered */
 } chat;
 
 static bool keep(chat *c, const char *text, size_t n)
@@ -79,12 +80,12 @@ static bool run_request(chat *c, const int32_t *ids, size_t n)
     cli_session *s = &c->session;
     tern_request request = { .ids = ids, .n_ids = n, .max_new_tokens = cli_max_tokens(c->args, s, n, INT32_MAX), .sampling = c->sampling, .tokenizer = s->tokenizer,
                              .stop = c->args->stop, .n_stop = c->args->n_stop, .on_event = on_event, .user = c };
-    if (!tern_engine_submit(s->engine, &request, NULL) && !tern_engine_run(s->engine)) {
-        if (c->finish != TERN_FINISH_ERROR) return true;
-        cli_say("%s", c->error);
-    } else {
-        cli_fail_ctx(s);
-    }
+    tern_status st = tern_engine_submit(s->engine, &request, NULL);
+    if (!st) st = tern_engine_run(s->engine);
+    if (!st && c->finish != TERN_FINISH_ERROR) return true;
+    if (st) cli_fail_ctx(s);
+    else cli_say("%s", c->error);
+    if (st == TERN_ERR_LIMIT) cli_say("/reset forgets the conversation, and a larger --context holds more of it");
     return false;
 }
 
@@ -122,8 +123,18 @@ static bool set_system(chat *c, const char *text)
 
 static bool save(chat *c, const char *path)
 {
-    bool ok = *path && !json_dump_file(c->messages, path, JSON_INDENT(2));
-    if (!ok) cli_say(*path ? "%s cannot be written" : "/save FILE%s", path);
+    cli_save out = { 0 };
+    if (!*path) {
+        cli_say("/save FILE");
+        return false;
+    }
+    bool ok = cli_save_open(&out, path);
+    if (ok) {
+        json_dumpf(c->messages, out.file, JSON_INDENT(2));
+        putc('\n', out.file);
+        ok = cli_save_commit(&out);
+    }
+    cli_save_close(&out);
     return ok;
 }
 
@@ -152,9 +163,10 @@ static void show_params(const chat *c)
     fflush(stdout);
 }
 
-/* A line that begins with '/'. False: the chat ends. */
-static bool command(chat *c, const char *line)
+/* A line that begins with '/'. *more false: the chat ends. False: the command failed, and its sentence is said. */
+static bool command(chat *c, const char *line, bool *more)
 {
+    bool ok = true;
     size_t n = strcspn(line, " ");
     const char *rest = line + n + (line[n] == ' ');
     const struct { const char *name; int is; } known[] = { { "/help", 0 }, { "/reset", 1 }, { "/system", 2 }, { "/save", 3 }, { "/load", 4 }, { "/params", 5 }, { "/quit", 6 } };
@@ -164,25 +176,47 @@ static bool command(chat *c, const char *line)
         if (strlen(known[i].name) == n && !memcmp(known[i].name, line, n)) is = known[i].is;
     if (is == 0) cli_put(help, sizeof help - 1);
     else if (is == 1) json_array_clear(c->messages);
-    else if (is == 2) set_system(c, rest);
-    else if (is == 3) save(c, rest);
-    else if (is == 4) load(c, rest);
+    else if (is == 2) ok = set_system(c, rest);
+    else if (is == 3) ok = save(c, rest);
+    else if (is == 4) ok = load(c, rest);
     else if (is == 5) show_params(c);
-    else if (is < 0) cli_say("unknown command \"%s\"; /help lists them", line);
-    return is != 6;
+    else if (is < 0) ok = false;
+    if (is < 0) cli_say("unknown command \"%s\"; /help lists them", line);
+    *more = is != 6;
+    return ok;
 }
 
-static void converse(chat *c)
+static bool answer_line(chat *c, const char *line, size_t n_bytes, bool *more)
 {
-    bool more = true;
-    while (more && !c->lost) {
-        char *line = cli_read_line("> ");
-        if (!line) break;
-        cli_interrupt_clear();
-        if (*line == '/') more = command(c, line);
-        else if (*line) turn(c, line);
-        free(line);
+    if (strlen(line) != n_bytes) {
+        cli_say("the line has a NUL byte at %zu of its %zu, and a message cannot hold one", strlen(line), n_bytes);
+        return false;
     }
+    if (*line == '/') return command(c, line, more);
+    return !*line || turn(c, line);
+}
+
+/* Ctrl-C at the prompt drops the line that was begun; at once again, it ends the chat. */
+static int converse(chat *c)
+{
+    bool more = true, was_interrupted = false;
+    char *line;
+    size_t n_bytes;
+    while (more && !c->lost) {
+        cli_read_result read = cli_read_line("> ", &line, &n_bytes);
+        if (read == CLI_READ_END) break;
+        cli_interrupt_clear();
+        if (read == CLI_READ_INTERRUPTED) {
+            fputc('\n', stderr);
+            if (was_interrupted) return EXIT_INTERRUPTED;
+            cli_say("Ctrl-C again, Ctrl-D or /quit ends the chat");
+        } else {
+            if (!answer_line(c, line, n_bytes, &more)) c->failed = true;
+            free(line);
+        }
+        was_interrupted = read == CLI_READ_INTERRUPTED;
+    }
+    return c->failed && !cli_terminal_is_one() ? EXIT_FAILED : EXIT_OK;
 }
 
 static bool open_parts(const cli_args *args, chat *c)
@@ -201,11 +235,11 @@ int cli_chat(const cli_args *args)
     int status = EXIT_FAILED;
     if (open_parts(args, &c)) {
         cli_say_seed(args, &c.sampling);
-        cli_terminal_open();
-        if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO)) cli_say("/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends");
-        converse(&c);
+        if (cli_terminal_open()) {
+            if (cli_terminal_is_one()) cli_say("/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends");
+            status = converse(&c);
+        }
         cli_terminal_close();
-        status = EXIT_OK;
     }
     json_decref(c.messages);
     free(c.answer);

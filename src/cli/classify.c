@@ -39,6 +39,9 @@ static void print_class(void *user, size_t line, const float *logits, const char
     }
     size_t best = best_of(logits, p->n_label);
     const char *label = tern_model_label(p->model, (int64_t)best);
+    char plain[32];
+    snprintf(plain, sizeof plain, "LABEL_%zu", best);
+    if (!label) label = plain;    /* of modules, which have no names */
     if (!p->json) {
         printf("%s %.9g\n", label, probability(logits, p->n_label, best));
         return;
@@ -77,11 +80,12 @@ static void print_scores(void *user, size_t line, const float *scores, const cha
     out_close(&j);
 }
 
-static bool read_inputs(const cli_args *args, cli_session *s, const tern_embedder *embedder, const char *query, cli_texts *t)
+static bool read_inputs(const cli_args *args, cli_session *s, const tern_embedder *embedder, const char *query,
+                        cli_texts *t)
 {
     cli_texts_how how = { 0 };
     if (args->value[FLAG_IDS].set) return cli_texts_of_ids(args, s, t);
-    if (query) how = cli_texts_how_of(args, embedder);
+    if (query && !cli_texts_how_of(args, embedder, &how)) return false;
     how.query = query;
     return cli_open_tokenizer(args, s, true) && cli_texts_read(s, &how, t);
 }
@@ -98,7 +102,7 @@ static int run(const cli_args *args, const char *query)
         cli_fail_ctx(&s);
         goto done;
     }
-    printing p = { .model = s.model, .json = args->value[FLAG_JSON].set, .n_label = tern_model_get_info(s.model).n_label };
+    printing p = { .model = s.model, .json = args->value[FLAG_JSON].set, .n_label = tern_embedder_labels(embedder) };
     if (!p.n_label) {
         cli_fail("%s has no classification head", tern_model_get_info(s.model).architecture);
         goto done;

@@ -117,14 +117,9 @@ static bool open_parts(const cli_args *args, cli_session *s, tern_embedder **emb
 
 static bool read_inputs(const cli_args *args, cli_session *s, const tern_embedder *embedder, cli_texts *t)
 {
-    const char *name = args->value[FLAG_PROMPT_NAME].text;
-    cli_texts_how how = cli_texts_how_of(args, embedder);
+    cli_texts_how how;
     if (args->value[FLAG_IDS].set) return cli_texts_of_ids(args, s, t);
-    if (name && !how.prefix) {
-        cli_fail("the model has no prompt \"%s\"", name);
-        return false;
-    }
-    return cli_open_tokenizer(args, s, true) && cli_texts_read(s, &how, t);
+    return cli_texts_how_of(args, embedder, &how) && cli_open_tokenizer(args, s, true) && cli_texts_read(s, &how, t);
 }
 
 int cli_embed(const cli_args *args)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/stand_in.h"
 
 bool cli_open_template(const cli_args *args, cli_session *s, tern_template **out)
 {
@@ -16,7 +17,8 @@ bool cli_open_template(const cli_args *args, cli_session *s, tern_template **out
     tern_status st;
     if (file) {
         if (!cli_read(file, &text, &n_bytes)) return false;
-        st = tern_template_parse(s->ctx, file, text, n_bytes, out);
+        st = tern_check_not_pointer(s->ctx, file, text, n_bytes);
+        if (!st) st = tern_template_parse(s->ctx, file, text, n_bytes, out);
         free(text);
     } else {
         const char *dir = cli_model_dir(args, buffer, sizeof buffer);
@@ -34,7 +36,7 @@ bool cli_open_template(const cli_args *args, cli_session *s, tern_template **out
 bool cli_add_generation_prompt(cli_session *s, char **text, size_t *n_bytes)
 {
     json_t *in = NULL, *object;
-    if (tern_json_parse(s->ctx, "messages", *text, *n_bytes, &in)) {
+    if (tern_json_parse_exact(s->ctx, "messages", *text, *n_bytes, &in)) {
         cli_fail_ctx(s);
         return false;
     }
@@ -60,7 +62,7 @@ bool cli_template_ids(cli_session *s, tern_template *t, const char *messages, si
 {
     tern_rendered r = { 0 };
     tern_encoding e = { 0 };
-    tern_encode_options options = { .no_truncation = true };
+    tern_encode_options options = { 0 };
     *ids = NULL;
     tern_status st = tern_template_render(t, messages, n_bytes, NULL, &r);
     if (!st) st = tern_tokenizer_encode_spans(s->tokenizer, r.spans, r.n_spans, &options, &e);

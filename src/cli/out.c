@@ -8,13 +8,13 @@
 #include <string.h>
 
 #include "base/decimal.h"
+#include "base/show.h"
 
 static void say(const char *format, va_list args)
 {
     char line[2048];
-    vsnprintf(line, sizeof line, format, args);
-    for (char *c = line; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7F) *c = '?';
+    tern_show_v(line, sizeof line, format, args);
+    tern_clean_words(line);
     fprintf(stderr, "tern: %s\n", line);
 }
 

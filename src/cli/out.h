@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <tern/export.h>
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };    /* the last: by Ctrl-C, as shells count it */
 
-/* "tern: " and one line on stderr, control characters as '?'. cli_fail returns EXIT_FAILED, cli_usage EXIT_USAGE. */
+/* "tern: " and one line on stderr, control characters as '?', what is longer than 2 kB cut and marked "...". cli_fail returns EXIT_FAILED, cli_usage EXIT_USAGE. */
 void cli_say(const char *format, ...) TERN_PRINTF(1, 2);
 int cli_fail(const char *format, ...) TERN_PRINTF(1, 2);
 int cli_usage(const char *format, ...) TERN_PRINTF(1, 2);

@@ -30,7 +30,7 @@ static bool copy_ids(const int32_t *from, size_t n, int32_t **ids)
 static bool encode(cli_session *s, const char *text, size_t n_bytes, int32_t **ids, size_t *n)
 {
     tern_encoding encoding = { 0 };
-    tern_encode_options options = { .add_special = true, .parse_special = true, .no_truncation = true };
+    tern_encode_options options = { .add_special = true, .parse_special = true };
     bool ok = tern_tokenizer_encode(s->tokenizer, text, n_bytes, &options, &encoding) == TERN_OK;
     if (!ok) cli_fail_ctx(s);
     *n = encoding.n;

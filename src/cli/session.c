@@ -4,15 +4,21 @@
 #include <limits.h>
 #include <string.h>
 
+#include "cli/commands.h"
+
+/* Notes are left out by --quiet, and by info, which prints what they say. */
 static void on_log(void *user, tern_log_level level, const char *line)
 {
-    (void)user;
-    cli_say("%s%s", level == TERN_LOG_WARNING ? "warning: " : "", line);
+    const cli_args *args = user;
+    bool notes = !args->value[FLAG_QUIET].set && args->command->run != cli_info;
+    if (level == TERN_LOG_WARNING) cli_say("warning: %s", line);
+    else if (notes) cli_say("%s", line);
 }
 
 bool cli_open_ctx_of(const cli_args *args, int threads, cli_session *s)
 {
-    tern_ctx_options options = { .threads = threads, .isa = args->value[FLAG_ISA].text, .log = on_log };
+    tern_ctx_options options = { .threads = threads, .isa = args->value[FLAG_ISA].text, .log = on_log, .log_user = (void *)(uintptr_t)args,
+                                 .guard_files = 1 };
     *s = (cli_session){ 0 };
     if (tern_ctx_create(&options, &s->ctx) == TERN_OK) return true;
     cli_fail("%s", tern_create_error());
@@ -49,9 +55,16 @@ static tern_kv_type kv_of(const cli_args *args)
     return !text ? TERN_KV_DEFAULT : !strcmp(text, "f32") ? TERN_KV_F32 : !strcmp(text, "f16") ? TERN_KV_F16 : TERN_KV_BF16;
 }
 
+static tern_attention_mask attention_of(const cli_args *args)
+{
+    const char *text = args->value[FLAG_ATTENTION].text;
+    if (!text) return TERN_ATTENTION_STORED;
+    return strcmp(text, "causal") ? TERN_ATTENTION_BIDIRECTIONAL : TERN_ATTENTION_CAUSAL;
+}
+
 tern_model_options cli_model_options(const cli_args *args)
 {
-    return (tern_model_options){ .compute = compute_of(args), .kv = kv_of(args) };
+    return (tern_model_options){ .compute = compute_of(args), .kv = kv_of(args), .strict = args->value[FLAG_STRICT].set, .attention = attention_of(args) };
 }
 
 bool cli_open_model(const cli_args *args, cli_session *s)

@@ -30,7 +30,7 @@ bool cli_check_context(const cli_args *args, const cli_session *s);
 /* "-m" as given, or the demo model's directory in buffer; null with a sentence where that is not found. */
 const char *cli_model_dir(const cli_args *args, char *buffer, size_t size);
 
-/* What --compute and --kv ask of a model. */
+/* What --compute, --kv, --strict and --attention ask of a model. */
 tern_model_options cli_model_options(const cli_args *args);
 
 /* The sentence of the context's last failure: EXIT_FAILED. */

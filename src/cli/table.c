@@ -22,6 +22,11 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_CONTEXT] = { .name = "context", .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = TOKENS_MOST,
                        .fallback = "the least of the model's, 8192 and what fits in memory", .help = "most tokens of a request, prompt and output together" },
 
+    [FLAG_ATTENTION] = { .name = "attention", .kind = CLI_WORD, .argument = "HOW", .words = "causal|bidirectional", .fallback = "as config.json says",
+                         .help = "whether a decoder's tokens see those behind them (bidirectional)" },
+    [FLAG_STRICT]  = { .name = "strict", .help = "refuse keys of config.json that transformers does not read, instead of ignoring them" },
+    [FLAG_QUIET]   = { .name = "quiet", .help = "say nothing of what was ignored; warnings and errors stay" },
+
     [FLAG_JSON]    = { .name = "json", .help = "print one JSON document" },
     [FLAG_IDS]     = { .name = "ids", .kind = CLI_IDS, .argument = "IDS", .help = "the prompt as token ids, \"1,2,3\"" },
 
@@ -49,6 +54,8 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_ALL]           = { .name = "all", .help = "a row for every position of the prompt, not only the last" },
     [FLAG_NO_SPECIAL]    = { .name = "no-special", .help = "do not add the tokens that frame a text (BOS and the like)" },
     [FLAG_PARSE_SPECIAL] = { .name = "parse-special", .help = "let the text's own special tokens count as such" },
+    [FLAG_TRUNCATE]      = { .name = "truncate", .help = "cut a text that is too long: tokenize to the length that tokenizer.json states, embed and rerank to what the model takes" },
+    [FLAG_PAD]           = { .name = "pad", .help = "fill up as tokenizer.json's padding states" },
     [FLAG_SKIP_SPECIAL]  = { .name = "skip-special", .help = "leave special tokens out of the text" },
 
     [FLAG_POOLING]     = { .name = "pooling", .kind = CLI_WORD, .argument = "HOW", .words = "mean|cls|last|max|pooler|mean_sqrt_len_tokens|weightedmean", .fallback = "the model's",
@@ -59,7 +66,6 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_HIDDEN]      = { .name = "hidden", .help = "the last hidden state of every token, instead of one vector" },
     [FLAG_NPY]         = { .name = "npy", .help = "write one array in NumPy's format, float32" },
     [FLAG_TRUNCATE_DIM] = { .name = "truncate-dim", .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = TOKENS_MOST, .fallback = "the model's", .help = "keep the first N numbers of a vector" },
-    [FLAG_TRUNCATE]    = { .name = "truncate", .help = "cut a text to the tokens that the model takes, as sentence-transformers does, instead of refusing it" },
     [FLAG_RAW]         = { .name = "raw", .help = "the logits as they are, without the model's activation" },
 
     [FLAG_CHECK]       = { .name = "check", .help = "look at every weight: one that is NaN or infinite fails, with its tensor and index" },
@@ -93,9 +99,9 @@ const cli_flag cli_flags[N_FLAGS] = {
 
 #define FLAGS(...) (const cli_flag_id[]){ __VA_ARGS__, N_FLAGS }
 
-static const cli_flag_id model_common[] = { FLAG_MODEL, FLAG_CONTEXT, FLAG_COMPUTE, FLAG_KV, FLAG_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
-static const cli_flag_id bench_common[] = { FLAG_MODEL, FLAG_CONTEXT, FLAG_COMPUTE, FLAG_KV, FLAG_BENCH_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
-static const cli_flag_id text_common[] = { FLAG_MODEL, FLAG_HELP, N_FLAGS };
+static const cli_flag_id model_common[] = { FLAG_MODEL, FLAG_CONTEXT, FLAG_COMPUTE, FLAG_KV, FLAG_ATTENTION, FLAG_STRICT, FLAG_QUIET, FLAG_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
+static const cli_flag_id bench_common[] = { FLAG_MODEL, FLAG_CONTEXT, FLAG_COMPUTE, FLAG_KV, FLAG_ATTENTION, FLAG_STRICT, FLAG_QUIET, FLAG_BENCH_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
+static const cli_flag_id text_common[] = { FLAG_MODEL, FLAG_QUIET, FLAG_HELP, N_FLAGS };
 static const cli_flag_id machine_common[] = { FLAG_THREADS, FLAG_ISA, FLAG_HELP, N_FLAGS };
 
 const cli_command cli_commands[] = {
@@ -115,9 +121,9 @@ const cli_command cli_commands[] = {
       .about = "Prints one number per entry of the vocabulary, for the prompt's last position or with --all for each. --json prints {\"logits\": [...]}; with --all a list "
                "of rows.",
       .flags = FLAGS(FLAG_IDS, FLAG_TYPE_IDS, FLAG_PROMPT, FLAG_FILE, FLAG_ALL, FLAG_JSON), .common = model_common, .example = "logits --ids 0,634,635 --json" },
-    { .name = "tokenize", .summary = "text to token ids", .run = cli_tokenize, .usage = "[--no-special] [--parse-special] [FLAG]... < TEXT",
+    { .name = "tokenize", .summary = "text to token ids", .run = cli_tokenize, .usage = "[--no-special] [--parse-special] [--truncate] [--pad] [FLAG]... < TEXT",
       .about = "Reads standard input byte for byte and prints its token ids. --json prints {\"ids\", \"tokens\"}. Needs the directory's tokenizer only.",
-      .flags = FLAGS(FLAG_NO_SPECIAL, FLAG_PARSE_SPECIAL, FLAG_JSON), .common = text_common, .example = "tokenize --json < story.txt" },
+      .flags = FLAGS(FLAG_NO_SPECIAL, FLAG_PARSE_SPECIAL, FLAG_TRUNCATE, FLAG_PAD, FLAG_JSON), .common = text_common, .example = "tokenize --json < story.txt" },
     { .name = "detokenize", .summary = "token ids to text", .run = cli_detokenize, .usage = "[--skip-special] [FLAG]... < IDS",
       .about = "Reads ids from standard input, separated by blanks or commas, and prints their text and nothing else. --json prints {\"text\"}.",
       .flags = FLAGS(FLAG_SKIP_SPECIAL, FLAG_JSON), .common = text_common, .example = "detokenize < ids.txt" },
@@ -138,7 +144,7 @@ const cli_command cli_commands[] = {
     { .name = "rerank", .summary = "texts to scores beside a query", .run = cli_rerank, .usage = "QUERY [--raw] [FLAG]... < LINES",
       .about = "Reads a text a line from standard input and prints how well it answers the query: what CrossEncoder.predict gives, the logit of a sequence-classification head over both "
                "through the activation that the checkpoint names, else the sigmoid. Of several labels it prints each one's score. --json prints {\"score\"} a line, of several labels {\"scores\": [...]}.",
-      .operands = { "QUERY" }, .flags = FLAGS(FLAG_RAW, FLAG_TRUNCATE, FLAG_JSON), .common = model_common, .example = "rerank -m reranker 'how do swifts sleep' < passages.txt" },
+      .operands = { "QUERY" }, .flags = FLAGS(FLAG_RAW, FLAG_PROMPT_NAME, FLAG_TRUNCATE, FLAG_JSON), .common = model_common, .example = "rerank -m reranker 'how do swifts sleep' < passages.txt" },
     { .name = "perplexity", .summary = "how well a model expects a text", .run = cli_perplexity, .usage = "-f FILE [FLAG]...",
       .about = "Prints the perplexity of a text: exp of the mean of -log p(token | those before it), over windows of --context tokens that overlap by half. --json prints "
                "{\"perplexity\", \"tokens\", \"nats_per_token\"}.",
@@ -149,8 +155,9 @@ const cli_command cli_commands[] = {
                "or 0.1 (--compute bf16). --json prints {\"isa\", \"compute\", \"kv\", \"tokens\", \"embedding\", \"layers\", \"logits\", \"bound\", \"ok\"}.",
       .flags = FLAGS(FLAG_PROMPT, FLAG_FILE, FLAG_IDS, FLAG_JSON), .common = model_common, .example = "verify --compute f32" },
     { .name = "info", .summary = "what a model is, and what fits", .run = cli_info, .usage = "[FLAG]...",
-      .about = "Prints the architecture, the parameters, the bytes of the weights and of the KV cache per token, and how long a context fits in this machine's memory. For a directory "
-               "that cannot be opened it prints every reason, a line each (--json: {\"reasons\": [...]}), and fails. --check looks for weights that are NaN or infinite.",
+      .about = "Prints the architecture, the parameters, the bytes of the weights and of the KV cache per token, and how long a context fits in this machine's memory; then what is wrong with any "
+               "file of the directory, a line each, and for each command whether it takes the model, \"generate: yes\", \"chat: no (why)\". Fails where the model does not open, or not for what its "
+               "architecture is for. --json prints {\"architecture\", ..., \"ignored\", \"reasons\", \"commands\": {\"generate\": {\"able\", \"words\"}, ...}}. --check looks for weights that are NaN or infinite.",
       .flags = FLAGS(FLAG_CHECK, FLAG_JSON), .common = model_common, .example = "info -m models/demo" },
     { .name = "bench", .summary = "tokens per second, and how near to this machine's limits", .run = cli_bench,
       .usage = "[-p LIST] [-n N] [-b LIST] [--threads LIST] [--config FILE | --kernels NAME | --ops NAME] [FLAG]...",

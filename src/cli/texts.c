@@ -48,7 +48,7 @@ static bool keep(const tern_encoding *e, bool types, tern_embed_input *input)
 /* first, and with pair its second. */
 static tern_status encode(cli_session *s, const cli_texts_how *how, cli_line first, const cli_line *pair, tern_encoding *e, tern_embed_input *input)
 {
-    tern_encode_options options = { .add_special = true, .detail = true, .no_truncation = true, .pair = pair ? pair->text : NULL, .n_pair_bytes = pair ? pair->n_bytes : 0,
+    tern_encode_options options = { .add_special = true, .detail = true, .pair = pair ? pair->text : NULL, .n_pair_bytes = pair ? pair->n_bytes : 0,
                                     .max_tokens = (size_t)how->max_tokens, .lower_case = how->lower_case };
     tern_status st = tern_tokenizer_encode(s->tokenizer, first.text, first.n_bytes, &options, e);
     return st ? st : keep(e, tern_tokenizer_gives_types(s->tokenizer), input) ? TERN_OK : TERN_ERR_MEMORY;
@@ -61,7 +61,8 @@ static bool fail_encoding(const cli_session *s, tern_status st)
     return false;
 }
 
-/* The tokens of the prompt, as a Pooling module that leaves them out counts them: those of the prompt alone, without the special token at their end. */
+/* The tokens of the prompt, as a Pooling module that leaves them out counts them: those of the prompt alone, without
+ * the special token at their end. */
 static bool count_prompt(cli_session *s, const cli_texts_how *how, tern_encoding *e, size_t *n)
 {
     tern_embed_input prompt = { 0 };
@@ -73,10 +74,13 @@ static bool count_prompt(cli_session *s, const cli_texts_how *how, tern_encoding
     return true;
 }
 
-cli_texts_how cli_texts_how_of(const cli_args *args, const tern_embedder *embedder)
+bool cli_texts_how_of(const cli_args *args, const tern_embedder *embedder, cli_texts_how *how)
 {
-    return (cli_texts_how){ .prefix = tern_embedder_prompt(embedder, args->value[FLAG_PROMPT_NAME].text), .lower_case = tern_embedder_lower_case(embedder),
-                            .max_tokens = args->value[FLAG_TRUNCATE].set ? tern_embedder_max_tokens(embedder) : 0 };
+    const char *name = args->value[FLAG_PROMPT_NAME].text;
+    *how = (cli_texts_how){ .prefix = tern_embedder_prompt(embedder, name), .lower_case = tern_embedder_lower_case(embedder) };
+    if (args->value[FLAG_TRUNCATE].set) how->max_tokens = tern_embedder_max_tokens(embedder);
+    if (name && !how->prefix) cli_fail("the model has no prompt \"%s\"", name);
+    return !name || how->prefix;
 }
 
 /* One line, or a query and a line; with the prefix before the first of them. */

@@ -32,8 +32,8 @@ typedef struct cli_texts_how {
  * encoded fails alone. False: the sentence is said. cli_texts_free afterwards. */
 bool cli_texts_read(cli_session *s, const cli_texts_how *how, cli_texts *out);
 
-/* What an embedder's checkpoint asks of texts, and --truncate. */
-cli_texts_how cli_texts_how_of(const cli_args *args, const tern_embedder *embedder);
+/* What an embedder's checkpoint asks of texts, --prompt-name and --truncate. False: the sentence is said, there is no such prompt. */
+bool cli_texts_how_of(const cli_args *args, const tern_embedder *embedder, cli_texts_how *how);
 
 /* The one input of --ids and --type-ids, the latter of a model that has types. */
 bool cli_texts_of_ids(const cli_args *args, const cli_session *s, cli_texts *out);

@@ -29,6 +29,7 @@ int cli_tokenize(const cli_args *args)
     cli_session s = { 0 };
     tern_encoding encoding = { 0 };
     tern_encode_options options = { .add_special = !args->value[FLAG_NO_SPECIAL].set, .parse_special = args->value[FLAG_PARSE_SPECIAL].set,
+                                    .truncate = args->value[FLAG_TRUNCATE].set, .pad = args->value[FLAG_PAD].set,
                                     .detail = args->value[FLAG_JSON].set };
     char *text = NULL;
     size_t n_bytes;

@@ -167,8 +167,10 @@ static int report(const cli_args *args, const cli_session *s, const path *fast, 
 /* The scalar kernels, f32, as many threads. */
 static bool open_reference(const cli_args *args, const cli_session *s, cli_session *reference)
 {
-    tern_ctx_options options = { .threads = tern_ctx_threads(s->ctx), .isa = "scalar" };
-    tern_model_options exact = { .compute = TERN_COMPUTE_F32, .kv = TERN_KV_F32 };
+    tern_ctx_options options = { .threads = tern_ctx_threads(s->ctx), .isa = "scalar", .guard_files = 1 };
+    tern_model_options exact = cli_model_options(args);
+    exact.compute = TERN_COMPUTE_F32;
+    exact.kv = TERN_KV_F32;
     if (tern_ctx_create(&options, &reference->ctx)) {
         cli_fail("%s", tern_create_error());
         return false;

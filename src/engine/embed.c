@@ -1,5 +1,5 @@
-/* Texts as vectors, classes and scores: ragged batches through the model, then the pipeline of modules or the classification head.
- * Called by programs; calls src/model, the pipeline and primitives. */
+/* Texts as vectors, classes and scores: ragged batches through the model, then the pipeline of modules or the
+ * classification head. Called by programs; calls src/model, the pipeline and primitives. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,9 +72,11 @@ tern_status tern_embedder_create(tern_ctx *ctx, tern_model *model, const tern_em
     TERN_OWN_FP(ctx);
     tern_status st = TERN_OK;
     tern_embed_options o = options ? *options : (tern_embed_options){ 0 };
-    if ((unsigned)o.pooling > TERN_POOL_WEIGHTED_MEAN || (unsigned)o.normalize > TERN_NORMALIZE_NO || o.step_tokens < 0 || o.truncate_dim < 0)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "embedder: pooling %d, normalize %d, step_tokens %d or truncate_dim %lld is out of range", (int)o.pooling, (int)o.normalize,
-                         (int)o.step_tokens, (long long)o.truncate_dim);
+    if ((unsigned)o.pooling > TERN_POOL_WEIGHTED_MEAN || (unsigned)o.normalize > TERN_NORMALIZE_NO || o.step_tokens < 0 ||
+        o.truncate_dim < 0)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT,
+                         "embedder: pooling %d, normalize %d, step_tokens %d or truncate_dim %lld is out of range",
+                         (int)o.pooling, (int)o.normalize, (int)o.step_tokens, (long long)o.truncate_dim);
     tern_embedder *e = tern_alloc(ctx, 1, sizeof *e, "an embedder");
     if (!e) return TERN_ERR_MEMORY;
     e->ctx = ctx;
@@ -105,6 +107,13 @@ void tern_embedder_free(tern_embedder *e)
 int64_t tern_embedder_dim(const tern_embedder *e)
 {
     return tern_pipeline_dim(e->pipeline);
+}
+
+/* The modules' scores stand before the model's head. */
+int64_t tern_embedder_labels(const tern_embedder *e)
+{
+    int64_t n = tern_pipeline_scores(e->pipeline);
+    return n ? n : e->info.n_label;
 }
 
 int64_t tern_embedder_max_tokens(const tern_embedder *e)
@@ -152,7 +161,9 @@ static tern_status check_input(tern_embedder *e, const tern_embed_input *in, siz
     if ((int64_t)in->n_ids > e->max_tokens) return tern_fail(e->ctx, TERN_ERR_LIMIT, "%s has %zu tokens, more than the %lld of this model", what, in->n_ids, (long long)e->max_tokens);
     TERN_TRY(tern_model_check_tokens(e->model, what, in->ids, in->type_ids, in->n_ids));
     if (in->n_prompt >= in->n_ids && tern_embedder_leaves_prompt(e))
-        return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "input %zu has %zu tokens, all of the prompt, which this model leaves out of the vector", i, in->n_ids);
+        return tern_fail(e->ctx, TERN_ERR_ARGUMENT,
+                         "input %zu has %zu tokens, all of the prompt, which this model leaves out of the vector", i,
+                         in->n_ids);
 done:
     return st;
 }
@@ -243,13 +254,13 @@ static int32_t last_text(const tern_embedder *e, const batch *b, int32_t s)
     return r;
 }
 
-/* The row of each sequence that a classification head reads: an encoder's first, a causal model's last. */
+/* The row of each sequence that a classification head reads: an encoder's first, a decoder's last. */
 static tern_status pick_rows(tern_embedder *e, const batch *b, float *out)
 {
     int64_t dim = e->info.dim;
     int32_t *row = tern_arena_get(e->ctx, &e->ctx->step, (size_t)b->ragged.n_seq, sizeof *row);
     if (!row) return TERN_ERR_MEMORY;
-    for (int32_t s = 0; s < b->ragged.n_seq; s++) row[s] = b->row[s] + (e->info.causal ? last_text(e, b, s) : 0);
+    for (int32_t s = 0; s < b->ragged.n_seq; s++) row[s] = b->row[s] + (e->info.decoder ? last_text(e, b, s) : 0);
     return e->ctx->backend->dispatch(e->ctx, &(tern_dispatch){ .x = b->hidden, .out = out, .token = row, .ldx = dim, .ldout = dim, .n_route = b->ragged.n_seq, .dim = dim });
 }
 
@@ -258,7 +269,14 @@ typedef tern_status batch_end(tern_embedder *e, const batch *b, float *out);
 
 static tern_status end_vectors(tern_embedder *e, const batch *b, float *out)
 {
-    return tern_pipeline_run(e->pipeline, &(tern_pipeline_batch){ .rows = &b->ragged, .hidden = b->hidden, .n_prompt = b->n_prompt }, out);
+    tern_pipeline_batch rows = { .rows = &b->ragged, .hidden = b->hidden, .n_prompt = b->n_prompt };
+    return tern_pipeline_run(e->pipeline, &rows, out);
+}
+
+static tern_status end_scores(tern_embedder *e, const batch *b, float *out)
+{
+    tern_pipeline_batch rows = { .rows = &b->ragged, .hidden = b->hidden, .n_prompt = b->n_prompt };
+    return tern_pipeline_score(e->pipeline, &rows, out);
 }
 
 static tern_status end_classes(tern_embedder *e, const batch *b, float *out)
@@ -299,13 +317,14 @@ tern_status tern_embedder_run(tern_embedder *e, const tern_embed_input *inputs, 
 
 tern_status tern_embedder_classify(tern_embedder *e, const tern_embed_input *inputs, size_t n, float *logits)
 {
+    if (tern_pipeline_scores(e->pipeline)) return run_all(e, inputs, n, end_scores, tern_embedder_labels(e), logits);
     if (!e->info.n_label) return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no classification head", tern_model_dir(e->model), e->info.architecture);
     return run_all(e, inputs, n, end_classes, e->info.n_label, logits);
 }
 
 /* ---- A CrossEncoder's scores ---- */
 
-/* The class of torch that the checkpoint names; null: none. config_sentence_transformers.json counts before config.json. */
+/* The class of torch that the checkpoint names; null: none. config_sentence_transformers.json wins over config.json. */
 static const char *named_activation(const tern_embedder *e)
 {
     return e->sentence.activation ? e->sentence.activation : tern_model_score_activation(e->model);
@@ -313,21 +332,28 @@ static const char *named_activation(const tern_embedder *e)
 
 static tern_status softmax_rows(tern_embedder *e, size_t n, float *x)
 {
-    return e->ctx->backend->softmax(e->ctx, &(tern_softmax){ .x = x, .y = x, .n_seq = (int64_t)n, .n_head = 1, .n_row = 1, .n_key = e->info.n_label, .scale = 1 });
+    tern_softmax rows = { .x = x, .y = x, .n_seq = (int64_t)n, .n_head = 1, .n_row = 1, .n_key = tern_embedder_labels(e), .scale = 1 };
+    return e->ctx->backend->softmax(e->ctx, &rows);
 }
 
 tern_status tern_embedder_score(tern_embedder *e, const tern_embed_input *inputs, size_t n, float *scores)
 {
+    TERN_OWN_FP(e->ctx);
     tern_status st = TERN_OK;
     const char *name = named_activation(e);
-    tern_act act = e->info.n_label == 1 ? ACT_SIGMOID : ACT_NONE;
+    int64_t n_label = tern_embedder_labels(e);
+    tern_act act = n_label == 1 ? ACT_SIGMOID : ACT_NONE;
     bool softmax = name && !strncmp(name, "torch.", 6) && !strcmp(strrchr(name, '.'), ".Softmax");
     if (name && !softmax && !tern_torch_activation(name, &act))
-        return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: scores go through \"%s\"; torch's Sigmoid, Identity, Tanh, ReLU, GELU, SiLU and Softmax are supported", tern_model_dir(e->model), name);
+        return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED,
+                         "%s: scores go through \"%s\"; torch's Sigmoid, Identity, Tanh, ReLU, GELU, SiLU and Softmax are "
+                         "supported",
+                         tern_model_dir(e->model), name);
     TERN_TRY(tern_embedder_classify(e, inputs, n, scores));
     if (softmax) return softmax_rows(e, n, scores);
     if (act == ACT_NONE) return TERN_OK;
-    return e->ctx->backend->activation(e->ctx, &(tern_activation){ .act = act, .x = scores, .y = scores, .ldx = e->info.n_label, .ldy = e->info.n_label, .n_row = (int64_t)n, .dim = e->info.n_label });
+    tern_activation rows = { .act = act, .x = scores, .y = scores, .ldx = n_label, .ldy = n_label, .n_row = (int64_t)n, .dim = n_label };
+    return e->ctx->backend->activation(e->ctx, &rows);
 done:
     return st;
 }

@@ -10,8 +10,10 @@ static tern_status step_model(void *user, const tern_step *step)
 tern_status tern_engine_create(tern_ctx *ctx, tern_model *model, const tern_engine_options *options, tern_engine **out)
 {
     tern_model_info info = tern_model_get_info(model);
+    const char *why = info.causal ? "has no head over the vocabulary" : "is an encoder";
+    if (info.decoder && !info.causal) why = "looks both ways (\"is_causal\" of config.json, or the attention that was asked for)";
     if (!info.causal || !info.has_logits)
-        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s does not generate text: it %s", info.architecture, info.causal ? "has no head over the vocabulary" : "is an encoder");
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s does not generate text: it %s", info.architecture, why);
     tern_runner runner = { .ctx = ctx, .kv = tern_model_kv(model), .vocab = info.vocab, .max_tokens = info.max_tokens, .step = step_model, .user = model };
     runner.page_bytes = tern_kv_bytes(&runner.kv, 1);
     runner.mapped_bytes = info.weight_bytes > info.copied_bytes ? info.weight_bytes - info.copied_bytes : 0;

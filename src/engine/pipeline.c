@@ -1,5 +1,6 @@
-/* Modules one after the other: see pipeline.h. Planned once (names of features become slots, widths are checked), then run for each batch.
- * Called by the embedder; calls pooling and primitives. */
+/* Modules one after the other: see pipeline.h. Planned once (names of features become slots,
+ * widths are checked), then run for each batch. Called by the embedder; calls pooling and
+ * primitives. */
 #include "engine/pipeline.h"
 
 #include <math.h>
@@ -13,6 +14,10 @@
 #include "model/model.h"
 
 enum { MOST_FEATURES = TERN_MOST_MODULES + 2, MOST_STEPS = TERN_MOST_MODULES + 1 };
+
+/* torch's LayerNorm adds it inside the root; normalize divides by at least 1e-12, and this is its square. */
+#define LAYER_NORM_EPS 1e-5f
+#define NORMALIZE_EPS 1e-24f
 
 /* What modules hand to each other: a row a token, or a row a sequence. */
 typedef struct feature {
@@ -43,6 +48,8 @@ struct tern_pipeline {
     step step[MOST_STEPS];
     feature feature[MOST_FEATURES];
     int64_t dim;                    /* of a vector, truncated; 0: none */
+    size_t score;                   /* the feature of a CrossEncoder's logits */
+    int64_t n_score;                /* 0: none */
     float *unit;                    /* [dim], for a division by the length at the end; null: not wanted */
     char pooling_words[160], reason[512];
 };
@@ -67,7 +74,8 @@ static float *unit_scale(tern_ctx *ctx, int64_t dim)
 static tern_status check_float(const tern_pipeline *p, const step *s, const tern_tensor *t)
 {
     if (tern_is_float(t->dtype)) return TERN_OK;
-    return tern_fail(p->ctx, TERN_ERR_UNSUPPORTED, "%s/%s: weights are stored as %s; f32, f16 and bf16 are supported", p->dir, s->module->folder, tern_dtype_name(t->dtype));
+    return tern_fail(p->ctx, TERN_ERR_UNSUPPORTED, "%s/%s: weights are stored as %s; f32, f16 and bf16 are supported",
+                     p->dir, s->module->folder, tern_dtype_name(t->dtype));
 }
 
 /* A vector of the module's file as f32; *out stays null where there is none. */
@@ -78,13 +86,16 @@ static tern_status take_vector(const tern_pipeline *p, const step *s, const tern
     TERN_TRY(check_float(p, s, t));
     *out = tern_alloc(p->ctx, (size_t)t->shape[0], sizeof **out, "a module's vector");
     if (!*out) return TERN_ERR_MEMORY;
-    TERN_TRY(p->ctx->backend->convert(p->ctx, &(tern_convert){ .from = t->data, .to = *out, .from_dtype = t->dtype, .to_dtype = TERN_F32, .n = t->shape[0] }));
+    tern_convert how = { .from = t->data, .to = *out, .from_dtype = t->dtype, .to_dtype = TERN_F32, .n = t->shape[0] };
+    TERN_TRY(p->ctx->backend->convert(p->ctx, &how));
 done:
     return st;
 }
 
-/* A matrix of the module's file where it lies, or a copy where it is not aligned to its own elements. */
-static tern_status take_matrix(const tern_pipeline *p, const step *s, const tern_tensor *t, tern_tensor *out, void **copy)
+/* A matrix of the module's file where it lies, or a copy where it is not aligned to its own
+ * elements. */
+static tern_status take_matrix(const tern_pipeline *p, const step *s, const tern_tensor *t, tern_tensor *out,
+                               void **copy)
 {
     *out = *t;
     if (!t->data) return TERN_OK;
@@ -102,12 +113,15 @@ static tern_status plan_pooling(tern_pipeline *p, step *s)
 {
     const tern_module *m = s->module;
     size_t n = m->n_mode, used = 0;
-    if (!s->tokens) return tern_fail(p->ctx, TERN_ERR_FORMAT, "%s/%s: Pooling reads \"%s\", which is no longer a row a token", p->dir, m->folder, m->input);
+    if (!s->tokens)
+        return tern_fail(p->ctx, TERN_ERR_FORMAT, "%s/%s: Pooling reads \"%s\", which is no longer a row a token",
+                         p->dir, m->folder, m->input);
     if (p->pooling) n = 1;
     s->tokens = false;
     s->out_dim = p->pooling == TERN_POOL_POOLER ? p->model_dim : (int64_t)n * s->in_dim;
     for (size_t i = 0; i < n && used < sizeof p->pooling_words; i++)
-        used += (size_t)snprintf(p->pooling_words + used, sizeof p->pooling_words - used, "%s%s", i ? "+" : "", tern_pooling_name(p->pooling ? p->pooling : m->mode[i]));
+        used += (size_t)snprintf(p->pooling_words + used, sizeof p->pooling_words - used, "%s%s", i ? "+" : "",
+                                 tern_pooling_name(p->pooling ? p->pooling : m->mode[i]));
     return TERN_OK;
 }
 
@@ -116,8 +130,8 @@ static tern_status plan_dense(tern_pipeline *p, step *s)
     tern_status st = TERN_OK;
     const tern_module *m = s->module;
     if (m->weight.shape[1] != s->in_dim)
-        return tern_fail(p->ctx, TERN_ERR_FORMAT, "%s/%s: Dense takes %lld numbers, and \"%s\" before it has %lld", p->dir, m->folder, (long long)m->weight.shape[1], m->input,
-                         (long long)s->in_dim);
+        return tern_fail(p->ctx, TERN_ERR_FORMAT, "%s/%s: Dense takes %lld numbers, and \"%s\" before it has %lld",
+                         p->dir, m->folder, (long long)m->weight.shape[1], m->input, (long long)s->in_dim);
     s->out_dim = m->weight.shape[0];
     TERN_TRY(take_matrix(p, s, &m->weight, &s->weight, &s->weight_copy));
     TERN_TRY(take_matrix(p, s, &m->residual, &s->residual, &s->residual_copy));
@@ -135,8 +149,8 @@ static tern_status plan_norm(tern_pipeline *p, step *s)
         return s->scale ? TERN_OK : TERN_ERR_MEMORY;
     }
     if (m->weight.shape[0] != s->in_dim)
-        return tern_fail(p->ctx, TERN_ERR_FORMAT, "%s/%s: LayerNorm takes %lld numbers, and \"%s\" before it has %lld", p->dir, m->folder, (long long)m->weight.shape[0], m->input,
-                         (long long)s->in_dim);
+        return tern_fail(p->ctx, TERN_ERR_FORMAT, "%s/%s: LayerNorm takes %lld numbers, and \"%s\" before it has %lld",
+                         p->dir, m->folder, (long long)m->weight.shape[0], m->input, (long long)s->in_dim);
     TERN_TRY(take_vector(p, s, &m->weight, &s->scale));
     TERN_TRY(take_vector(p, s, &m->bias, &s->bias));
 done:
@@ -147,10 +161,17 @@ static tern_status plan_module(tern_pipeline *p, const tern_module *m)
 {
     tern_status st;
     size_t input = find_feature(p, m->input), output;
-    if (input == p->n_feature && m->kind == TERN_MODULE_NORMALIZE) return TERN_OK;    /* the reference passes over it, too */
-    if (input == p->n_feature) return tern_fail(p->ctx, TERN_ERR_FORMAT, "%s/%s: the module reads \"%s\", which no module before it writes", p->dir, m->folder, m->input);
+    if (input == p->n_feature && m->kind == TERN_MODULE_NORMALIZE)
+        return TERN_OK;    /* the reference passes over it, too */
+    if (input == p->n_feature)
+        return tern_fail(p->ctx, TERN_ERR_FORMAT, "%s/%s: the module reads \"%s\", which no module before it writes",
+                         p->dir, m->folder, m->input);
     step *s = &p->step[p->n_step++];
-    *s = (step){ .module = m, .input = input, .tokens = p->feature[input].tokens, .in_dim = p->feature[input].dim, .out_dim = p->feature[input].dim };
+    *s = (step){ .module = m,
+                 .input = input,
+                 .tokens = p->feature[input].tokens,
+                 .in_dim = p->feature[input].dim,
+                 .out_dim = p->feature[input].dim };
     if (m->kind == TERN_MODULE_POOLING) st = plan_pooling(p, s);
     else if (m->kind == TERN_MODULE_DENSE) st = plan_dense(p, s);
     else st = plan_norm(p, s);
@@ -169,7 +190,7 @@ static tern_pooling implied_pooling(const tern_pipeline *p, const tern_sentence 
         if (sentence->module[i].kind == TERN_MODULE_POOLING) return TERN_POOL_AUTO;
     if (p->pooling) return p->pooling;
     if (sentence->found) return TERN_POOL_AUTO;
-    return tern_model_get_info(p->model).causal ? TERN_POOL_LAST : TERN_POOL_MEAN;
+    return tern_model_get_info(p->model).decoder ? TERN_POOL_LAST : TERN_POOL_MEAN;
 }
 
 static tern_status plan_list(tern_pipeline *p, const tern_sentence *sentence, const tern_embed_options *o)
@@ -179,7 +200,12 @@ static tern_status plan_list(tern_pipeline *p, const tern_sentence *sentence, co
     tern_pooling implied = implied_pooling(p, sentence);
     p->feature[p->n_feature++] = (feature){ TERN_TOKEN_FEATURE, true, p->model_dim };
     if (implied) {
-        p->implied = (tern_module){ .kind = TERN_MODULE_POOLING, .mode = { implied }, .n_mode = 1, .include_prompt = true, .input = TERN_TOKEN_FEATURE, .output = TERN_SENTENCE_FEATURE };
+        p->implied = (tern_module){ .kind = TERN_MODULE_POOLING,
+                                    .mode = { implied },
+                                    .n_mode = 1,
+                                    .include_prompt = true,
+                                    .input = TERN_TOKEN_FEATURE,
+                                    .output = TERN_SENTENCE_FEATURE };
         TERN_TRY(plan_module(p, &p->implied));
     }
     while (o->normalize == TERN_NORMALIZE_NO && n && sentence->module[n - 1].kind == TERN_MODULE_NORMALIZE) n--;
@@ -192,14 +218,26 @@ done:
 static tern_status plan_result(tern_pipeline *p, const tern_sentence *sentence, const tern_embed_options *o)
 {
     p->result = find_feature(p, TERN_SENTENCE_FEATURE);
-    bool none = p->result == p->n_feature, rows = !none && p->feature[p->result].tokens, scores = sentence->cross_encoder && !p->pooling;
-    if (scores) snprintf(p->reason, sizeof p->reason, "%s: a CrossEncoder gives scores of pairs, no vectors; a pooling that is asked for gives them", p->dir);
-    else if (none) snprintf(p->reason, sizeof p->reason, "%s/modules.json: no module makes a vector of the tokens; a pooling that is asked for does", p->dir);
-    else if (rows) snprintf(p->reason, sizeof p->reason, "%s/modules.json: the list ends with a vector a token, not one a text", p->dir);
+    p->score = find_feature(p, TERN_SCORE_FEATURE);
+    if (sentence->cross_encoder && p->score < p->n_feature && !p->feature[p->score].tokens)
+        p->n_score = p->feature[p->score].dim;
+    bool none = p->result == p->n_feature, rows = !none && p->feature[p->result].tokens,
+         scores = sentence->cross_encoder && !p->pooling;
+    if (scores)
+        snprintf(p->reason, sizeof p->reason,
+                 "%s: a CrossEncoder gives scores of pairs, no vectors; a pooling that is asked for gives them",
+                 p->dir);
+    else if (none)
+        snprintf(p->reason, sizeof p->reason,
+                 "%s/modules.json: no module makes a vector of the tokens; a pooling that is asked for does", p->dir);
+    else if (rows)
+        snprintf(p->reason, sizeof p->reason, "%s/modules.json: the list ends with a vector a token, not one a text",
+                 p->dir);
     if (*p->reason) return TERN_OK;
     p->dim = p->feature[p->result].dim;
     if (sentence->truncate_dim && sentence->truncate_dim < p->dim) p->dim = sentence->truncate_dim;
-    if (o->truncate_dim) p->dim = o->truncate_dim < p->feature[p->result].dim ? o->truncate_dim : p->feature[p->result].dim;
+    if (o->truncate_dim)
+        p->dim = o->truncate_dim < p->feature[p->result].dim ? o->truncate_dim : p->feature[p->result].dim;
     if (o->normalize != TERN_NORMALIZE_YES) return TERN_OK;
     p->unit = unit_scale(p->ctx, p->dim);
     return p->unit ? TERN_OK : TERN_ERR_MEMORY;
@@ -208,11 +246,14 @@ static tern_status plan_result(tern_pipeline *p, const tern_sentence *sentence, 
 static bool uses_pooler(const tern_pipeline *p)
 {
     for (size_t i = 0; i < p->n_step; i++)
-        if (p->step[i].module->kind == TERN_MODULE_POOLING && (p->pooling == TERN_POOL_POOLER || p->step[i].module->mode[0] == TERN_POOL_POOLER)) return true;
+        if (p->step[i].module->kind == TERN_MODULE_POOLING &&
+            (p->pooling == TERN_POOL_POOLER || p->step[i].module->mode[0] == TERN_POOL_POOLER))
+            return true;
     return false;
 }
 
-tern_status tern_pipeline_create(tern_ctx *ctx, tern_model *model, const tern_sentence *sentence, const tern_embed_options *options, tern_pipeline **out)
+tern_status tern_pipeline_create(tern_ctx *ctx, tern_model *model, const tern_sentence *sentence,
+                                 const tern_embed_options *options, tern_pipeline **out)
 {
     tern_status st = TERN_OK;
     tern_pipeline *p = tern_alloc(ctx, 1, sizeof *p, "a list of modules");
@@ -254,6 +295,11 @@ int64_t tern_pipeline_dim(const tern_pipeline *p)
     return p->dim;
 }
 
+int64_t tern_pipeline_scores(const tern_pipeline *p)
+{
+    return p->n_score;
+}
+
 const char *tern_pipeline_reason(const tern_pipeline *p)
 {
     return p->reason;
@@ -286,10 +332,20 @@ static tern_status run_pooling(const run *r, const step *s, float *out)
     tern_pipeline *p = r->p;
     const tern_ragged *b = r->batch->rows;
     const tern_module *m = s->module;
-    tern_pool_rows rows = { .x = r->x[s->input], .dim = s->in_dim, .n_seq = b->n_seq, .row = b->row, .n_tok = b->n_tok, .skip = m->include_prompt ? NULL : r->batch->n_prompt };
-    tern_pool_rows whole = { .x = r->batch->hidden, .dim = p->model_dim, .n_seq = b->n_seq, .row = b->row, .n_tok = b->n_tok };
-    if (p->pooling) return tern_pool_sequences(p->ctx, p->model, p->pooling, p->pooling == TERN_POOL_POOLER ? &whole : &rows, out, s->out_dim);
-    for (size_t i = 0; i < m->n_mode; i++) TERN_TRY(tern_pool_sequences(p->ctx, p->model, m->mode[i], &rows, out + (int64_t)i * s->in_dim, s->out_dim));
+    tern_pool_rows rows = { .x = r->x[s->input],
+                            .dim = s->in_dim,
+                            .n_seq = b->n_seq,
+                            .row = b->row,
+                            .n_tok = b->n_tok,
+                            .skip = m->include_prompt ? NULL : r->batch->n_prompt };
+    tern_pool_rows whole = {
+        .x = r->batch->hidden, .dim = p->model_dim, .n_seq = b->n_seq, .row = b->row, .n_tok = b->n_tok
+    };
+    if (p->pooling)
+        return tern_pool_sequences(p->ctx, p->model, p->pooling, p->pooling == TERN_POOL_POOLER ? &whole : &rows, out,
+                                   s->out_dim);
+    for (size_t i = 0; i < m->n_mode; i++)
+        TERN_TRY(tern_pool_sequences(p->ctx, p->model, m->mode[i], &rows, out + (int64_t)i * s->in_dim, s->out_dim));
 done:
     return st;
 }
@@ -300,7 +356,8 @@ static tern_status product(tern_ctx *ctx, const tern_tensor *w, const tern_matmu
     m.n_part = 1;
     m.compute = TERN_F32;
     m.ldx = w->shape[1];
-    m.part[0].w = (tern_weight){ .data = w->data, .dtype = w->dtype, .out = w->shape[0], .in = w->shape[1], .ld = w->shape[1] };
+    m.part[0].w =
+        (tern_weight){ .data = w->data, .dtype = w->dtype, .out = w->shape[0], .in = w->shape[1], .ld = w->shape[1] };
     m.part[0].y = y;
     m.part[0].ldy = w->shape[0];
     return ctx->backend->matmul(ctx, &m);
@@ -316,14 +373,24 @@ static tern_status run_dense(const run *r, const step *s, int64_t n_row, float *
         if (st) return st;
         residual = y;
     }
-    return product(ctx, &s->weight, &(tern_matmul){ .x = x, .n_row = n_row, .act = s->module->act, .part[0].bias = s->bias, .residual = residual, .ld_residual = s->out_dim }, out);
+    return product(ctx, &s->weight,
+                   &(tern_matmul){ .x = x,
+                                   .n_row = n_row,
+                                   .act = s->module->act,
+                                   .part[0].bias = s->bias,
+                                   .residual = residual,
+                                   .ld_residual = s->out_dim },
+                   out);
 }
 
 static tern_status run_norm(const run *r, const step *s, int64_t n_row, float *out)
 {
     bool layer = s->module->kind == TERN_MODULE_LAYER_NORM;
-    return r->p->ctx->backend->norm(r->p->ctx, &(tern_norm){ .kind = layer ? NORM_LAYER : NORM_RMS, .x = r->x[s->input], .w = s->scale, .b = s->bias, .y = out, .ldx = s->in_dim,
-                                                             .ldy = s->in_dim, .n_row = n_row, .dim = s->in_dim, .eps = layer ? 1e-5f : 1e-24f });
+    tern_norm norm = { .kind = layer ? NORM_LAYER : NORM_RMS, .x = r->x[s->input], .w = s->scale, .b = s->bias, .y = out };
+    norm.ldx = norm.ldy = norm.dim = s->in_dim;
+    norm.n_row = n_row;
+    norm.eps = layer ? LAYER_NORM_EPS : NORMALIZE_EPS;
+    return r->p->ctx->backend->norm(r->p->ctx, &norm);
 }
 
 static tern_status run_step(run *r, const step *s)
@@ -341,16 +408,36 @@ static tern_status run_step(run *r, const step *s)
     return st;
 }
 
+static tern_status run_steps(run *r)
+{
+    tern_status st = TERN_OK;
+    r->x[0] = r->batch->hidden;
+    for (size_t i = 0; i < r->p->n_step; i++) TERN_TRY(run_step(r, &r->p->step[i]));
+done:
+    return st;
+}
+
 tern_status tern_pipeline_run(tern_pipeline *p, const tern_pipeline_batch *batch, float *vectors)
 {
     tern_status st = TERN_OK;
-    run r = { .p = p, .batch = batch, .x = { batch->hidden } };
+    run r = { .p = p, .batch = batch };
     int64_t n = batch->rows->n_seq, width = p->feature[p->result].dim;
-    for (size_t i = 0; i < p->n_step; i++) TERN_TRY(run_step(&r, &p->step[i]));
+    TERN_TRY(run_steps(&r));
     const float *x = r.x[p->result];
-    if (p->unit)
-        return p->ctx->backend->norm(p->ctx, &(tern_norm){ .kind = NORM_RMS, .x = x, .w = p->unit, .y = vectors, .ldx = width, .ldy = p->dim, .n_row = n, .dim = p->dim, .eps = 1e-24f });
+    tern_norm to_unit = { .kind = NORM_RMS, .x = x, .w = p->unit, .y = vectors, .ldx = width, .ldy = p->dim };
+    to_unit.n_row = n;
+    to_unit.dim = p->dim;
+    to_unit.eps = NORMALIZE_EPS;
+    if (p->unit) return p->ctx->backend->norm(p->ctx, &to_unit);
     for (int64_t i = 0; i < n; i++) memcpy(vectors + i * p->dim, x + i * width, (size_t)p->dim * sizeof *vectors);
 done:
+    return st;
+}
+
+tern_status tern_pipeline_score(tern_pipeline *p, const tern_pipeline_batch *batch, float *logits)
+{
+    run r = { .p = p, .batch = batch };
+    tern_status st = run_steps(&r);
+    if (!st) memcpy(logits, r.x[p->score], (size_t)(batch->rows->n_seq * p->n_score) * sizeof *logits);
     return st;
 }

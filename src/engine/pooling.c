@@ -9,7 +9,8 @@
 
 const char *tern_pooling_name(tern_pooling mode)
 {
-    static const char *const names[] = { "auto", "mean", "cls", "last", "max", "pooler", "mean_sqrt_len_tokens", "weightedmean" };
+    static const char *const names[] = { "auto",        "mean", "cls", "last", "max", "pooler", "mean_sqrt_len_tokens",
+                                         "weightedmean" };
     return names[mode];
 }
 
@@ -24,7 +25,10 @@ static tern_status pick(tern_ctx *ctx, const tern_pool_rows *r, bool last, float
     int32_t *row = tern_arena_get(ctx, &ctx->step, (size_t)r->n_seq, sizeof *row);
     if (!row) return TERN_ERR_MEMORY;
     for (int32_t s = 0; s < r->n_seq; s++) row[s] = r->row[s] + (last ? r->n_tok[s] - 1 : skipped(r, s));
-    return ctx->backend->dispatch(ctx, &(tern_dispatch){ .x = r->x, .out = out, .token = row, .ldx = r->dim, .ldout = ldout, .n_route = r->n_seq, .dim = r->dim });
+    return ctx->backend->dispatch(
+        ctx,
+        &(tern_dispatch){
+            .x = r->x, .out = out, .token = row, .ldx = r->dim, .ldout = ldout, .n_route = r->n_seq, .dim = r->dim });
 }
 
 /* The weight of token t among those of [skip, n). */
@@ -48,7 +52,15 @@ static tern_status mean(tern_ctx *ctx, tern_pooling mode, const tern_pool_rows *
         weight[i] = weight_of(mode, skip + i, skip, r->n_tok[s]);
     }
     const float *x = r->x + (r->row[s] + skip) * r->dim;
-    return ctx->backend->combine(ctx, &(tern_combine){ .x = x, .y = out, .slot = slot, .weight = weight, .ldx = r->dim, .ldy = r->dim, .n_row = 1, .k = n, .dim = r->dim });
+    return ctx->backend->combine(ctx, &(tern_combine){ .x = x,
+                                                       .y = out,
+                                                       .slot = slot,
+                                                       .weight = weight,
+                                                       .ldx = r->dim,
+                                                       .ldy = r->dim,
+                                                       .n_row = 1,
+                                                       .k = n,
+                                                       .dim = r->dim });
 }
 
 static void largest(const tern_pool_rows *r, int32_t s, float *out)
@@ -76,7 +88,8 @@ done:
     return st;
 }
 
-tern_status tern_pool_sequences(tern_ctx *ctx, tern_model *model, tern_pooling mode, const tern_pool_rows *r, float *out, int64_t ldout)
+tern_status tern_pool_sequences(tern_ctx *ctx, tern_model *model, tern_pooling mode, const tern_pool_rows *r,
+                                float *out, int64_t ldout)
 {
     tern_status st = TERN_OK;
     if (mode == TERN_POOL_CLS || mode == TERN_POOL_LAST) return pick(ctx, r, mode == TERN_POOL_LAST, out, ldout);

@@ -6,7 +6,8 @@
 
 #include "backend/backend.h"
 
-/* Rows of tokens, sequence s being rows [row[s], row[s] + n_tok[s]) of x, of which the first skip[s] are left out (null: none). */
+/* Rows of tokens, sequence s being rows [row[s], row[s] + n_tok[s]) of x, of which the first
+ * skip[s] are left out (null: none). */
 typedef struct tern_pool_rows {
     const float *x;          /* [n_row, dim] */
     int64_t dim;
@@ -14,9 +15,10 @@ typedef struct tern_pool_rows {
     const int32_t *row, *n_tok, *skip;
 } tern_pool_rows;
 
-/* out[s, 0 .. dim) for each sequence, rows ldout apart. model is asked for its pooler alone. A sequence's bits do not depend on the others. Scratch comes from
- * the context's step arena. */
-tern_status tern_pool_sequences(tern_ctx *ctx, tern_model *model, tern_pooling mode, const tern_pool_rows *rows, float *out, int64_t ldout);
+/* out[s, 0 .. dim) for each sequence, rows ldout apart. model is asked for its pooler alone. A
+ * sequence's bits do not depend on the others. Scratch comes from the context's step arena. */
+tern_status tern_pool_sequences(tern_ctx *ctx, tern_model *model, tern_pooling mode,
+                                const tern_pool_rows *rows, float *out, int64_t ldout);
 
 /* "mean", "mean_sqrt_len_tokens" */
 const char *tern_pooling_name(tern_pooling mode);

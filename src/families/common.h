@@ -4,11 +4,13 @@
 
 #include "families/spec.h"
 
-/* A head of DIM / HEADS channels where head_dim is absent. */
-#define LLAMA_DIMS                                                                                                                      \
+/* A head of DIM / HEADS channels where head_dim is absent or null. */
+#define LLAMA_SIZES                                                                                                                     \
     KEY(DIM, "hidden_size"), KEY(LAYERS, "num_hidden_layers"), KEY(HEADS, "num_attention_heads"),                                         \
     KEY_AS(KV_HEADS, "num_key_value_heads", HEADS), KEY_OVER(HEAD_DIM, "head_dim", DIM, HEADS), KEY(FFN, "intermediate_size"),            \
-    KEY(VOCAB, "vocab_size"), KEY_OR(MAX_POS, "max_position_embeddings", 2048), KEY(ACT, "hidden_act"), KEY(TIED, "tie_word_embeddings")
+    KEY(VOCAB, "vocab_size"), KEY_OR(MAX_POS, "max_position_embeddings", 2048), KEY(TIED, "tie_word_embeddings")
+
+#define LLAMA_DIMS LLAMA_SIZES, KEY(ACT, "hidden_act")
 
 #define LLAMA_ENDS BIND(EMBED, "embed_tokens.weight"), BIND(OUT_NORM, "norm.weight"), BIND(HEAD, "lm_head.weight")
 

@@ -10,8 +10,9 @@ static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
     bool grouped = tern_spec_flag(s, "new_decoder_architecture", false), parallel = tern_spec_flag(s, "parallel_attn", true);
     bool one_kv = tern_spec_flag(s, "multi_query", true);
     tern_hf_int(config, "num_ln_in_parallel_attn", 1, 2, &norms);
-    tern_hf_int(config, "num_kv_heads", 1, tern_get(s, S_HEADS), &kv);
-    tern_hf_int(config, "n_head_kv", 1, tern_get(s, S_HEADS), &kv);
+    const char *const counts[] = { "num_kv_heads", "n_head_kv" };
+    for (size_t i = 0; i < 2; i++)
+        if (tern_hf_has(config, counts[i])) tern_hf_int(config, counts[i], 1, tern_get(s, S_HEADS), &kv);
     s->value[S_KV_HEADS] = (double)(grouped ? kv : one_kv ? 1 : tern_get(s, S_HEADS));
     s->value[S_PARALLEL] = grouped || parallel;
     if (tern_spec_flag(s, "alibi", false)) {

@@ -38,13 +38,15 @@
     X(WINDOW, INT, 0)                /* 0: none                                                        */         \
     X(WINDOW_EVERY, INT, 0)          /* n: every n-th layer is full, the others have the window; 0: all have it */ \
     X(ROTARY_DIM, INT, 0)            /* 0: by the config's share of a head, else ROTARY_FRACTION       */         \
-    X(ROTARY_FRACTION, NUMBER, 1)                                                                                 \
+    X(ROTARY_FRACTION, NUMBER, 1)    /* without a row for it or ROTARY_DIM all of a head turns         */         \
+    X(LONGROPE_ONLY, FLAG, 0)        /* ropes of other types are refused (Phi-3)                       */         \
     X(EPS, NUMBER, 1e-5)                                                                                          \
     X(ATTN_SCALE, NUMBER, 0)         /* 0: 1 / sqrt(HEAD_DIM)                                          */         \
     X(ATTN_SOFTCAP, NUMBER, 0)                                                                                    \
     X(OUT_SOFTCAP, NUMBER, 0)                                                                                     \
     X(EMBED_SCALE, NUMBER, 1)                                                                                     \
     X(RESIDUAL_SCALE, NUMBER, 0)     /* 0: 1                                                           */         \
+    X(RESIDUAL_NORMED, FLAG, 0)      /* residuals are taken behind the norms                           */         \
     X(LOGIT_SCALE, NUMBER, 1)                                                                                     \
     X(CLIP_QKV, NUMBER, 0)           /* 0: none; q, k and v are clamped to +-it                         */         \
     X(NORM_WEIGHTS, FLAG, 1)         /* 0: norms have no parameters                                    */         \
@@ -166,6 +168,7 @@ struct tern_spec {
     double value[N_SETTINGS];
     bool scale_by_layer;               /* scores are divided by layer + 1 too (GPT-2's option) */
     bool no_out_norm;                  /* there is no norm behind the last layer */
+    bool decoder;                      /* made to be causal, whatever CAUSAL says of this checkpoint */
     bool one_norm;                     /* a parallel block's MLP takes attention's norm */
     bool *windowed;                    /* [LAYERS] which layers have the window */
     bool *sparse;                      /* [LAYERS] which layers have experts */

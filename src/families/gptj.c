@@ -10,7 +10,7 @@ const tern_family tern_family_gptj = {
     .no_effect = { "n_ctx", "rotary", "scale_attn_weights", "summary_*" },
     KEYS(KEY(DIM, "n_embd"), KEY(LAYERS, "n_layer"), KEY(HEADS, "n_head"), KEY_AS(KV_HEADS, NULL, HEADS), KEY_OVER(HEAD_DIM, NULL, DIM, HEADS),
          KEY_TIMES(FFN, "n_inner", DIM, 4), KEY(VOCAB, "vocab_size"), KEY_OR(MAX_POS, "n_positions", 2048), KEY_OR(ACT, "activation_function", ACT_GELU_TANH),
-         KEY_OR(EPS, "layer_norm_epsilon", 1e-5), KEY(TIED, "tie_word_embeddings"), KEY(ROTARY_DIM, "rotary_dim"), SET(NORM, NORM_LAYER), SET(GATED, 0),
+         KEY_OR(EPS, "layer_norm_epsilon", 1e-5), KEY(TIED, "tie_word_embeddings"), KEY_OR(ROTARY_DIM, "rotary_dim", 64), SET(NORM, NORM_LAYER), SET(GATED, 0),
          SET(PARALLEL, 1), SET(POSITION, POS_ROPE_PAIR)),
     BINDS(BIND(EMBED, "wte.weight"), BIND(OUT_NORM, "ln_f.weight"), BIND(OUT_NORM_B, "ln_f.bias"), BIND(HEAD, "lm_head.weight"), BIND(HEAD_B, "lm_head.bias"),
           BIND(ATTN_NORM, "h.{l}.ln_1.weight"), BIND(ATTN_NORM_B, "h.{l}.ln_1.bias"),

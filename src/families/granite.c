@@ -5,6 +5,7 @@ static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
 {
     (void)ctx;
     double scaling = 1;
+    tern_spec_not_null(config, "logits_scaling");
     tern_hf_number(config, "logits_scaling", 1e-9, 1e9, &scaling);
     s->value[S_LOGIT_SCALE] = 1 / scaling;
     return TERN_OK;

@@ -18,6 +18,6 @@ const tern_family tern_family_qwen2 = {
     .prefix = { "model." },
     .ignore = { "*layers.*.self_attn.rotary_emb.inv_freq" },
     KEYS(LLAMA_DIMS, KEY_OR(EPS, "rms_norm_eps", 1e-6), KEY(WINDOW, "sliding_window")),
-    BINDS(LLAMA_ENDS, LLAMA_NORMS, LLAMA_ATTENTION, LLAMA_QKV_BIAS("qkv_bias", true), LLAMA_MLP),
+    BINDS(LLAMA_ENDS, LLAMA_NORMS, LLAMA_ATTENTION, LLAMA_QKV_BIAS(NULL, true), LLAMA_MLP),
     .adjust = tern_qwen_window,
 };

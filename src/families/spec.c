@@ -7,7 +7,8 @@
 #include "backend/backend.h"
 #include "base/ctx.h"
 #include "base/memory.h"
-#include "base/nearest.h"
+#include "families/reference_keys.h"
+#include "families/unknown.h"
 
 typedef enum kind { INT, NUMBER, FLAG, CHOICE } kind;
 
@@ -23,7 +24,7 @@ static const char *const act_names[] = { "silu", "swish", "gelu", "gelu_python",
 static const tern_act acts[] = { ACT_SILU, ACT_SILU, ACT_GELU_ERF, ACT_GELU_ERF, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH,
                                  ACT_QUICK_GELU, ACT_RELU, ACT_RELU_SQUARED, ACT_TANH, ACT_SIGMOID };
 
-/* The largest value of a whole-number setting; the smallest is 1 for what must be there, else 0. */
+/* The largest value of a whole-number setting; the smallest is 1 for what must be there and for what null takes away, else 0. */
 static int64_t most_of(tern_setting s)
 {
     enum { MOST_DIM = 1 << 20, MOST_VOCAB = 1 << 26, MOST_POSITIONS = 1 << 30 };
@@ -35,6 +36,11 @@ static int64_t most_of(tern_setting s)
     }
 }
 
+static int64_t least_of(tern_setting s)
+{
+    return settings[s].fallback == NEEDED || s == S_WINDOW || s == S_ROTARY_DIM ? 1 : 0;
+}
+
 /* Reads key by the setting's kind into *value; false where it is absent, or refused (then a fault is kept). */
 static bool read_key(tern_hf_config *config, tern_setting s, const char *key, double *value)
 {
@@ -43,7 +49,7 @@ static bool read_key(tern_hf_config *config, tern_setting s, const char *key, do
     int word = 0;
     switch (settings[s].kind) {
     case INT:
-        if (!tern_hf_int(config, key, settings[s].fallback == NEEDED ? 1 : 0, most_of(s), &whole)) return false;
+        if (!tern_hf_int(config, key, least_of(s), most_of(s), &whole)) return false;
         *value = (double)whole;
         return true;
     case NUMBER:
@@ -59,32 +65,73 @@ static bool read_key(tern_hf_config *config, tern_setting s, const char *key, do
     }
 }
 
-/* One row of a family: true where it gives the setting a value. */
-static bool read_row(tern_hf_config *config, const tern_family_key *row, const double *value, double *out)
+/* What a row has for a key that is absent: its own value, or other settings'. False where it has none. */
+static bool row_fallback(const tern_family_key *row, const double *value, double *out)
 {
-    if (row->key && read_key(config, row->setting, row->key, out)) return true;
+    bool derived = row->as && (!row->over || value[row->over - 1] != 0);
     if (row->has) *out = row->set;
-    else if (row->as && (!row->over || value[row->over - 1] != 0)) *out = value[row->as - 1] * (row->times != 0 ? row->times : 1) / (row->over ? value[row->over - 1] : 1);
-    return row->has || (row->as && (!row->over || value[row->over - 1] != 0));
+    else if (derived) *out = value[row->as - 1] * (row->times != 0 ? row->times : 1) / (row->over ? value[row->over - 1] : 1);
+    return row->has || derived;
+}
+
+void tern_spec_not_null(tern_hf_config *config, const char *key)
+{
+    if (tern_hf_is_null(config, key)) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"%s\" is null, and the class of this model computes with it", key);
+}
+
+/* A setting by its family's rows. A key of the file goes first; the others that are there are checked as well. A key that
+ * is null stands for what other settings give, or for none at all, and is refused where the row has a value of its own; an absent one for the class's default, or else for
+ * the row's own. */
+static bool read_setting(tern_hf_config *config, const tern_family *f, tern_setting which, const double *value, double *out)
+{
+    bool known = false;
+    for (size_t i = 0; i < f->n_key; i++) {
+        const tern_family_key *row = &f->keys[i];
+        if (row->setting != which || !row->key || !tern_hf_has(config, row->key)) continue;
+        double read = *out;
+        if (!read_key(config, which, row->key, &read) || known) continue;
+        known = true;
+        *out = read;
+    }
+    for (size_t i = 0; i < f->n_key && !known; i++) {
+        const tern_family_key *row = &f->keys[i];
+        if (row->setting != which || !row->key || !tern_hf_is_null(config, row->key)) continue;
+        if (row->as) known = row_fallback(row, value, out);
+        else known = settings[which].fallback != NEEDED;
+        if (!row->as && (row->has || settings[which].kind == CHOICE)) tern_spec_not_null(config, row->key);
+    }
+    for (size_t i = 0; i < f->n_key && !known; i++) {
+        const tern_family_key *row = &f->keys[i];
+        if (row->setting != which) continue;
+        bool absent = row->key && !tern_hf_has(config, row->key) && !tern_hf_is_null(config, row->key);
+        known = (absent && read_key(config, which, row->key, out)) || row_fallback(row, value, out);
+    }
+    return known;
+}
+
+static void refuse_missing(tern_hf_config *config, const tern_family *f, tern_setting which)
+{
+    for (size_t k = 0; k < f->n_key; k++) {
+        if (f->keys[k].setting != which || !f->keys[k].key || tern_hf_has(config, f->keys[k].key)) continue;
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "\"%s\" is missing", f->keys[k].key);
+        return;
+    }
 }
 
 static void read_settings(tern_hf_config *config, tern_spec *s)
 {
     const tern_family *f = s->family;
-    bool known[N_SETTINGS] = { false };
+    bool known[N_SETTINGS] = { false }, done[N_SETTINGS] = { false };
     for (int i = 0; i < N_SETTINGS; i++) s->value[i] = settings[i].fallback == NEEDED ? 0 : settings[i].fallback;
     for (size_t i = 0; i < f->n_key; i++) {
-        const tern_family_key *row = &f->keys[i];
-        if (!known[row->setting]) known[row->setting] = read_row(config, row, s->value, &s->value[row->setting]);
-        else if (row->key && tern_hf_has(config, row->key)) read_key(config, row->setting, row->key, &(double){ 0 });
+        tern_setting which = f->keys[i].setting;
+        if (done[which]) continue;
+        known[which] = read_setting(config, f, which, s->value, &s->value[which]);
+        done[which] = true;
     }
     for (int i = 0; i < N_SETTINGS; i++) {
         if (settings[i].fallback != NEEDED || known[i]) continue;
-        for (size_t k = 0; k < f->n_key; k++) {
-            if ((int)f->keys[k].setting != i || !f->keys[k].key || tern_hf_has(config, f->keys[k].key)) continue;
-            tern_hf_refuse(config, TERN_ERR_FORMAT, "\"%s\" is missing", f->keys[k].key);
-            break;
-        }
+        refuse_missing(config, f, (tern_setting)i);
         s->value[i] = 1;    /* so that what follows can be looked at too */
     }
     if (s->value[S_KV_HEADS] < 1) s->value[S_KV_HEADS] = s->value[S_HEADS];    /* as heads, which were missing */
@@ -139,7 +186,7 @@ static void choose_head(tern_hf_config *config, tern_spec *s)
     int64_t labels = 2;
     const json_t *names = tern_hf_value(config, "id2label");
     if (json_is_object(names)) labels = (int64_t)json_object_size(names);
-    tern_hf_int(config, "num_labels", 1, 1 << 20, &labels);
+    if (tern_hf_has(config, "num_labels")) tern_hf_int(config, "num_labels", 1, 1 << 20, &labels);
     bool classes = ends_with(s->architecture, "ForSequenceClassification");
     if (classes) s->value[S_LABELS] = (double)labels;
     if (classes || (ends_with(s->architecture, "Model") && !ends_with(s->architecture, "LMHeadModel"))) s->value[S_LM_HEAD] = 0;
@@ -157,9 +204,31 @@ static tern_status read_rope(tern_ctx *ctx, tern_hf_config *config, tern_spec *s
     int64_t head_dim = tern_get(s, S_ROPE_HEAD_DIM) ? tern_get(s, S_ROPE_HEAD_DIM) : tern_get(s, S_HEAD_DIM);
     s->rope = tern_alloc(ctx, 1, sizeof *s->rope, "a rope");
     if (!s->rope) return TERN_ERR_MEMORY;
+    bool whole = true;
+    for (size_t i = 0; i < s->family->n_key; i++) whole = whole && s->family->keys[i].setting != S_ROTARY_FRACTION && s->family->keys[i].setting != S_ROTARY_DIM;
     double partial = tern_get(s, S_ROTARY_DIM) ? s->value[S_ROTARY_DIM] / (double)head_dim : s->value[S_ROTARY_FRACTION];
-    tern_rope_read(config, &(tern_rope_source){ .theta = 10000, .partial = partial, .head_dim = head_dim, .max_tokens = tern_get(s, S_MAX_POS) }, s->rope);
+    tern_rope_source source = { .whole = whole, .longrope_only = tern_get(s, S_LONGROPE_ONLY), .theta = 10000, .partial = partial, .head_dim = head_dim, .max_tokens = tern_get(s, S_MAX_POS) };
+    tern_rope_read(config, &source, s->rope);
     return TERN_OK;
+}
+
+/* tern_hf_class.reads, of a row of the generated table. Which tokens are special says this checkpoint's tokenizer and
+ * generation_config.json, never a class's default. */
+static bool class_reads(const void *user, const char *key, const char **fallback)
+{
+    const tern_reference_key *row = tern_reference_key_of(user, key);
+    *fallback = row && !ends_with(key, "_token_id") ? row->fallback : NULL;
+    return row && row->read;
+}
+
+/* The class of Hugging Face's by the config's model_type, or the family's where it has none. A model_type that the table lacks
+ * is of a class that only its makers have: what it reads, and its defaults, are not known. */
+static void find_class(tern_hf_config *config, const tern_family *f, bool strict)
+{
+    const char *type = f->model_type[0];
+    tern_hf_string(config, "model_type", &type);
+    const tern_reference_class *c = tern_reference_class_of(type);
+    tern_hf_set_class(config, (tern_hf_class){ .reads = c ? class_reads : NULL, .user = c }, strict);
 }
 
 static tern_status find_family(tern_hf_config *config, tern_spec *s)
@@ -169,15 +238,10 @@ static tern_status find_family(tern_hf_config *config, tern_spec *s)
     s->architecture = architecture ? architecture : type;
     s->family = tern_family_find(architecture, type);
     if (s->family) return TERN_OK;
-    if (!s->architecture) return tern_fail(tern_hf_ctx(config), TERN_ERR_FORMAT, "%s: neither \"architectures\" nor \"model_type\" says what model this is", tern_hf_path(config));
-    tern_nearest near = { .word = s->architecture };
-    for (size_t i = 0; tern_family_at(i); i++)
-        for (size_t a = 0; a < 8 && tern_family_at(i)->arch[a]; a++) tern_nearest_offer(&near, tern_family_at(i)->arch[a]);
-    return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED, "%s: \"architectures\" is \"%s\", which is none that this version runs%s%s", tern_hf_path(config),
-                     s->architecture, near.best ? "; the nearest is " : "", near.best ? near.best : "");
+    return tern_family_unknown(config, s->architecture);
 }
 
-tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, tern_spec **out)
+tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, const tern_spec_options *options, tern_spec **out)
 {
     tern_status st = TERN_OK;
     tern_spec *s;
@@ -187,6 +251,7 @@ tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, tern_spec **ou
     if (!s) return TERN_ERR_MEMORY;
     s->config = config;
     TERN_TRY(find_family(config, s));
+    find_class(config, s->family, options->strict);
     read_settings(config, s);
     choose_head(config, s);
     TERN_TRY(allocate_layers(ctx, s));
@@ -194,6 +259,7 @@ tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, tern_spec **ou
     for (size_t i = 0; i < s->family->n_bind; i++)
         if (s->family->binds[i].key) tern_spec_flag(s, s->family->binds[i].key, false);
     if (s->family->adjust) TERN_TRY(s->family->adjust(ctx, config, s));
+    tern_spec_direction(config, options->attention, s);
     check_dims(config, s);
     TERN_TRY(read_rope(ctx, config, s));
     if (s->rope) s->value[S_ROTARY_DIM] = (double)s->rope->n_dims;
@@ -223,6 +289,7 @@ void tern_spec_free(tern_spec *s)
 bool tern_spec_flag(const tern_spec *s, const char *key, bool otherwise)
 {
     bool value = otherwise;
+    if (otherwise) tern_spec_not_null(s->config, key);
     tern_hf_bool(s->config, key, &value);
     return value;
 }

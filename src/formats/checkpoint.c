@@ -1,14 +1,13 @@
 /* Opens a checkpoint directory and keeps its tensors: see checkpoint.h. The index's faults are found in checkpoint_index.c. */
 #include "formats/checkpoint.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/ctx.h"
+#include "base/directory.h"
 #include "base/memory.h"
 #include "formats/checkpoint_index.h"
 #include "formats/words.h"
@@ -42,43 +41,6 @@ static tern_status gather(tern_ctx *ctx, tern_checkpoint *c, tern_faults *faults
     return TERN_OK;
 }
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && !strcmp(name + n - m, end);
-}
-
-/* Says why a directory without the files that tern reads is none it can load: what was looked for and what lies there instead. */
-static tern_status nothing_to_read(tern_ctx *ctx, const char *path)
-{
-    static const struct { const char *end, *why; } others[] = {
-        { ".bin", "a pickle, and reading one executes code that it contains; save the model as safetensors" },
-        { ".pt", "a pickle, and reading one executes code that it contains; save the model as safetensors" },
-        { ".pth", "a pickle, and reading one executes code that it contains; save the model as safetensors" },
-        { ".ckpt", "a pickle, and reading one executes code that it contains; save the model as safetensors" },
-        { ".bin.index.json", "an index of pickles, and reading those executes code that they contain; save the model as safetensors" },
-        { ".gguf", "a GGUF file, which is not a Hugging Face checkpoint" },
-        { ".h5", "TensorFlow's format" },
-        { ".msgpack", "Flax's format" },
-        { ".safetensors", "safetensors under a name that no index lists" },
-    };
-    char found[TERN_SHOWN_BYTES], shown[TERN_SHOWN_BYTES] = "";
-    const char *why = NULL;
-    DIR *dir = opendir(path);
-    if (!dir) return tern_fail_errno(ctx, errno, path);
-    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
-        for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-            if (!ends_with(entry->d_name, others[i].end)) continue;
-            if (why && strcmp(tern_show_name(entry->d_name, found), shown) > 0) continue;    /* the first by name, whatever the directory's order */
-            tern_show_name(entry->d_name, shown);
-            why = others[i].why;
-        }
-    }
-    closedir(dir);
-    if (!why) return tern_fail(ctx, TERN_ERR_IO, "%s: neither %s nor %s is there", path, single_name, index_name);
-    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: neither %s nor %s is there, only %s: %s", path, single_name, index_name, shown, why);
-}
-
 static tern_status open_single(tern_ctx *ctx, tern_checkpoint *c)
 {
     c->files = tern_alloc(ctx, 1, sizeof *c->files, "the files of a checkpoint");
@@ -110,7 +72,7 @@ tern_status tern_checkpoint_open(tern_ctx *ctx, const char *dir, tern_checkpoint
     }
     if (is_there(dir, single_name)) TERN_TRY(open_single(ctx, c));
     else if (is_there(dir, index_name)) TERN_TRY(tern_checkpoint_open_shards(ctx, c, index_name, &faults));
-    else TERN_TRY(nothing_to_read(ctx, dir));
+    else TERN_TRY(tern_directory_lacks(ctx, dir, TERN_LACKS_WEIGHTS));
     TERN_TRY(gather(ctx, c, &faults));
     TERN_TRY(tern_faults_fail(ctx, &faults, dir));
     *out = c;
@@ -195,40 +157,32 @@ bool tern_checkpoint_used(const tern_checkpoint *c, size_t i)
     return c->tensors[i].used;
 }
 
-/* The last "*" takes one character more whenever what follows it does not fit: no recursion, at most |pattern| x |text| steps. */
-bool tern_name_matches(const char *pattern, const char *text)
+void tern_checkpoint_left_over(const tern_checkpoint *c, const char *const *ignorable, size_t n_ignorable, tern_faults *faults)
 {
-    const char *star = NULL, *resume = NULL;
-    while (*text) {
-        if (*pattern == '*') {
-            star = pattern++;
-            resume = text;
-        } else if (*pattern == *text) {
-            pattern++;
-            text++;
-        } else if (star) {
-            pattern = star + 1;
-            text = ++resume;
-        } else {
-            return false;
-        }
+    char shown[TERN_SHOWN_BYTES];
+    for (size_t i = 0; i < c->count; i++) {
+        bool explained = c->tensors[i].used;
+        for (size_t p = 0; !explained && p < n_ignorable; p++) explained = tern_name_matches(ignorable[p], c->tensors[i].stored->name);
+        if (!explained) tern_faults_add(faults, TERN_ERR_FORMAT, "tensor \"%s\" is one that the model does not use", tern_show_name(c->tensors[i].stored->name, shown));
     }
-    while (*pattern == '*') pattern++;
-    return !*pattern;
 }
 
 tern_status tern_checkpoint_finish(tern_ctx *ctx, const tern_checkpoint *c, const char *const *ignorable, size_t n_ignorable)
 {
     tern_faults faults = { 0 };
-    char shown[TERN_SHOWN_BYTES];
-    for (size_t i = 0; i < c->count; i++) {
-        bool explained = c->tensors[i].used;
-        for (size_t p = 0; !explained && p < n_ignorable; p++) explained = tern_name_matches(ignorable[p], c->tensors[i].stored->name);
-        if (!explained) tern_faults_add(&faults, TERN_ERR_FORMAT, "tensor \"%s\" is one that the model does not use", tern_show_name(c->tensors[i].stored->name, shown));
-    }
+    tern_checkpoint_left_over(c, ignorable, n_ignorable, &faults);
     tern_status st = tern_faults_fail(ctx, &faults, c->dir);
     tern_faults_free(&faults);
     return st;
+}
+
+tern_status tern_checkpoint_cut(tern_ctx *ctx, const tern_checkpoint *c)
+{
+    for (size_t i = 0; i < c->n_files; i++) {
+        if (!tern_map_cut(&c->files[i]->map)) continue;
+        return tern_fail(ctx, TERN_ERR_STATE, "%s: cut, or its disk failed, while its weights were read", c->files[i]->path);
+    }
+    return TERN_OK;
 }
 
 tern_status tern_checkpoint_unchanged(tern_ctx *ctx, const tern_checkpoint *c)
@@ -237,13 +191,12 @@ tern_status tern_checkpoint_unchanged(tern_ctx *ctx, const tern_checkpoint *c)
         const tern_safetensors *file = c->files[i];
         const tern_file_id *then = &file->map.id;
         tern_file_id now;
-        tern_status st = tern_file_identify(ctx, NULL, file->real, &now);
-        if (st) return st;
-        if (now.device != then->device || now.inode != then->inode) return tern_fail(ctx, TERN_ERR_STATE, "%s: replaced by another file while in use", file->path);
+        bool named = tern_file_identify(NULL, NULL, file->real, &now) == TERN_OK;
+        if (!named || now.device != then->device || now.inode != then->inode) continue;
         if (now.n_bytes != then->n_bytes) {
             return tern_fail(ctx, TERN_ERR_STATE, "%s: %llu bytes now, %llu when it was opened", file->path, (unsigned long long)now.n_bytes, (unsigned long long)then->n_bytes);
         }
         if (now.mtime_ns != then->mtime_ns) return tern_fail(ctx, TERN_ERR_STATE, "%s: written to while in use", file->path);
     }
-    return TERN_OK;
+    return tern_checkpoint_cut(ctx, c);
 }

@@ -9,7 +9,9 @@
 #ifndef TERN_FORMATS_CHECKPOINT_H
 #define TERN_FORMATS_CHECKPOINT_H
 
+#include "base/pattern.h"
 #include "formats/safetensors.h"
+#include "formats/words.h"
 
 typedef struct tern_checkpoint tern_checkpoint;
 
@@ -33,15 +35,20 @@ tern_status tern_checkpoint_take(tern_ctx *ctx, tern_checkpoint *checkpoint, con
 bool tern_checkpoint_mark(tern_checkpoint *checkpoint, const char *name);
 bool tern_checkpoint_used(const tern_checkpoint *checkpoint, size_t i);
 
-/* Refuses what is neither used nor ignorable: TERN_ERR_FORMAT with the names. A pattern is a name in which "*" stands for any run of
- * characters: "*.attn.masked_bias". */
+/* Refuses what is neither used nor ignorable: TERN_ERR_FORMAT with the names. The patterns are those of
+ * base/pattern.h. */
 tern_status tern_checkpoint_finish(tern_ctx *ctx, const tern_checkpoint *checkpoint, const char *const *ignorable, size_t n_ignorable);
 
-/* Whether the files are still those that were mapped, by device, inode, size and time of change. TERN_ERR_IO gone or unreadable |
- * TERN_ERR_STATE replaced, rewritten or cut: what is mapped must not be read any more, because pages behind a file's end raise SIGBUS. */
+/* The same into a list: a fault a tensor. */
+void tern_checkpoint_left_over(const tern_checkpoint *checkpoint, const char *const *ignorable, size_t n_ignorable, tern_faults *faults);
+
+/* Whether the mapped files are as they were, by size and time of change. TERN_ERR_STATE cut, rewritten, or
+ * tern_checkpoint_cut: what is mapped must not be read any more. A file whose name is gone or now belongs to
+ * another file (an update by rename) is mapped as it was, and is fine. */
 tern_status tern_checkpoint_unchanged(tern_ctx *ctx, const tern_checkpoint *checkpoint);
 
-/* Whether text matches a pattern of "*"s, as tern_checkpoint_finish takes them. */
-bool tern_name_matches(const char *pattern, const char *text);
+/* TERN_ERR_STATE where bytes read so far were missing from a file (see tern_map_cut): what was computed from
+ * them is void. Asked after reading; costs no system call. */
+tern_status tern_checkpoint_cut(tern_ctx *ctx, const tern_checkpoint *checkpoint);
 
 #endif

@@ -109,7 +109,7 @@ static const tern_hf_ignorable *row_of(const char *key)
 }
 
 /* What would change the tokens if it were followed, in one line; and keys that no version of the class has, in another. In config.json only the first are looked for. */
-static void report(tern_ctx *ctx, const tern_hf_config *c, bool whole)
+static void report(tern_ctx *ctx, const tern_hf_config *c, bool whole, tern_hf_generation *out)
 {
     names effective = { 0 }, unknown = { 0 };
     const char *key;
@@ -124,7 +124,8 @@ static void report(tern_ctx *ctx, const tern_hf_config *c, bool whole)
         else if (row && row->only && !tern_hf_allows(value, row->only)) add_name(&effective, pair);
     }
     if (effective.n) tern_log(ctx, TERN_LOG_WARNING, "%s: not followed, though it would change the text: %s", c->path, effective.text);
-    if (unknown.n) tern_log(ctx, TERN_LOG_WARNING, "%s: ignored: %s", c->path, unknown.text);
+    if (unknown.n) tern_log(ctx, TERN_LOG_INFO, "%s: ignored: %s", c->path, unknown.text);
+    snprintf(out->ignored, sizeof out->ignored, "%s%s%s", effective.text, effective.n && unknown.n ? ", " : "", unknown.text);
 }
 
 tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_config *config, int64_t vocab, tern_hf_generation *out)
@@ -139,14 +140,14 @@ tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_conf
         read_ids(config, own, vocab, &g);
         if (!there) read_sampling(config, &g);
         TERN_TRY(tern_faults_fail(ctx, tern_hf_faults(config), tern_hf_path(config)));
-        if (!there) report(ctx, config, false);
+        if (!there) report(ctx, config, false, &g);
     }
     if (own) {
         read_ids(own, NULL, vocab, &g);
         read_sampling(own, &g);
         tern_hf_int(own, "max_length", 1, INT64_MAX, &g.max_length);    /* config.json's is a default of old versions, written into every file */
         TERN_TRY(tern_faults_fail(ctx, tern_hf_faults(own), tern_hf_path(own)));
-        report(ctx, own, true);
+        report(ctx, own, true, &g);
     }
     *out = g;
 done:

@@ -22,7 +22,9 @@ static tern_status wrap(tern_ctx *ctx, const char *what, json_t *root, tern_hf_c
     c->ctx = ctx;
     c->path = tern_strdup(ctx, what);
     c->asked = json_object();
-    if (!c->path || !c->asked) {
+    c->fallbacks = json_object();
+    c->ignored = json_array();
+    if (!c->path || !c->asked || !c->fallbacks || !c->ignored) {
         st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory to read it", what);
         goto done;
     }
@@ -43,10 +45,10 @@ done:
 tern_status tern_hf_config_open(tern_ctx *ctx, const char *dir, const char *name, tern_hf_config **out)
 {
     json_t *root;
-    char path[512];
+    char path[800];
     tern_status st = tern_json_read(ctx, dir, name, MAX_CONFIG_BYTES, &root);
     if (st) return st;
-    snprintf(path, sizeof path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name);
+    tern_show(path, sizeof path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name);
     st = wrap(ctx, path, root, out);
     json_decref(root);
     return st;
@@ -67,12 +69,21 @@ void tern_hf_config_free(tern_hf_config *c)
     if (!c) return;
     tern_faults_free(&c->faults);
     json_decref(c->asked);
+    json_decref(c->fallbacks);
+    json_decref(c->ignored);
     json_decref(c->root);
     tern_free(c->path);
     tern_free(c);
 }
 
-/* The value at a dotted path below root. With c, every object on the way is noted as looked into, and the value as asked for. */
+void tern_hf_set_class(tern_hf_config *c, tern_hf_class the_class, bool strict)
+{
+    c->class = the_class;
+    c->strict = strict;
+}
+
+/* The value at a dotted path below root, null where it is absent or null. With c, every object on the way is noted as
+ * looked into, and the value as asked for. */
 static json_t *walk(tern_hf_config *c, const char *prefix, json_t *root, const char *key)
 {
     char path[TERN_HF_KEY_BYTES];
@@ -106,12 +117,47 @@ bool tern_hf_has(const tern_hf_config *c, const char *key)
     return (c->inner && walk(NULL, "", c->inner, key)) || walk(NULL, "", c->root, key);
 }
 
+static bool null_in(const json_t *root, const char *key)
+{
+    for (const char *dot; (dot = strchr(key, '.')); key = dot + 1) root = json_object_getn(root, key, (size_t)(dot - key));
+    return json_is_null(json_object_get(root, key));
+}
+
+bool tern_hf_is_null(const tern_hf_config *c, const char *key)
+{
+    return !tern_hf_has(c, key) && ((c->inner && null_in(c->inner, key)) || null_in(c->root, key));
+}
+
+/* The class's default of a key that is absent; null where it has none. Kept with the config, so that it lives as long. */
+static const json_t *fallback_of(tern_hf_config *c, const char *key)
+{
+    const char *text = NULL;
+    if (!c->class.reads || tern_hf_is_null(c, key)) return NULL;
+    json_t *known = json_object_get(c->fallbacks, key);
+    if (!known) {
+        c->class.reads(c->class.user, key, &text);
+        if (!text) return NULL;
+        if (tern_json_parse(c->ctx, "a class's default", text, strlen(text), &known) || json_object_set_new(c->fallbacks, key, known)) {
+            c->faults.out_of_memory = true;
+            return NULL;
+        }
+    }
+    return json_is_null(known) ? NULL : known;
+}
+
+/* The value of the file, or else the class's default. */
+static const json_t *look_or_fallback(tern_hf_config *c, const char *key)
+{
+    const json_t *value = look(c, key);
+    return value ? value : fallback_of(c, key);
+}
+
 void tern_hf_refuse(tern_hf_config *c, tern_status status, const char *format, ...)
 {
     char sentence[900];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    tern_show_v(sentence, sizeof sentence, format, args);
     va_end(args);
     tern_faults_add(&c->faults, status, "%s", sentence);
 }
@@ -124,7 +170,7 @@ static bool wrong(tern_hf_config *c, tern_status status, const char *key, const 
     char shown[120], wanted[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(wanted, sizeof wanted, format, args);
+    tern_show_v(wanted, sizeof wanted, format, args);
     va_end(args);
     if (!value) tern_faults_add(&c->faults, status, "\"%s\" is missing, and must be %s", key, wanted);
     else tern_faults_add(&c->faults, status, "\"%s\" is %s, and must be %s", key, tern_json_show(value, shown, sizeof shown), wanted);
@@ -138,13 +184,13 @@ static bool int_within(const json_t *value, int64_t lowest, int64_t highest)
 
 static bool number_within(const json_t *value, double lowest, double highest)
 {
-    double number = json_number_value(value);
+    double number = tern_json_number(value);
     return json_is_number(value) && isfinite(number) && number >= lowest && number <= highest;
 }
 
 static bool get_int(tern_hf_config *c, const char *key, bool needed, int64_t lowest, int64_t highest, int64_t *out)
 {
-    const json_t *value = look(c, key);
+    const json_t *value = look_or_fallback(c, key);
     if (!value && !needed) return false;
     if (!int_within(value, lowest, highest)) return wrong(c, TERN_ERR_FORMAT, key, value, "an integer from %lld to %lld", (long long)lowest, (long long)highest);
     *out = json_integer_value(value);
@@ -153,10 +199,10 @@ static bool get_int(tern_hf_config *c, const char *key, bool needed, int64_t low
 
 static bool get_number(tern_hf_config *c, const char *key, bool needed, double lowest, double highest, double *out)
 {
-    const json_t *value = look(c, key);
+    const json_t *value = look_or_fallback(c, key);
     if (!value && !needed) return false;
     if (!number_within(value, lowest, highest)) return wrong(c, TERN_ERR_FORMAT, key, value, "a number from %g to %g", lowest, highest);
-    *out = json_number_value(value);
+    *out = tern_json_number(value);
     return true;
 }
 
@@ -182,7 +228,7 @@ bool tern_hf_need_number(tern_hf_config *c, const char *key, double lowest, doub
 
 bool tern_hf_bool(tern_hf_config *c, const char *key, bool *out)
 {
-    const json_t *value = look(c, key);
+    const json_t *value = look_or_fallback(c, key);
     if (!value) return false;
     if (!json_is_boolean(value)) return wrong(c, TERN_ERR_FORMAT, key, value, "true or false");
     *out = json_is_true(value);
@@ -202,8 +248,8 @@ static const char *list_words(const char *const *words, int n_words, char *text,
 {
     size_t used = 0;
     text[0] = 0;
-    for (int i = 0; i < n_words && used < size; i++) {
-        used += (size_t)snprintf(text + used, size - used, "%s\"%s\"", !i ? "" : i + 1 < n_words ? ", " : " or ", words[i]);
+    for (int i = 0; i < n_words && used + 4 < size; i++) {
+        used += tern_show(text + used, size - used, "%s\"%s\"", !i ? "" : i + 1 < n_words ? ", " : " or ", words[i]);
     }
     return text;
 }
@@ -211,7 +257,7 @@ static const char *list_words(const char *const *words, int n_words, char *text,
 static bool get_word(tern_hf_config *c, const char *key, bool needed, const char *const *words, int n_words, int *out)
 {
     char allowed[400];
-    const json_t *value = look(c, key);
+    const json_t *value = look_or_fallback(c, key);
     if (!value && !needed) return false;
     int i = index_of(value, words, n_words);
     if (i < 0) {
@@ -239,7 +285,7 @@ static bool is_plain_string(const json_t *value)
 
 bool tern_hf_string(tern_hf_config *c, const char *key, const char **out)
 {
-    const json_t *value = look(c, key);
+    const json_t *value = look_or_fallback(c, key);
     if (!value) return false;
     if (!is_plain_string(value)) return wrong(c, TERN_ERR_FORMAT, key, value, "a string");
     *out = json_string_value(value);
@@ -286,7 +332,7 @@ bool tern_hf_numbers(tern_hf_config *c, const char *key, double lowest, double h
     json_array_foreach(list, i, element) {
         if (!number_within(element, lowest, highest)) return wrong(c, TERN_ERR_FORMAT, key, list, "a list of numbers from %g to %g", lowest, highest);
     }
-    json_array_foreach(list, i, element) values[i] = json_number_value(element);
+    json_array_foreach(list, i, element) values[i] = tern_json_number(element);
     *count = json_array_size(list);
     return true;
 }
@@ -320,6 +366,11 @@ const char *tern_hf_architecture(tern_hf_config *c, size_t i)
 const json_t *tern_hf_value(tern_hf_config *c, const char *key)
 {
     return look(c, key);
+}
+
+const char *tern_hf_ignored(const tern_hf_config *c, size_t i)
+{
+    return json_string_value(json_array_get(c->ignored, i));
 }
 
 const tern_faults *tern_hf_faults(const tern_hf_config *c)

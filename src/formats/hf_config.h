@@ -9,8 +9,11 @@
  * at once from tern_hf_finish.
  *
  * A key may be a dotted path, "rope_parameters.rope_type". Where "text_config" is an object (the language part of a composite model),
- * a key is looked up there first and then outside. A key is explained once a getter has asked for it, or by a row of ignorable keys;
- * an outer twin of an inner key only if both say the same. "auto_map" names code that is never executed. */
+ * a key is looked up there first and then outside. A key is explained once a getter has asked for it, or by a row of
+ * ignorable keys; an outer twin of an inner key only if both say the same. "auto_map" names code that is never executed.
+ *
+ * With tern_hf_set_class, the getters of single values give the class's own default where a key is absent (not where it
+ * is null), and an unexplained key that the class does not read is ignored and listed instead of refused. */
 #ifndef TERN_FORMATS_HF_CONFIG_H
 #define TERN_FORMATS_HF_CONFIG_H
 
@@ -29,8 +32,19 @@ tern_status tern_hf_config_open(tern_ctx *ctx, const char *dir, const char *name
 tern_status tern_hf_config_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, tern_hf_config **out);
 void tern_hf_config_free(tern_hf_config *config);
 
-/* Whether key is there and not null. Explains nothing. */
+/* The class of Hugging Face's that a config is made for. reads: whether the class's code uses key (a dotted path
+ * without "text_config."), with *fallback the class's default as JSON text, null where there is none. */
+typedef struct tern_hf_class {
+    bool (*reads)(const void *user, const char *key, const char **fallback);
+    const void *user;          /* borrowed */
+} tern_hf_class;
+
+/* To be called before the getters. strict: keys that the class does not read are refused, too. */
+void tern_hf_set_class(tern_hf_config *config, tern_hf_class the_class, bool strict);
+
+/* Whether key is there and not null; whether it is there as null. Explains nothing. */
 bool tern_hf_has(const tern_hf_config *config, const char *key);
+bool tern_hf_is_null(const tern_hf_config *config, const char *key);
 
 bool tern_hf_int(tern_hf_config *config, const char *key, int64_t lowest, int64_t highest, int64_t *value);
 bool tern_hf_need_int(tern_hf_config *config, const char *key, int64_t lowest, int64_t highest, int64_t *value);
@@ -70,9 +84,14 @@ typedef struct tern_hf_ignorable {
 extern const tern_hf_ignorable tern_hf_ignorables[];
 extern const size_t tern_hf_n_ignorables;
 
-/* Refuses what is unexplained, beside the rows for every family and these. TERN_OK, or the status of the first fault with all of them in
- * ctx's sentence. */
+/* Refuses or ignores what is unexplained, beside the rows for every family and these. Refused is a key of a row with
+ * another value than the row allows; a key that the class reads, unless its value is the class's default; without a
+ * class, or where strict, every other key as well. TERN_OK, or the status of the first fault with all of them in ctx's
+ * sentence. */
 tern_status tern_hf_finish(tern_hf_config *config, const tern_hf_ignorable *ignorable, size_t n_ignorable);
+
+/* The i-th key, in the file's order, that tern_hf_finish has ignored; null past the last. Lives as long as the config. */
+const char *tern_hf_ignored(const tern_hf_config *config, size_t i);
 
 /* The faults so far (after tern_hf_finish: all), each a sentence that names its key. Lives as long as the config. */
 const tern_faults *tern_hf_faults(const tern_hf_config *config);

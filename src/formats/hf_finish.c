@@ -35,12 +35,32 @@ bool tern_hf_allows(const json_t *value, const char *only)
     return false;
 }
 
-static bool explained_by(const tern_hf_ignorable *rows, size_t n_rows, const char *key, const json_t *value)
+typedef enum verdict { UNKNOWN, EXPLAINED, OTHER_VALUE } verdict;
+
+/* OTHER_VALUE: a row has the key, and none allows the value. */
+static verdict explained_by(const tern_hf_ignorable *rows, size_t n_rows, const char *key, const json_t *value)
 {
+    verdict so_far = UNKNOWN;
     for (size_t i = 0; i < n_rows; i++) {
-        if (tern_name_matches(rows[i].key, key) && (!rows[i].only || tern_hf_allows(value, rows[i].only))) return true;
+        if (!tern_name_matches(rows[i].key, key)) continue;
+        if (!rows[i].only || tern_hf_allows(value, rows[i].only)) return EXPLAINED;
+        so_far = OTHER_VALUE;
     }
-    return false;
+    return so_far;
+}
+
+static verdict explain(const search *s, const char *key, const json_t *value)
+{
+    verdict common = explained_by(tern_hf_ignorables, tern_hf_n_ignorables, key, value), own = explained_by(s->own, s->n_own, key, value);
+    if (common == EXPLAINED || own == EXPLAINED) return EXPLAINED;
+    return common == OTHER_VALUE || own == OTHER_VALUE ? OTHER_VALUE : UNKNOWN;
+}
+
+/* The path as the tables have it. */
+static const char *name_of(const char *path)
+{
+    const size_t inner = sizeof TERN_HF_INNER;
+    return !strncmp(path, TERN_HF_INNER ".", inner) ? path + inner : path;
 }
 
 /* path[0 .. length) is where object lies; names in the tables have no "text_config." before them. Depth is bounded by the JSON reader's
@@ -49,37 +69,68 @@ static void visit(search *s, const json_t *object, char *path, size_t length)
 {
     const char *key;
     json_t *value;
-    const size_t inner = sizeof TERN_HF_INNER;
     json_object_foreach((json_t *)object, key, value) {
         if (json_is_null(value)) continue;
         int n = snprintf(path + length, TERN_HF_KEY_BYTES - length, "%s%s", length ? "." : "", key);
         bool fits = length + (size_t)n < TERN_HF_KEY_BYTES, addressable = fits && !strchr(key, '.');
         const json_t *asked = addressable ? json_object_get(s->config->asked, path) : NULL;
-        const char *name = !strncmp(path, TERN_HF_INNER ".", inner) ? path + inner : path;
         bool is_inner = s->config->inner && value == s->config->inner;
         if (json_is_true(asked)) continue;
-        if (fits && (explained_by(tern_hf_ignorables, tern_hf_n_ignorables, name, value) || explained_by(s->own, s->n_own, name, value))) continue;
+        if (fits && explain(s, name_of(path), value) == EXPLAINED) continue;
         if ((asked || is_inner) && json_is_object(value)) visit(s, value, path, length + (size_t)n);
         else s->found(s, path, value);
         path[length] = 0;
     }
 }
 
-static void refuse(search *s, const char *path, const json_t *value)
+static void refuse(search *s, const char *path, const json_t *value, const char *before, const char *after)
 {
     char shown[80], name[TERN_SHOWN_BYTES];
-    tern_faults_add(&s->config->faults, TERN_ERR_UNSUPPORTED, "unknown key \"%s\": %s", tern_show_name(path, name),
-                    tern_json_show(value, shown, sizeof shown));
+    tern_faults_add(&s->config->faults, TERN_ERR_UNSUPPORTED, "%s \"%s\": %s%s", before, tern_show_name(path, name),
+                    tern_json_show(value, shown, sizeof shown), after);
+}
+
+static bool equals_text(const json_t *value, const char *text)
+{
+    json_t *other = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+    bool same = other && same_value(other, value);
+    json_decref(other);
+    return same;
+}
+
+/* Whether the class reads a key. A rope's description has an older name. */
+static bool class_reads(const tern_hf_config *c, const char *key, const char **fallback)
+{
+    static const char old[] = "rope_scaling.";
+    char renamed[TERN_HF_KEY_BYTES];
+    *fallback = NULL;
+    if (c->class.reads(c->class.user, key, fallback)) return true;
+    if (strncmp(key, old, sizeof old - 1)) return false;
+    int n = snprintf(renamed, sizeof renamed, "rope_parameters.%s", key + sizeof old - 1);
+    return (size_t)n < sizeof renamed && c->class.reads(c->class.user, renamed, fallback);
+}
+
+/* Refuses, passes over or ignores one unexplained key. */
+static void judge(search *s, const char *path, const json_t *value)
+{
+    tern_hf_config *c = s->config;
+    const char *fallback = NULL;
+    if (explain(s, name_of(path), value) == OTHER_VALUE || !c->class.reads) {
+        refuse(s, path, value, "unknown key", "");
+    } else if (class_reads(c, name_of(path), &fallback)) {
+        if (!equals_text(value, fallback)) refuse(s, path, value, "key", " changes the result, and is not supported");
+    } else if (c->strict) {
+        refuse(s, path, value, "unknown key", "");
+    } else if (json_array_append_new(c->ignored, json_string_nocheck(path))) {
+        c->faults.out_of_memory = true;
+    }
 }
 
 tern_status tern_hf_finish(tern_hf_config *c, const tern_hf_ignorable *ignorable, size_t n_ignorable)
 {
     char path[TERN_HF_KEY_BYTES] = "";
-    search s = { .config = c, .own = ignorable, .n_own = n_ignorable, .found = refuse };
-    if (!c->finished) {
-        visit(&s, c->root, path, 0);
-        if (json_object_get(c->root, "auto_map")) tern_log(c->ctx, TERN_LOG_INFO, "%s: \"auto_map\" names code, which is never executed", c->path);
-    }
+    search s = { .config = c, .own = ignorable, .n_own = n_ignorable, .found = judge };
+    if (!c->finished) visit(&s, c->root, path, 0);
     c->finished = true;
     return tern_faults_fail(c->ctx, &c->faults, c->path);
 }
@@ -91,13 +142,7 @@ static void name_it(search *s, const char *path, const json_t *value)
     (void)value;
     s->count++;
     if (left < 5) return;
-    int n = snprintf(s->names + s->used, left - 4, "%s%s", s->used ? ", " : "", tern_show_name(path, name));
-    if ((size_t)n >= left - 4) {
-        strcpy(s->names + s->used, "...");
-        s->used = s->size;
-    } else {
-        s->used += (size_t)n;
-    }
+    s->used += tern_show(s->names + s->used, left, "%s%s", s->used ? ", " : "", tern_show_name(path, name));
 }
 
 size_t tern_hf_unexplained(tern_hf_config *c, const tern_hf_ignorable *ignorable, size_t n_ignorable, char *buffer, size_t size)

@@ -1,5 +1,5 @@
 /* The keys of config.json that change nothing in what a model computes, whatever its family: see hf_config.h. Where a key is without
- * effect only at certain values, those are given, and another value is refused.
+ * effect only at certain values, those are given, and another value is refused whatever the class reads.
  * Source: transformers, PretrainedConfig of versions 2 to 5, and the config.json of public checkpoints. */
 #include "formats/hf_config.h"
 
@@ -8,7 +8,7 @@ const tern_hf_ignorable tern_hf_ignorables[] = {
     { "_name_or_path", NULL }, { "name_or_path", NULL }, { "_commit_hash", NULL }, { "transformers_version", NULL },
     { "_from_model_config", NULL }, { "model_type", NULL }, { "architectures", NULL }, { "tokenizer_class", NULL }, { "finetuning_task", NULL },
     { "unsloth_version", NULL }, { "unsloth_fixed", NULL }, { "language", NULL }, { "transformers.js_config", NULL },
-    { "max_sequence_length", NULL }, { "is_llama_config", NULL }, { "rope_interleaved", "false" },
+    { "max_sequence_length", NULL }, { "is_llama_config", NULL },
     /* code that tern never runs, and which implementation of the same arithmetic to run */
     { "auto_map", NULL }, { "custom_pipelines", NULL }, { "trust_remote_code", NULL }, { "_attn_implementation", NULL },
     { "_attn_implementation_autoset", NULL }, { "_attn_implementation_internal", NULL }, { "attn_implementation", NULL },
@@ -34,6 +34,8 @@ const tern_hf_ignorable tern_hf_ignorables[] = {
     /* encoder and decoder in one, which no family here is */
     { "is_encoder_decoder", "false" }, { "is_decoder", "false" }, { "add_cross_attention", "false" }, { "cross_attention_hidden_size", "null" },
     { "tie_encoder_decoder", "false" }, { "pruned_heads", "{}" },
+    /* weights that were quantised or compressed before */
+    { "quantization_config", "null" }, { "compression_config", "null" },
     /* sampling and search, which generation_config.json and the caller decide; those that would change what greedy search gives only off */
     { "task_specific_params", NULL }, { "max_length", NULL }, { "min_length", "0" }, { "do_sample", NULL }, { "early_stopping", NULL },
     { "num_beams", NULL }, { "num_beam_groups", NULL }, { "diversity_penalty", NULL }, { "temperature", NULL }, { "top_k", NULL },

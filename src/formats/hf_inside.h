@@ -14,8 +14,12 @@ struct tern_hf_config {
     json_t *root;
     json_t *inner;             /* borrowed from root: the object "text_config", or null */
     json_t *asked;             /* dotted path -> true: asked for as a whole; false: an object that was looked into */
+    json_t *fallbacks;         /* dotted path -> what the class has for a key that is absent, once somebody wanted it */
+    json_t *ignored;           /* names of keys that the class does not read */
+    tern_hf_class class;
     tern_faults faults;
-    bool finished;             /* the unexplained keys are among the faults */
+    bool strict;
+    bool finished;             /* the unexplained keys are among the faults, or ignored */
 };
 
 /* hf_finish.c: whether value is among the "only" of a tern_hf_ignorable, which is not null. */

@@ -39,6 +39,8 @@ typedef struct tern_rope_source {
     const char *group;        /* "full_attention": which entry of rope_parameters, where those are given per type of layer */
     const char *theta_key;    /* another old key for theta; null: "rope_theta" or "rotary_emb_base" */
     bool unscaled;            /* old keys only: "rope_scaling" is not for this group       */
+    bool whole;               /* all of a head turns: another share is refused             */
+    bool longrope_only;       /* Phi-3: no other type, which older files call "su", "yarn" */
     double theta;             /* where no key says it                                      */
     double partial;           /* share of a head that turns where no key says it; 0: 1     */
     int64_t head_dim;         /* of the vectors that turn                                  */

@@ -34,14 +34,16 @@ static void number_or_old(place *p, const char *name, const char *const *old, do
 {
     char from[sizeof p->key] = "";
     if (number(p, name, lowest, highest, value)) snprintf(from, sizeof from, "%s", at(p, name));
-    for (; *old; old++) {
+    for (size_t i = 0; old[i]; i++) {
         double other = *value;
-        if (!tern_hf_number(p->config, *old, lowest, highest, &other)) continue;
-        if (*from && other != *value) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is %g and \"%s\" is %g", from, *value, *old, other);
+        if (!tern_hf_has(p->config, old[i]) || !tern_hf_number(p->config, old[i], lowest, highest, &other)) continue;
+        if (*from && other != *value) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is %g and \"%s\" is %g", from, *value, old[i], other);
         if (*from) continue;
         *value = other;
-        snprintf(from, sizeof from, "%s", *old);
+        snprintf(from, sizeof from, "%s", old[i]);
     }
+    for (size_t i = 0; !*from && old[i]; i++)    /* the class's default */
+        if (!tern_hf_has(p->config, old[i]) && tern_hf_number(p->config, old[i], lowest, highest, value)) return;
 }
 
 static const char *find_prefix(tern_hf_config *c, const tern_rope_source *source, char *buffer, size_t size)
@@ -63,8 +65,9 @@ static const char *find_prefix(tern_hf_config *c, const tern_rope_source *source
     return "";
 }
 
-/* "type" is the older name of "rope_type"; where both are there they agree. */
-static tern_rope_type read_type(place *p)
+/* "type" is the older name of "rope_type"; where both are there they agree. Only Phi-3's class takes "su" and "yarn" for longrope,
+ * and it knows no others. */
+static tern_rope_type read_type(place *p, const tern_rope_source *source)
 {
     int type = TERN_ROPE_DEFAULT, old;
     const int n_words = sizeof type_words / sizeof *type_words;
@@ -74,7 +77,10 @@ static tern_rope_type read_type(place *p)
         if (found && old != type) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is \"%s\" and \"rope_type\" is \"%s\"", at(p, "type"), type_words[old], type_words[type]);
         type = old;
     }
-    return type == WORD_SU ? TERN_ROPE_LONGROPE : (tern_rope_type)type;
+    bool renamed = type == WORD_SU || (source->longrope_only && type == TERN_ROPE_YARN);
+    if (source->longrope_only ? type != TERN_ROPE_DEFAULT && type != TERN_ROPE_LONGROPE && !renamed : renamed)
+        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"%s\" is \"%s\", which the class of this model does not know", at(p, "rope_type"), type_words[type]);
+    return renamed ? TERN_ROPE_LONGROPE : (tern_rope_type)type;
 }
 
 static void need_number(place *p, const char *name, double lowest, double highest, double *value)
@@ -82,7 +88,8 @@ static void need_number(place *p, const char *name, double lowest, double highes
     tern_hf_need_number(p->config, at(p, name), lowest, highest, value);
 }
 
-/* The key beside the description wins over the one inside, as transformers has it for Phi-3; without either it is the model's length. */
+/* The key beside the description wins over the one inside, as transformers has it for Phi-3, and so does its class's default;
+ * without any of them it is the model's length. */
 static void read_original(place *p, tern_rope_plan *out)
 {
     int64_t inside = 0;
@@ -104,7 +111,7 @@ static void read_yarn(place *p, tern_rope_plan *out)
     out->beta_fast = 32;
     out->beta_slow = 1;
     out->truncate = true;
-    number(p, "factor", 1e-3, 1e6, &out->factor);
+    if (!tern_hf_is_null(p->config, at(p, "factor"))) need_number(p, "factor", 1e-3, 1e6, &out->factor);
     number(p, "beta_fast", 1e-3, 1e6, &out->beta_fast);
     number(p, "beta_slow", 1e-3, 1e6, &out->beta_slow);
     number(p, "mscale", 0, 1e6, &mscale);
@@ -169,6 +176,30 @@ static void read_scaling(place *p, tern_rope_plan *out)
     }
 }
 
+/* What transformers has no place for: a share of the head where the class turns all of it, and one rope beside a class that has one
+ * for each type of layer, but for the older "rope_scaling" with "rope_type". */
+static void check_place(place *p, const tern_rope_source *source, double partial)
+{
+    if (source->whole && partial != 1)
+        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"partial_rotary_factor\" is %g, and the class of this model turns whole heads", partial);
+    if (!source->group || !*p->prefix || strchr(p->prefix, '.')) return;
+    bool older = !strcmp(p->prefix, "rope_scaling") && (tern_hf_has(p->config, "rope_scaling.rope_type") || !tern_hf_has(p->config, "rope_scaling.type"));
+    if (!older) tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"%s\" has no \"%s\", and this class has a rope for each type of layer", p->prefix, source->group);
+}
+
+/* Keys of other types than the rope's have no effect: transformers warns of them and goes on. */
+static void explain_others(place *p, tern_rope_type type)
+{
+    enum { LINEAR = 1 << TERN_ROPE_LINEAR, DYNAMIC = 1 << TERN_ROPE_DYNAMIC, YARN = 1 << TERN_ROPE_YARN, LLAMA3 = 1 << TERN_ROPE_LLAMA3, LONGROPE = 1 << TERN_ROPE_LONGROPE };
+    static const struct { const char *key; unsigned types; } users[] = {
+        { "factor", LINEAR | DYNAMIC | YARN | LLAMA3 | LONGROPE }, { "original_max_position_embeddings", YARN | LLAMA3 | LONGROPE }, { "attention_factor", YARN | LONGROPE },
+        { "beta_fast", YARN }, { "beta_slow", YARN }, { "mscale", YARN }, { "mscale_all_dim", YARN }, { "truncate", YARN }, { "low_freq_factor", LLAMA3 },
+        { "high_freq_factor", LLAMA3 }, { "short_factor", LONGROPE }, { "long_factor", LONGROPE },
+    };
+    for (size_t i = 0; *p->prefix && i < sizeof users / sizeof *users; i++)
+        if (!(users[i].types & 1u << type)) tern_hf_value(p->config, at(p, users[i].key));
+}
+
 void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern_rope_plan *out)
 {
     char buffer[96];
@@ -181,7 +212,8 @@ void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern
     *out = (tern_rope_plan){ .theta = source->theta, .factor = 1, .max_tokens = source->max_tokens, .original_tokens = source->max_tokens, .magnitude = 1 };
     number_or_old(&p, "rope_theta", thetas, 1e-3, 1e15, &out->theta);
     number_or_old(&p, "partial_rotary_factor", partials, 0, 1, &partial);
-    out->type = read_type(&p);
+    out->type = read_type(&p, source);
+    check_place(&p, source, partial);
     out->n_dims = (int64_t)((double)source->head_dim * partial);
     if (out->n_dims < 2 || out->n_dims % 2 || out->n_dims > 2 * MAX_FACTORS) {
         tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "%lld of a head's %lld dimensions would turn with their position, and that number must be even and from 2 to %d",
@@ -189,6 +221,7 @@ void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern
         out->n_dims = 2;
     }
     read_scaling(&p, out);
+    explain_others(&p, out->type);
     tern_hf_value(config, "original_max_position_embeddings");    /* Phi-3 has it with every type; the others ignore it */
     bool whole = out->type != TERN_ROPE_LONGROPE || (out->short_factor && out->long_factor);
     if (whole && tern_hf_faults(config)->count == faults) return;

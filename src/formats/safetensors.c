@@ -7,6 +7,7 @@
 
 #include "base/ctx.h"
 #include "base/memory.h"
+#include "base/stand_in.h"
 #include "formats/st_header.h"
 #include "formats/words.h"
 
@@ -77,11 +78,25 @@ static tern_status check_names(tern_ctx *ctx, tern_safetensors *file)
     return TERN_OK;
 }
 
+/* What a file is that begins with these 8 bytes and is not as long as they would have it. */
+static const char *looks_like(const unsigned char *bytes)
+{
+    static const struct { const char *magic; size_t n; const char *words; } others[] = {
+        { "PK\x03\x04", 4, "an archive, as PyTorch's pickles are," }, { "\x80\x02\x8a\x0a", 4, "a pickle of PyTorch" }, { "GGUF", 4, "a GGUF file" },
+        { "\x89HDF", 4, "a file of HDF5" }, { "\x1f\x8b\x08", 3, "a gzip archive" }, { "\x93NUMPY", 6, "an array of NumPy" },
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (!memcmp(bytes, others[i].magic, others[i].n)) return others[i].words;
+    return NULL;
+}
+
 static tern_status check(tern_ctx *ctx, tern_safetensors *file, const unsigned char *bytes, size_t n_bytes)
 {
     uint64_t n_header = 0;
     if (n_bytes < 8) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %zu bytes, and a safetensors file begins with 8 that hold its header's size", file->path, n_bytes);
     for (int i = 7; i >= 0; i--) n_header = n_header << 8 | bytes[i];
+    const char *other = n_header > n_bytes - 8 ? looks_like(bytes) : NULL;
+    if (other) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s under the name of a safetensors file", file->path, other);
     if (n_header > MAX_HEADER_BYTES) {
         return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a header of %llu bytes; the format allows %d", file->path, (unsigned long long)n_header, MAX_HEADER_BYTES);
     }
@@ -122,6 +137,7 @@ tern_status tern_safetensors_open(tern_ctx *ctx, const char *dir, const char *na
         st = TERN_ERR_MEMORY;
         goto done;
     }
+    TERN_TRY(tern_check_not_page(ctx, file->path, file->map.data, file->map.n_bytes));
     TERN_TRY(check(ctx, file, file->map.data, file->map.n_bytes));
     *out = file;
     file = NULL;

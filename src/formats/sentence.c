@@ -1,4 +1,5 @@
-/* modules.json and config_sentence_transformers.json: see sentence.h. Called by the embedder, and by whoever opens a checkpoint; calls the readers of the modules' own files. */
+/* modules.json and config_sentence_transformers.json: see sentence.h. Called by the embedder, and
+ * by whoever opens a checkpoint; calls the readers of the modules' own files. */
 #include "formats/sentence.h"
 
 #include <stdio.h>
@@ -17,10 +18,12 @@ tern_status settings_open(tern_ctx *ctx, const char *dir, const char *folder, co
 {
     char file[SENTENCE_PATH];
     *out = (settings){ .ctx = ctx };
-    if (snprintf(file, sizeof file, "%s%s%s", folder, *folder ? "/" : "", name) >= (int)sizeof file || snprintf(out->where, sizeof out->where, "%s/%s", dir, file) >= (int)sizeof out->where)
+    if (snprintf(file, sizeof file, "%s%s%s", folder, *folder ? "/" : "", name) >= (int)sizeof file ||
+        snprintf(out->where, sizeof out->where, "%s/%s", dir, file) >= (int)sizeof out->where)
         return tern_fail(ctx, TERN_ERR_LIMIT, "%s: the path is too long", dir);
     tern_status st = tern_json_read(ctx, dir, file, SENTENCE_JSON_BYTES, &out->json);
-    if (!st && !json_is_object(out->json)) st = tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s, not an object", out->where, tern_json_kind(out->json));
+    if (!st && !json_is_object(out->json))
+        st = tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s, not an object", out->where, tern_json_kind(out->json));
     if (st) settings_close(out);
     return st;
 }
@@ -34,7 +37,8 @@ void settings_close(settings *s)
 static tern_status wrong_kind(const settings *s, const char *key, const json_t *value, const char *wanted)
 {
     char shown[64];
-    return tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: \"%s\" is %s, not %s", s->where, key, tern_json_show(value, shown, sizeof shown), wanted);
+    return tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: \"%s\" is %s, not %s", s->where, key,
+                     tern_json_show(value, shown, sizeof shown), wanted);
 }
 
 /* The value of a key; null where it is absent or null. */
@@ -57,7 +61,8 @@ tern_status settings_count(const settings *s, const char *key, int64_t *out)
 {
     const json_t *value = value_of(s, key);
     if (!value) return TERN_OK;
-    if (!json_is_integer(value) || json_integer_value(value) < 1) return wrong_kind(s, key, value, "a positive integer");
+    if (!json_is_integer(value) || json_integer_value(value) < 1)
+        return wrong_kind(s, key, value, "a positive integer");
     *out = json_integer_value(value);
     return TERN_OK;
 }
@@ -90,7 +95,8 @@ tern_status settings_known(const settings *s, const char *const *known, bool war
 
 /* ---- modules.json ---- */
 
-/* The class of a module's type, "sentence_transformers.models.Dense" or a path of later versions; null: no class of sentence-transformers. */
+/* The class of a module's type, "sentence_transformers.models.Dense" or a path of later versions;
+ * null: no class of sentence-transformers. */
 static const char *class_of(const char *type)
 {
     static const char package[] = "sentence_transformers.";
@@ -102,17 +108,24 @@ static tern_status read_row(tern_ctx *ctx, const char *dir, const json_t *row, c
 {
     const char *type = json_string_value(json_object_get(row, "type"));
     *folder = json_string_value(json_object_get(row, "path"));
-    if (!type || !*folder) return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: a module without \"type\" or \"path\"", dir);
+    if (!type || !*folder)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: a module without \"type\" or \"path\"", dir);
     *class = class_of(type);
-    if (!*class) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s/modules.json: the module \"%s\" is code of its own, which is never executed", dir, type);
-    if (tern_folder_leads_out(*folder)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: the path \"%s\" leads out of the directory", dir, *folder);
+    if (!*class)
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED,
+                         "%s/modules.json: the module \"%s\" is code of its own, which is never executed", dir, type);
+    if (tern_folder_leads_out(*folder))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: the path \"%s\" leads out of the directory", dir,
+                         *folder);
     return TERN_OK;
 }
 
 static tern_status read_modules_json(tern_ctx *ctx, const char *dir, json_t **out)
 {
     tern_status st = tern_json_read(ctx, dir, "modules.json", SENTENCE_JSON_BYTES, out);
-    if (!st && !json_array_size(*out)) st = tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: %s, not a list of modules", dir, json_is_array(*out) ? "an empty list" : tern_json_kind(*out));
+    if (!st && !json_array_size(*out))
+        st = tern_fail(ctx, TERN_ERR_FORMAT, "%s/modules.json: %s, not a list of modules", dir,
+                       json_is_array(*out) ? "an empty list" : tern_json_kind(*out));
     return st;
 }
 
@@ -131,7 +144,9 @@ static tern_status read_modules(tern_ctx *ctx, const char *dir, const json_t *mo
 {
     tern_status st = TERN_OK;
     size_t n = json_array_size(modules);
-    if (n > TERN_MOST_MODULES) return tern_fail(ctx, TERN_ERR_LIMIT, "%s/modules.json: %zu modules, more than the %d that are supported", dir, n, TERN_MOST_MODULES);
+    if (n > TERN_MOST_MODULES)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "%s/modules.json: %zu modules, more than the %d that are supported", dir,
+                         n, TERN_MOST_MODULES);
     s->module = tern_alloc(ctx, n, sizeof *s->module, "modules");
     if (!s->module) return TERN_ERR_MEMORY;
     for (size_t i = 0; i < n; i++) {
@@ -140,7 +155,9 @@ static tern_status read_modules(tern_ctx *ctx, const char *dir, const json_t *mo
         TERN_TRY(read_row(ctx, dir, json_array_get(modules, i), &class, &folder));
         TERN_TRY(check_name(ctx, dir, modules, i));
         if (!strcmp(class, "Transformer") != !i) {
-            st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s/modules.json: module %zu is \"%s\"; a list begins with its one Transformer", dir, i, class);
+            st = tern_fail(ctx, TERN_ERR_UNSUPPORTED,
+                           "%s/modules.json: module %zu is \"%s\"; a list begins with its one Transformer", dir, i,
+                           class);
             goto done;
         }
         if (!i) {
@@ -162,17 +179,23 @@ static tern_status read_prompts(const settings *c, tern_sentence *s)
     tern_status st = TERN_OK;
     const char *name = NULL, *key;
     json_t *prompts = json_object_get(c->json, "prompts"), *text;
-    if (prompts && !json_is_null(prompts) && !json_is_object(prompts)) return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: \"prompts\" is %s, not an object", c->where, tern_json_kind(prompts));
+    if (prompts && !json_is_null(prompts) && !json_is_object(prompts))
+        return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: \"prompts\" is %s, not an object", c->where,
+                         tern_json_kind(prompts));
     json_object_foreach(prompts, key, text)
     {
-        if (!json_is_string(text) && !json_is_null(text)) return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: the prompt \"%s\" is %s, not a string", c->where, key, tern_json_kind(text));
-        if (json_string_length(text) != strlen(json_is_string(text) ? json_string_value(text) : "")) return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: the prompt \"%s\" contains NUL", c->where, key);
+        if (!json_is_string(text) && !json_is_null(text))
+            return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: the prompt \"%s\" is %s, not a string", c->where, key,
+                             tern_json_kind(text));
+        if (json_string_length(text) != strlen(json_is_string(text) ? json_string_value(text) : ""))
+            return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: the prompt \"%s\" contains NUL", c->where, key);
     }
     if (json_is_object(prompts)) s->prompts = json_incref(prompts);
     TERN_TRY(settings_text(c, "default_prompt_name", &name));
     if (!name) return TERN_OK;
     if (!json_object_get(prompts, name) && strcmp(name, "query") && strcmp(name, "document"))
-        return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: \"default_prompt_name\" is \"%s\", and there is no prompt of that name", c->where, name);
+        return tern_fail(c->ctx, TERN_ERR_FORMAT,
+                         "%s: \"default_prompt_name\" is \"%s\", and there is no prompt of that name", c->where, name);
     s->default_prompt = tern_strdup(c->ctx, name);
     if (!s->default_prompt) st = TERN_ERR_MEMORY;
 done:
@@ -187,7 +210,9 @@ static tern_status read_similarity(const settings *c, tern_sentence *s)
     tern_status st = settings_text(c, "similarity_fn_name", &name);
     for (size_t i = 0; name && names[i]; i++)
         if (!strcmp(name, names[i])) s->similarity = names[i];
-    if (!st && name && !among(name, names)) tern_log(c->ctx, TERN_LOG_WARNING, "%s: there is no similarity function \"%s\"; vectors are compared by the cosine", c->where, name);
+    if (!st && name && !among(name, names))
+        tern_log(c->ctx, TERN_LOG_WARNING,
+                 "%s: there is no similarity function \"%s\"; vectors are compared by the cosine", c->where, name);
     return st;
 }
 
@@ -197,7 +222,12 @@ static tern_status read_type(const settings *c, tern_sentence *s)
     tern_status st = settings_text(c, "model_type", &type);
     if (st || !type || !strcmp(type, "SentenceTransformer")) return st;
     s->cross_encoder = !strcmp(type, "CrossEncoder");
-    return s->cross_encoder ? TERN_OK : tern_fail(c->ctx, TERN_ERR_UNSUPPORTED, "%s: \"model_type\" is \"%s\", which is not supported; SentenceTransformer and CrossEncoder are", c->where, type);
+    return s->cross_encoder
+               ? TERN_OK
+               : tern_fail(
+                     c->ctx, TERN_ERR_UNSUPPORTED,
+                     "%s: \"model_type\" is \"%s\", which is not supported; SentenceTransformer and CrossEncoder are",
+                     c->where, type);
 }
 
 static tern_status read_config(tern_ctx *ctx, const char *dir, tern_sentence *s)

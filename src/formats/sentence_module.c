@@ -1,4 +1,5 @@
-/* The files of one module of sentence-transformers: Pooling, Dense, Normalize, LayerNorm, Dropout. Called by sentence.c; calls the reader of safetensors. */
+/* The files of one module of sentence-transformers: Pooling, Dense, Normalize, LayerNorm, Dropout.
+ * Called by sentence.c; calls the reader of safetensors. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,8 +12,10 @@
 
 bool tern_torch_activation(const char *name, tern_act *act)
 {
-    static const struct { const char *name; tern_act act; } acts[] = {
-        { "Identity", ACT_NONE }, { "Tanh", ACT_TANH }, { "Sigmoid", ACT_SIGMOID }, { "ReLU", ACT_RELU }, { "GELU", ACT_GELU_ERF }, { "SiLU", ACT_SILU },
+    static const struct { const char *name; tern_act act;
+    } acts[] = {
+        { "Identity", ACT_NONE }, { "Tanh", ACT_TANH },     { "Sigmoid", ACT_SIGMOID },
+        { "ReLU", ACT_RELU },     { "GELU", ACT_GELU_ERF }, { "SiLU", ACT_SILU },
     };
     const char *last = strrchr(name, '.');
     for (size_t i = 0; !strncmp(name, "torch.", 6) && i < sizeof acts / sizeof *acts; i++) {
@@ -25,7 +28,8 @@ bool tern_torch_activation(const char *name, tern_act *act)
 
 /* ---- Pooling ---- */
 
-/* The modes by the name that "pooling_mode" takes, and by the older key, in the order in which older keys are concatenated. */
+/* The modes by the name that "pooling_mode" takes, and by the older key, in the order in which
+ * older keys are concatenated. */
 static const struct { const char *name, *key; tern_pooling mode; } modes[] = {
     { "cls", "pooling_mode_cls_token", TERN_POOL_CLS },
     { "max", "pooling_mode_max_tokens", TERN_POOL_MAX },
@@ -41,11 +45,14 @@ static tern_status add_mode(const settings *c, const json_t *name, tern_module *
     char shown[64];
     for (size_t i = 0; json_is_string(name) && i < N_MODES; i++) {
         if (strcmp(json_string_value(name), modes[i].name)) continue;
-        if (m->n_mode == TERN_MOST_MODES) return tern_fail(c->ctx, TERN_ERR_LIMIT, "%s: \"pooling_mode\" lists more than %d modes", c->where, TERN_MOST_MODES);
+        if (m->n_mode == TERN_MOST_MODES)
+            return tern_fail(c->ctx, TERN_ERR_LIMIT, "%s: \"pooling_mode\" lists more than %d modes", c->where,
+                             TERN_MOST_MODES);
         m->mode[m->n_mode++] = modes[i].mode;
         return TERN_OK;
     }
-    return tern_fail(c->ctx, TERN_ERR_UNSUPPORTED, "%s: there is no pooling mode %s", c->where, tern_json_show(name, shown, sizeof shown));
+    return tern_fail(c->ctx, TERN_ERR_UNSUPPORTED, "%s: there is no pooling mode %s", c->where,
+                     tern_json_show(name, shown, sizeof shown));
 }
 
 /* "pooling_mode": a name or a list of them, which wins over the older keys; without any the mean. */
@@ -54,7 +61,8 @@ static tern_status read_modes(const settings *c, tern_module *m)
     tern_status st = TERN_OK;
     const json_t *named = json_object_get(c->json, "pooling_mode");
     if (named && !json_is_array(named)) return add_mode(c, named, m);
-    if (named && !json_array_size(named)) return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: \"pooling_mode\" is an empty list", c->where);
+    if (named && !json_array_size(named))
+        return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: \"pooling_mode\" is an empty list", c->where);
     for (size_t i = 0; i < json_array_size(named); i++) TERN_TRY(add_mode(c, json_array_get(named, i), m));
     for (size_t i = 0; !named && i < N_MODES; i++) {
         bool on = false;
@@ -72,7 +80,10 @@ static tern_status read_pooling(const settings *c, tern_module *m)
     int64_t dim = 0;    /* nobody looks at it, in the reference either: the width is that of the tokens */
     m->kind = TERN_MODULE_POOLING;
     m->include_prompt = true;
-    TERN_TRY(settings_known(c, KEYS("embedding_dimension", "word_embedding_dimension", "pooling_mode", "include_prompt", modes[0].key, modes[1].key, modes[2].key, modes[3].key, modes[4].key, modes[5].key), false));
+    TERN_TRY(settings_known(c,
+                            KEYS("embedding_dimension", "word_embedding_dimension", "pooling_mode", "include_prompt",
+                                 modes[0].key, modes[1].key, modes[2].key, modes[3].key, modes[4].key, modes[5].key),
+                            false));
     TERN_TRY(settings_count(c, "word_embedding_dimension", &dim));
     TERN_TRY(settings_count(c, "embedding_dimension", &dim));
     if (!dim) return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: \"embedding_dimension\" is missing", c->where);
@@ -88,7 +99,8 @@ done:
 static tern_status open_weights(tern_ctx *ctx, const char *dir, const char *folder, tern_module *m)
 {
     char path[SENTENCE_PATH];
-    if (snprintf(path, sizeof path, "%s/%s", dir, folder) >= (int)sizeof path) return tern_fail(ctx, TERN_ERR_LIMIT, "%s: the path is too long", dir);
+    if (snprintf(path, sizeof path, "%s/%s", dir, folder) >= (int)sizeof path)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "%s: the path is too long", dir);
     return tern_checkpoint_open(ctx, path, &m->file);
 }
 
@@ -98,8 +110,11 @@ static tern_status take(const settings *c, tern_module *m, const char *name, int
     tern_status st = tern_checkpoint_take(c->ctx, m->file, name, t);
     if (st) return st;
     if (t->rank == (in ? 2 : 1) && t->shape[0] == out && (!in || t->shape[1] == in)) return TERN_OK;
-    if (in) return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: %s is not [%lld, %lld], as the settings say", c->where, name, (long long)out, (long long)in);
-    return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: %s is not [%lld], as the settings say", c->where, name, (long long)out);
+    if (in)
+        return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: %s is not [%lld, %lld], as the settings say", c->where, name,
+                         (long long)out, (long long)in);
+    return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: %s is not [%lld], as the settings say", c->where, name,
+                     (long long)out);
 }
 
 static tern_status read_activation(const settings *c, tern_module *m)
@@ -107,9 +122,13 @@ static tern_status read_activation(const settings *c, tern_module *m)
     const char *name = NULL;
     tern_status st = settings_text(c, "activation_function", &name);
     m->act = ACT_TANH;
-    if (st || !json_object_get(c->json, "activation_function") || (name && tern_torch_activation(name, &m->act))) return st;
+    if (st || !json_object_get(c->json, "activation_function") || (name && tern_torch_activation(name, &m->act)))
+        return st;
     if (!name) return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: \"activation_function\" is null", c->where);
-    return tern_fail(c->ctx, TERN_ERR_UNSUPPORTED, "%s: \"activation_function\" is \"%s\"; torch's Tanh, Identity, Sigmoid, ReLU, GELU and SiLU are supported", c->where, name);
+    return tern_fail(
+        c->ctx, TERN_ERR_UNSUPPORTED,
+        "%s: \"activation_function\" is \"%s\"; torch's Tanh, Identity, Sigmoid, ReLU, GELU and SiLU are supported",
+        c->where, name);
 }
 
 /* module_input_name and module_output_name. */
@@ -120,7 +139,9 @@ static tern_status read_features(const settings *c, tern_module *m)
     TERN_TRY(settings_text(c, "module_input_name", &input));
     TERN_TRY(settings_text(c, "module_output_name", &output));
     if (!output) output = input;
-    if (strlen(input) >= sizeof m->input || strlen(output) >= sizeof m->output) return tern_fail(c->ctx, TERN_ERR_LIMIT, "%s: the name of a feature is longer than %d bytes", c->where, TERN_FEATURE_NAME - 1);
+    if (strlen(input) >= sizeof m->input || strlen(output) >= sizeof m->output)
+        return tern_fail(c->ctx, TERN_ERR_LIMIT, "%s: the name of a feature is longer than %d bytes", c->where,
+                         TERN_FEATURE_NAME - 1);
     snprintf(m->input, sizeof m->input, "%s", input);
     snprintf(m->output, sizeof m->output, "%s", output);
 done:
@@ -133,10 +154,15 @@ static tern_status read_dense(const settings *c, const char *dir, const char *fo
     int64_t in = 0, out = 0;
     bool bias = true;
     m->kind = TERN_MODULE_DENSE;
-    TERN_TRY(settings_known(c, KEYS("in_features", "out_features", "bias", "activation_function", "module_input_name", "module_output_name", "use_residual"), true));
+    TERN_TRY(settings_known(c,
+                            KEYS("in_features", "out_features", "bias", "activation_function", "module_input_name",
+                                 "module_output_name", "use_residual"),
+                            true));
     TERN_TRY(settings_count(c, "in_features", &in));
     TERN_TRY(settings_count(c, "out_features", &out));
-    if (!in || !out) return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: \"%s\" is missing", c->where, in ? "out_features" : "in_features");
+    if (!in || !out)
+        return tern_fail(c->ctx, TERN_ERR_FORMAT, "%s: \"%s\" is missing", c->where,
+                         in ? "out_features" : "in_features");
     TERN_TRY(settings_bool(c, "bias", &bias));
     TERN_TRY(settings_bool(c, "use_residual", &m->use_residual));
     TERN_TRY(read_activation(c, m));
@@ -193,14 +219,16 @@ static tern_status open_settings(tern_ctx *ctx, const char *dir, const char *fol
 {
     char path[SENTENCE_PATH];
     bool may_lack = kind == NORMALIZE || kind == DROPOUT;
-    if (snprintf(path, sizeof path, "%s%sconfig.json", folder, *folder ? "/" : "") >= (int)sizeof path) return tern_fail(ctx, TERN_ERR_LIMIT, "%s: the path is too long", dir);
+    if (snprintf(path, sizeof path, "%s%sconfig.json", folder, *folder ? "/" : "") >= (int)sizeof path)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "%s: the path is too long", dir);
     if (!may_lack || tern_file_exists(dir, path)) return settings_open(ctx, dir, folder, "config.json", c);
     *c = (settings){ .ctx = ctx, .json = json_object() };
     snprintf(c->where, sizeof c->where, "%s/modules.json: %s", dir, class_names[kind]);
     return c->json ? TERN_OK : tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a module's settings");
 }
 
-tern_status sentence_module_read(tern_ctx *ctx, const char *dir, const char *folder, const char *name, tern_module *out, bool *computes)
+tern_status sentence_module_read(tern_ctx *ctx, const char *dir, const char *folder, const char *name, tern_module *out,
+                                 bool *computes)
 {
     tern_status st = TERN_OK;
     settings c;
@@ -208,8 +236,14 @@ tern_status sentence_module_read(tern_ctx *ctx, const char *dir, const char *fol
     while (kind < N_CLASSES && strcmp(name, class_names[kind])) kind++;
     *computes = kind < N_CLASSES && kind != DROPOUT;
     *out = (tern_module){ .output = TERN_SENTENCE_FEATURE, .input = TERN_SENTENCE_FEATURE };
-    if (kind == N_CLASSES) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s/modules.json: the module %s is not supported; Transformer, Pooling, Dense, Normalize, LayerNorm and Dropout are", dir, name);
-    if (snprintf(out->folder, sizeof out->folder, "%s", folder) >= (int)sizeof out->folder) return tern_fail(ctx, TERN_ERR_LIMIT, "%s/modules.json: a path is longer than %zu bytes", dir, sizeof out->folder - 1);
+    if (kind == N_CLASSES)
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED,
+                         "%s/modules.json: the module %s is not supported; Transformer, Pooling, Dense, Normalize, "
+                         "LayerNorm and Dropout are",
+                         dir, name);
+    if (snprintf(out->folder, sizeof out->folder, "%s", folder) >= (int)sizeof out->folder)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "%s/modules.json: a path is longer than %zu bytes", dir,
+                         sizeof out->folder - 1);
     TERN_TRY(open_settings(ctx, dir, folder, kind, &c));
     st = read_class(&c, kind, dir, folder, out);
     settings_close(&c);

@@ -117,7 +117,8 @@ static tern_status scan_offsets(scan *s, tern_stored *t)
     if (st) return st;
     if (begin > end || end > s->n_data) {
         return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": data_offsets [%llu, %llu] do not lie in the %zu bytes behind the header%s", s->file->path,
-                         tern_show_name(t->name, shown), (unsigned long long)begin, (unsigned long long)end, s->n_data, begin > end ? " in ascending order" : "");
+                         tern_show_name(t->name, shown), (unsigned long long)begin, (unsigned long long)end, s->n_data,
+                         begin > end ? " in ascending order" : ": the file is cut, as by a download that has not finished");
     }
     t->data = s->data + begin;
     t->n_bytes = (size_t)(end - begin);

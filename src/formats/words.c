@@ -1,35 +1,12 @@
-/* Names fit for a sentence and lists of faults: see words.h. */
+/* Lists of faults: see words.h. */
 #include "formats/words.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/ctx.h"
 #include "base/memory.h"
-
-const char *tern_show_name(const char *name, char buffer[TERN_SHOWN_BYTES])
-{
-    const unsigned char *in = (const unsigned char *)name;
-    size_t used = 0;
-    while (*in) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate(in, (utf8proc_ssize_t)strnlen((const char *)in, 4), &c);
-        bool shown = n > 0 && c >= 0x20 && c != 0x7F && !(c >= 0x80 && c < 0xA0);
-        size_t bytes = shown ? (size_t)n : 1;
-        if (used + bytes + 4 > TERN_SHOWN_BYTES) {
-            memcpy(buffer + used, "...", 4);
-            return buffer;
-        }
-        if (shown) memcpy(buffer + used, in, bytes);
-        else buffer[used] = '?';
-        used += bytes;
-        in += n > 0 ? n : 1;
-    }
-    buffer[used] = 0;
-    return buffer;
-}
 
 static void add(tern_faults *faults, tern_status status, const char *sentence)
 {
@@ -56,7 +33,7 @@ void tern_faults_add(tern_faults *faults, tern_status status, const char *format
     char sentence[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    tern_show_v(sentence, sizeof sentence, format, args);
     va_end(args);
     add(faults, status, sentence);
 }
@@ -67,24 +44,20 @@ void tern_faults_add_error(tern_faults *faults, tern_ctx *ctx, tern_status statu
     else add(faults, status, tern_ctx_error(ctx));
 }
 
-/* Room is kept for the words about those that are left out. */
+/* Space is kept for the words about those that are left out. */
 static void join(const tern_faults *faults, char *text, size_t size)
 {
     const size_t reserve = 32;
     size_t used = 0;
     text[0] = 0;
     for (size_t i = 0; i < faults->count; i++) {
+        const char *between = i ? "; " : "";
         size_t left = size - used - reserve;
-        int n = snprintf(text + used, left, "%s%s", i ? "; " : "", faults->sentences[i]);
-        if (i && (size_t)n >= left) {
-            snprintf(text + used, size - used, "; and %zu more", faults->count - i);
+        if (i && strlen(between) + strlen(faults->sentences[i]) >= left) {
+            tern_show(text + used, size - used, "; and %zu more", faults->count - i);
             return;
         }
-        if ((size_t)n >= left) {
-            n = (int)left - 1;
-            memcpy(text + n - 3, "...", 3);
-        }
-        used += (size_t)n;
+        used += tern_show(text + used, left, "%s%s", between, faults->sentences[i]);
     }
 }
 

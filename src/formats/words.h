@@ -1,4 +1,4 @@
-/* Words for what files got wrong: names that are safe to show, and lists of faults that become one sentence.
+/* Lists of faults that become one sentence.
  * Readers of checkpoints and configs collect what they refuse here, so that a user hears every reason at once. */
 #ifndef TERN_FORMATS_WORDS_H
 #define TERN_FORMATS_WORDS_H
@@ -6,11 +6,7 @@
 #include <stdbool.h>
 #include <tern/context.h>
 
-enum { TERN_SHOWN_BYTES = 104 };
-
-/* A name out of a file, fit for a sentence: control characters become '?', and what is longer than buffer is cut at a character's end
- * and marked "...". name must be UTF-8 (stray bytes become '?'). Returns buffer. */
-const char *tern_show_name(const char *name, char buffer[TERN_SHOWN_BYTES]);
+#include "base/show.h"
 
 /* Sentences, owned. Zero-initialised it is empty. A sentence that finds no memory sets out_of_memory instead. */
 typedef struct tern_faults {

@@ -34,7 +34,7 @@ static bool given(tern_tensor t)
 
 static wiring wiring_of(const tern_transformer_layer *l)
 {
-    bool branches = given(l->w.post_attn_w) || given(l->w.post_mlp_w) || l->extras.no_input_norm || l->extras.residual_scale != 0;
+    bool branches = given(l->w.post_attn_w) || given(l->w.post_mlp_w) || l->extras.no_input_norm || l->extras.residual_scale != 0 || l->extras.residual_normed;
     if (branches || l->parts.experts || l->parts.mlp) return BRANCHES;
     if (!l->config.mlp_after_attn) return PARALLEL;
     return l->config.pre_layer_norm ? PRE_NORM : POST_NORM;
@@ -48,6 +48,22 @@ static double norm_factor_of(const tern_config *c, int64_t head_dim)
     if (!c->use_mup) nf = sqrt(nf);
     if (c->scale_attn_by_inverse_layer_idx) nf *= sqrt((double)c->layer_id + 1);
     return 1 / nf;
+}
+
+/* Combinations that no code here computes. */
+static tern_status check_wiring(const tern_transformer_layer *l)
+{
+    const tern_config *c = &l->config;
+    bool latent = l->parts.latent, branches = l->wiring == BRANCHES && !l->parts.mlp;
+    if (c->mp_size != l->comm->size)
+        return tern_fail(l->ctx, TERN_ERR_ARGUMENT, "transformer layer: mp_size is %lld and the communicator has %d ranks", (long long)c->mp_size, l->comm->size);
+    if (l->extras.clip_qkv > 0 && c->dtype != TERN_DTYPE_FP32)
+        return tern_fail(l->ctx, TERN_ERR_UNSUPPORTED, "transformer layer: clip_qkv with activations that are not f32");
+    if (l->extras.residual_normed && (l->extras.no_input_norm || latent))
+        return tern_fail(l->ctx, TERN_ERR_UNSUPPORTED, "transformer layer: residual_normed with %s", latent ? "latent attention" : "no_input_norm");
+    if (l->comm->size > 1 && (branches || latent))
+        return tern_fail(l->ctx, TERN_ERR_UNSUPPORTED, "transformer layer: mp_size %d with norms or scales of the branches, experts or latent attention", l->comm->size);
+    return TERN_OK;
 }
 
 /* The parameters that no layer of this wiring does without, by their own names: an op would name its argument. */
@@ -106,18 +122,7 @@ tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const te
     l->comm = comm ? comm : tern_comm_single();
     if (parts) l->parts = *parts;
     l->wiring = wiring_of(l);
-    if (config->mp_size != l->comm->size) {
-        st = tern_fail(ctx, TERN_ERR_ARGUMENT, "transformer layer: mp_size is %lld and the communicator has %d ranks", (long long)config->mp_size, l->comm->size);
-        goto done;
-    }
-    if (l->extras.clip_qkv > 0 && config->dtype != TERN_DTYPE_FP32) {
-        st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "transformer layer: clip_qkv with activations that are not f32");
-        goto done;
-    }
-    if (l->comm->size > 1 && ((l->wiring == BRANCHES && !l->parts.mlp) || l->parts.latent)) {
-        st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "transformer layer: mp_size %d with norms or scales of the branches, experts or latent attention", l->comm->size);
-        goto done;
-    }
+    TERN_TRY(check_wiring(l));
     l->local.heads = config->heads / config->mp_size;
     int64_t kv = config->num_kv > 0 ? config->num_kv : config->heads;
     l->n_kv_head = kv > config->mp_size ? kv / config->mp_size : 1;
@@ -250,7 +255,7 @@ static tern_status attention(tern_transformer_layer *l, const tern_transformer_l
     const tern_layer_weights *w = &l->w;
     const tern_tensor *x = &args->input;
     tern_tensor mask, qkv = rows_like(l, x, l->qkv_width), context = rows_like(l, x, l->context_width);
-    bool want_normed = l->wiring == PARALLEL && !given(w->attn_nw);
+    bool want_normed = (l->wiring == PARALLEL && !given(w->attn_nw)) || l->extras.residual_normed;
     *normed = want_normed ? rows_like(l, x, l->config.hidden_size) : (tern_tensor){ 0 };
     if (!qkv.data || !context.data || (want_normed && !normed->data)) return TERN_ERR_MEMORY;
 
@@ -330,7 +335,7 @@ done:
     return st;
 }
 
-/* r = x + s n(a), y = r + s n(mlp(n(r))), each norm only where the layer has it. */
+/* r = x + s n(a), y = r + s n(mlp(n(r))), each norm only where the layer has it; residual_normed: y = n(r) + ..., and x is given normed. */
 static tern_status branch_tail(tern_transformer_layer *l, const tern_tensor *x, tern_tensor *a, tern_tensor y)
 {
     tern_status st = TERN_OK;
@@ -338,6 +343,7 @@ static tern_status branch_tail(tern_transformer_layer *l, const tern_tensor *x, 
     double scale = l->extras.residual_scale != 0 ? l->extras.residual_scale : 1;
     tern_tensor n = rows_like(l, x, l->config.hidden_size), m = rows_like(l, x, l->config.hidden_size);
     if (!n.data || !m.data) return TERN_ERR_MEMORY;
+    const tern_tensor *mlp_in = given(w->attn_nw) ? &n : a, *residual = l->extras.residual_normed ? mlp_in : a;
 
     /* The ranks' parts of attention's output are summed before its bias is added, once. */
     TERN_TRY(tern_ranks_sum(l->ctx, l->comm, a));
@@ -345,10 +351,10 @@ static tern_status branch_tail(tern_transformer_layer *l, const tern_tensor *x, 
     if (given(w->post_attn_w)) TERN_TRY(norm(l, a, &w->post_attn_w, &w->post_attn_b, a));
     TERN_TRY(tern_vector_add_run(l->add, &(tern_vector_add_args){ .a = *a, .b = *x, .gamma = scale, .output = *a }));
     if (given(w->attn_nw)) TERN_TRY(norm(l, a, &w->attn_nw, &w->attn_nb, &n));
-    TERN_TRY(plain_mlp(l, given(w->attn_nw) ? &n : a, &m));
+    TERN_TRY(plain_mlp(l, mlp_in, &m));
     if (given(w->output_b)) TERN_TRY(tern_bias_add_run(l->bias, &(tern_bias_add_args){ .input = m, .bias = w->output_b, .output = m }));
     if (given(w->post_mlp_w)) TERN_TRY(norm(l, &m, &w->post_mlp_w, &w->post_mlp_b, &m));
-    TERN_TRY(tern_vector_add_run(l->add, &(tern_vector_add_args){ .a = m, .b = *a, .gamma = scale, .output = y }));
+    TERN_TRY(tern_vector_add_run(l->add, &(tern_vector_add_args){ .a = m, .b = *residual, .gamma = scale, .output = y }));
 done:
     return st;
 }
@@ -369,7 +375,7 @@ tern_status tern_transformer_layer_run(tern_transformer_layer *l, const tern_tra
     tern_tensor a, kept = *x, normed = { 0 };
     TERN_TRY(attention(l, args, &a, &normed));
     TERN_TRY(keep_rows(l, args, &kept));
-    TERN_TRY(l->wiring == BRANCHES ? branch_tail(l, &kept, &a, *y) : deepspeed_tail(l, &kept, &a, &normed, *y));
+    TERN_TRY(l->wiring == BRANCHES ? branch_tail(l, l->extras.residual_normed ? &normed : &kept, &a, *y) : deepspeed_tail(l, &kept, &a, &normed, *y));
 done:
     tern_arena_reset(&ctx->step, mark);
     return st;

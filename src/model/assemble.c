@@ -218,7 +218,8 @@ static tern_status create_layers(tern_model *m)
         if (s->sparse[i]) TERN_TRY(create_experts(m, l));
         l->latent = latent_of(m, l);
         tern_layer_extras extras = { .qkv_interleaved = tern_get(s, S_INTERLEAVED), .no_input_norm = tern_get(s, S_PLACE) == PLACE_BRANCH,
-                                     .residual_scale = s->value[S_RESIDUAL_SCALE], .clip_qkv = s->value[S_CLIP_QKV] };
+                                     .residual_scale = s->value[S_RESIDUAL_SCALE], .clip_qkv = s->value[S_CLIP_QKV],
+                                     .residual_normed = tern_get(s, S_RESIDUAL_NORMED) };
         tern_block_parts parts = { .experts = l->experts, .latent = l->latent.kv_a.data ? &l->latent : NULL };
         TERN_TRY(tern_block_create(m->ctx, &config, &w, &extras, &parts, NULL, &l->layer));
     }

@@ -74,7 +74,7 @@ static tern_status fault(tern_model *m, tern_status status, const char *format, 
     char sentence[600];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    tern_show_v(sentence, sizeof sentence, format, args);
     va_end(args);
     if (!m->faults) return tern_fail(m->ctx, status, "%s: %s", m->dir, sentence);
     tern_faults_add(m->faults, status, "%s", sentence);
@@ -246,18 +246,30 @@ static tern_status explain_others(tern_model *m)
         n++;
     }
     if (tern_get(m->spec, S_TIED) && !tern_get(m->spec, S_LM_HEAD)) ignorable[n++] = "*lm_head.weight";    /* of a model whose architecture has no head */
-    tern_status st = tern_checkpoint_finish(m->ctx, m->checkpoint, ignorable, n);
-    if (st && m->faults) {
-        tern_faults_add_error(m->faults, m->ctx, st);
-        st = TERN_OK;
+    if (!m->faults) return tern_checkpoint_finish(m->ctx, m->checkpoint, ignorable, n);
+    tern_checkpoint_left_over(m->checkpoint, ignorable, n, m->faults);
+    return TERN_OK;
+}
+
+/* Whether the files were saved from the bare model although config.json names the one with a head: names without their
+ * prefix, and not one tensor of the head. Such a model gives hidden states. */
+static bool saved_bare(const tern_model *m)
+{
+    static const tern_slot of_head[] = { W_HEAD, W_HEAD_B, W_TRANSFORM, W_TRANSFORM_B };
+    const tern_family *f = m->spec->family;
+    bool transforms = false, found = false;
+    for (const tern_family_bind *b = f->binds; b < f->binds + f->n_bind; b++) {
+        transforms |= b->slot == W_TRANSFORM;
+        for (size_t i = 0; i < sizeof of_head / sizeof *of_head; i++) found |= b->slot == of_head[i] && tern_checkpoint_find(m->checkpoint, b->name);
     }
-    return st;
+    return !found && f->prefix[0] && !*prefix_here(m) && (transforms || !tern_get(m->spec, S_TIED));
 }
 
 tern_status tern_model_bind(tern_model *m)
 {
     tern_status st = TERN_OK;
     const tern_family *f = m->spec->family;
+    if (!m->random && tern_get(m->spec, S_LM_HEAD) && saved_bare(m)) m->spec->value[S_LM_HEAD] = 0;
     int64_t n_layer = tern_get(m->spec, S_LAYERS);
     bool has_classes = false;
     if (!m->random) tern_model_settle_head(m);

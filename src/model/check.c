@@ -34,7 +34,8 @@ tern_status tern_model_check_weights(tern_model *m)
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
             if (t->dtype == kinds[k].dtype && tern_checkpoint_used(m->checkpoint, i)) look_at(t, k, &faults);
     }
-    st = tern_faults_fail(m->ctx, &faults, m->dir);
+    st = tern_model_cut(m);
+    if (!st) st = tern_faults_fail(m->ctx, &faults, m->dir);
     tern_faults_free(&faults);
     return st;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/directory.h"
 #include "base/dtype.h"
 #include "base/memory.h"
 #include "base/model_folder.h"
@@ -15,7 +16,7 @@
 static bool read_spec(tern_model *m, tern_faults *faults)
 {
     tern_status st = tern_hf_config_open(m->ctx, m->dir, "config.json", &m->config);
-    if (!st) st = tern_spec_read(m->ctx, m->config, &m->spec);
+    if (!st) st = tern_spec_read(m->ctx, m->config, &m->wanted, &m->spec);
     if (!st) return true;
     const tern_faults *own = m->config ? tern_hf_faults(m->config) : NULL;
     for (size_t i = 0; own && i < own->count; i++) tern_faults_add(faults, own->status, "config.json: %s", own->sentences[i]);
@@ -25,7 +26,11 @@ static bool read_spec(tern_model *m, tern_faults *faults)
 
 static tern_status gather(tern_model *m, tern_faults *faults)
 {
-    tern_status st = TERN_OK;
+    tern_status st = tern_directory_check(m->ctx, m->dir);
+    if (st) {
+        tern_faults_add_error(faults, m->ctx, st);
+        return TERN_OK;
+    }
     bool known = read_spec(m, faults);
     if (!m->random && (st = tern_checkpoint_open(m->ctx, m->dir, &m->checkpoint))) tern_faults_add_error(faults, m->ctx, st);
     if (!known) return TERN_OK;
@@ -43,7 +48,7 @@ tern_status tern_model_weigh(const tern_model *m)
     tern_faults faults = { 0 };
     tern_model *light = tern_alloc(m->ctx, 1, sizeof *light, "a model");
     if (!light) return TERN_ERR_MEMORY;
-    *light = (tern_model){ .ctx = m->ctx, .dir = tern_strdup(m->ctx, m->dir), .random = true, .random_dtype = m->random_dtype };
+    *light = (tern_model){ .ctx = m->ctx, .dir = tern_strdup(m->ctx, m->dir), .wanted = m->wanted, .random = true, .random_dtype = m->random_dtype };
     tern_status st = light->dir ? gather(light, &faults) : TERN_ERR_MEMORY;
     size_t drawn = light->weight_bytes, made = m->compute == TERN_F32 || m->compute == m->random_dtype ? 0 : drawn / tern_dtype_bytes(m->random_dtype) * tern_dtype_bytes(m->compute);
     tern_room room = tern_room_now("", 0);
@@ -73,11 +78,11 @@ static tern_status join(tern_ctx *ctx, const tern_faults *faults, char **text)
 }
 
 /* All that is the matter with dir, of its headers alone. */
-static tern_status gather_of(tern_ctx *ctx, const char *dir, tern_faults *faults)
+static tern_status gather_of(tern_ctx *ctx, const char *dir, const tern_spec_options *wanted, tern_faults *faults)
 {
     tern_model *m = tern_alloc(ctx, 1, sizeof *m, "a model");
     if (!m) return TERN_ERR_MEMORY;
-    *m = (tern_model){ .ctx = ctx };
+    *m = (tern_model){ .ctx = ctx, .wanted = *wanted };
     tern_status st = tern_model_folder(ctx, dir, &m->dir);
     if (!st) {
         st = gather(m, faults);
@@ -89,22 +94,23 @@ static tern_status gather_of(tern_ctx *ctx, const char *dir, tern_faults *faults
     return st;
 }
 
-tern_status tern_model_fail_whole(tern_ctx *ctx, const char *dir, tern_status first)
+tern_status tern_model_fail_whole(const tern_model *m, tern_status first)
 {
     tern_faults faults = { 0 };
-    tern_status st = first == TERN_ERR_MEMORY ? first : gather_of(ctx, dir, &faults);
-    if (!st) st = tern_faults_fail(ctx, &faults, dir);
+    tern_status st = first == TERN_ERR_MEMORY ? first : gather_of(m->ctx, m->dir, &m->wanted, &faults);
+    if (!st) st = tern_faults_fail(m->ctx, &faults, m->dir);
     tern_faults_free(&faults);
     return st ? st : first;
 }
 
-tern_status tern_model_explain(tern_ctx *ctx, const char *dir, char **text)
+tern_status tern_model_explain(tern_ctx *ctx, const char *dir, const tern_model_options *options, char **text)
 {
     tern_faults faults = { 0 };
+    tern_spec_options wanted = tern_model_spec_options(options);
     char demo[PATH_MAX];
     if (!dir) dir = tern_demo_dir(demo, sizeof demo);
     if (!dir) return tern_fail(ctx, TERN_ERR_IO, "no model is named, and the demo model that comes with tern is not found");
-    tern_status st = gather_of(ctx, dir, &faults);
+    tern_status st = gather_of(ctx, dir, &wanted, &faults);
     if (!st) st = join(ctx, &faults, text);
     tern_faults_free(&faults);
     return st;

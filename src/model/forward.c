@@ -130,12 +130,15 @@ done:
     return st;
 }
 
-/* Weights that lie in a file which was cut or written to are not read: behind a file's end a page is a SIGBUS, and no handler is installed here. A file
- * whose name is gone is as it was. Looking costs a microsecond a file; what happens to one between here and the end of the step is not seen. */
+/* Weights that lie in a file which was cut or written to are not read. Looking costs a microsecond a file. */
 tern_status tern_model_intact(const tern_model *m)
 {
-    if (!m->checkpoint || tern_checkpoint_unchanged(NULL, m->checkpoint) != TERN_ERR_STATE) return TERN_OK;
-    return tern_checkpoint_unchanged(m->ctx, m->checkpoint);
+    return m->checkpoint ? tern_checkpoint_unchanged(m->ctx, m->checkpoint) : TERN_OK;
+}
+
+tern_status tern_model_cut(const tern_model *m)
+{
+    return m->checkpoint ? tern_checkpoint_cut(m->ctx, m->checkpoint) : TERN_OK;
 }
 
 tern_status tern_model_step(tern_model *m, const tern_step *step)
@@ -164,6 +167,7 @@ tern_status tern_model_step(tern_model *m, const tern_step *step)
         }
         TERN_TRY(tern_head_run(ctx, &m->head, step->n_out, x, dim, step->hidden, step->logits));
     }
+    TERN_TRY(tern_model_cut(m));
 done:
     tern_arena_reset(&ctx->step, mark);
     return st;

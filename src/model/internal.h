@@ -40,6 +40,7 @@ struct tern_model {
     tern_ctx *ctx;
     char *root, *dir;                     /* as opened; where config.json and the weights are */
     tern_hf_config *config;
+    tern_spec_options wanted;
     tern_spec *spec;
     tern_checkpoint *checkpoint;          /* null: random weights */
     tern_owned owned;
@@ -76,14 +77,16 @@ const tern_stored *tern_model_look_up(const tern_model *m, const tern_family_bin
  * log says so. */
 void tern_model_settle_head(tern_model *m);
 
-/* ---- explain.c: the failure of opening dir, whose status was first, again with everything that is the matter in one sentence. */
-tern_status tern_model_fail_whole(tern_ctx *ctx, const char *dir, tern_status first);
+/* ---- explain.c: the failure of opening m, whose status was first, again with everything that is the matter in one sentence. */
+tern_status tern_model_fail_whole(const tern_model *m, tern_status first);
 
 /* explain.c: TERN_ERR_MEMORY with both figures where m's random weights are more than can be had: what is drawn page by page, nobody refuses. */
 tern_status tern_model_weigh(const tern_model *m);
 
-/* ---- forward.c: TERN_ERR_STATE with the file's name where a file of the model was cut, written to or replaced since it was mapped. */
+/* ---- forward.c: TERN_ERR_STATE with the file's name where a file of the model was cut or written to since it was
+ * mapped: asked before weights are read. And where bytes were missing while they were read: asked afterwards. */
 tern_status tern_model_intact(const tern_model *m);
+tern_status tern_model_cut(const tern_model *m);
 
 /* ---- shapes.c: the shape of a slot by the settings. n_shape alternatives, each of rank 1 to 3; a slot that the settings have no use for has none. */
 typedef struct tern_slot_shape {
@@ -111,6 +114,9 @@ void tern_model_tell_f16(const tern_model *m);
 
 /* A tensor of shape with random values, as if stored in the model's random_dtype. */
 tern_status tern_model_random_tensor(tern_model *m, int rank, const int64_t *shape, tern_tensor *out);
+
+/* ---- open.c: what the options ask of config.json. */
+tern_spec_options tern_model_spec_options(const tern_model_options *options);
 
 /* ---- labels.c: the names of id2label */
 tern_status tern_model_read_labels(tern_model *m);

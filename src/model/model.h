@@ -46,7 +46,8 @@ const tern_hf_generation *tern_model_generation(const tern_model *model);
 /* The directory that the model was opened from. Lives as long as the model. */
 const char *tern_model_dir(const tern_model *model);
 
-/* The class of torch that config.json names for a CrossEncoder's scores, as sentence-transformers looks for it; null: none. Lives as long as the model. */
+/* The class of torch that config.json names for a CrossEncoder's scores, as sentence-transformers looks for it;
+ * null: none. Lives as long as the model. */
 const char *tern_model_score_activation(const tern_model *model);
 
 /* BERT's pooler on the hidden states of first tokens: out[i,:] = tanh(x[i,:] w^T + b), both [n, dim]. TERN_ERR_UNSUPPORTED: the model has none. */

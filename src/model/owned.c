@@ -185,7 +185,7 @@ static void *map_random(tern_model *m, size_t n_bytes)
         tern_fail(m->ctx, TERN_ERR_MEMORY, "no memory for random weights: %zu bytes", n_bytes);
         return NULL;
     }
-    r->map[r->count++] = (tern_map){ .data = p, .n_bytes = n_bytes };
+    r->map[r->count++] = (tern_map){ .data = p, .n_bytes = n_bytes, .guard = -1 };
     return p;
 }
 

@@ -21,7 +21,8 @@ static tern_status layer(tern_model *m, tern_slot w, tern_slot b, tern_act act, 
     const tern_tensor *t = &m->slot[w];
     tern_matmul product = { .x = x, .ldx = t->shape[1], .n_row = n, .n_part = 1, .act = act, .compute = m->compute };
     product.part[0] = (tern_matmul_part){ .w = tern_weight_of(t), .bias = m->slot[b].data, .y = y, .ldy = t->shape[0] };
-    return m->ctx->backend->matmul(m->ctx, &product);
+    tern_status st = m->ctx->backend->matmul(m->ctx, &product);
+    return st ? st : tern_model_cut(m);
 }
 
 tern_status tern_model_pool(tern_model *m, int64_t n, const float *x, float *out)

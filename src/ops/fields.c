@@ -36,8 +36,8 @@ static void list_names(const field_name *names, char *text, size_t size)
 {
     size_t n = 0;
     text[0] = 0;
-    for (const field_name *p = names; p->name && n + 1 < size; p++)
-        n += (size_t)snprintf(text + n, size - n, "%s%s", p == names ? "" : p[1].name ? ", " : " or ", p->name);
+    for (const field_name *p = names; p->name && n + 4 < size; p++)
+        n += tern_show(text + n, size - n, "%s%s", p == names ? "" : p[1].name ? ", " : " or ", p->name);
 }
 
 static tern_status read_enum(tern_ctx *ctx, const char *what, const json_t *value, const field *f, int *into)
@@ -97,6 +97,7 @@ static tern_status read_json(tern_ctx *ctx, const char *what, const json_t *valu
     if (json_is_null(value) || json_is_string(value)) return read_text(ctx, what, value, f, into);
     if (!json_is_object(value) && !json_is_array(value)) return wrong_kind(ctx, what, f, value, "a string, an object or null");
     size_t n = json_dumpb(value, into, TERN_TEXT_BYTES - 1, JSON_COMPACT);
+    if (!n) return tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for %s", what, f->name);
     if (n >= TERN_TEXT_BYTES) return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %s has %zu bytes, more than %d", what, f->name, n, TERN_TEXT_BYTES - 1);
     into[n] = 0;
     return TERN_OK;
@@ -118,8 +119,8 @@ tern_status field_read(tern_ctx *ctx, const char *what, const json_t *value, con
         return check_range(ctx, what, f, (double)json_integer_value(value));
     case FIELD_NUMBER:
         if (!json_is_number(value)) return wrong_kind(ctx, what, f, value, "a number");
-        *(double *)p = json_number_value(value);
-        return check_range(ctx, what, f, json_number_value(value));
+        *(double *)p = tern_json_number(value);
+        return check_range(ctx, what, f, tern_json_number(value));
     case FIELD_ENUM: return read_enum(ctx, what, value, f, p);
     case FIELD_TEXT: return read_text(ctx, what, value, f, p);
     case FIELD_STRUCT:
@@ -237,7 +238,10 @@ tern_status fields_text(tern_ctx *ctx, json_t *object, char **text)
     const size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(17);
     size_t n = object ? json_dumpb(object, NULL, 0, flags) : 0;
     *text = n ? tern_alloc(ctx, n + 1, 1, "a config's text") : NULL;
-    if (*text) json_dumpb(object, *text, n, flags);
+    if (*text && json_dumpb(object, *text, n, flags) != n) {
+        tern_free(*text);
+        *text = NULL;
+    }
     json_decref(object);
     return *text ? TERN_OK : tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a config's text");
 }

@@ -14,7 +14,7 @@ tern_status op_fail(const tern_op *op, tern_status status, const char *format, .
     char words[800];
     va_list args;
     va_start(args, format);
-    vsnprintf(words, sizeof words, format, args);
+    tern_show_v(words, sizeof words, format, args);
     va_end(args);
     return tern_fail(op->ctx, status, "%s: %s", op->desc->name, words);
 }

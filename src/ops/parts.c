@@ -54,6 +54,6 @@ tern_status op_norm(tern_op *op, const op_norm_in *in, const op_rows *y, const o
 
 tern_status op_padded_head(tern_op *op, int64_t head_dim, int64_t *padded)
 {
-    *padded = head_dim <= 32 ? 32 : head_dim <= 64 ? 64 : 128;
+    *padded = head_dim < 32 ? 32 : head_dim <= 64 ? 64 : 128;
     return head_dim <= 128 ? TERN_OK : op_fail(op, TERN_ERR_UNSUPPORTED, "heads of %lld channels; do_flash_attn pads up to 128", (long long)head_dim);
 }

@@ -21,7 +21,7 @@ typedef struct op_norm_in {
 tern_status op_norm(tern_op *op, const op_norm_in *in, const op_rows *y, const op_rows *sum);
 tern_status op_norm_of_kind(tern_op *op, tern_norm_kind kind, const op_norm_in *in, const op_rows *y, const op_rows *sum);
 
-/* DeepSpeed's padded size of a head: 32, 64 or 128; larger heads are an error. */
+/* DeepSpeed's padded size of a head: 32 (below 32), 64 (to 64) or 128; larger heads are an error. */
 tern_status op_padded_head(tern_op *op, int64_t head_dim, int64_t *padded);
 
 #endif

@@ -78,8 +78,7 @@ static tern_status unknown(tern_ctx *ctx, const char *name)
     size_t n = 0;
     tern_nearest near = { .word = name };
     for (size_t i = 0; i < n_ops; i++) {
-        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", op_list[i]->name);
-        if (n >= sizeof list) n = sizeof list - 1;
+        if (n + 4 < sizeof list) n += tern_show(list + n, sizeof list - n, "%s%s", i ? ", " : "", op_list[i]->name);
         tern_nearest_offer(&near, op_list[i]->name);
     }
     return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "there is no op \"%s\"%s%s%s; there are %s", name, near.best ? ", the nearest is \"" : "",

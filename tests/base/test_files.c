@@ -170,8 +170,8 @@ static const json_row json_rows[] = {
     { "\"\xff\"", 0, "0xff", "bytes that are not UTF-8" },
     { "\xef\xbb\xbf{}", 0, "t.json", "a byte order mark" },
     { "{}\0", 3, "t.json", "a NUL behind the value" },
-    { "[1e999]", 0, "t.json", "a number beyond all" },
-    { "[NaN]", 0, "t.json", "a word that is no number" },
+    { "[1e999]", 0, NULL, "a number beyond all is infinite" },
+    { "[NaN]", 0, NULL, "a word that is a number" },
     { "\"\\ud800\"", 0, "t.json", "half of a surrogate pair" },
 };
 

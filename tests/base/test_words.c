@@ -42,7 +42,7 @@ static void test_nearest(void **state)
 {
     static const char *const names[] = { "hidden_size", "heads", "head_dim", "window_size" };
     static const struct { const char *word, *want; } rows[] = {
-        { "hiden_size", "hidden_size" }, { "head", "heads" }, { "window", NULL }, { "zebra", NULL }, { "headdim", "head_dim" }, { "", NULL },
+        { "hiden_size", "hidden_size" }, { "head", "heads" }, { "window", NULL }, { "zebra", NULL }, { "headdim", "head_dim" }, { "", NULL }, { "hidn_siz", NULL }, { "hiden_siz", "hidden_size" }, { "heads2", NULL },
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -28,7 +28,9 @@ BAD = {
     "src/base/slashes.c": ("/* x */\nint a;    // b\n", "a // comment"),
     "src/base/unguarded.h": ("/* x */\nint a;\n", "no include guard"),
     "src/base/needy.h": ("/* x */\n#ifndef A_H\n#define A_H\nbool f(void);\n#endif\n", "does not compile alone"),
-    "tools/script.py": ("#!/usr/bin/env python3\n", "opens with #! and may not be run"),
+    "tools/setup.sh": ("#!/bin/sh\ntrue | pyt" + "hon3 -c 1\n", "the python of PATH"),
+    "tools/called.py": ("#!/usr/bin/env pyt" + "hon3\n", "the python of PATH"),
+    "tools/script.py": ("#!/usr/bin/python3\n", "opens with #! and may not be run"),
     "include/tern/internal.h": ('/* x */\n#ifndef A_H\n#define A_H\n#include "base/pool.h"\n#endif\n', "a public header includes an internal one"),
 }
 GOOD = "/* malloc( and printf( in words are no calls: see http://a.b */\nconst char *f(void)\n{\n    return \"abort() // TO\";\n}\n"

@@ -1,7 +1,7 @@
-"""Whole models against Hugging Face's values: logits, greedy tokens, text, for every folder of tests/golden/models and the demo model, with
---compute f32 on every instruction set of this machine.
+"""Whole models against Hugging Face's values: logits, greedy tokens, text, for every folder of tests/golden/models and tests/golden/families and the demo
+model, with --compute f32 on every instruction set of this machine ("made-" and families: on the lowest and the highest).
 
-    test_models.py BUILD [FOLDER]        FOLDER instead of tests/golden/models
+    test_models.py BUILD [FOLDER...]     these folders instead of those two
 
 labels: models golden
 
@@ -13,9 +13,17 @@ import sys
 
 import numpy as np
 
-from rig import GOLDEN, check, document, finish, isas, sanitized, tern
+from rig import GOLDEN, check, document, finish, isas, one_sentence, sanitized, tern
 
-MODELS = sys.argv[2] if len(sys.argv) > 2 else os.path.join(GOLDEN, "models")
+FOLDERS = sys.argv[2:] or [os.path.join(GOLDEN, "models"), os.path.join(GOLDEN, "families")]
+
+# What a checkpoint leaves open, and the flags that say it.
+FLAGS = {"set-gte-qwen2-tuned": ["--attention", "bidirectional"]}
+
+
+def opened(folder):
+    """The arguments that open a folder."""
+    return ["-m", folder, "--compute", "f32", *FLAGS.get(os.path.basename(folder), [])]
 
 
 def ids_text(ids):
@@ -43,7 +51,7 @@ def check_positions(rows, sums, tol, words):
 
 
 def generate(folder, isa, ids, n):
-    return document("generate", "-m", folder, "--isa", isa, "--compute", "f32", "--ids", ids_text(ids), "-n", str(n), "--temperature", "0", "--repetition-penalty", "1",
+    return document("generate", *opened(folder), "--isa", isa, "--ids", ids_text(ids), "-n", str(n), "--temperature", "0", "--repetition-penalty", "1",
                     "--ignore-eos", "--json")
 
 
@@ -51,7 +59,7 @@ def check_prompts(name, folder, expected, isa):
     prompts, runs = expected["prompts"], []
     for i, ids in enumerate(prompts):
         words = f"{name}, {isa}, prompt {i}"
-        rows = document("logits", "-m", folder, "--isa", isa, "--compute", "f32", "--ids", ids_text(ids), "--all", "--json")["logits"]
+        rows = document("logits", *opened(folder), "--isa", isa, "--ids", ids_text(ids), "--all", "--json")["logits"]
         tol = tolerance(expected, expected["logits_last"][i])
         check(len(rows) == len(ids), f"{words}: {len(rows)} rows for {len(ids)} ids")
         same_logits(rows[-1], expected["logits_last"][i], tol, words)
@@ -90,7 +98,7 @@ def check_encoder(name, folder, expected, isa):
         for row in range(len(case["input_ids"])):
             words = f"{name}, {isa}, case {i}, row {row}"
             kept = [at for at, attend in enumerate(case["attention_mask"][row]) if attend]
-            given = ["-m", folder, "--isa", isa, "--compute", "f32", "--json", "--ids", ids_text(case["input_ids"][row][at] for at in kept)]
+            given = [*opened(folder), "--isa", isa, "--json", "--ids", ids_text(case["input_ids"][row][at] for at in kept)]
             if case.get("token_type_ids"):
                 given += ["--type-ids", ids_text(case["token_type_ids"][row][at] for at in kept)]
             wanted = [("last_hidden_state", ["embed", "--hidden"], "hidden", 5e-4), ("pooler_output", ["embed", "--pooling", "pooler"], "embedding", 5e-4),
@@ -111,9 +119,19 @@ def check_encoder(name, folder, expected, isa):
 
 def check_classes(name, folder, expected, isa):
     for i, case in enumerate(expected["cases"]):
-        given = ["--type-ids", ids_text(case["token_type_ids"])] if case.get("token_type_ids") else []
-        made = document("classify", "-m", folder, "--isa", isa, "--compute", "f32", "--ids", ids_text(case["input_ids"]), "--json", *given)
-        same_logits(made["logits"], case["logits"], max(5e-4, 1e-4 * float(np.abs(case["logits"]).max())), f"{name}, {isa}, case {i}")
+        batched = "attention_mask" in case
+        ids, types, logits = (case.get(key) and (case[key][0] if batched else case[key]) for key in ("input_ids", "token_type_ids", "logits"))
+        given = ["--type-ids", ids_text(types)] if types else []
+        made = document("classify", *opened(folder), "--isa", isa, "--ids", ids_text(ids), "--json", *given)
+        same_logits(made["logits"], logits, max(5e-4, 1e-4 * float(np.abs(logits).max())), f"{name}, {isa}, case {i}")
+
+
+def check_refused(name, folder, flags=()):
+    """Code that is not there decides: the checkpoint is refused with that sentence, whatever is asked for."""
+    for command in (["info"], ["embed", "--ids", "1,2"]):
+        run = tern(*command, "-m", folder, *flags)
+        one_sentence(run, f"{name}, {command[0]}")
+        check(b"auto_map" in run.stderr and b"never execute" in run.stderr, f"{name}, {command[0]}: {run.stderr.decode()}")
 
 
 def check_demo(isa):
@@ -135,15 +153,20 @@ def main():
     if sanitized():
         usable = [usable[0], usable[-1]]    # what is wrong with memory is wrong in one of them
     print("on:", *usable, "| not run, this CPU lacks them:", *(absent or ["none"]))
-    for name in sorted(os.listdir(MODELS)):
-        folder = os.path.join(MODELS, name)
+    kinds = {"causal_lm": check_prompts, "encoder": check_encoder, "classifier": check_classes}
+    for folder in (os.path.join(parent, name) for parent in FOLDERS for name in sorted(os.listdir(parent))):
+        name = os.path.basename(folder)
         if not os.path.isdir(folder):
             continue
         with open(os.path.join(folder, "expected.json"), encoding="utf-8") as f:
             expected = json.load(f)
-        kind = {"causal_lm": check_prompts, "encoder": check_encoder, "classifier": check_classes}[expected["kind"]]
-        for isa in usable if not name.startswith("made-") else {usable[0], usable[-1]}:
-            kind(name, folder, expected, isa)
+        if expected["kind"] == "other" or name in FLAGS:
+            check_refused(name, folder)
+        if expected["kind"] == "other":
+            check_refused(name, folder, ["--attention", "bidirectional"])
+            continue
+        for isa in {usable[0], usable[-1]} if name.startswith(("made-", "set-")) else usable:
+            kinds[expected["kind"]](name, folder, expected, isa)
         if expected["kind"] == "causal_lm":
             check_text(name, folder, expected, usable[-1])
     for isa in usable:

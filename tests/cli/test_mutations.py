@@ -123,7 +123,7 @@ def one(place, seed, keep, asan):
     how = damage(rng, os.path.join(GOLDEN, "models", subject), target)
     prompt = ["--ids", "1,2,3"] if subject != SUBJECTS[0] or rng.random() < 0.2 else ["-p", "Hello, world 123"]
     limit = [] if asan else ["prlimit", f"--as={ADDRESS_SPACE}", "--core=0"]
-    command = [*limit, TERN, "generate", "-m", target, *prompt, "-n", "2", "--temperature", "0", "--threads", "1"]
+    command = [*limit, TERN, "generate", "-m", target, *prompt, "-n", "2", "--temperature", "0", "--threads", "1", "--quiet"]
     env = environment(ASAN_OPTIONS="allocator_may_return_null=1:max_allocation_size_mb=4096:hard_rss_limit_mb=4096")
     try:
         run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, env=env)

@@ -82,7 +82,7 @@ DEFAULT = {**ASK, "default_prompt_name": "query"}
 
 def case(name, *modules, **more):
     """more: base, config (config_sentence_transformers.json), transformer (sentence_bert_config.json), file (its name), folder (of the Transformer), package, cased,
-    texts, and how it is encoded: prompt_name, normalize, truncate_dim, truncate."""
+    tokenizer (keys of tokenizer_config.json), texts, and how it is encoded: prompt_name, normalize, truncate_dim, truncate."""
     return {"name": name, "modules": list(modules), "base": "bert-model", **more}
 
 
@@ -165,6 +165,8 @@ def transformer_cases():
     yield case("max_seq_length", mean, transformer={"max_seq_length": 12, "do_lower_case": False}, texts=long, truncate=True)
     yield case("max_seq_length by an older file", mean, transformer={"max_seq_length": 10}, file="sentence_roberta_config.json", texts=long, truncate=True)
     yield case("max_seq_length and a prompt", pooling("mean", include_prompt=False), transformer={"max_seq_length": 12}, config=DEFAULT, texts=long, truncate=True)
+    yield case("the tokenizer's own limit", mean, tokenizer={"model_max_length": 13}, texts=long, truncate=True)
+    yield case("cut on the left", pooling("weightedmean"), transformer={"max_seq_length": 14}, tokenizer={"truncation_side": "left"}, texts=long, truncate=True)
     yield case("the tokenizer's arguments", mean, transformer={"max_seq_length": 20, "tokenizer_args": {"model_max_length": 11}}, texts=long, truncate=True)
     yield case("model arguments of no effect", mean, transformer={"max_seq_length": 40, "model_args": {"attn_implementation": "eager"}, "unpad_inputs": None})
     yield case("the newer settings", mean, transformer={"transformer_task": "feature-extraction", "modality_config": TEXT_FORWARD, "module_output_name": "token_embeddings"})
@@ -230,12 +232,15 @@ def write_module(folder, path, module, seed):
         write_safetensors(os.path.join(folder, path, "model.safetensors"), {name: a.astype(np.float32) for name, a in weights.items()}, module.get("dtype", "F32"))
 
 
-def write_base(models, base, folder, cased):
+def write_base(models, base, folder, cased, more=None):
     os.makedirs(folder, exist_ok=True)
     for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         source = os.path.join(models, base, name)
         if os.path.exists(source):
             shutil.copyfile(source, os.path.join(folder, name))
+    if more:
+        with open(os.path.join(folder, "tokenizer_config.json"), encoding="utf-8") as f:
+            write_json(folder, "tokenizer_config.json", {**json.load(f), **more})
     if cased:
         with open(os.path.join(folder, "tokenizer.json"), encoding="utf-8") as f:
             tokenizer = json.load(f)
@@ -249,7 +254,7 @@ def write_base(models, base, folder, cased):
 def write_case(models, c, folder):
     """models: tests/golden/models."""
     package, own = c.get("package", OLD), c.get("folder", "")
-    write_base(models, c["base"], os.path.join(folder, own), c.get("cased"))
+    write_base(models, c["base"], os.path.join(folder, own), c.get("cased"), c.get("tokenizer"))
     rows = [{"idx": 0, "name": "0", "path": own, "type": module_type("Transformer", package)}]
     for i, module in enumerate(c["modules"], 1):
         path = f"{i}_{module['class']}"
@@ -271,7 +276,7 @@ ENTAIL = {"sentence_transformers": {"activation_fn": "torch.nn.modules.activatio
 
 
 def pair_cases():
-    """(name, base, keys of config.json, config_sentence_transformers.json)"""
+    """(name, base, keys of config.json, config_sentence_transformers.json, modules behind a Transformer without a head)"""
     one, three = "made-roberta-score", "made-bert-classes"
     identity = "torch.nn.modules.linear.Identity"
     yield "one label", one, {}, None
@@ -284,6 +289,9 @@ def pair_cases():
     yield "one label, the newer key null", one, {"sbert_ce_default_activation_function": identity, "sentence_transformers": {"activation_fn": None}}, None
     yield "one label, modules", one, ENTAIL, {"model_type": "CrossEncoder", "activation_fn": "torch.nn.modules.activation.ReLU"}
     yield "one label, modules and a prompt", one, {}, {"model_type": "CrossEncoder", "activation_fn": identity, "prompts": {"query": "w7 w8 "}, "default_prompt_name": "query"}
+    for n in (1, 2):
+        scores = dense(48, n, "linear.Identity", module_output_name="scores")
+        yield f"modules that make {n} scores", "bert-model", {}, {"model_type": "CrossEncoder"}, [pooling("cls"), dense(48, 48, "activation.GELU"), layer_norm(48), scores]
     yield "three labels", three, {}, None
     yield "three labels, Softmax", three, {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Softmax"}}, None
     yield "three labels, Sigmoid", three, ENTAIL, None
@@ -303,7 +311,10 @@ def pair_tokenizer(typed):
 
 
 def write_pair_case(models, row, folder):
-    _, base, keys, config = row
+    name, base, keys, config, *modules = row
+    if modules:
+        write_case(models, case(name, *modules[0], config=config, package=NEWEST), folder)
+        return
     write_base(models, base, folder, None)
     with open(os.path.join(models, base, "config.json"), encoding="utf-8") as f:
         write_json(folder, "config.json", {**json.load(f), **keys})

@@ -45,7 +45,7 @@ def check_pairs(row, expected):
     with folder() as place:
         sentence_cases.write_pair_case(MODELS, row, place)
         for query, wanted in zip(sentence_cases.QUERIES, expected):
-            run = tern("rerank", "-m", place, "--compute", "f32", query, stdin="".join(line + "\n" for line in sentence_cases.LINES).encode())
+            run = tern("rerank", "-m", place, "--compute", "f32", "--truncate", query, stdin="".join(line + "\n" for line in sentence_cases.LINES).encode())
             got = [[float(number) for number in line.split()] for line in run.stdout.splitlines()]
             off = max((abs(a - b) for have, want in zip(got, wanted) for a, b in zip(have, want)), default=float("inf"))
             check(run.returncode == 0 and list(map(len, got)) == list(map(len, wanted)) and off <= 1e-5, f"{row[0]}, {query!r}: {off:.2g} apart; {run.stderr.decode()}")
@@ -56,7 +56,7 @@ REFUSED = [
     ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "custom_st.Transformer"}], "custom_st.Transformer", "code of the checkpoint's own"),
     ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "Transformer"}], '"Transformer"', "no class of the package"),
     ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.WordEmbeddings"}], "WordEmbeddings", "words of its own"),
-    ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}], "config.json", "no Transformer: nothing is there to open"),
+    ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}], "one Transformer", "no Transformer"),
     ("pooling mean", "modules.json", [], "empty list", "no modules"),
     ("pooling mean", "modules.json", {"0": "Transformer"}, "object", "no list"),
     ("pooling mean", "1_Pooling/config.json", {"embedding_dimension": 48, "pooling_mode": "attention"}, '"attention"', "a mode that there is not"),
@@ -157,6 +157,12 @@ def check_overrides():
         want = run(cases[f"pooling {mode}"])
         check(want and run(cases["all older keys"], "--pooling", flag) == want, f"--pooling {flag} in place of a list of modes")
     check(run(cases["prompt left out of cls"], "--pooling", "mean") == run(cases["prompt left out of mean"]), "--pooling with a prompt that is left out")
+    for name in ("all older keys", "prompt left out of a list", "Dense on tokens plus its input", "Dense plus a product of its input", "Normalize, then LayerNorm, then Dense", "a decoder, prompt left out"):
+        with folder() as place:
+            sentence_cases.write_case(MODELS, cases[name], place)
+            lines = [text.encode() + b"\n" for text in sentence_cases.TEXTS] * 3
+            together = tern("embed", "-m", place, stdin=b"".join(lines)).stdout
+            check(together == b"".join(tern("embed", "-m", place, stdin=line).stdout for line in lines[:3]) * 3, f"{name}: the same bits alone and in a batch")
     check(run(cases["pooling mean"], "--truncate-dim", "12", "--normalize").count(b" ") == 11, "--truncate-dim")
 
 

@@ -65,7 +65,7 @@ def main():
     for path in sorted(glob.glob(os.path.join(ROOT, "src", "families", "*.c"))):
         with open(path, encoding="utf-8") as f:
             lines = len(f.readlines())
-        check(lines <= MOST_LINES or os.path.basename(path) == "spec.c", f"{path}: {lines} lines")
+        check(lines <= MOST_LINES or os.path.basename(path) in ("spec.c", "reference_keys.c"), f"{path}: {lines} lines")
     seen = set()
     with folder() as where:
         for name in sorted(os.listdir(MODELS)):

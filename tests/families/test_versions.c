@@ -83,7 +83,7 @@ static void check_row(const struct row *r)
     int n = scandir(dir, &entry, NULL, alphasort);
     for (int i = 0; i < n; i++) {
         if (strstr(entry[i]->d_name, ".json") && n_file < 16) {
-            if (tern_hf_config_open(ctx, dir, entry[i]->d_name, &config[n_file]) || tern_spec_read(ctx, config[n_file], &spec[n_file])) fail_msg("%s", tern_ctx_error(ctx));
+            if (tern_hf_config_open(ctx, dir, entry[i]->d_name, &config[n_file]) || tern_spec_read(ctx, config[n_file], &(tern_spec_options){ 0 }, &spec[n_file])) fail_msg("%s", tern_ctx_error(ctx));
             check_spec(r, tern_hf_path(config[n_file]), spec[n_file]);
             check_same(tern_hf_path(config[n_file]), spec[0], spec[n_file]);
             n_file++;

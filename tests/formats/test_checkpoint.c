@@ -131,7 +131,7 @@ static void says_what_it_looked_for(void **state)
     write_text(dir, "file", "x");
     char path[128];
     snprintf(path, sizeof path, "%s/file", dir);
-    expect_words(tern_checkpoint_open(&words, path, &c), TERN_ERR_IO, "Not a directory", "a file in place of a directory");
+    expect_words(tern_checkpoint_open(&words, path, &c), TERN_ERR_FORMAT, "/file: a file, not a directory", "a file in place of a directory");
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     assert_int_equal(mkdir(path, 0700), 0);
     expect_words(tern_checkpoint_open(&words, dir, &c), TERN_ERR_FORMAT, "model.safetensors: is a directory", "[13] the file's name is a directory");

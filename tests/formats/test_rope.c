@@ -15,6 +15,7 @@ static tern_rope_source source_of(const json_t *source)
         .group = json_string_value(json_object_get(source, "group")),
         .theta_key = json_string_value(json_object_get(source, "theta_key")),
         .unscaled = json_is_true(json_object_get(source, "unscaled")),
+        .longrope_only = json_is_true(json_object_get(source, "longrope_only")),
         .theta = 10000,
         .head_dim = json_integer_value(json_object_get(source, "head_dim")),
         .max_tokens = json_integer_value(json_object_get(source, "max_tokens")),
@@ -68,6 +69,8 @@ static const bad_row bad_rows[] = {
     { "{\"rope_parameters\":{\"rope_type\":\"proportional\"}}", "\"rope_parameters.rope_type\" is \"proportional\"", "[20] in the new spelling" },
     { "{\"rope_scaling\":{\"type\":3}}", "\"rope_scaling.type\" is 3", "a type that is no string" },
     { "{\"rope_scaling\":{\"type\":\"linear\",\"rope_type\":\"yarn\",\"factor\":2}}", "\"linear\"|\"yarn\"", "two spellings that differ" },
+    { "{\"rope_scaling\":{\"type\":\"su\"," SHORT ",\"long_factor\":[1,1,1,1]}}", "\"su\", which the class of this model does not know", "a name that only Phi-3 has" },
+    { "{\"rope_scaling\":{\"type\":\"yarn\"}}", "\"rope_scaling.factor\" is missing", "required, and null is another word" },
     { "{\"rope_scaling\":{\"type\":\"linear\"}}", "\"rope_scaling.factor\" is missing", "a factor is required" },
     { "{\"rope_scaling\":{\"type\":\"linear\",\"factor\":0}}", "\"rope_scaling.factor\" is 0", "[19] division by 0" },
     { "{\"rope_scaling\":{\"type\":\"linear\",\"factor\":-2}}", "\"rope_scaling.factor\" is -2", "a negative factor" },
@@ -121,7 +124,10 @@ static const struct { const char *text, *why; } good_rows[] = {
     { "{\"rope_scaling\":{\"rope_type\":\"default\"},\"rope_parameters\":{\"rope_type\":\"default\"}}", "both spellings, the same" },
     { "{\"rope_scaling\":{\"type\":\"linear\",\"rope_type\":\"linear\",\"factor\":2}}", "both names of the type" },
     { "{\"original_max_position_embeddings\":4096}", "Phi-3 without scaling" },
-    { "{\"rope_scaling\":{\"type\":\"su\"," SHORT ",\"long_factor\":[1,1,1,1]},\"original_max_position_embeddings\":512}", "longrope by its first name" },
+    { "{\"rope_scaling\":{\"type\":\"default\",\"factor\":4,\"beta_fast\":32}}", "keys of other types, which have no effect" },
+    { "{\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":4,\"original_max_position_embeddings\":32,\"low_freq_factor\":1}}", "the same" },
+    { "{\"rope_scaling\":{\"type\":\"longrope\"," SHORT ",\"long_factor\":[1,1,1,1]},\"original_max_position_embeddings\":512}", "a length beside the description" },
+    { "{\"rope_scaling\":{\"type\":\"yarn\",\"factor\":null,\"original_max_position_embeddings\":512}}", "a factor that the lengths give" },
 };
 
 static void leaves_nothing_unexplained(void **state)

@@ -74,7 +74,7 @@ static const bad_row bad_rows[] = {
     { "{" T("a", "U8", "[4]", 0, 4) "}", 0, 3, TERN_ERR_FORMAT, "\"a\"|[0, 4]|3 bytes", "[9] the tail is missing" },
     { "{" T("a", "F32", "[2,3]", 0, 20) "}", 0, 20, TERN_ERR_FORMAT, "\"a\"|F32|24|20", "[9] size and shape disagree" },
     { "{" T("a", "F4", "[2]", 0, 1) "}", 0, 1, TERN_ERR_UNSUPPORTED, "\"a\"|\"F4\"", "[10] a dtype nobody knows" },
-    { "{" T("a\\nb", "x\\u0001y", "[2]", 0, 1) "}", 0, 1, TERN_ERR_UNSUPPORTED, "\"a?b\"|\"x?y\"", "[10] control characters are not repeated" },
+    { "{" T("a\\nb", "x\\u0001y", "[2]", 0, 1) "}", 0, 1, TERN_ERR_UNSUPPORTED, "\"a\\nb\"|\"x\\x01y\"", "[10] control characters are escaped" },
     { "{\"a\":{\"dtype\":3,\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, TERN_ERR_FORMAT, "dtype|'3'", "[10] a dtype that is a number" },
     { "{\"a\":{\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, TERN_ERR_FORMAT, "\"a\": no dtype", "a member is missing" },
     { "{\"a\":{}}", 0, 0, TERN_ERR_FORMAT, "\"a\": no dtype", "all members are missing" },

@@ -3,9 +3,11 @@
  * Source of the idea: curl's torture tests. */
 #include "formats/support.h"
 
+#include "base/model_folder.h"
 #include "formats/checkpoint.h"
 #include "formats/generation_config.h"
 #include "formats/rope.h"
+#include "formats/sentence.h"
 #include "torture.h"
 
 static char *folder;
@@ -91,9 +93,50 @@ static tern_status write_file(void)
     return st;
 }
 
+#define MODULE(kind, path, name) "{\"name\":\"" name "\",\"path\":\"" path "\",\"type\":\"sentence_transformers.models." kind "\"}"
+
+/* A list of modules with weights, prompts and settings of each kind. */
+static void write_sentence(void)
+{
+    static const char header[] = "{\"linear.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
+                                 "\"linear.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[24,32]}}";
+    char command[256];
+    size_t n;
+    unsigned char *weights = safetensors_bytes(header, strlen(header), 32, &n);
+    snprintf(command, sizeof command, "mkdir '%s/1_Pooling' '%s/2_Dense' '%s/4_Dropout'", folder, folder, folder);
+    assert_int_equal(system(command), 0);
+    write_text(folder, "modules.json", "[" MODULE("Transformer", "", "0") "," MODULE("Pooling", "1_Pooling", "1") "," MODULE("Dense", "2_Dense", "2") ","
+                                       MODULE("Normalize", "3_Normalize", "3") "," MODULE("Dropout", "4_Dropout", "4") "]");
+    write_text(folder, "1_Pooling/config.json", "{\"embedding_dimension\":3,\"pooling_mode\":[\"mean\",\"cls\"]}");
+    write_text(folder, "2_Dense/config.json", "{\"in_features\":3,\"out_features\":2,\"other\":1}");
+    write_bytes(folder, "2_Dense/model.safetensors", weights, n);
+    write_text(folder, "4_Dropout/config.json", "{\"dropout\":0.1}");
+    write_text(folder, "sentence_bert_config.json", "{\"do_lower_case\":true,\"model_args\":{\"dtype\":\"auto\"}}");
+    write_text(folder, "tokenizer_config.json", "{\"model_max_length\":12}");
+    write_text(folder, "config_sentence_transformers.json", "{\"prompts\":{\"a\":\"b\"},\"default_prompt_name\":\"a\",\"similarity_fn_name\":\"dot\"}");
+    free(weights);
+}
+
+static tern_status read_sentence(void)
+{
+    tern_sentence s;
+    char *dir;
+    tern_status st = tern_model_folder(&words, folder, &dir);
+    if (st) return st;
+    st = tern_sentence_read(&words, dir, &s);
+    tern_free(dir);
+    if (st) return st;
+    assert_int_equal(s.n_module, 3);
+    assert_int_equal(s.max_tokens, 12);
+    assert_string_equal(s.default_prompt, "a");
+    tern_sentence_free(&s);
+    return TERN_OK;
+}
+
 static const struct { const char *name; tern_status (*call)(void); size_t least; } calls[] = {
     { "open_shards", open_shards, 100 },   { "refuse_tensors", refuse_tensors, 20 }, { "refuse_an_index", refuse_an_index, 5 },
     { "read_metadata", read_metadata, 4 }, { "read_config", read_config, 40 },       { "write_file", write_file, 20 },
+    { "read_sentence", read_sentence, 100 },
 };
 
 static void every_allocation_may_fail(void **state)
@@ -105,6 +148,7 @@ static void every_allocation_may_fail(void **state)
     write_text(folder, "config.json", "{\"eos_token_id\":[1,2],\"unknown\":{\"x\":1},\"other\":2,\"original_max_position_embeddings\":512,"
                                       "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1,1],\"long_factor\":[2,2,2,2]}}");
     write_text(folder, "generation_config.json", "{\"do_sample\":true,\"top_p\":0.9,\"strange\":1}");
+    write_sentence();
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         size_t k = 0;
         bool failed = true;

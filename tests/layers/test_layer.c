@@ -69,6 +69,19 @@ static void test_missing_weights_by_name(void **state)
     }
 }
 
+/* The residual behind a norm needs that norm. Values: tests/golden/models/made-bloom-residual. */
+static void test_residual_normed_needs_the_norm(void **state)
+{
+    (void)state;
+    tern_layer_weights w = make_weights();
+    tern_transformer_layer *layer = NULL;
+    tern_config c = make_config();
+    tern_status st = tern_transformer_layer_create(rig, &c, &w, &(tern_layer_extras){ .residual_normed = true, .no_input_norm = true }, NULL, &layer);
+    assert_int_equal(st, TERN_ERR_UNSUPPORTED);
+    assert_true(rig_has_words(tern_ctx_error(rig), "residual_normed|no_input_norm"));
+    free_weights(&w);
+}
+
 /* BloomSelfAttention always divides scores by sqrt(D): scale_attention is not read. Any other attention reads it. Without alibi it is refused. */
 static void test_bloom_scales_and_has_alibi(void **state)
 {
@@ -103,6 +116,7 @@ static void test_bloom_scales_and_has_alibi(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_missing_weights_by_name), cmocka_unit_test(test_bloom_scales_and_has_alibi) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_missing_weights_by_name), cmocka_unit_test(test_residual_normed_needs_the_norm),
+                                        cmocka_unit_test(test_bloom_scales_and_has_alibi) };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

@@ -18,7 +18,9 @@ static tern_ctx words;
 static const char text[] =
     "{% macro m(a, b='x') %}<{{ a ~ b }}>{% endmacro %}{% set ns = namespace(s='', l=[]) %}"
     "{% for u in messages if u.content %}{% set ns.s = ns.s + u.content %}{% set ns.l = ns.l + [loop.index] %}{{ m(u.role) }}{% endfor %}"
-    "{{ ns.s * 5000 }}{{ ns.l|map('string')|join(',') }}{{ tools|tojson(indent=2) }}{{ '%s {}' % ns.s|upper }}{{ messages|sort(attribute='content')|length }}";
+    "{{ ns.s * 5000 }}{% for x in [[1, [2]], 3] recursive %}{{ x if x is number else loop(x) }}{% endfor %}{% block b %}{{ self }}{% endblock %}"
+    "{{ self.b() }}{{ 'http://ab.cd (me@x.org)'|urlize }}{{ '<b>x</b> &amp;'|striptags }}{{ 'ab'.translate({97: 'c'}) }}{% if false %}{{ 1|nope }}{% endif %}"
+    "{{ ns.l|map('string')|join(',') }}{{ tools|tojson(indent=2) }}{{ '%s {}' % ns.s|upper }}{{ messages|sort(attribute='content')|length }}";
 static const char chat[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"hello \\u00e9\"},{\"role\":\"assistant\",\"content\":\"b\"}],\"tools\":[{\"a\":{\"b\":[1,2.5]}}],"
                            "\"special_tokens\":{\"eos_token\":\"x\"}}";
 

@@ -137,7 +137,7 @@ static bool say(const cli_args *args, const bench_report *r, bench_svg *svg)
     if (r->n_disturbed) cli_say("warning: other processes used the machine during %d of %d measurements, which are slower for it", r->n_disturbed, r->n_watched);
     if (args->value[FLAG_JSON].set) bench_print_json(r);
     else bench_print_text(r);
-    return !svg->file || bench_svg_write(svg, r);
+    return !svg->save.file || bench_svg_write(svg, r);
 }
 
 /* The first flag that is set and says something of a model, which --kernels and --ops do not run; or, in those two, of rows or threads where they have no choice. */

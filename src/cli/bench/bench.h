@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/bench/limits.h"
+#include "cli/save.h"
 #include "cli/session.h"
 
 /* ---- What is asked for ---- */
@@ -116,11 +117,10 @@ void bench_print_json(const bench_report *r);
 /* {"machine": {...}, LIST: [ : what every document of the benchmark begins with. */
 void bench_open_json(json_out *j, const bench_limits *l, const char *list);
 
-/* svg.c: a roofline. The file is opened before the work begins, so that a name that cannot be written costs none; one that was made and not written is removed. */
+/* svg.c: a roofline. The file is opened before the work begins, so that a name that cannot be written costs none. */
 typedef struct bench_svg {
-    FILE *file;
-    const char *path;
-    bool made;
+    cli_save save;
+    bool listed;    /* among the files that a signal removes */
 } bench_svg;
 
 bool bench_svg_open(bench_svg *svg, const char *path);

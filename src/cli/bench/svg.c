@@ -1,11 +1,8 @@
 /* The results as a roofline picture: see bench.h. Rates over multiply-adds per byte, both logarithmic; below the slope of the bandwidth and the flat roofs of
  * each instruction set each row is a dot. The names of roofs stand beside the plot; those of dots are put where nothing else is yet.
  * Source: Williams, Waterman & Patterson 2009, "Roofline". */
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/bench/bench.h"
 #include "cli/machine.h"
@@ -374,23 +371,20 @@ static void draw_dot(picture *p, const dot *d)
 
 bool bench_svg_open(bench_svg *svg, const char *path)
 {
-    bool made = access(path, F_OK) != 0;
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (!file) {
-        cli_fail("%s: %s", path, strerror(errno));
+    *svg = (bench_svg){ 0 };
+    if (!cli_save_open(&svg->save, path)) {
+        bench_svg_close(svg);
         return false;
     }
-    *svg = (bench_svg){ .file = file, .path = path, .made = made };
-    if (made) bench_litter_add(path, NULL);
+    svg->listed = svg->save.temporary;
+    if (svg->listed) bench_litter_add(svg->save.temporary, NULL);
     return true;
 }
 
 bool bench_svg_write(bench_svg *svg, const bench_report *r)
 {
-    picture p = { .out = svg->file, .r = r };
+    picture p = { .out = svg->save.file, .r = r };
     make_axes(&p);
-    (void)!ftruncate(fileno(svg->file), 0);    /* of what is no plain file nothing is to be cut */
     draw_frame(&p);
     draw_roofs(&p);
     draw_slopes(&p, false);
@@ -398,16 +392,12 @@ bool bench_svg_write(bench_svg *svg, const bench_report *r)
     draw_slopes(&p, true);
     each_dot(&p, draw_dot);
     fputs("</svg>\n", p.out);
-    bool ok = !fflush(svg->file) && !ferror(svg->file);
-    if (!ok) cli_fail("%s: %s", svg->path, strerror(errno));
-    if (ok && svg->made) bench_litter_settle(true);
-    svg->made = svg->made && !ok;
-    return ok;
+    return cli_save_commit(&svg->save);
 }
 
 void bench_svg_close(bench_svg *svg)
 {
-    if (svg->made) bench_litter_settle(false);
-    if (svg->file) fclose(svg->file);
+    if (svg->listed) bench_litter_settle(!svg->save.temporary);
+    cli_save_close(&svg->save);
     *svg = (bench_svg){ 0 };
 }

@@ -14,7 +14,7 @@ const char *tpl_type_name(tpl_value v)
         [TPL_UNDEFINED] = "Undefined", [TPL_NONE] = "NoneType", [TPL_BOOL] = "bool", [TPL_INT] = "int", [TPL_FLOAT] = "float", [TPL_STR] = "str",
         [TPL_LIST] = "list", [TPL_TUPLE] = "tuple", [TPL_DICT] = "dict", [TPL_RANGE] = "range", [TPL_NAMESPACE] = "TemplateNamespace",
         [TPL_LOOP] = "LoopContext", [TPL_MACRO] = "Macro", [TPL_FUNCTION] = "function", [TPL_METHOD] = "builtin_function_or_method",
-        [TPL_CYCLER] = "Cycler", [TPL_JOINER] = "Joiner"
+        [TPL_CYCLER] = "Cycler", [TPL_JOINER] = "Joiner", [TPL_SELF] = "TemplateReference", [TPL_BLOCK] = "BlockReference"
     };
     if (v.kind == TPL_STR && v.sub) return "Markup";
     if (v.kind == TPL_VIEW) return views[v.sub];
@@ -56,33 +56,6 @@ bool tpl_check_hashable(tpl_render *r, tpl_value key)
     return tpl_hashable(&r->pool, key, &type) || tpl_raise(r, "TypeError", "unhashable type: '%s'", type);
 }
 
-/* The attributes that every Python object has. Source: dir(object) of Python 3.11. */
-static bool is_object_attribute(const char *name)
-{
-    static const char *const names[] = { "class", "delattr", "dir", "doc", "eq", "format", "ge", "getattribute", "getstate", "gt", "hash", "init",
-                                         "init_subclass", "le", "lt", "ne", "new", "reduce", "reduce_ex", "repr", "setattr", "sizeof", "str", "subclasshook" };
-    size_t n = strlen(name);
-    if (n < 5 || name[0] != '_' || name[1] != '_' || name[n - 1] != '_' || name[n - 2] != '_') return false;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i]) == n - 4 && memcmp(names[i], name + 2, n - 4) == 0) return true;
-    return false;
-}
-
-/* Methods that change what they are called on, and dunder methods of containers: there, and refused. */
-static bool is_refused(tpl_value v, const char *name)
-{
-    static const char *const list[] = { "append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove", NULL };
-    static const char *const dict[] = { "clear", "pop", "popitem", "setdefault", "update", NULL };
-    static const char *const container[] = { "__len__", "__getitem__", "__contains__", "__iter__", "__add__", "__mul__", "__rmul__", "__setitem__", NULL };
-    const char *const *names = v.kind == TPL_LIST ? list : v.kind == TPL_DICT ? dict : NULL;
-    if (is_object_attribute(name)) return v.kind != TPL_NAMESPACE;
-    for (size_t i = 0; names && names[i]; i++)
-        if (strcmp(names[i], name) == 0) return true;
-    for (size_t i = 0; (v.kind == TPL_STR || v.kind == TPL_LIST || v.kind == TPL_DICT || v.kind == TPL_TUPLE) && container[i]; i++)
-        if (strcmp(container[i], name) == 0) return strcmp(name, "__setitem__") || v.kind == TPL_LIST || v.kind == TPL_DICT;
-    return false;
-}
-
 static bool method_value(tpl_render *r, tpl_value self, const tpl_function *function, tpl_value *out)
 {
     tpl_method *method = tpl_get(&r->pool, 1, sizeof *method);
@@ -90,22 +63,6 @@ static bool method_value(tpl_render *r, tpl_value self, const tpl_function *func
     *method = (tpl_method){ self, function };
     *out = (tpl_value){ .kind = TPL_METHOD, .method = method };
     return true;
-}
-
-static bool macro_attribute(tpl_render *r, const tpl_macro_def *def, const char *name, tpl_value *out)
-{
-    if (strcmp(name, "name") == 0) return def->name ? tpl_str(&r->pool, def->name, out) : (*out = tpl_none(), true);
-    if (strcmp(name, "catch_kwargs") == 0) *out = tpl_bool(def->takes_kwargs);
-    if (strcmp(name, "catch_varargs") == 0) *out = tpl_bool(def->takes_varargs);
-    if (strcmp(name, "caller") == 0) *out = tpl_bool(def->takes_caller);
-    if (strcmp(name, "arguments") != 0) return true;
-    tpl_array *array = tpl_array_new(&r->pool, def->params.n);
-    for (uint32_t i = 0; array && i < def->params.n; i++) {
-        tpl_value param;
-        if (!tpl_str(&r->pool, def->params.items[i]->name, &param) || !tpl_append(&r->pool, array, param)) return false;
-    }
-    if (array) *out = tpl_list_of(array, TPL_TUPLE);
-    return array != NULL;
 }
 
 /* The attribute, MISSING where the object has none of this name. */
@@ -117,16 +74,12 @@ static bool attribute(tpl_render *r, tpl_value object, const char *name, tpl_val
         if (field) *out = *field;
         return true;
     }
-    if (is_refused(object, name)) return unsafe(r, object, name, out);
-    if (object.kind == TPL_LOOP && !tpl_loop_attr(r, object.loop, name, out)) return false;
-    if (object.kind == TPL_MACRO && !macro_attribute(r, object.macro->def, name, out)) return false;
-    if (object.kind == TPL_CYCLER && strcmp(name, "current") == 0) *out = tpl_items(object.cycler->items)[object.cycler->at];
-    if (object.kind == TPL_CYCLER && strcmp(name, "pos") == 0) *out = tpl_int(object.cycler->at);
-    if (object.kind == TPL_TUPLE && object.sub == TPL_GROUP && strcmp(name, "grouper") == 0) *out = tpl_items(object)[0];
-    if (object.kind == TPL_TUPLE && object.sub == TPL_GROUP && strcmp(name, "list") == 0) *out = tpl_items(object)[1];
-    if (tpl_is_whole(object) && strcmp(name, "real") == 0) *out = tpl_int(tpl_whole(object));
+    if (tpl_is_hidden(object, name)) return unsafe(r, object, name, out);
+    if (!tpl_plain_attribute(r, object, name, out)) return false;
     if (out->kind != TPL_MISSING) return true;
     const tpl_function *method = tpl_find_method((tpl_kind)object.kind, name);
+    if (object.kind == TPL_FUNCTION && object.function == tpl_find_global("dict") && strcmp(name, "fromkeys") == 0) method = tpl_find_method(TPL_DICT, name);
+    if (object.kind == TPL_VIEW && object.sub == TPL_VALUES) method = NULL;
     return !method || method_value(r, object, method, out);
 }
 
@@ -135,12 +88,15 @@ static bool item(tpl_render *r, tpl_value object, tpl_value key, tpl_value *out)
 {
     const char *type;
     tpl_value *found;
+    const tpl_node *block;
     int64_t i = tpl_is_whole(key) ? tpl_whole(key) : 0, n;
     *out = (tpl_value){ 0 };
     if (object.kind == TPL_DICT) {
         if (tpl_hashable(&r->pool, key, &type) && (found = tpl_dict_find(&r->pool, object.dict, key))) *out = *found;
         return true;
     }
+    if (object.kind == TPL_SELF && key.kind == TPL_STR && (block = tpl_find_block(r->v, tpl_data(key), key.n)))
+        *out = (tpl_value){ .kind = TPL_BLOCK, .block = block };
     if (!tpl_is_whole(key) || (object.kind != TPL_STR && object.kind != TPL_LIST && object.kind != TPL_TUPLE && object.kind != TPL_RANGE)) return true;
     if (!tpl_length(r, object, &n)) return false;
     if (i < 0) i += n;
@@ -157,11 +113,8 @@ bool tpl_getattr(tpl_render *r, tpl_value object, const char *name, tpl_value *o
     if (object.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, object);
     if (!attribute(r, object, name, out)) return false;
     if (out->kind != TPL_MISSING) return true;
-    if (object.kind == TPL_DICT) {
-        tpl_value *found = tpl_dict_get(object.dict, name);
-        if (found) return *out = *found, true;
-    }
-    return tpl_str(&r->pool, name, &key) && tpl_undefined_of(r, object, key, out);
+    if (!tpl_str(&r->pool, name, &key) || !item(r, object, key, out)) return false;
+    return out->kind != TPL_MISSING || tpl_undefined_of(r, object, key, out);
 }
 
 bool tpl_getitem(tpl_render *r, tpl_value object, tpl_value key, tpl_value *out)

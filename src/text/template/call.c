@@ -91,7 +91,7 @@ static bool range(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value
     uint64_t span = up ? (uint64_t)bound[1] - (uint64_t)bound[0] : (uint64_t)bound[0] - (uint64_t)bound[1];
     uint64_t step = up ? (uint64_t)bound[2] : -(uint64_t)bound[2], n = any ? (span - 1) / step + 1 : 0;
     if (n > MAX_RANGE) return tpl_raise(r, "OverflowError", "Range too big. The sandbox blocks ranges larger than MAX_RANGE (%d).", MAX_RANGE);
-    *made = (tpl_range){ bound[0], bound[2], (int64_t)n };
+    *made = (tpl_range){ bound[0], bound[1], bound[2], (int64_t)n };
     *out = (tpl_value){ .kind = TPL_RANGE, .range = made };
     return true;
 }
@@ -101,6 +101,7 @@ static bool fill_dict(tpl_render *r, const char *who, const tpl_args *args, tpl_
 {
     tpl_value key;
     if (args->n > 1) return tpl_raise(r, "TypeError", "%s expected at most 1 argument, got %u", who, args->n);
+    if (args->n && args->positional[0].kind == TPL_UNDEFINED) return tpl_fail_undefined(r, args->positional[0]);      /* its .keys is asked for */
     if (args->n && args->positional[0].kind == TPL_DICT) {
         const tpl_dict *from = args->positional[0].dict;
         for (uint32_t i = 0; i < from->n; i++)
@@ -223,11 +224,21 @@ const tpl_filter *tpl_find_filter(const char *name)
     return NULL;
 }
 
+static const tpl_function *find_text_method(const char *name)
+{
+    const tpl_function *const tables[] = { tpl_methods_text, tpl_methods_case, tpl_methods_translate, tpl_methods_bytes }, *f = NULL;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables && !f; i++) f = find(tables[i], name);
+    return f;
+}
+
 const tpl_function *tpl_find_method(tpl_kind kind, const char *name)
 {
-    const tpl_function *f;
     switch (kind) {
-    case TPL_STR: f = find(tpl_methods_text, name); return f ? f : find(tpl_methods_case, name);
+    case TPL_STR: return find_text_method(name);
+    case TPL_BOOL:
+    case TPL_INT: return find(tpl_methods_whole, name);
+    case TPL_FLOAT: return find(tpl_methods_real, name);
+    case TPL_VIEW: return find(tpl_methods_view, name);
     case TPL_LIST:
     case TPL_TUPLE:
     case TPL_RANGE: return kind == TPL_LIST || strcmp(name, "copy") ? find(tpl_methods_list, name) : NULL;
@@ -238,10 +249,9 @@ const tpl_function *tpl_find_method(tpl_kind kind, const char *name)
     }
 }
 
-/* What Python's strings and Jinja's filters have and tern has not. Methods are refused by name, whatever they are called on. */
 bool tpl_known_missing(const char *name)
 {
-    static const char *const names[] = { "encode", "translate", "maketrans", "random", "urlize", "pprint", "wordwrap" };
+    static const char *const names[] = { "random", "pprint", "wordwrap" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0) return true;
     return false;

@@ -75,7 +75,7 @@ static bool from_json(tpl_render *r, const json_t *json, bool trusted, tpl_value
     case JSON_ARRAY: return array_from(r, json, trusted, out);
     case JSON_STRING: return string_from(r, json_string_value(json), json_string_length(json), trusted, out);
     case JSON_INTEGER: *out = tpl_int(json_integer_value(json)); return true;
-    case JSON_REAL: *out = tpl_float(json_real_value(json)); return true;
+    case JSON_REAL: *out = tpl_float(tern_json_number(json)); return true;
     case JSON_TRUE: *out = tpl_bool(true); return true;
     case JSON_FALSE: *out = tpl_bool(false); return true;
     default: *out = tpl_none(); return true;
@@ -202,11 +202,11 @@ static bool prepare_continuation(chat *c, const json_t *wanted)
     const char *field = json_is_string(wanted) ? json_string_value(wanted) : "content";
     tpl_value last = tpl_items(c->messages)[c->messages.n - 1], *text = tpl_dict_get(last.dict, field);
     if (!text || text->kind == TPL_NONE) {
-        snprintf(words, sizeof words, "continue_final_message is set but the final message has no \"%s\" to continue!", field);
+        tern_show(words, sizeof words, "continue_final_message is set but the final message has no \"%s\" to continue!", field);
         return refuse(c->r, "ValueError", words);
     }
     if (!names_field(c, last.dict, field, *text)) {
-        snprintf(words, sizeof words, "continue_final_message is set to \"%s\" but this is not an accepted field in the chat_template", field);
+        tern_show(words, sizeof words, "continue_final_message is set to \"%s\" but this is not an accepted field in the chat_template", field);
         return refuse(c->r, "ValueError", words);
     }
     return text->kind == TPL_LIST ? tag_last_block(c, *text) : tag_fields(c, last.dict, field, *text);
@@ -279,14 +279,14 @@ static bool prepare(chat *c)
     return true;
 }
 
-static tern_status choose(const tern_template *t, const json_t *in, const tpl_variant **out)
+static tern_status choose(const tern_template *t, const json_t *in, tpl_variant **out)
 {
     const json_t *tools = json_object_get(in, "tools"), *asked = json_object_get(in, "chat_template");
     const char *name = json_is_string(asked) ? json_string_value(asked) : NULL;
-    const tpl_variant *usual = NULL, *with_tools = NULL;
+    tpl_variant *usual = NULL, *with_tools = NULL;
     if (!t->named && !name) return *out = &t->variants[0], TERN_OK;
     for (size_t i = 0; i < t->n_variants; i++) {
-        const tpl_variant *v = &t->variants[i];
+        tpl_variant *v = &t->variants[i];
         if (name && strcmp(v->name, name) == 0) return *out = v, TERN_OK;
         if (strcmp(v->name, "default") == 0) usual = v;
         if (strcmp(v->name, "tool_use") == 0) with_tools = v;
@@ -376,11 +376,12 @@ tern_status tern_template_render(tern_template *t, const char *json, size_t n_by
 {
     json_t *in = NULL;
     tern_clock clock;
-    const tpl_variant *v;
+    tpl_variant *v;
     tern_status st;
     TERN_TRY(read_clock(t->ctx, now, &clock));
-    TERN_TRY(tern_json_parse(t->ctx, "messages", json, n_bytes, &in));
+    TERN_TRY(tern_json_parse_exact(t->ctx, "messages", json, n_bytes, &in));
     TERN_TRY(choose(t, in, &v));
+    TERN_TRY(tpl_compile(t, v));
     st = run(t, v, in, &clock, out);
 done:
     json_decref(in);

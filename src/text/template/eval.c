@@ -22,7 +22,7 @@ bool tpl_raise(tpl_render *r, const char *kind, const char *format, ...)
     char words[600];
     va_list args;
     va_start(args, format);
-    vsnprintf(words, sizeof words, format, args);
+    tern_show_v(words, sizeof words, format, args);
     va_end(args);
     return raise_at(r, TERN_ERR_ARGUMENT, kind, words);
 }
@@ -32,14 +32,20 @@ bool tpl_refuse(tpl_render *r, const char *format, ...)
     char words[600];
     va_list args;
     va_start(args, format);
-    vsnprintf(words, sizeof words, format, args);
+    tern_show_v(words, sizeof words, format, args);
     va_end(args);
     return raise_at(r, TERN_ERR_UNSUPPORTED, "not supported", words);
 }
 
+bool tpl_no_such(tpl_render *r, const char *kind, const char *name, const char *end)
+{
+    if (tpl_known_missing(name)) return tpl_refuse(r, "the %s '%s'", kind, name);
+    return tpl_raise(r, "TemplateRuntimeError", "No %s named '%s'%s", kind, name, end);
+}
+
 bool tpl_raise_value(tpl_render *r, const char *kind, tpl_value text)
 {
-    return tpl_raise(r, kind, "%.*s", (int)(text.n > 590 ? 590 : text.n), tpl_data(text));
+    return tpl_raise(r, kind, "%.*s", (int)text.n, tpl_data(text));
 }
 
 bool tpl_fail_undefined(tpl_render *r, tpl_value v)
@@ -57,11 +63,21 @@ bool tpl_fail_undefined(tpl_render *r, tpl_value v)
     if (u->object.kind == TPL_TUPLE && u->object.sub) type = "jinja2.filters._GroupTuple";
     if (u->object.kind == TPL_LOOP) type = "jinja2.runtime.LoopContext";
     if (u->object.kind == TPL_MACRO) type = "jinja2.runtime.Macro";
+    if (u->object.kind == TPL_SELF) type = "jinja2.runtime.TemplateReference";
+    if (u->object.kind == TPL_BLOCK) type = "jinja2.runtime.BlockReference";
     if (u->name.kind != TPL_STR) return tpl_raise(r, kind, "%s%s has no element %.*s", type, object, (int)name->used, name->data);
     return tpl_raise(r, kind, "'%s%s' has no attribute %.*s", type, object, (int)name->used, name->data);
 }
 
 /* ---- expressions ---- */
+
+/* super in a block: a chat template has no parent. */
+static bool no_parent(tpl_render *r, const char *block, tpl_value *out)
+{
+    tpl_text *words = tpl_text_new(&r->pool, 64);
+    return words && tpl_puts(&r->pool, words, "there is no parent block called '") && tpl_puts(&r->pool, words, block) &&
+           tpl_puts(&r->pool, words, "'.") && tpl_put(&r->pool, words, "", 1, true) && tpl_undefined_hint(r, words->data, out);
+}
 
 static bool name_value(tpl_render *r, const tpl_node *node, const tpl_frame *frame, tpl_value *out)
 {
@@ -72,6 +88,8 @@ static bool name_value(tpl_render *r, const tpl_node *node, const tpl_frame *fra
             return true;
         }
     }
+    if (strcmp(node->name, "self") == 0) return *out = (tpl_value){ .kind = TPL_SELF }, true;
+    if (node->field && strcmp(node->name, "super") == 0) return no_parent(r, node->field, out);
     *out = r->inputs[node->slot];
     if (out->kind != TPL_MISSING) return true;
     tpl_value name;
@@ -148,6 +166,7 @@ static bool add_key(tpl_render *r, tpl_args *out, uint32_t *cap, const char *key
 
 static bool spread_dict(tpl_render *r, tpl_args *out, uint32_t *cap, tpl_value v)
 {
+    if (v.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, v);
     if (v.kind != TPL_DICT) return tpl_raise(r, "TypeError", "argument after ** must be a mapping, not %s", tpl_type_name(v));
     for (uint32_t i = 0; i < v.dict->n; i++) {
         tpl_value key = v.dict->pairs[i].key;
@@ -193,16 +212,26 @@ static bool call_value(tpl_render *r, const tpl_node *node, tpl_frame *frame, tp
     return tpl_call(r, callee, &args, out);
 }
 
+/* A call that runs statements. */
+static bool call_body(tpl_render *r, tpl_value callee, const tpl_args *args, tpl_value *out)
+{
+    if (callee.kind == TPL_LOOP) return tpl_call_loop(r, callee.loop, args, out);
+    if (callee.kind == TPL_MACRO) return tpl_call_macro(r, callee.macro, args, out);
+    return tpl_bind(r, "BlockReference.__call__", args, "", 0, NULL) && tpl_call_block(r, callee.block, out);
+}
+
 bool tpl_call(tpl_render *r, tpl_value callee, const tpl_args *args, tpl_value *out)
 {
     switch (callee.kind) {
     case TPL_UNDEFINED: return tpl_fail_undefined(r, callee);
     case TPL_FUNCTION: return callee.function->run(r, (tpl_value){ 0 }, args, out);
     case TPL_METHOD: return callee.method->function->run(r, callee.method->self, args, out);
-    case TPL_MACRO: {
+    case TPL_MACRO:
+    case TPL_LOOP:
+    case TPL_BLOCK: {
         if (!tpl_enter(r)) return false;
         const tpl_node *here = r->node;
-        bool ok = tpl_call_macro(r, callee.macro, args, out);
+        bool ok = call_body(r, callee, args, out);
         r->node = here;
         tpl_leave(r);
         return ok;
@@ -211,9 +240,14 @@ bool tpl_call(tpl_render *r, tpl_value callee, const tpl_args *args, tpl_value *
         *out = callee.cycler->items;
         if (!callee.cycler->at++) return tpl_str(&r->pool, "", out);
         return true;
-    case TPL_LOOP: return tpl_raise(r, "TypeError", "The loop must have the 'recursive' marker to be called recursively.");
     default: return tpl_raise(r, "TypeError", "'%s' object is not callable", tpl_type_name(callee));
     }
+}
+
+static bool run_filter(tpl_render *r, const tpl_node *node, tpl_value subject, const tpl_args *args, tpl_value *out)
+{
+    r->node = node;
+    return node->filter ? node->filter->run(r, subject, args, out) : tpl_no_such(r, "filter", node->name, " found.");
 }
 
 bool tpl_apply_filter(tpl_render *r, const tpl_node *node, tpl_value subject, tpl_frame *frame, tpl_value *out)
@@ -221,8 +255,7 @@ bool tpl_apply_filter(tpl_render *r, const tpl_node *node, tpl_value subject, tp
     tpl_args args;
     if (node->a && !tpl_apply_filter(r, node->a, subject, frame, &subject)) return false;
     if (!tpl_eval_args(r, node->args, frame, &args)) return false;
-    r->node = node;
-    return node->filter->run(r, subject, &args, out);
+    return run_filter(r, node, subject, &args, out);
 }
 
 static bool filter_value(tpl_render *r, const tpl_node *node, tpl_frame *frame, tpl_value *out)
@@ -230,8 +263,7 @@ static bool filter_value(tpl_render *r, const tpl_node *node, tpl_frame *frame, 
     tpl_value subject;
     tpl_args args;
     if (!tpl_eval(r, node->a, frame, &subject) || !tpl_eval_args(r, node->args, frame, &args)) return false;
-    r->node = node;
-    return node->filter->run(r, subject, &args, out);
+    return run_filter(r, node, subject, &args, out);
 }
 
 static bool test_value(tpl_render *r, const tpl_node *node, tpl_frame *frame, tpl_value *out)
@@ -240,6 +272,7 @@ static bool test_value(tpl_render *r, const tpl_node *node, tpl_frame *frame, tp
     tpl_args args;
     if (!tpl_eval(r, node->a, frame, &subject) || !tpl_eval_args(r, node->args, frame, &args)) return false;
     r->node = node;
+    if (!node->test) return tpl_no_such(r, "test", node->name, " found.");
     return node->test->run(r, subject, &args, out);
 }
 

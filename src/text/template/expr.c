@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
-#include "text/template/template.h"
+#include "text/template/parse.h"
 
 enum { MAX_DEPTH = 200 };
 
@@ -193,14 +193,11 @@ static tpl_arguments *arguments(tpl_parser *p)
     return tpl_expect_op(p, ')') ? args : NULL;
 }
 
-/* Methods that Python has and tern has not are refused where they are called, unless a template could not be meaning them. */
 static tpl_node *call(tpl_parser *p, tpl_node *callee)
 {
     tpl_node *node = tpl_node_new(p, N_CALL, tpl_token_at(p)->at);
     if (!node || !(node->args = arguments(p))) return NULL;
     node->a = callee;
-    if (callee->kind == N_NAME && !tpl_nodes_add(p, &p->calls, callee)) return NULL;
-    if (callee->kind == N_GETATTR && tpl_known_missing(callee->name)) return tpl_unsupported(p, callee->at, "the method '%s'", callee->name), NULL;
     return node;
 }
 
@@ -278,21 +275,6 @@ static bool dotted_name(tpl_parser *p, const char **name)
     return *name != NULL;
 }
 
-/* map('upper') and select('odd') name a filter or test as a string. */
-static bool check_named(tpl_parser *p, const char *filter, const tpl_arguments *args)
-{
-    uint32_t i = strcmp(filter, "selectattr") == 0 || strcmp(filter, "rejectattr") == 0;
-    bool is_map = strcmp(filter, "map") == 0;
-    if (!is_map && !i && strcmp(filter, "select") && strcmp(filter, "reject")) return true;
-    if (!args || args->positional.n <= i || args->positional.items[i]->kind != N_CONST || args->positional.items[i]->value.kind != TPL_STR) return true;
-    const tpl_node *arg = args->positional.items[i];
-    const char *name = tpl_intern(p, tpl_data(arg->value), arg->value.n);
-    if (!name) return false;
-    if (is_map ? tpl_find_filter(name) != NULL : tpl_find_test(name) != NULL) return true;
-    return tpl_known_missing(name) ? tpl_unsupported(p, arg->at, "the %s '%s'", is_map ? "filter" : "test", name)
-                                   : tpl_syntax(p, arg->at, "No %s named '%s'.", is_map ? "filter" : "test", name);
-}
-
 tpl_node *tpl_parse_filters(tpl_parser *p, tpl_node *node, bool inline_start)
 {
     for (uint32_t n = 0; inline_start || tpl_at_op(p, '|'); n++, inline_start = false) {
@@ -304,10 +286,9 @@ tpl_node *tpl_parse_filters(tpl_parser *p, tpl_node *node, bool inline_start)
         if (!filter || !dotted_name(p, &name)) return NULL;
         filter->a = node;
         filter->filter = tpl_find_filter(name);
-        if (!filter->filter && tpl_known_missing(name)) return tpl_unsupported(p, at, "the filter '%s'", name), NULL;
-        if (!filter->filter) return tpl_syntax(p, at, "No filter named '%s'.", name), NULL;
+        filter->name = name;
+        if (!filter->filter && !tpl_note_unknown(p, "filter", name, at)) return NULL;
         if (tpl_at_op(p, '(') && !(filter->args = arguments(p))) return NULL;
-        if (!check_named(p, name, filter->args)) return NULL;
         node = filter;
     }
     return node;
@@ -323,8 +304,8 @@ static tpl_node *test(tpl_parser *p, tpl_node *subject)
     if (!node || !dotted_name(p, &name)) return NULL;
     node->a = subject;
     node->test = tpl_find_test(name);
-    if (!node->test) return tpl_syntax(p, at, "No test named '%s'.", name), NULL;
-    if (subject->kind == N_NAME) p->name_flags[subject->slot] |= NAME_TESTED;
+    node->name = name;
+    if (!node->test && !tpl_note_unknown(p, "test", name, at)) return NULL;
     const tpl_token *t = tpl_token_at(p);
     if (tpl_at_op(p, '(')) {
         if (!(node->args = arguments(p))) return NULL;
@@ -485,7 +466,7 @@ static tpl_node *either(tpl_parser *p)
 
 tpl_node *tpl_parse_expression(tpl_parser *p, bool with_condition)
 {
-    uint32_t at = tpl_token_at(p)->at;
+    uint32_t at = tpl_token_at(p)->at, unknown = p->n_unknown;
     if (++p->depth > MAX_DEPTH) return tpl_syntax(p, at, "an expression nested more than %d deep", MAX_DEPTH), NULL;
     tpl_node *node = either(p);
     while (node && with_condition && tpl_skip_name(p, "if")) {
@@ -493,6 +474,7 @@ tpl_node *tpl_parse_expression(tpl_parser *p, bool with_condition)
         if (condition && tpl_skip_name(p, "else") && !(otherwise = tpl_parse_expression(p, true))) return NULL;
         node = pair(p, N_COND, 0, node, condition, at);
         if (node) node->c = otherwise;
+        tpl_soften(p, unknown);
     }
     p->depth--;
     return node;

@@ -30,6 +30,7 @@ static int next_mapped(tpl_render *r, tpl_iter *it, tpl_value *out)
     int got = next_source(r, it, &item);
     if (got <= 0) return got;
     const tpl_filter *filter = it->function;
+    if (!filter && it->name) return tpl_no_such(r, "filter", it->name, "."), -1;
     if (!tpl_enter(r)) return -1;
     bool ok = filter ? filter->run(r, item, &it->args, out) : tpl_attribute(r, item, it->state[0], it->state[1], out);
     tpl_leave(r);
@@ -65,7 +66,8 @@ static bool map(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *out
     }
     if (!args->n) return tpl_raise(r, "FilterArgumentError", "map requires a filter argument");
     if (!name_of(r, args->positional[0], "filter", &name)) return false;
-    if (!(made.function = tpl_find_filter(name))) return tpl_raise(r, "TemplateRuntimeError", "No filter named '%s'.", name);
+    made.function = tpl_find_filter(name);
+    made.name = name;
     made.args = (tpl_args){ args->positional + 1, args->n - 1, args->keys, args->keyword, args->n_keys };
     return lazy(r, made, out);
 }
@@ -78,6 +80,7 @@ static int next_picked(tpl_render *r, tpl_iter *it, tpl_value *out)
         if (got <= 0) return got;
         if (!tpl_attribute(r, *out, it->state[0], (tpl_value){ 0 }, &subject)) return -1;
         const tpl_test *test = it->function;
+        if (!test && it->name) return tpl_no_such(r, "test", it->name, "."), -1;
         verdict = subject;
         if (test && !test->run(r, subject, &it->args, &verdict)) return -1;
         if (tpl_truth(verdict) != it->negate) return 1;
@@ -95,7 +98,8 @@ static bool pick(tpl_render *r, tpl_value v, const tpl_args *args, bool negate, 
     }
     if (args->n > skip) {
         if (!name_of(r, args->positional[skip], "test", &name)) return false;
-        if (!(made.function = tpl_find_test(name))) return tpl_raise(r, "TemplateRuntimeError", "No test named '%s'.", name);
+        made.function = tpl_find_test(name);
+        made.name = name;
         made.args = (tpl_args){ args->positional + skip + 1, args->n - skip - 1, args->keys, args->keyword, args->n_keys };
     }
     return lazy(r, made, out);

@@ -390,5 +390,6 @@ const tpl_filter tpl_filters_text[] = {
     { "center", center },     { "replace", replace },         { "string", string },         { "escape", escape },       { "e", escape },
     { "forceescape", forceescape }, { "safe", safe },         { "indent", indent },         { "truncate", truncate },   { "wordcount", wordcount },
     { "format", format },     { "urlencode", urlencode },     { "xmlattr", xmlattr },       { "int", int_ },            { "float", float_ },
-    { "abs", abs_ },          { "round", round_ },            { "filesizeformat", filesizeformat }, { "tojson", tojson }, { NULL, NULL },
+    { "abs", abs_ },          { "round", round_ },            { "filesizeformat", filesizeformat }, { "tojson", tojson },
+    { "urlize", tpl_urlize }, { "striptags", tpl_striptags }, { NULL, NULL },
 };

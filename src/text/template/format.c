@@ -30,6 +30,23 @@ static bool to_repr(tpl_render *r, tpl_value v, tpl_value *out)
     return true;
 }
 
+/* ascii(): the repr, with escapes for what is not ASCII. */
+static bool to_ascii(tpl_render *r, tpl_value v, tpl_value *out)
+{
+    tpl_value repr;
+    char code[16];
+    tpl_text *text = tpl_text_new(&r->pool, 32);
+    if (!text || !to_repr(r, v, &repr)) return false;
+    for (size_t i = 0, from = 0; i < repr.n; from = i) {
+        int32_t c = tpl_decode(tpl_data(repr), repr.n, &i);
+        snprintf(code, sizeof code, c < 256 ? "\\x%02x" : c < 65536 ? "\\u%04x" : "\\U%08x", (unsigned)c);
+        tpl_value part = tpl_cut(repr, from, i);
+        if (c < 128 ? !tpl_put_str(&r->pool, text, part) : !tpl_put(&r->pool, text, code, strlen(code), tpl_trusted(part))) return false;
+    }
+    *out = tpl_text_value(text);
+    return true;
+}
+
 static bool put_fill(tpl_render *r, tpl_text *text, const char *fill, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
@@ -229,7 +246,7 @@ static bool conversion(percent *p)
     if (l.precision > MAX_PRECISION && !text) return tpl_raise(p->r, "ValueError", "precision too large");
     if (type == 's') return (p->format.sub ? tpl_escape(p->r, v, &v) : tpl_to_str(p->r, v, &v)) && put_text(p->r, p->text, &l, v);
     if (type == 'r') return to_repr(p->r, v, &v) && (!p->format.sub || tpl_escape(p->r, v, &v)) && put_text(p->r, p->text, &l, v);
-    if (type == 'a') return tpl_refuse(p->r, "%%a in a format");
+    if (type == 'a') return to_ascii(p->r, v, &v) && (!p->format.sub || tpl_escape(p->r, v, &v)) && put_text(p->r, p->text, &l, v);
     if (type == 'c') return put_char(p, &l, v);
     if (type && strchr("diuoxXeEfFgG", type)) return put_number(p, &l, type, v);
     return tpl_raise(p->r, "ValueError", "unsupported format character '%c' (0x%x) at index %zu", type, (unsigned char)type,
@@ -288,6 +305,18 @@ static bool read_spec(tpl_render *r, tpl_value spec, const char *type, layout *l
     return i == n || tpl_raise(r, "ValueError", "Invalid format specifier '%.*s' for object of type '%s'", (int)(n > 100 ? 100 : n), s, type);
 }
 
+/* The character of a code. */
+static bool put_code(tpl_render *r, tpl_text *text, const layout *l, int64_t code)
+{
+    tpl_text *one = tpl_text_new(&r->pool, 4);
+    if (l->sign != '-') return tpl_raise(r, "ValueError", "Sign not allowed with integer format specifier 'c'");
+    if (l->alternate) return tpl_raise(r, "ValueError", "Alternate form (#) not allowed with integer format specifier 'c'");
+    if (l->precision >= 0) return tpl_raise(r, "ValueError", "Precision not allowed in integer format specifier");
+    if (code < 0 || code > 0x10FFFF) return tpl_raise(r, "OverflowError", "%%c arg not in range(0x110000)");
+    if (code >= 0xD800 && code < 0xE000) return tpl_refuse(r, "half of a surrogate pair");
+    return one && tpl_put_char(&r->pool, one, (int32_t)code, true) && put_text(r, text, l, tpl_text_value(one));
+}
+
 static bool put_by_spec(tpl_render *r, tpl_text *text, tpl_value v, tpl_value spec)
 {
     layout l;
@@ -295,6 +324,7 @@ static bool put_by_spec(tpl_render *r, tpl_text *text, tpl_value v, tpl_value sp
     if (!spec.n) return tpl_put_value(r, text, v);
     if (v.kind != TPL_STR && !tpl_is_number(v)) return tpl_raise(r, "TypeError", "unsupported format string passed to %s.__format__", type);
     if (!read_spec(r, spec, type, &l)) return false;
+    if (l.type == 'n') l.type = v.kind == TPL_FLOAT ? 'g' : v.kind == TPL_STR ? 'n' : 'd';      /* the C locale groups nothing */
     if (!l.align) l.align = v.kind == TPL_STR ? '<' : '>';
     if (v.kind == TPL_STR) {
         if (l.align == '=') {
@@ -303,6 +333,8 @@ static bool put_by_spec(tpl_render *r, tpl_text *text, tpl_value v, tpl_value sp
         }
         if (l.sign != '-') return tpl_raise(r, "ValueError", "Sign not allowed in string format specifier");
         if (!l.type || l.type == 's') return put_text(r, text, &l, v);
+    } else if (v.kind != TPL_FLOAT && l.type == 'c') {
+        return put_code(r, text, &l, tpl_whole(v));
     } else if (l.type && strchr("eEfFgG%", l.type)) {
         if (l.precision > MAX_PRECISION) return tpl_raise(r, "ValueError", "precision too big");
         return put_real(r, text, &l, tpl_real(v));
@@ -316,10 +348,22 @@ static bool put_by_spec(tpl_render *r, tpl_text *text, tpl_value v, tpl_value sp
     return tpl_raise(r, "ValueError", "Unknown format code '%c' for object of type '%s'", l.type, type);
 }
 
+/* In a string that is marked safe. */
+static bool put_escaped(tpl_render *r, tpl_text *text, tpl_value v, tpl_value spec)
+{
+    tpl_text *plain = tpl_text_new(&r->pool, 32);
+    tpl_value escaped;
+    if (v.kind == TPL_STR && v.sub && spec.n)
+        return tpl_raise(r, "ValueError", "Unsupported format specification for Markup.");
+    if (v.kind == TPL_STR && v.sub) return tpl_put_str(&r->pool, text, v);
+    return plain && put_by_spec(r, plain, v, spec) && tpl_escape(r, tpl_text_value(plain), &escaped) && tpl_put_str(&r->pool, text, escaped);
+}
+
 typedef struct formatting {
     tpl_render *r;
     const tpl_args *args;
     int64_t next;             /* of {}; -1: fields are numbered */
+    bool markup;              /* what is put in is escaped */
 } formatting;
 
 /* As Python's string.Formatter counts: {} takes the next one, and a field that is nothing but a number ends that. */
@@ -409,9 +453,9 @@ static bool put_format(formatting *f, tpl_text *text, tpl_value format, int dept
         if (!field_value(f, tpl_cut(format, i + 1, name_end), &v)) return false;
         if (name_end < end && s[name_end] == '!') {
             char how = name_end + 1 < end ? s[name_end + 1] : 0;
-            if (how == 'a') return tpl_refuse(f->r, "!a in a format");
-            if (how != 's' && how != 'r') return tpl_raise(f->r, "ValueError", "Unknown conversion specifier %c", how ? how : '?');
-            if (how == 's' ? !tpl_to_str(f->r, v, &v) : !to_repr(f->r, v, &v)) return false;
+            if (how == 'a' && !to_ascii(f->r, v, &v)) return false;
+            if (how != 's' && how != 'r' && how != 'a') return tpl_raise(f->r, "ValueError", "Unknown conversion specifier %c", how ? how : '?');
+            if (how != 'a' && (how == 's' ? !tpl_to_str(f->r, v, &v) : !to_repr(f->r, v, &v))) return false;
             name_end += 2;
         }
         if (name_end < end) {
@@ -421,7 +465,7 @@ static bool put_format(formatting *f, tpl_text *text, tpl_value format, int dept
             if (!inner || !put_format(f, inner, tpl_cut(format, name_end + 1, end), depth + 1)) return false;
             spec = tpl_text_value(inner);
         }
-        if (!put_by_spec(f->r, text, v, spec)) return false;
+        if (f->markup ? !put_escaped(f->r, text, v, spec) : !put_by_spec(f->r, text, v, spec)) return false;
         i = end;
         from = end + 1;
     }
@@ -430,10 +474,10 @@ static bool put_format(formatting *f, tpl_text *text, tpl_value format, int dept
 
 bool tpl_format(tpl_render *r, tpl_value format, const tpl_args *args, tpl_value *out)
 {
-    formatting f = { r, args, 0 };
+    formatting f = { r, args, 0, format.sub };
     tpl_text *text = tpl_text_new(&r->pool, format.n + 16);
-    if (format.sub) return tpl_refuse(r, "format of a string that is marked safe");
     if (!text || !put_format(&f, text, format, 0)) return false;
     *out = tpl_text_value(text);
+    out->sub = format.sub;
     return true;
 }

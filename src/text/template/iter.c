@@ -74,6 +74,7 @@ tpl_iter *tpl_iterate(tpl_render *r, tpl_value v)
     case TPL_RANGE: it->next = next_number; break;
     case TPL_UNDEFINED: it->next = next_nothing; break;
     case TPL_LOOP: it->next = next_of_loop; break;
+    case TPL_SELF: return tpl_raise(r, "KeyError", "0"), NULL;      /* walked by numbers, which no block is called */
     default: return tpl_raise(r, "TypeError", "'%s' object is not iterable", tpl_type_name(v)), NULL;
     }
     it->type = "generator";
@@ -155,8 +156,8 @@ bool tpl_loop_attr(tpl_render *r, tpl_loop *loop, const char *name, tpl_value *o
     if (strcmp(name, "index") == 0) *out = tpl_int(loop->index0 + 1);
     else if (strcmp(name, "index0") == 0) *out = tpl_int(loop->index0);
     else if (strcmp(name, "first") == 0) *out = tpl_bool(loop->index0 == 0);
-    else if (strcmp(name, "depth") == 0) *out = tpl_int(1);
-    else if (strcmp(name, "depth0") == 0) *out = tpl_int(0);
+    else if (strcmp(name, "depth") == 0) *out = tpl_int(loop->depth0 + 1);
+    else if (strcmp(name, "depth0") == 0) *out = tpl_int(loop->depth0);
     else if (strcmp(name, "last") == 0) {
         if (!peek(r, loop)) return false;
         *out = tpl_bool(loop->after.kind == TPL_MISSING);

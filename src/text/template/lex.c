@@ -8,7 +8,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "text/template/template.h"
+#include "text/template/parse.h"
 
 typedef struct lexer {
     tpl_parser *p;

@@ -198,13 +198,14 @@ METHOD(splitlines)
     tpl_value keep;
     tpl_array *array = tpl_array_new(&r->pool, 0);
     size_t from = 0;
-    if (!array || !tpl_bind(r, "splitlines", args, "keepends", 0, &keep) || !tpl_work(&r->pool, self.n / 8)) return false;
+    int64_t keeps;
+    if (!array || !tpl_bind(r, "splitlines", args, "keepends", 0, &keep) || !tpl_need_int(r, keep, 0, &keeps) || !tpl_work(&r->pool, self.n / 8)) return false;
     for (size_t i = 0; i < self.n;) {
         size_t end = i;
         int32_t c = tpl_decode(tpl_data(self), self.n, &i);
         if (!ends_line(c)) continue;
         if (c == '\r' && i < self.n && tpl_data(self)[i] == '\n') i++;
-        if (!tpl_append(&r->pool, array, tpl_cut(self, from, tpl_truth(keep) ? i : end))) return false;
+        if (!tpl_append(&r->pool, array, tpl_cut(self, from, keeps ? i : end))) return false;
         from = i;
     }
     if (from < self.n && !tpl_append(&r->pool, array, tpl_cut(self, from, self.n))) return false;

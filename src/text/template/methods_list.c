@@ -34,7 +34,7 @@ static bool list_index(tpl_render *r, tpl_value self, const tpl_args *args, tpl_
     if (!it || !tpl_put_repr(r, words, slots[0])) return false;
     text = tpl_text_value(words);
     if (self.kind == TPL_TUPLE) return tpl_raise(r, "ValueError", "tuple.index(x): x not in tuple");
-    return tpl_raise(r, "ValueError", "%.*s is not in %s", (int)(text.n > 400 ? 400 : text.n), tpl_data(text), self.kind == TPL_LIST ? "list" : "range");
+    return tpl_raise(r, "ValueError", "%.*s is not in %s", (int)text.n, tpl_data(text), self.kind == TPL_LIST ? "list" : "range");
 }
 
 static bool copy(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *out)
@@ -77,4 +77,5 @@ static bool get(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *
 }
 
 const tpl_function tpl_methods_list[] = { { "count", list_count }, { "index", list_index }, { "copy", copy }, { NULL, NULL } };
-const tpl_function tpl_methods_dict[] = { { "keys", keys }, { "values", values }, { "items", items }, { "get", get }, { "copy", copy }, { NULL, NULL } };
+const tpl_function tpl_methods_dict[] = { { "keys", keys }, { "values", values }, { "items", items }, { "get", get }, { "copy", copy }, { "fromkeys", tpl_dict_fromkeys },
+                                            { NULL, NULL } };

@@ -6,6 +6,7 @@
 #include <utf8proc.h>
 
 #include "base/ctx.h"
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -15,6 +16,7 @@ enum { MAX_TEMPLATE_BYTES = 16 << 20, MAX_CONFIG_BYTES = 256 << 20, MAX_VARIANTS
 
 #define CONFIG "tokenizer_config.json"
 #define EXTRA_DIR "additional_chat_templates"
+#define LEGACY "chat_template.json"
 
 static tern_status template_new(tern_ctx *ctx, tern_template **out)
 {
@@ -61,17 +63,26 @@ static const char *keep(tern_template *t, const char *text)
 
 static tern_status add_variant(tern_template *t, const char *name, const char *label, const char *text, size_t n_bytes)
 {
-    tern_status st = TERN_OK;
-    if (t->n_variants == MAX_VARIANTS) return tern_fail(t->ctx, TERN_ERR_LIMIT, "%s: more than %d templates", label, MAX_VARIANTS);
-    for (size_t i = 0; i < t->n_variants; i++)
-        if (strcmp(t->variants[i].name, name) == 0) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s: a second template '%s'", label, name);
-    tpl_variant *v = &t->variants[t->n_variants];
+    size_t i = 0;
+    while (i < t->n_variants && strcmp(t->variants[i].name, name)) i++;      /* of two with one name the last counts, as in Python's dict */
+    if (i == MAX_VARIANTS) return tern_fail(t->ctx, TERN_ERR_LIMIT, "%s: more than %d templates", label, MAX_VARIANTS);
+    tpl_variant *v = &t->variants[i];
     *v = (tpl_variant){ .name = keep(t, name), .label = keep(t, label) };
     if (!v->name || !v->label) return t->pool.status;
-    TERN_TRY(copy_source(t, v, text, n_bytes));
-    if (tpl_parse_variant(t->ctx, &t->pool, v, &st)) t->n_variants++;
-done:
+    tern_status st = copy_source(t, v, text, n_bytes);
+    if (st == TERN_OK && i == t->n_variants) t->n_variants++;
     return st;
+}
+
+/* A template that is broken stays so: its sentence is kept, so that asking again costs nothing. */
+tern_status tpl_compile(tern_template *t, tpl_variant *v)
+{
+    tern_status st = TERN_OK;
+    if (v->parsed) return TERN_OK;
+    if (v->broken) return tern_fail(t->ctx, v->broken, "%s", v->words);
+    if (tpl_parse_variant(t->ctx, &t->pool, v, &st) || st == TERN_ERR_MEMORY) return st;
+    if (!(v->words = keep(t, tern_ctx_error(t->ctx)))) return t->pool.status;
+    return v->broken = st;
 }
 
 tern_status tern_template_parse(tern_ctx *ctx, const char *name, const char *text, size_t n_bytes, tern_template **out)
@@ -80,6 +91,7 @@ tern_status tern_template_parse(tern_ctx *ctx, const char *name, const char *tex
     tern_status st;
     TERN_TRY(template_new(ctx, &t));
     TERN_TRY(add_variant(t, "default", name, text, n_bytes));
+    TERN_TRY(tpl_compile(t, &t->variants[0]));
     *out = t;
     t = NULL;
 done:
@@ -133,14 +145,12 @@ static tern_status add_extra_files(tern_template *t, const char *dir, bool *any)
     snprintf(path, sizeof path, "%s/%s", dir, EXTRA_DIR);
     DIR *folder = opendir(path);
     if (!folder) return TERN_OK;
-    for (struct dirent *entry; (entry = readdir(folder)) && n < MAX_VARIANTS;) {
+    for (struct dirent *entry; (entry = readdir(folder)) && st == TERN_OK;) {
         size_t length = strlen(entry->d_name);
         if (length <= 6 || strcmp(entry->d_name + length - 6, ".jinja")) continue;
-        if (!(names[n] = tern_strndup(t->ctx, entry->d_name, length - 6))) {
-            st = TERN_ERR_MEMORY;
-            break;
-        }
-        n++;
+        if (n == MAX_VARIANTS) st = tern_fail(t->ctx, TERN_ERR_LIMIT, "%s: more than %d templates", path, MAX_VARIANTS);
+        else if (!(names[n] = tern_strndup(t->ctx, entry->d_name, length - 6))) st = TERN_ERR_MEMORY;
+        else n++;
     }
     closedir(folder);
     qsort(names, n, sizeof *names, by_name);
@@ -173,6 +183,22 @@ static tern_status add_configured(tern_template *t, const char *dir, const json_
         if (st) return st;
     }
     return TERN_OK;
+}
+
+/* What processors were saved with before chat_template.jinja: {"chat_template": "..."}. */
+static tern_status add_legacy_file(tern_template *t, const char *dir)
+{
+    json_t *file = NULL;
+    char label[512];
+    tern_status st;
+    snprintf(label, sizeof label, "%s/%s", dir, LEGACY);
+    TERN_TRY(tern_json_read(t->ctx, dir, LEGACY, MAX_TEMPLATE_BYTES, &file));
+    const json_t *given = json_object_get(file, "chat_template");
+    if (json_is_string(given)) st = add_variant(t, "default", label, json_string_value(given), json_string_length(given));
+    else st = tern_fail(t->ctx, TERN_ERR_FORMAT, "%s: \"chat_template\" is %s, not a string", label, given ? tern_json_kind(given) : "not there");
+done:
+    json_decref(file);
+    return st;
 }
 
 /* The named special tokens, each a string or {"content": ...}. */
@@ -211,11 +237,14 @@ tern_status tern_template_open(tern_ctx *ctx, const char *dir, tern_template **o
     tern_template *t = NULL;
     tern_status st;
     bool extra = false;
+    TERN_TRY(tern_directory_there(ctx, dir));
     TERN_TRY(template_new(ctx, &t));
     if (tern_file_exists(dir, "chat_template.jinja")) TERN_TRY(add_file(t, dir, "chat_template.jinja", "default"));
     TERN_TRY(add_extra_files(t, dir, &extra));
     t->named = extra;
     TERN_TRY(read_configs(t, dir, t->n_variants == 0));
+    if (!t->n_variants && tern_file_exists(dir, LEGACY)) TERN_TRY(add_legacy_file(t, dir));
+    if (t->n_variants && !t->named) TERN_TRY(tpl_compile(t, &t->variants[0]));
     *out = t->n_variants ? t : NULL;
     if (t->n_variants) t = NULL;
 done:

@@ -346,7 +346,7 @@ static bool slice_index(tpl_render *r, tpl_value v, int64_t fallback, int64_t *o
 }
 
 /* Where a slice begins and how many items it has, as Python's slice.indices does. */
-static void clamp(int64_t n, int64_t step, tpl_value start, tpl_value stop, int64_t *from, int64_t *count)
+static void clamp(int64_t n, int64_t step, tpl_value start, tpl_value stop, int64_t *from, int64_t *to, int64_t *count)
 {
     int64_t low = step < 0 ? -1 : 0, high = step < 0 ? n - 1 : n;
     int64_t a = start.kind == TPL_NONE ? (step < 0 ? high : low) : tpl_whole(start);
@@ -354,6 +354,7 @@ static void clamp(int64_t n, int64_t step, tpl_value start, tpl_value stop, int6
     if (start.kind != TPL_NONE) a = a < 0 ? (a + n < low ? low : a + n) : a > high ? high : a;
     if (stop.kind != TPL_NONE) b = b < 0 ? (b + n < low ? low : b + n) : b > high ? high : b;
     *from = a;
+    *to = b;
     *count = step > 0 ? (b > a ? (b - a - 1) / step + 1 : 0) : (a > b ? (a - b - 1) / -step + 1 : 0);
 }
 
@@ -380,9 +381,19 @@ static bool slice_string(tpl_render *r, tpl_value s, int64_t from, int64_t step,
     return true;
 }
 
+static bool cut_range(tpl_render *r, const tpl_range *of, int64_t from, int64_t to, int64_t by, tpl_range *out)
+{
+    int64_t span;
+    out->start = of->start + from * of->step;
+    if (__builtin_mul_overflow(of->step, by, &out->step) || __builtin_mul_overflow(of->step, to, &span) ||
+        __builtin_add_overflow(of->start, span, &out->stop))
+        return overflow(r);
+    return true;
+}
+
 bool tpl_slice(tpl_render *r, tpl_value object, tpl_value start, tpl_value stop, tpl_value step, tpl_value *out)
 {
-    int64_t by, n, from, count, ignored;
+    int64_t by, n, from, to, count, ignored;
     if (object.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, object);
     if (object.kind == TPL_DICT) return tpl_raise(r, "TypeError", "unhashable type: 'slice'");
     if (object.kind != TPL_STR && object.kind != TPL_LIST && object.kind != TPL_TUPLE && object.kind != TPL_RANGE)
@@ -391,12 +402,13 @@ bool tpl_slice(tpl_render *r, tpl_value object, tpl_value start, tpl_value stop,
     if (by == 0) return tpl_raise(r, "ValueError", "slice step cannot be zero");
     if (by == INT64_MIN) by++;
     if (!tpl_length(r, object, &n)) return false;
-    clamp(n, by, start, stop, &from, &count);
+    clamp(n, by, start, stop, &from, &to, &count);
     if (object.kind == TPL_STR) return slice_string(r, object, from, by, count, out);
     if (object.kind == TPL_RANGE) {
         tpl_range *range = tpl_get(&r->pool, 1, sizeof *range);
         if (!range) return false;
-        *range = (tpl_range){ object.range->start + from * object.range->step, object.range->step * (count > 1 ? by : 1), count };
+        if (!cut_range(r, object.range, from, to, by, range)) return false;
+        range->n = count;
         *out = (tpl_value){ .kind = TPL_RANGE, .range = range };
         return true;
     }

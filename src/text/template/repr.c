@@ -139,7 +139,7 @@ static bool put_view(tpl_render *r, tpl_text *text, tpl_value v)
 static bool put_range(tpl_render *r, tpl_text *text, const tpl_range *range)
 {
     char words[100];
-    long long start = range->start, step = range->step, stop = start + step * range->n;
+    long long start = range->start, step = range->step, stop = range->stop;
     if (step == 1) snprintf(words, sizeof words, "range(%lld, %lld)", start, stop);
     else snprintf(words, sizeof words, "range(%lld, %lld, %lld)", start, stop, step);
     return tpl_puts(&r->pool, text, words);
@@ -182,6 +182,7 @@ static bool put_any(tpl_render *r, tpl_text *text, tpl_value v)
     case TPL_MACRO:
         if (!v.macro->def->name) return tpl_puts(&r->pool, text, "<Macro anonymous>");
         return tpl_puts(&r->pool, text, "<Macro '") && tpl_puts(&r->pool, text, v.macro->def->name) && tpl_puts(&r->pool, text, "'>");
+    case TPL_SELF: return tpl_puts(&r->pool, text, "<TemplateReference None>");
     default: return tpl_refuse(r, "printing a %s, whose text has an address in it", tpl_type_name(v));
     }
 }

@@ -1,4 +1,4 @@
-/* A chat template inside: source -> tokens (lex.c) -> tree (parse.c, expr.c) -> text (exec.c,
+/* A chat template inside: source -> tokens (lex.c) -> tree (parse.c, statements.c, expr.c) -> text (exec.c, loops.c, macros.c,
  * eval.c), with the filters, tests, methods and functions as tables. The semantics are those of jinja2 3.1 under transformers'
  * settings (ImmutableSandboxedEnvironment, trim_blocks, lstrip_blocks, loop controls, the generation tag). */
 #ifndef TERN_TEXT_TEMPLATE_H
@@ -7,20 +7,6 @@
 #include <tern/template.h>
 
 #include "text/template/value.h"
-
-/* ---- tokens ---- */
-
-typedef enum tpl_token_kind {
-    TOK_END = 0, TOK_DATA, TOK_BLOCK_BEGIN, TOK_BLOCK_END, TOK_PRINT_BEGIN, TOK_PRINT_END, TOK_NAME, TOK_STRING, TOK_INT, TOK_FLOAT,
-    TOK_OP           /* op: one character, or two packed as in '*' << 8 | '*' */
-} tpl_token_kind;
-
-typedef struct tpl_token {
-    tpl_token_kind kind;
-    uint32_t at, n;           /* its bytes of the source; of TOK_DATA what is left of them */
-    int op;
-    tpl_value value;          /* of a string (unescaped) or a number */
-} tpl_token;
 
 /* ---- the tree ---- */
 
@@ -31,7 +17,8 @@ typedef enum tpl_node_kind {
     /* targets: N_NAME, N_TUPLE and */
     N_NSREF,
     /* statements */
-    N_DATA, N_PRINT, N_IF, N_FOR, N_SET, N_SET_BLOCK, N_MACRO, N_CALL_BLOCK, N_FILTER_BLOCK, N_WITH, N_SCOPE, N_BREAK, N_CONTINUE
+    N_DATA, N_PRINT, N_IF, N_FOR, N_SET, N_SET_BLOCK, N_MACRO, N_CALL_BLOCK, N_FILTER_BLOCK, N_WITH, N_SCOPE, N_BLOCK,
+    N_AUTOESCAPE, N_LOAD, N_BREAK, N_CONTINUE
 } tpl_node_kind;
 
 enum { OP_EQ = '=', OP_NE = '!', OP_LT = '<', OP_GT = '>', OP_LE = 'l', OP_GE = 'g', OP_IN = 'i', OP_NOT_IN = 'n', OP_POW = '^', OP_FLOOR = 'f' };
@@ -51,14 +38,16 @@ typedef struct tpl_arguments {      /* of a call, filter or test as written */
 
 /* What the fields mean, by kind (— : unused):
  *   CONST value | NAME name, slot | LIST, TUPLE list | DICT list: key, value, key, ... | GETATTR a, name | GETITEM a, b | SLICE a, b, c (null: left out)
- *   CALL a, args | FILTER a (null: the block's text), filter, args | TEST a, test, args | NOT, NEG, POS a | BINARY op, a, b
+ *   CALL a, args | FILTER a (null: the block's text), name, filter (null: there is
+ *   none of that name), args | TEST a, name, test (the same), args | NOT, NEG, POS a | BINARY op, a, b
  *   CONCAT list | COMPARE a, list, ops in value.text's place: ops | AND, OR a, b | COND a if b else c (null: undefined) | NSREF name, slot, field
- *   DATA value | PRINT a | IF a, list, orelse | FOR a target, b iterable, c condition, list, orelse | SET a target, b
+ *   DATA value | PRINT a | IF a, list, orelse | FOR a target, b iterable, c condition, list, orelse, recursive | SET a target, b
  *   SET_BLOCK a target, b filter (null: none), list | MACRO name, slot, macro | CALL_BLOCK a call, macro | FILTER_BLOCK a, list
- *   WITH pairs: targets and values, list | SCOPE list */
+ *   WITH pairs: targets and values, list | SCOPE list
+ *   BLOCK name, list, scoped, required | AUTOESCAPE a, list | LOAD (include, import, from, extends) a */
 struct tpl_node {
     uint8_t kind;
-    bool fresh;               /* SCOPE: sees the inputs and the top level's names only */
+    bool recursive, scoped, required;
     int op;
     uint32_t at;              /* offset in the source */
     uint32_t slot;            /* of name, among all the names of the template */
@@ -83,13 +72,16 @@ typedef struct tpl_macro_def {
     uint32_t caller_slot, varargs_slot, kwargs_slot;
 } tpl_macro_def;
 
-/* One template of a directory, parsed. */
+/* One template of a directory, parsed once it is chosen. */
 typedef struct tpl_variant {
     const char *name;               /* "default", "tool_use", ...    */
     const char *label;              /* what errors begin with        */
     const char *source;             /* newlines are \n, the last one is gone */
     uint32_t n_bytes;
-    tpl_nodes body;
+    bool parsed;                    /* body, blocks and names are there */
+    tern_status broken;             /* of parsing, and its words */
+    const char *words;
+    tpl_nodes body, blocks;         /* blocks: N_BLOCK, wherever they stand */
     const char **names;             /* slot -> name                  */
     uint32_t n_names;
 } tpl_variant;
@@ -104,55 +96,10 @@ struct tern_template {
     tern_template_limits limits;
 };
 
-/* ---- parsing ---- */
+/* ---- parsing (parse.h has the rest) ---- */
 
-typedef struct tpl_parser {
-    tern_ctx *ctx;
-    tpl_pool *pool;
-    tpl_variant *v;
-    tpl_token *tokens;
-    uint32_t n_tokens, at;          /* at: the current one */
-    uint32_t cap_names;
-    uint32_t depth;
-    uint32_t loops;                 /* for-loops around, within the present macro */
-    uint32_t any_loops;             /* for-loops around at all */
-    struct tpl_uses *uses;          /* of caller, varargs, kwargs, innermost macro first */
-    tpl_nodes calls;                /* names that are called, for the check at the end */
-    unsigned char *name_flags;      /* per slot: NAME_STORED, NAME_TESTED */
-    tern_status status;
-} tpl_parser;
-
-enum { NAME_STORED = 1, NAME_TESTED = 2 };
-
-typedef struct tpl_uses {
-    struct tpl_uses *outer;
-    bool caller, varargs, kwargs;
-} tpl_uses;
-
-bool tpl_lex(tpl_parser *p);                                        /* fills p->tokens */
 bool tpl_parse_variant(tern_ctx *ctx, tpl_pool *pool, tpl_variant *v, tern_status *status);
-tpl_node *tpl_parse_expression(tpl_parser *p, bool with_condition);  /* null: p has failed */
-tpl_node *tpl_parse_tuple(tpl_parser *p, bool targets, bool with_condition, bool parenthesised, const char *end_name);
-tpl_node *tpl_parse_filters(tpl_parser *p, tpl_node *node, bool inline_start);
-tpl_node *tpl_parse_target(tpl_parser *p, const char *end_name, bool with_namespace);
-tpl_node *tpl_node_new(tpl_parser *p, tpl_node_kind kind, uint32_t at);
-tpl_node *tpl_name_node(tpl_parser *p, const char *name, uint32_t at, bool store);
-bool tpl_nodes_add(tpl_parser *p, tpl_nodes *nodes, tpl_node *node);
-const char *tpl_intern(tpl_parser *p, const char *data, size_t n);
-bool tpl_at_name(const tpl_parser *p, const char *name);            /* the current token is this name */
-bool tpl_at_op(const tpl_parser *p, int op);
-bool tpl_skip_name(tpl_parser *p, const char *name);
-bool tpl_skip_op(tpl_parser *p, int op);
-bool tpl_expect_op(tpl_parser *p, int op);
-bool tpl_expect_name(tpl_parser *p, const char **name);              /* any name */
-const char *tpl_describe(const tpl_parser *p, const tpl_token *token, char *buffer, size_t size);
-static inline const tpl_token *tpl_token_at(const tpl_parser *p)
-{
-    return &p->tokens[p->at];
-}
-/* "NAME: line 3, column 7: TemplateSyntaxError: words"; returns false. */
-bool tpl_syntax(tpl_parser *p, uint32_t at, const char *format, ...) TERN_PRINTF(3, 4);
-bool tpl_unsupported(tpl_parser *p, uint32_t at, const char *format, ...) TERN_PRINTF(3, 4);
+tern_status tpl_compile(tern_template *t, tpl_variant *v);      /* parses it, unless that is done */
 /* 1-based line and column (in characters) of a place in the source. */
 void tpl_place(const tpl_variant *v, uint32_t at, uint32_t *line, uint32_t *column);
 
@@ -219,6 +166,13 @@ bool tpl_eval_args(tpl_render *r, const tpl_arguments *written, tpl_frame *frame
 bool tpl_apply_filter(tpl_render *r, const tpl_node *filter, tpl_value subject, tpl_frame *frame, tpl_value *out);
 bool tpl_assign(tpl_render *r, const tpl_node *target, tpl_frame *frame, tpl_value value);
 bool tpl_call(tpl_render *r, tpl_value callee, const tpl_args *args, tpl_value *out);
+tpl_flow tpl_capture(tpl_render *r, const tpl_nodes *body, tpl_frame *frame, tpl_value *out);      /* runs a body into a text of its own */
+tpl_flow tpl_run_for(tpl_render *r, const tpl_node *node, tpl_frame *frame);
+bool tpl_call_loop(tpl_render *r, struct tpl_loop *loop, const tpl_args *args, tpl_value *out);      /* the body again, over other items */
+const tpl_node *tpl_find_block(const tpl_variant *v, const char *name, size_t n_bytes);
+bool tpl_call_block(tpl_render *r, const tpl_node *block, tpl_value *out);
+bool tpl_define_macro(tpl_render *r, const tpl_macro_def *def, tpl_frame *frame, tpl_value *out);
+bool tpl_run_call_block(tpl_render *r, const tpl_node *node, tpl_frame *frame);
 bool tpl_call_macro(tpl_render *r, tpl_macro *macro, const tpl_args *args, tpl_value *out);
 tpl_frame *tpl_frame_new(tpl_render *r, tpl_frame *outer);
 bool tpl_frame_set(tpl_render *r, tpl_frame *frame, uint32_t slot, tpl_value value);
@@ -235,6 +189,8 @@ bool tpl_getattr(tpl_render *r, tpl_value object, const char *name, tpl_value *o
 bool tpl_getitem(tpl_render *r, tpl_value object, tpl_value key, tpl_value *out);
 bool tpl_slice(tpl_render *r, tpl_value object, tpl_value start, tpl_value stop, tpl_value step, tpl_value *out);
 const char *tpl_type_name(tpl_value v);
+bool tpl_plain_attribute(tpl_render *r, tpl_value v, const char *name, tpl_value *out);      /* one that is no method; MISSING: none */
+bool tpl_is_hidden(tpl_value v, const char *name);                            /* one that Python has and the sandbox keeps */
 bool tpl_undefined_of(tpl_render *r, tpl_value object, tpl_value name, tpl_value *out);
 bool tpl_undefined_hint(tpl_render *r, const char *hint, tpl_value *out);
 bool tpl_fail_undefined(tpl_render *r, tpl_value undefined);                  /* says its sentence; returns false */
@@ -263,6 +219,7 @@ typedef struct tpl_iter {
     tpl_value state[3];             /* what the kind needs: attribute, default, seen items */
     tpl_args args;
     const void *function;           /* a tpl_filter or tpl_test */
+    const char *name;               /* of function, which may be null: there is none */
     const tpl_node *node;           /* a filtered loop */
     tpl_frame *frame;
     bool negate, started;
@@ -278,6 +235,9 @@ typedef struct tpl_loop {
     tpl_value iterable, current, before, after, changed;     /* after: peeked, MISSING: not yet */
     bool ended;
     int64_t index0, length;                                  /* length -1: not known yet */
+    const tpl_node *node;                                    /* the statement, and the scope that it stands in */
+    tpl_frame *frame;
+    uint32_t depth0;                                         /* of a recursive loop's calls */
 } tpl_loop;
 
 bool tpl_loop_next(tpl_render *r, tpl_loop *loop, bool *more);
@@ -311,9 +271,13 @@ const tpl_test *tpl_find_test(const char *name);
 const tpl_function *tpl_find_global(const char *name);
 bool tpl_is_class(const tpl_function *global);      /* one that Python has as a class: namespace, cycler, joiner */
 const tpl_function *tpl_find_method(tpl_kind kind, const char *name);
-bool tpl_known_missing(const char *name);          /* a Python method, filter or test that tern does not have */
+bool tpl_known_missing(const char *name);          /* a filter of Jinja's that tern does not have */
+/* What an unknown filter or test says where it is reached: what tern lacks, or Jinja's sentence. */
+bool tpl_no_such(tpl_render *r, const char *kind, const char *name, const char *end);
 extern const tpl_filter tpl_filters_text[], tpl_filters_list[], tpl_filters_pick[];    /* ended by a null name */
-extern const tpl_function tpl_methods_text[], tpl_methods_case[], tpl_methods_list[], tpl_methods_dict[], tpl_methods_cycler[], tpl_methods_loop[];
+extern const tpl_function tpl_methods_text[], tpl_methods_case[], tpl_methods_list[], tpl_methods_dict[], tpl_methods_cycler[], tpl_methods_loop[],
+    tpl_methods_whole[], tpl_methods_real[], tpl_methods_bytes[], tpl_methods_view[], tpl_methods_translate[];
+tpl_fn tpl_dict_fromkeys, tpl_urlize, tpl_striptags;
 
 /* Puts args into slots by the names of the parameters ("d attribute"), the first n_required of which must be there; what is left out stays
  * MISSING. The function's Python name is for the TypeError. */

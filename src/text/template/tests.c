@@ -60,7 +60,7 @@ TEST(iterable)
 
 TEST(callable)
 {
-    bool yes = v.kind == TPL_UNDEFINED || v.kind == TPL_LOOP || v.kind == TPL_MACRO || v.kind == TPL_FUNCTION || v.kind == TPL_METHOD || v.kind == TPL_JOINER;
+    bool yes = v.kind == TPL_UNDEFINED || v.kind == TPL_LOOP || v.kind == TPL_MACRO || v.kind == TPL_FUNCTION || v.kind == TPL_METHOD || v.kind == TPL_JOINER || v.kind == TPL_BLOCK;
     return no_args(r, "callable", args) && answer(out, yes);
 }
 

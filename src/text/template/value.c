@@ -353,8 +353,8 @@ uint64_t tpl_hash(tpl_pool *pool, tpl_value v)
 
 bool tpl_hashable(tpl_pool *pool, tpl_value v, const char **type)
 {
-    *type = v.kind == TPL_LIST ? "list" : "dict";
-    if (v.kind == TPL_LIST || v.kind == TPL_DICT) return false;
+    *type = v.kind == TPL_LIST ? "list" : v.kind == TPL_DICT ? "dict" : v.sub == TPL_KEYS ? "dict_keys" : "dict_items";
+    if (v.kind == TPL_LIST || v.kind == TPL_DICT || (v.kind == TPL_VIEW && v.sub != TPL_VALUES)) return false;
     for (uint32_t i = 0; v.kind == TPL_TUPLE && i < v.n && !spent(pool); i++)
         if (!tpl_hashable(pool, tpl_items(v)[i], type)) return false;
     return true;
@@ -423,6 +423,15 @@ static bool equal_dicts(tpl_pool *pool, const tpl_dict *a, const tpl_dict *b)
     return true;
 }
 
+/* As sets, whatever the order. */
+static bool equal_views(tpl_pool *pool, tpl_value a, tpl_value b)
+{
+    if (a.sub == TPL_ITEMS) return equal_dicts(pool, a.dict, b.dict);
+    bool same = a.sub == TPL_KEYS && a.dict->n == b.dict->n;
+    for (uint32_t i = 0; same && i < a.dict->n; i++) same = tpl_dict_find(pool, b.dict, a.dict->pairs[i].key) != NULL;
+    return same;
+}
+
 bool tpl_equal(tpl_pool *pool, tpl_value a, tpl_value b)
 {
     if (spent(pool)) return false;
@@ -445,6 +454,7 @@ bool tpl_equal(tpl_pool *pool, tpl_value a, tpl_value b)
     case TPL_DICT: return a.dict == b.dict || equal_dicts(pool, a.dict, b.dict);
     case TPL_RANGE:
         return a.range->n == b.range->n && (!a.range->n || (a.range->start == b.range->start && (a.range->n == 1 || a.range->step == b.range->step)));
+    case TPL_VIEW: return a.sub == b.sub && (a.dict == b.dict || equal_views(pool, a, b));
     default: return a.dict == b.dict && a.sub == b.sub;
     }
 }

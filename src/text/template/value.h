@@ -21,7 +21,8 @@ typedef enum tpl_kind {
     TPL_MISSING = 0,   /* no value at all: an argument left out */
     TPL_UNDEFINED, TPL_NONE, TPL_BOOL, TPL_INT, TPL_FLOAT, TPL_STR, TPL_LIST, TPL_TUPLE, TPL_DICT,
     TPL_VIEW,          /* dict.keys(), values(), items() */
-    TPL_RANGE, TPL_ITER, TPL_NAMESPACE, TPL_LOOP, TPL_MACRO, TPL_FUNCTION, TPL_METHOD, TPL_CYCLER, TPL_JOINER
+    TPL_RANGE, TPL_ITER, TPL_NAMESPACE, TPL_LOOP, TPL_MACRO, TPL_FUNCTION, TPL_METHOD, TPL_CYCLER, TPL_JOINER,
+    TPL_SELF, TPL_BLOCK      /* the template, whose attributes are its blocks; one of them */
 } tpl_kind;
 
 enum { TPL_MARKUP = 1 };                                      /* sub of a string: HTML that is already escaped */
@@ -59,6 +60,7 @@ typedef struct tpl_value {
         struct tpl_method *method;
         struct tpl_cycler *cycler;
         const struct tpl_function *function;
+        const struct tpl_node *block;
     };
 } tpl_value;
 
@@ -81,7 +83,7 @@ typedef struct tpl_dict {
 } tpl_dict;
 
 typedef struct tpl_range {
-    int64_t start, step, n;
+    int64_t start, stop, step, n;
 } tpl_range;
 
 typedef struct tpl_cycler {     /* joiner: items[0] is the separator, at tells whether it was used */

@@ -19,7 +19,8 @@ const added_token *added_by_text(const added_tokens *added, const char *text, si
     return i < 0 ? NULL : &added->at[i];
 }
 
-tern_status added_put(tern_ctx *ctx, added_tokens *added, const added_token *token)
+/* Room for one more token, and for its id. */
+static tern_status make_room(tern_ctx *ctx, added_tokens *added, int32_t id)
 {
     tern_status st = TERN_OK;
     if (added->n == added->capacity) {
@@ -27,12 +28,35 @@ tern_status added_put(tern_ctx *ctx, added_tokens *added, const added_token *tok
         TERN_TRY(tern_grow(ctx, (void **)&added->at, room, sizeof *added->at, "added tokens"));
         added->capacity = room;
     }
-    if (token->id >= added->n_by_id) {
-        size_t room = (size_t)token->id + 1;
+    if (id >= added->n_by_id) {
+        size_t room = (size_t)id + 1;
         TERN_TRY(tern_grow(ctx, (void **)&added->by_id, room, sizeof *added->by_id, "added tokens"));
         for (size_t i = (size_t)added->n_by_id; i < room; i++) added->by_id[i] = -1;
         added->n_by_id = (int32_t)room;
     }
+done:
+    return st;
+}
+
+/* New flags for a token that is there. What was special once stays so. */
+static void change(added_token *there, const added_token *token)
+{
+    there->single_word = token->single_word;
+    there->lstrip = token->lstrip;
+    there->rstrip = token->rstrip;
+    there->normalized = token->normalized;
+    there->special |= token->special;
+}
+
+tern_status added_put(tern_ctx *ctx, added_tokens *added, const added_token *token)
+{
+    tern_status st = TERN_OK;
+    int32_t i = vocab_id(&added->ids, token->text, token->n_bytes);
+    if (i >= 0) {
+        change(&added->at[i], token);
+        return st;
+    }
+    TERN_TRY(make_room(ctx, added, token->id));
     TERN_TRY(vocab_add(ctx, &added->ids, token->text, token->n_bytes, (int64_t)added->n, INT32_MAX / 2));
     added_token *copy = &added->at[added->n++];
     *copy = *token;
@@ -103,7 +127,9 @@ static int32_t longest(const added_tokens *added, const trie *tr, const trust *t
         int32_t value = tr->nodes[node].value;
         int cover = 2;
         if (value < 0) continue;
-        if (added->at[value].special && !t->all) {
+        if (added->at[value].special && t->split) {
+            cover = 0;
+        } else if (added->at[value].special && !t->all) {
             size_t from = 0, to = 0;
             if (text->mode != ALIGN_NONE) aligned_origin(text, at, i + 1, &from, &to);
             cover = text->mode == ALIGN_NONE ? 0 : covered(t, from, to);
@@ -123,11 +149,14 @@ static bool is_alone(const aligned *text, size_t begin, size_t end, size_t from,
     return to >= end || !unicode_is_word(utf8_get(text->data + to, &n));
 }
 
-/* Widens [*from, *to) over blanks as the token's flags say, to the left not beyond floor. */
+/* Widens [*from, *to) over blanks as the token's flags say, to the left not beyond floor. What lies to the right may be the next token's. */
 static void widen(const added_token *token, const aligned *text, size_t floor, size_t end, size_t *from, size_t *to)
 {
     size_t n;
-    while (token->lstrip && *from > floor && unicode_is_space(utf8_before(text->data, *from, &n))) *from -= n;
+    if (token->lstrip) {
+        while (*from > floor && unicode_is_space(utf8_before(text->data, *from, &n))) *from -= n;
+        if (*from < floor) *from = floor < *to ? floor : *to;
+    }
     while (token->rstrip && *to < end && unicode_is_space(utf8_get(text->data + *to, &n))) *to += n;
 }
 
@@ -153,11 +182,9 @@ tern_status added_split(tern_ctx *ctx, const added_tokens *added, bool normal, c
         at = to;
         if (forbidden || (token->single_word && !is_alone(text, begin, end, from, to))) continue;
         widen(token, text, done_to, end, &from, &to);
-        if (from < done_to) from = done_to;
         if (done_to < from) TERN_TRY(pieces_push(ctx, out, done_to, from, -1));
         TERN_TRY(pieces_push(ctx, out, from, to, token->id));
         done_to = to;
-        if (at < to) at = to;
     }
     if (done_to < end) TERN_TRY(pieces_push(ctx, out, done_to, end, -1));
 done:

@@ -1,6 +1,7 @@
 /* Added tokens: the texts that are found in the input before the model sees it ("<|im_end|>", "<s>", "[MASK]"), each with its flags.
  *
- * The search goes from left to right and takes the longest token that begins at a place. Tokens with the flag normalized are looked for in the
+ * The search goes from left to right and takes the longest token that begins at a place; its flags lstrip and rstrip widen it afterwards, so that the
+ * next token may begin in blanks that rstrip took. Tokens with the flag normalized are looked for in the
  * normalised text, the others in the text as given. */
 #ifndef TERN_TEXT_ADDED_H
 #define TERN_TEXT_ADDED_H
@@ -36,11 +37,12 @@ typedef struct added_tokens {
 /* Which bytes may be part of a special token: parse_special, or the trusted ranges of the input, ascending. */
 typedef struct trust {
     bool all;
+    bool split;                  /* special tokens are not looked for at all (split_special_tokens) */
     const uint32_t *ranges;      /* begin, end, begin, end ... of the trusted bytes */
     size_t n_ranges;
 } trust;
 
-/* Adds one token; another with the same text or the same id is replaced. */
+/* Adds one token. One with the same text gets the new flags, keeps its id, and stays special if it was. */
 tern_status added_put(tern_ctx *ctx, added_tokens *added, const added_token *token);
 
 /* Makes the tries once all tokens are there. Those with the flag normalized are found by what they show. */

@@ -23,39 +23,6 @@ const char *assemble_role(const json_t *config, const char *key, const char *oth
     return json_is_string(value) ? json_string_value(value) : otherwise;
 }
 
-static bool listed(const json_t *added, const char *text)
-{
-    size_t i;
-    json_t *one;
-    json_array_foreach((json_t *)added, i, one)
-        if (!strcmp(json_string_value(json_object_get(one, "content")), text)) return true;
-    return false;
-}
-
-bool assemble_configured(json_t *added, const json_t *ids, const json_t *config)
-{
-    static const char *const flags[] = { "single_word", "lstrip", "rstrip", "normalized", "special" };
-    static const char *const roles[] = { "bos_token", "eos_token", "unk_token", "pad_token", "cls_token", "sep_token", "mask_token" };
-    const char *key;
-    json_t *value;
-    json_object_foreach(json_object_get(config, "added_tokens_decoder"), key, value) {
-        const char *text = json_string_value(json_object_get(value, "content"));
-        if (!text || listed(added, text)) continue;
-        json_t *one = assemble_added(text, strtoll(key, NULL, 10), false);
-        for (size_t i = 0; one && i < sizeof flags / sizeof *flags; i++)
-            if (json_is_boolean(json_object_get(value, flags[i]))) json_object_set(one, flags[i], json_object_get(value, flags[i]));
-        if (!one || json_array_append_new(added, one)) return false;
-    }
-    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
-        const char *text = assemble_role(config, roles[i], NULL);
-        const json_t *id = text ? json_object_get(ids, text) : NULL;
-        if (!id || listed(added, text)) continue;
-        json_t *one = assemble_added(text, json_integer_value(id), true);
-        if (!one || json_array_append_new(added, one)) return false;
-    }
-    return true;
-}
-
 static void add_part(json_t *list, const char *kind, const char *id, int type_id)
 {
     json_array_append_new(list, json_pack("{s:{s:s, s:i}}", kind, "id", id, "type_id", type_id));

@@ -13,10 +13,6 @@
 /* An entry of "added_tokens". */
 json_t *assemble_added(const char *text, int64_t id, bool special);
 
-/* Adds to the list "added_tokens" what the configuration names: its roles ("bos_token" ...) that ids has, as special tokens, and all of its
- * "added_tokens_decoder". What is there already stays. ids: {"token": id}. False: no memory. */
-bool assemble_configured(json_t *added, const json_t *ids, const json_t *config);
-
 /* TemplateProcessing with first before and last behind each sequence; null or "" leaves it out. B has type_b. */
 json_t *assemble_template(const char *first, int64_t first_id, const char *last, int64_t last_id, int type_b, bool roberta);
 

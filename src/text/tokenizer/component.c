@@ -1,6 +1,7 @@
 /* Reading the parts of tokenizer.json: see component.h. Called by load.c through the four subjects. */
 #include "text/tokenizer/component.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/ctx.h"
@@ -59,19 +60,45 @@ tern_status component_word(tern_ctx *ctx, const json_t *json, const char *key, c
     return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: \"%s\" is %s, which tern does not know", type_of(json), key, tern_json_show(value, shown, sizeof shown));
 }
 
-static tern_status check_keys(tern_ctx *ctx, const component_table *table, const component_kind *kind, const json_t *json)
+tern_status ignored_add(tern_ctx *ctx, ignored_keys *ignored, const char *owner, const char *key)
 {
+    tern_status st = TERN_OK;
+    size_t n = strlen(owner) + strlen(key) + 3;
+    char *words = tern_alloc(ctx, n, 1, "a key's name");
+    if (!words) return TERN_ERR_MEMORY;
+    snprintf(words, n, "%s: %s", owner, key);
+    for (size_t i = 0; i < ignored->n; i++)
+        if (!strcmp(ignored->at[i], words)) goto done;
+    TERN_TRY(tern_grow(ctx, (void **)&ignored->at, ignored->n + 1, sizeof *ignored->at, "ignored keys"));
+    ignored->at[ignored->n++] = words;
+    words = NULL;
+done:
+    tern_free(words);
+    return st;
+}
+
+void ignored_free(ignored_keys *ignored)
+{
+    for (size_t i = 0; i < ignored->n; i++) tern_free(ignored->at[i]);
+    tern_free(ignored->at);
+    *ignored = (ignored_keys){ 0 };
+}
+
+static tern_status note_keys(tern_ctx *ctx, const component_kind *kind, const json_t *json, ignored_keys *ignored)
+{
+    tern_status st = TERN_OK;
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)json, key, value) {
         bool known = !strcmp(key, "type");
         for (size_t i = 0; kind->keys && kind->keys[i]; i++) known |= !strcmp(key, kind->keys[i]);
-        if (!known) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s %s: the key \"%.80s\" is unknown", table->subject, kind->type, key);
+        if (!known) TERN_TRY(ignored_add(ctx, ignored, kind->type, key));
     }
-    return TERN_OK;
+done:
+    return st;
 }
 
-static tern_status load_one(tern_ctx *ctx, const component_table *table, const json_t *json, components *list, int depth)
+static tern_status load_one(tern_ctx *ctx, const component_table *table, const json_t *json, ignored_keys *ignored, components *list, int depth)
 {
     tern_status st = TERN_OK;
     const char *type = json_string_value(json_object_get(json, "type"));
@@ -82,14 +109,14 @@ static tern_status load_one(tern_ctx *ctx, const component_table *table, const j
         const json_t *parts = json_object_get(json, table->list_key);
         if (!json_is_array(parts)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s Sequence: \"%s\" is not a list", table->subject, table->list_key);
         if (depth == NEST_MOST) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: sequences nested more than %d deep", table->subject, NEST_MOST);
-        for (size_t i = 0; i < json_array_size(parts); i++) TERN_TRY(load_one(ctx, table, json_array_get(parts, i), list, depth + 1));
+        for (size_t i = 0; i < json_array_size(parts); i++) TERN_TRY(load_one(ctx, table, json_array_get(parts, i), ignored, list, depth + 1));
         return st;
     }
     for (size_t i = 0; i < table->n_kinds; i++)
         if (!strcmp(table->kinds[i].type, type)) kind = &table->kinds[i];
     if (!kind) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "the %s \"%.80s\" is unknown", table->subject, type);
     if (list->n == COMPONENTS_MOST) return tern_fail(ctx, TERN_ERR_LIMIT, "%s: more than %d parts", table->subject, COMPONENTS_MOST);
-    TERN_TRY(check_keys(ctx, table, kind, json));
+    TERN_TRY(note_keys(ctx, kind, json, ignored));
     TERN_TRY(tern_grow(ctx, (void **)&list->at, list->n + 1, sizeof *list->at, "tokenizer components"));
     list->at[list->n] = (component){ .kind = kind };
     list->n++;
@@ -98,9 +125,9 @@ done:
     return st;
 }
 
-tern_status components_load(tern_ctx *ctx, const component_table *table, const json_t *json, components *list)
+tern_status components_load(tern_ctx *ctx, const component_table *table, const json_t *json, ignored_keys *ignored, components *list)
 {
-    return !json || json_is_null(json) ? TERN_OK : load_one(ctx, table, json, list, 0);
+    return !json || json_is_null(json) ? TERN_OK : load_one(ctx, table, json, ignored, list, 0);
 }
 
 static void free_template(template_part *parts, size_t n)

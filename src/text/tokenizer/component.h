@@ -4,7 +4,7 @@
  *                                        -> components: [Split][ByteLevel]          (sequences are flattened)
  *
  * Each of the four subjects (normalize.h, pretokenize.h, postprocess.h, decode.h) has a table of kinds. A type that is in none is an error
- * that names it, and so is a key that its kind does not know. */
+ * that names it; a key that its kind does not know is noted and skipped, as the tokenizers library does. */
 #ifndef TERN_TEXT_COMPONENT_H
 #define TERN_TEXT_COMPONENT_H
 
@@ -72,6 +72,16 @@ typedef struct component_kind {
     decode_fn *decode;
 } component_kind;
 
+/* Keys that the tokenizers library skips, and so does tern: "TemplateProcessing: use_regex". */
+typedef struct ignored_keys {
+    char **at;
+    size_t n;
+} ignored_keys;
+
+/* Notes that owner (a type, a section) has this key for nothing. Each is noted once. */
+tern_status ignored_add(tern_ctx *ctx, ignored_keys *ignored, const char *owner, const char *key);
+void ignored_free(ignored_keys *ignored);
+
 /* What a component is looked up in. */
 typedef struct component_table {
     const char *subject;               /* "normalizer": begins errors                        */
@@ -80,8 +90,8 @@ typedef struct component_table {
     size_t n_kinds;
 } component_table;
 
-/* Reads json (null or JSON null: nothing) into list, sequences flattened, in order. */
-tern_status components_load(tern_ctx *ctx, const component_table *table, const json_t *json, components *list);
+/* Reads json (null or JSON null: nothing) into list, sequences flattened, in order. Keys that mean nothing go to ignored. */
+tern_status components_load(tern_ctx *ctx, const component_table *table, const json_t *json, ignored_keys *ignored, components *list);
 void components_free(components *list);
 
 /* Typed look-ups of an optional key: absent (or null) leaves *out as it is; another type is an error that names type and key. */

@@ -136,8 +136,9 @@ done:
     return st;
 }
 
-/* BERT's way of closing the gaps before punctuation and contractions, in this order (transformers, clean_up_tokenization). */
-static tern_status add_cleaned(tern_ctx *ctx, bytes *out, const char *text, size_t n)
+/* BERT's way of closing the gaps before punctuation and contractions, in this order (tokenizers, decoders/wordpiece.rs; transformers' clean_up_tokenization has
+ * the same but for "do not", which negations says). */
+static tern_status add_cleaned(tern_ctx *ctx, bytes *out, const char *text, size_t n, bool negations)
 {
     static const char *const rules[][2] = {
         { " .", "." }, { " ?", "?" }, { " !", "!" }, { " ,", "," }, { " ' ", "'" }, { " n't", "n't" }, { " 'm", "'m" }, { " do not", " don't" },
@@ -146,17 +147,23 @@ static tern_status add_cleaned(tern_ctx *ctx, bytes *out, const char *text, size
     bytes a = { .ctx = ctx }, b = { .ctx = ctx };
     bytes_add(&a, text, n);
     for (size_t i = 0; i < sizeof rules / sizeof *rules && !a.st; i++) {
+        if (!negations && !strcmp(rules[i][0], " do not")) continue;
         b.n = 0;
-        add_replaced(&b, a.data, a.n, rules[i][0], strlen(rules[i][0]), rules[i][1], strlen(rules[i][1]));
+        add_replaced(&b, a.data ? a.data : "", a.n, rules[i][0], strlen(rules[i][0]), rules[i][1], strlen(rules[i][1]));
         bytes t = a;
         a = b;
         b = t;
     }
-    if (!a.st) bytes_add(out, a.data, a.n);
+    if (!a.st) bytes_add(out, a.data ? a.data : "", a.n);
     tern_status st = a.st ? a.st : b.st ? b.st : out->st;
     bytes_free(&a);
     bytes_free(&b);
     return st;
+}
+
+tern_status decode_clean_up(tern_ctx *ctx, bytes *out, const char *text, size_t n)
+{
+    return add_cleaned(ctx, out, text, n, false);
 }
 
 static tern_status load_wordpiece(tern_ctx *ctx, const json_t *json, component *c)
@@ -183,7 +190,7 @@ static tern_status run_wordpiece(decoding *d, const component *c)
         if (i && inside) bytes_add(&word, text + c->n_text, n - c->n_text);
         else bytes_add(&word, text, n);
         if (word.st) TERN_TRY(word.st);
-        if (c->cleanup) TERN_TRY(add_cleaned(d->ctx, &d->out->data, word.data, word.n));
+        if (c->cleanup) TERN_TRY(add_cleaned(d->ctx, &d->out->data, word.data, word.n, true));
         else bytes_add(&d->out->data, word.data, word.n);
         TERN_TRY(strings_end(d->ctx, d->out));
     }
@@ -236,7 +243,7 @@ static tern_status run_ctc(decoding *d, const component *c)
         add_replaced(&word, text, n, c->text, c->n_text, "", 0);
         if (word.st) TERN_TRY(word.st);
         if (c->cleanup) {
-            TERN_TRY(add_cleaned(d->ctx, &clean, word.data ? word.data : "", word.n));
+            TERN_TRY(add_cleaned(d->ctx, &clean, word.data ? word.data : "", word.n, true));
             add_replaced(&d->out->data, clean.data, clean.n, c->word, c->n_word, " ", 1);
         } else {
             bytes_add(&d->out->data, word.data, word.n);

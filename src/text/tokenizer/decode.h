@@ -20,6 +20,9 @@ typedef struct decoding {
     strings *in, *out;     /* a decoder reads in and fills out, which is empty */
 } decoding;
 
+/* The text with the gaps before punctuation and contractions closed, as clean_up_tokenization_spaces asks. */
+tern_status decode_clean_up(tern_ctx *ctx, bytes *out, const char *text, size_t n);
+
 /* Runs list over d->in; the result is in d->in afterwards. */
 tern_status decode_strings(decoding *d, const components *list);
 

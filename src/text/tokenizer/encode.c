@@ -293,11 +293,11 @@ static tern_status encode(tern_tokenizer *tok, const char *text, size_t n_bytes,
         job.out = &seq[1];
         TERN_TRY(encode_sequence(&job, o->pair, o->n_pair_bytes));
     }
-    if (!o->no_truncation || o->max_tokens) TERN_TRY(truncate_sequences(tok, seq, n, o));
+    if (o->truncate || o->max_tokens) TERN_TRY(truncate_sequences(tok, seq, n, o));
     postprocessing p = { .ctx = tok->ctx, .sequences = seq, .inputs = (const char *const[]){ text, o->pair }, .n = n, .add_special = o->add_special,
                          .detail = o->detail, .out = out };
     TERN_TRY(postprocess(&p, &tok->postprocessors));
-    if (!o->no_truncation) TERN_TRY(pad(tok, o->detail, out));
+    if (o->pad) TERN_TRY(pad(tok, o->detail, out));
     if (!o->detail) {
         tern_free(out->info);
         out->info = NULL;
@@ -315,7 +315,7 @@ tern_status tern_tokenizer_encode(tern_tokenizer *tok, const char *text, size_t 
     const tern_encode_options *o = options ? options : &none;
     if (!tok) return TERN_ERR_ARGUMENT;
     if (!out || (!text && n_bytes)) return tern_fail(tok->ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_encode: no text, or no place for its tokens");
-    return encode(tok, text ? text : "", n_bytes, &(trust){ .all = o->parse_special }, o, out);
+    return encode(tok, text ? text : "", n_bytes, &(trust){ .all = o->parse_special, .split = tok->split_special }, o, out);
 }
 
 /* The spans' texts end to end, and the trusted bytes' ranges, neighbours joined. */
@@ -348,7 +348,7 @@ tern_status tern_tokenizer_encode_spans(tern_tokenizer *tok, const tern_span *sp
     ranges = tern_alloc(tok->ctx, n_spans * 2, sizeof *ranges, "a chat's spans");
     if (!ranges) return TERN_ERR_MEMORY;
     TERN_TRY(join_spans(tok->ctx, spans, n_spans, &text, ranges, &n_ranges));
-    TERN_TRY(encode(tok, text.data ? text.data : "", text.n, &(trust){ .ranges = ranges, .n_ranges = n_ranges }, &o, out));
+    TERN_TRY(encode(tok, text.data ? text.data : "", text.n, &(trust){ .ranges = ranges, .n_ranges = n_ranges, .split = tok->split_special }, &o, out));
 done:
     tern_free(ranges);
     bytes_free(&text);

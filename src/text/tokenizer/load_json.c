@@ -12,6 +12,21 @@
 /* Ids may have gaps, but no more than this many for each token: memory stays in proportion to the file. */
 enum { GAPS_PER_TOKEN = 8, GAPS_ALWAYS = 1 << 16 };
 
+/* Keys of tok's own sections that mean nothing. */
+static tern_status note_keys(tern_tokenizer *tok, const char *owner, const json_t *json, const char *const *known)
+{
+    tern_status st = TERN_OK;
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)json, key, value) {
+        size_t i = 0;
+        while (known[i] && strcmp(known[i], key)) i++;
+        if (!known[i]) TERN_TRY(ignored_add(tok->ctx, &tok->ignored, owner, key));
+    }
+done:
+    return st;
+}
+
 static tern_status check_keys(tern_ctx *ctx, const char *subject, const json_t *json, const char *const *known)
 {
     const char *key;
@@ -30,7 +45,7 @@ static tern_status load_vocab(tern_ctx *ctx, const json_t *json, vocab *v)
     tern_status st = TERN_OK;
     const char *key;
     json_t *value;
-    size_t n = json_is_array(json) ? json_array_size(json) : json_object_size(json);
+    size_t n_key, n = json_is_array(json) ? json_array_size(json) : json_object_size(json);
     int64_t max_id = (int64_t)n * (1 + GAPS_PER_TOKEN) + GAPS_ALWAYS;
     if (json_is_array(json)) {
         for (size_t i = 0; i < n; i++) {
@@ -41,9 +56,9 @@ static tern_status load_vocab(tern_ctx *ctx, const json_t *json, vocab *v)
         return st;
     }
     if (!json_is_object(json)) return tern_fail(ctx, TERN_ERR_FORMAT, "vocabulary: %s, not an object or a list", tern_json_kind(json));
-    json_object_foreach((json_t *)json, key, value) {
+    json_object_keylen_foreach((json_t *)json, key, n_key, value) {
         if (!json_is_integer(value)) return tern_fail(ctx, TERN_ERR_FORMAT, "vocabulary: the id of \"%.60s\" is %s", key, tern_json_kind(value));
-        TERN_TRY(vocab_add(ctx, v, key, strlen(key), json_integer_value(value), max_id));
+        TERN_TRY(vocab_add(ctx, v, key, n_key, json_integer_value(value), max_id));
     }
 done:
     return st;
@@ -69,7 +84,7 @@ static tern_status load_model(tern_tokenizer *tok, const json_t *json)
     if (!json_is_object(json)) return tern_fail(ctx, TERN_ERR_FORMAT, "\"model\" is %s, not an object", tern_json_kind(json));
     if (!kind) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "the model \"%.80s\" is unknown", name ? name : tern_json_kind(type));
     for (size_t i = 0; kind->keys[i]; i++) known[2 + i] = kind->keys[i];
-    TERN_TRY(check_keys(ctx, kind->type, json, known));
+    TERN_TRY(note_keys(tok, kind->type, json, known));
     TERN_TRY(load_vocab(ctx, json_object_get(json, "vocab"), &m->vocab));
     m->kind = kind;
     TERN_TRY(kind->load(ctx, json, m));
@@ -83,14 +98,10 @@ static tern_status load_added_token(tern_tokenizer *tok, const json_t *json)
     tern_status st = TERN_OK;
     tern_ctx *ctx = tok->ctx;
     const json_t *content = json_object_get(json, "content"), *id = json_object_get(json, "id");
-    int64_t most = ((int64_t)tok->model.vocab.n_tokens + (int64_t)tok->added.n) * (1 + GAPS_PER_TOKEN) + GAPS_ALWAYS;
     if (!json_is_string(content) || !json_is_integer(id)) return tern_fail(ctx, TERN_ERR_FORMAT, "added_tokens: an entry without \"content\" or \"id\"");
     added_token token = { .text = (char *)json_string_value(content), .n_bytes = json_string_length(content) };
-    if (json_integer_value(id) < 0 || json_integer_value(id) > most)
-        return tern_fail(ctx, TERN_ERR_FORMAT, "added_tokens: \"%.60s\" has id %lld, outside 0..%lld", token.text, (long long)json_integer_value(id), (long long)most);
-    token.id = (int32_t)json_integer_value(id);
     token.normalized = !json_is_true(json_object_get(json, "special"));
-    TERN_TRY(check_keys(ctx, "added_tokens", json, keys));
+    TERN_TRY(note_keys(tok, "added_tokens", json, keys));
     TERN_TRY(component_bool(ctx, json, "single_word", &token.single_word));
     TERN_TRY(component_bool(ctx, json, "lstrip", &token.lstrip));
     TERN_TRY(component_bool(ctx, json, "rstrip", &token.rstrip));
@@ -119,7 +130,7 @@ static tern_status load_truncation(tern_tokenizer *tok, const json_t *json)
     int direction = 0, strategy = 0;
     size_t stride = 0;
     if (!json || json_is_null(json)) return st;
-    TERN_TRY(check_keys(tok->ctx, "truncation", json, keys));
+    TERN_TRY(note_keys(tok, "truncation", json, keys));
     TERN_TRY(component_word(tok->ctx, json, "direction", directions, 2, &direction));
     TERN_TRY(component_word(tok->ctx, json, "strategy", strategies, 3, &strategy));
     tok->truncate = (truncation){ .on = true, .from_left = direction, .strategy = (truncate_strategy)strategy, .max_tokens = 512 };
@@ -140,7 +151,7 @@ static tern_status load_padding(tern_tokenizer *tok, const json_t *json)
     size_t id = 0, type_id = 0, n = 0;
     char shown[80];
     if (!json || json_is_null(json)) return st;
-    TERN_TRY(check_keys(tok->ctx, "padding", json, keys));
+    TERN_TRY(note_keys(tok, "padding", json, keys));
     TERN_TRY(component_word(tok->ctx, json, "direction", directions, 2, &direction));
     TERN_TRY(component_size(tok->ctx, json, "pad_to_multiple_of", &p->multiple));
     TERN_TRY(component_size(tok->ctx, json, "pad_id", &id));
@@ -160,6 +171,11 @@ done:
     return st;
 }
 
+tern_status tokenizer_load_post_processor(tern_tokenizer *tok, const json_t *json)
+{
+    return components_load(tok->ctx, &postprocessor_table, json, &tok->ignored, &tok->postprocessors);
+}
+
 tern_status tokenizer_load_json(tern_tokenizer *tok, const json_t *json)
 {
     static const char *const keys[] = { "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model", NULL };
@@ -168,10 +184,9 @@ tern_status tokenizer_load_json(tern_tokenizer *tok, const json_t *json)
     if (!json_is_object(json)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s, not an object", tern_json_kind(json));
     TERN_TRY(check_keys(ctx, "the file", json, keys));
     TERN_TRY(load_model(tok, json_object_get(json, "model")));
-    TERN_TRY(components_load(ctx, &normalizer_table, json_object_get(json, "normalizer"), &tok->normalizers));
-    TERN_TRY(components_load(ctx, &pretokenizer_table, json_object_get(json, "pre_tokenizer"), &tok->pretokenizers));
-    TERN_TRY(components_load(ctx, &postprocessor_table, json_object_get(json, "post_processor"), &tok->postprocessors));
-    TERN_TRY(components_load(ctx, &decoder_table, json_object_get(json, "decoder"), &tok->decoders));
+    TERN_TRY(components_load(ctx, &normalizer_table, json_object_get(json, "normalizer"), &tok->ignored, &tok->normalizers));
+    TERN_TRY(components_load(ctx, &pretokenizer_table, json_object_get(json, "pre_tokenizer"), &tok->ignored, &tok->pretokenizers));
+    TERN_TRY(components_load(ctx, &decoder_table, json_object_get(json, "decoder"), &tok->ignored, &tok->decoders));
     TERN_TRY(load_added(tok, json_object_get(json, "added_tokens")));
     TERN_TRY(load_truncation(tok, json_object_get(json, "truncation")));
     TERN_TRY(load_padding(tok, json_object_get(json, "padding")));

@@ -1,100 +1,130 @@
-/* Opening a tokenizer from a checkpoint directory or from text: see tern/tokenizer.h. Calls the loaders. */
+/* Opening a tokenizer from a checkpoint directory or from text: see tern/tokenizer.h. Reads the files, lets classes.c and settings.c say what they mean, and
+ * gives the result to load_json.c. */
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/model_folder.h"
+#include "text/tokenizer/sentencepiece.h"
+#include "text/tokenizer/settings.h"
 #include "text/tokenizer/tok.h"
 
 static const size_t max_json_bytes = (size_t)512 << 20, max_config_bytes = (size_t)16 << 20;
 
-static tern_status open_json(tern_tokenizer *tok, const char *dir)
-{
-    tern_status st = TERN_OK;
-    json_t *json = NULL;
-    TERN_TRY(tern_json_read(tok->ctx, dir, "tokenizer.json", max_json_bytes, &json));
-    st = tokenizer_load_json(tok, json);
-    if (st) tern_fail_in(tok->ctx, st, "%s/tokenizer.json: ", dir);
-done:
-    json_decref(json);
-    return st;
-}
+/* SentencePiece's file under the names that families give it. */
+static const char *const sentencepiece_names[] = { "tokenizer.model", "spiece.model", "sentencepiece.bpe.model" };
 
-static tern_status open_sentencepiece(tern_tokenizer *tok, const char *dir, const json_t *config)
+static tern_status read_sentencepiece(tern_ctx *ctx, const char *dir, const char *name, settings *s, json_t **json)
 {
+    bool prefix = false;
     tern_map map = { 0 };
-    tern_status st = tern_map_file(tok->ctx, dir, "tokenizer.model", &map);
+    tern_status st = tern_map_file(ctx, dir, name, &map);
     if (st) return st;
-    st = tokenizer_load_sentencepiece(tok, map.data, map.n_bytes, config);
-    if (st) tern_fail_in(tok->ctx, st, "%s/tokenizer.model: ", dir);
+    st = tokenizer_read_sentencepiece(ctx, map.data, map.n_bytes, s->class, s->config, &prefix, json);
+    s->raw_decoder = prefix && !s->class;
+    if (st) tern_fail_in(ctx, st, "%s/%s: ", dir, name);
     tern_map_close(&map);
     return st;
 }
 
-static tern_status open_model(tern_tokenizer *tok, const char *dir, const json_t *config)
+/* A tokenizer.json out of the vocabulary's own files. */
+static tern_status read_vocabulary(tern_ctx *ctx, const char *dir, settings *s, json_t **json)
 {
-    if (tern_file_exists(dir, "tokenizer.json")) return open_json(tok, dir);
-    if (tern_file_exists(dir, "tokenizer.model")) return open_sentencepiece(tok, dir, config);
-    if (tern_file_exists(dir, "vocab.json")) return tokenizer_load_bpe_files(tok, dir, config);
-    if (tern_file_exists(dir, "vocab.txt")) return tokenizer_load_wordpiece_files(tok, dir, config);
-    return tern_fail(tok->ctx, TERN_ERR_IO, "%s: has none of tokenizer.json, tokenizer.model, vocab.json and vocab.txt", dir);
+    tern_status st = TERN_OK;
+    const char *name = NULL;
+    s->from_vocabulary = true;
+    for (size_t i = 0; i < sizeof sentencepiece_names / sizeof *sentencepiece_names; i++)
+        if (tern_file_exists(dir, sentencepiece_names[i])) return read_sentencepiece(ctx, dir, sentencepiece_names[i], s, json);
+    if (tern_file_exists(dir, "vocab.json")) TERN_TRY(tokenizer_read_bpe_files(ctx, dir, s->config, &name, json));
+    else if (tern_file_exists(dir, "vocab.txt")) TERN_TRY(tokenizer_read_wordpiece_files(ctx, dir, &name, json));
+    else return tern_directory_lacks(ctx, dir, TERN_LACKS_TOKENIZER);
+    if (name && !s->class) s->class = class_by_name(name);
+done:
+    return st;
 }
 
 static tern_status read_config(tern_ctx *ctx, const char *dir, const char *name, json_t **out)
 {
-    return tern_file_exists(dir, name) ? tern_json_read(ctx, dir, name, max_config_bytes, out) : TERN_OK;
+    return tern_file_exists(dir, name) ? tern_json_read_repeats(ctx, dir, name, max_config_bytes, out) : TERN_OK;
+}
+
+/* json into a new tokenizer, which *out owns. what begins errors. */
+static tern_status build(tern_ctx *ctx, settings *s, json_t *json, tern_tokenizer **out)
+{
+    tern_status st = TERN_OK;
+    tern_tokenizer *tok = NULL;
+    json_t *post = NULL;
+    TERN_TRY(tokenizer_new(ctx, &tok));
+    s->listed = json_incref(json_object_get(json, "added_tokens"));
+    s->padding = json_incref(json_object_get(json, "padding"));
+    if (s->class && !class_fits(s->class, json)) s->class = NULL;
+    if (s->class && !class_rebuild(s->class, json, s->config))
+        TERN_TRY(tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a tokenizer of the class %s", s->class->name));
+    TERN_TRY(tokenizer_load_json(tok, json));
+    TERN_TRY(settings_add_tokens(tok, s));
+    TERN_TRY(settings_post_processor(tok, s, json, &post));
+    TERN_TRY(tokenizer_load_post_processor(tok, post ? post : json_object_get(json, "post_processor")));
+    TERN_TRY(tokenizer_finish(tok));
+    TERN_TRY(settings_finish(tok, s));
+    *out = tok;
+    tok = NULL;
+done:
+    json_decref(post);
+    tern_tokenizer_free(tok);
+    return st;
 }
 
 tern_status tern_tokenizer_open(tern_ctx *ctx, const char *dir, tern_tokenizer **out)
 {
     tern_status st = TERN_OK;
-    tern_tokenizer *tok = NULL;
-    json_t *config = NULL, *map = NULL;
+    settings s = { 0 };
+    json_t *config = NULL, *map = NULL, *model = NULL, *json = NULL;
     char *folder = NULL;
     if (!dir || !out) return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_open: no directory, or no place for the tokenizer");
     TERN_TRY(tern_model_folder(ctx, dir, &folder));
     dir = folder;
     TERN_TRY(read_config(ctx, dir, "tokenizer_config.json", &config));
     TERN_TRY(read_config(ctx, dir, "special_tokens_map.json", &map));
-    TERN_TRY(tokenizer_new(ctx, &tok));
-    if (!config) config = json_object();
-    json_object_update_missing(config, map);
-    TERN_TRY(open_model(tok, dir, config));
-    TERN_TRY(tokenizer_finish(tok));
-    TERN_TRY(tokenizer_load_roles(tok, config));
-    *out = tok;
-    tok = NULL;
+    TERN_TRY(read_config(ctx, dir, "added_tokens.json", &s.added));
+    TERN_TRY(read_config(ctx, dir, "config.json", &model));
+    s.config = settings_merge(config, map);
+    config = NULL;
+    if (!s.config) TERN_TRY(tern_fail(ctx, TERN_ERR_MEMORY, "no memory for tokenizer_config.json"));
+    if (tern_file_exists(dir, "tokenizer.json")) TERN_TRY(tern_json_read_repeats(ctx, dir, "tokenizer.json", max_json_bytes, &json));
+    s.class = class_choose(s.config, model, json);
+    if (!json) TERN_TRY(read_vocabulary(ctx, dir, &s, &json));
+    st = build(ctx, &s, json, out);
+    if (st) tern_fail_in(ctx, st, "%s%s: ", dir, s.from_vocabulary ? "" : "/tokenizer.json");
 done:
     json_decref(config);
     json_decref(map);
     tern_free(folder);
-    tern_tokenizer_free(tok);
+    json_decref(model);
+    json_decref(json);
+    settings_free(&s);
     return st;
 }
 
 tern_status tern_tokenizer_from_json(tern_ctx *ctx, const char *json, size_t n_bytes, const char *config, size_t n_config_bytes, tern_tokenizer **out)
 {
     tern_status st = TERN_OK;
-    tern_tokenizer *tok = NULL;
+    settings s = { 0 };
     json_t *parsed = NULL, *parsed_config = NULL;
     if (!json || !out) return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_from_json: no text, or no place for the tokenizer");
-    TERN_TRY(tern_json_parse(ctx, "tokenizer.json", json, n_bytes, &parsed));
-    if (config) TERN_TRY(tern_json_parse(ctx, "tokenizer_config.json", config, n_config_bytes, &parsed_config));
-    TERN_TRY(tokenizer_new(ctx, &tok));
-    st = tokenizer_load_json(tok, parsed);
-    if (!st) st = tokenizer_finish(tok);
-    if (st) {
-        tern_fail_in(ctx, st, "tokenizer.json: ");
-        goto done;
-    }
-    TERN_TRY(tokenizer_load_roles(tok, parsed_config));
-    *out = tok;
-    tok = NULL;
+    TERN_TRY(tern_json_parse_repeats(ctx, "tokenizer.json", json, n_bytes, &parsed));
+    if (config) TERN_TRY(tern_json_parse_repeats(ctx, "tokenizer_config.json", config, n_config_bytes, &parsed_config));
+    s.config = settings_merge(parsed_config, NULL);
+    parsed_config = NULL;
+    if (!s.config) TERN_TRY(tern_fail(ctx, TERN_ERR_MEMORY, "no memory for tokenizer_config.json"));
+    s.class = class_choose(s.config, NULL, parsed);
+    st = build(ctx, &s, parsed, out);
+    if (st) tern_fail_in(ctx, st, "tokenizer.json: ");
 done:
     json_decref(parsed);
     json_decref(parsed_config);
-    tern_tokenizer_free(tok);
+    settings_free(&s);
     return st;
 }

@@ -28,6 +28,7 @@ void tern_tokenizer_free(tern_tokenizer *tok)
     if (tok->model.kind) tok->model.kind->free(&tok->model);
     vocab_free(&tok->model.vocab);
     tern_free(tok->model.banned);
+    ignored_free(&tok->ignored);
     tern_free(tok->pad.token);
     for (int i = 0; i < TERN_N_ROLES; i++) tern_free(tok->role_text[i]);
     for (int i = 0; i < 4; i++) aligned_free(&tok->scratch.text[i]);
@@ -37,17 +38,20 @@ void tern_tokenizer_free(tern_tokenizer *tok)
     tern_free(tok);
 }
 
+/* The id that the tokenizers library gives to a token that the vocabulary lacks. */
+static int32_t next_id(const tern_tokenizer *tok)
+{
+    int32_t n = tok->model.vocab.n_tokens, above = tok->added.n_by_id;
+    return above > n ? above : n;
+}
+
 tern_status tokenizer_add_token(tern_tokenizer *tok, const added_token *token)
 {
-    int32_t id = vocab_id(&tok->model.vocab, token->text, token->n_bytes);
-    size_t n;
-    const char *there = vocab_text(&tok->model.vocab, token->id, &n);
+    added_token one = *token;
     if (!token->n_bytes) return TERN_OK;
-    if (id >= 0 && id != token->id)
-        return tern_fail(tok->ctx, TERN_ERR_FORMAT, "the added token \"%.60s\" has id %d here and %d in the vocabulary", token->text, token->id, id);
-    if (there && (n != token->n_bytes || memcmp(there, token->text, n)))
-        return tern_fail(tok->ctx, TERN_ERR_FORMAT, "the added token \"%.60s\" has id %d, which \"%.60s\" has in the vocabulary", token->text, token->id, there);
-    return added_put(tok->ctx, &tok->added, token);
+    one.id = vocab_id(&tok->model.vocab, token->text, token->n_bytes);
+    if (one.id < 0) one.id = next_id(tok);
+    return added_put(tok->ctx, &tok->added, &one);
 }
 
 /* Added tokens with the flag normalized are looked for, and shown, as the normalisers leave them. */
@@ -131,6 +135,11 @@ bool tern_tokenizer_gives_types(const tern_tokenizer *tok)
     return !tok->no_types;
 }
 
+const char *tern_tokenizer_ignored(const tern_tokenizer *tok, size_t i)
+{
+    return tok && i < tok->ignored.n ? tok->ignored.at[i] : NULL;
+}
+
 int64_t tern_tokenizer_max_length(const tern_tokenizer *tok)
 {
     return tok->max_length;
@@ -138,13 +147,9 @@ int64_t tern_tokenizer_max_length(const tern_tokenizer *tok)
 
 /* ---- Decoding ---- */
 
-/* What skip_special leaves out: tokens whose shown text is a special token's, as in the tokenizers library. */
 bool tokenizer_skips(const tern_tokenizer *tok, int32_t id)
 {
-    size_t n;
-    const char *text = tern_tokenizer_token(tok, id, &n);
-    const added_token *t = text ? added_by_text(&tok->added, text, n) : NULL;
-    return !text || (t && t->special);
+    return !tern_tokenizer_token(tok, id, NULL) || tern_tokenizer_is_special(tok, id);
 }
 
 tern_status tokenizer_decode_into(tern_ctx *ctx, const tern_tokenizer *tok, const int32_t *ids, size_t n, bool skip_special, strings *a, strings *b, bytes *out)
@@ -162,7 +167,9 @@ tern_status tokenizer_decode_into(tern_ctx *ctx, const tern_tokenizer *tok, cons
         TERN_TRY(strings_end(ctx, a));
     }
     TERN_TRY(decode_strings(&d, &tok->decoders));
-    bytes_add(out, d.in->data.data ? d.in->data.data : "", d.in->data.n);
+    const char *text = d.in->data.data ? d.in->data.data : "";
+    if (tok->clean_up) TERN_TRY(decode_clean_up(ctx, out, text, d.in->data.n));
+    else bytes_add(out, text, d.in->data.n);
     st = out->st;
 done:
     return st;

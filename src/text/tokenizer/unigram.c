@@ -69,8 +69,8 @@ static tern_status unigram_load(tern_ctx *ctx, const json_t *json, text_model *m
     if (!u->scores) return TERN_ERR_MEMORY;
     for (size_t i = 0; i < json_array_size(vocab_list); i++) {
         const json_t *score = json_array_get(json_array_get(vocab_list, i), 1);
-        if (!json_is_number(score)) return tern_fail(ctx, TERN_ERR_FORMAT, "Unigram: entry %zu has no score", i);
-        u->scores[i] = json_number_value(score);
+        u->scores[i] = tern_json_number(score);
+        if (!json_is_number(score) || !isfinite(u->scores[i])) return tern_fail(ctx, TERN_ERR_FORMAT, "Unigram: entry %zu has no score", i);
         if (i == 0 || u->scores[i] < least) least = u->scores[i];
     }
     u->unknown_score = least - unknown_penalty;

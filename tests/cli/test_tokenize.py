@@ -1,0 +1,34 @@
+"""`tern tokenize`: all ids of a text come, whatever tokenizer.json says of truncation and padding, unless --truncate or --pad asks for them; a model's prompt counts the same.
+
+Usage: test_tokenize.py BUILD_DIR
+"""
+import json
+import os
+import shutil
+
+from rig import GOLDEN, check, document, finish, folder, tern
+
+TEXT = b"hello world how are you"
+
+with folder() as d:
+    for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer_config.json"):
+        source = os.path.join(GOLDEN, "models", "llama-mha", name)
+        if os.path.exists(source):
+            shutil.copy(source, d)
+    with open(os.path.join(GOLDEN, "tokenizers", "llama2-spbpe", "tokenizer.json"), encoding="utf-8") as f:
+        tokenizer = json.load(f)
+    plain = tokenizer["truncation"], tokenizer["padding"]
+    check(plain == (None, None), "the golden tokenizer has neither")
+    shutil.copy(os.path.join(GOLDEN, "tokenizers", "llama2-spbpe", "tokenizer.json"), d)
+    whole = document("tokenize", "-m", d, "--json", stdin=TEXT)["ids"]
+    tokenizer["truncation"] = {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}
+    tokenizer["padding"] = {"strategy": {"Fixed": 30}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0, "pad_token": "<unk>"}
+    with open(os.path.join(d, "tokenizer.json"), "w", encoding="utf-8") as f:
+        json.dump(tokenizer, f)
+    check(4 < len(whole) < 30, "the text is longer than the cut and shorter than the padding")
+    check(document("tokenize", "-m", d, "--json", stdin=TEXT)["ids"] == whole, "nothing is cut and nothing added")
+    check(document("tokenize", "-m", d, "--truncate", "--json", stdin=TEXT)["ids"] == whole[:4], "--truncate cuts")
+    check(document("tokenize", "-m", d, "--pad", "--json", stdin=TEXT)["ids"] == whole + [0] * (30 - len(whole)), "--pad fills up")
+    check(tern("tokenize", "-m", d, "--truncate", "--pad", stdin=TEXT).stdout.split() == [b"%d" % i for i in whole[:4] + [0] * 26], "both, in this order")
+
+finish()

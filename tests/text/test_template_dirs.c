@@ -1,0 +1,121 @@
+/* The templates of a checkpoint directory: which file they come from, which of several is chosen, and that only that one is parsed. */
+#include "text/template_rig.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HI "[{\"role\":\"user\",\"content\":\"hi\"}]"
+
+static char folder[64];
+
+static void write_file(const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void forget_file(const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    unlink(path);
+}
+
+static void expect_rendered(const char *json, const char *want)
+{
+    tern_template *t;
+    tern_rendered r;
+    if (tern_template_open(ctx, folder, &t)) fail_msg("%s", tern_ctx_error(ctx));
+    assert_non_null(t);
+    tern_status st = tern_template_render(t, json, strlen(json), NULL, &r);
+    if (want) {
+        if (st) fail_msg("%s", tern_ctx_error(ctx));
+        assert_string_equal(r.text, want);
+        tern_rendered_free(&r);
+    } else {
+        assert_int_equal(st, TERN_ERR_ARGUMENT);
+    }
+    tern_template_free(t);
+}
+
+/* A broken template is an error of the rendering that chooses it, each time with the same words. */
+static void expect_broken(const char *json, const char *words)
+{
+    tern_template *t;
+    tern_rendered r;
+    if (tern_template_open(ctx, folder, &t)) fail_msg("%s", tern_ctx_error(ctx));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tern_template_render(t, json, strlen(json), NULL, &r), TERN_ERR_FORMAT);
+        if (!strstr(tern_ctx_error(ctx), words)) fail_msg("%s", tern_ctx_error(ctx));
+    }
+    tern_template_free(t);
+}
+
+#define WITH_TOOLS "{\"messages\":" HI ",\"tools\":[{}]}"
+
+static void directories_are_read(void **state)
+{
+    tern_template *t;
+    char path[256];
+    (void)state;
+    strcpy(folder, "/tmp/tern-template-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(tern_template_open(ctx, folder, &t), TERN_OK);
+    assert_null(t);                                                             /* nothing there: no template, no error */
+    write_file("tokenizer_config.json", "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"},\"chat_template\":null}");
+    assert_int_equal(tern_template_open(ctx, folder, &t), TERN_OK);
+    assert_null(t);
+    write_file("tokenizer_config.json", "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"},\"chat_template\":\"{{ bos_token }}one{{ eos_token }}\"}");
+    expect_rendered(HI, "<s>one</s>");
+    expect_rendered("{\"messages\":" HI ",\"special_tokens\":{\"bos_token\":\"B\"}}", "Bone");
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"D\"},{\"name\":\"tool_use\",\"template\":\"T\"},{\"name\":\"rag\",\"template\":\"R\"}]}");
+    expect_rendered(HI, "D");
+    expect_rendered(WITH_TOOLS, "T");
+    expect_rendered("{\"messages\":" HI ",\"chat_template\":\"rag\"}", "R");
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"rag\",\"template\":\"R\"}]}");
+    expect_rendered(HI, NULL);                                                  /* several, and none is the default */
+    write_file("chat_template.jinja", "J\n");
+    expect_rendered(WITH_TOOLS, "J");                                           /* the file goes before the configuration */
+    snprintf(path, sizeof path, "%s/additional_chat_templates", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_file("additional_chat_templates/tool_use.jinja", "JT");
+    expect_rendered(WITH_TOOLS, "JT");
+    expect_rendered(HI, "J");
+    write_file("additional_chat_templates/tool_use.jinja", "{% nope %}");       /* a broken one is an error of its own chats */
+    expect_rendered(HI, "J");
+    expect_broken(WITH_TOOLS, "additional_chat_templates/tool_use.jinja: line 1, column 4");
+    forget_file("additional_chat_templates/tool_use.jinja");
+    forget_file("chat_template.jinja");
+    write_file("tokenizer_config.json", "{\"chat_template\":5}");
+    assert_int_equal(tern_template_open(ctx, folder, &t), TERN_ERR_FORMAT);
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"x\"}]}");
+    assert_int_equal(tern_template_open(ctx, folder, &t), TERN_ERR_FORMAT);
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"D\"},{\"name\":\"rag\",\"template\":\"{{\"}]}");
+    expect_rendered(HI, "D");
+    expect_broken("{\"messages\":" HI ",\"chat_template\":\"rag\"}", "chat_template 'rag': line 1, column 3: TemplateSyntaxError");
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"1\"},{\"name\":\"default\",\"template\":\"2\"}]}");
+    expect_rendered(HI, "2");                                                   /* a dict's second value takes the first one's place */
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"<{{ messages[0].content }}>\"},"
+                                        "{\"name\":\"tool_use\",\"template\":\"\\\\n{%- if x %}\\\\n{%- set y = {\\\\n} %}{% endif %}\"}]}");
+    expect_rendered(HI, "<hi>");                                                /* published so: a template with its newlines escaped twice */
+    expect_broken(WITH_TOOLS, "chat_template 'tool_use': line 1, column");
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"2\"}]}");
+    write_file("chat_template.json", "{\"chat_template\":\"P\"}");
+    expect_rendered(HI, "2");
+    write_file("tokenizer_config.json", "{}");
+    expect_rendered(HI, "P");                                                   /* a processor's own file, where nothing else is */
+    forget_file("chat_template.json");
+    forget_file("tokenizer_config.json");
+    rmdir(path);
+    rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(directories_are_read) };
+    return cmocka_run_group_tests(tests, make_ctx, free_ctx);
+}
