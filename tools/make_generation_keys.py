@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """Writes tests/golden/generation/keys.json: each key of transformers' GenerationConfig (5.24.0), a value of it, and whether that value changes what generate() gives
 for a small model, greedy or drawn by a fixed seed, with one beam or with two.
 
-    python3 tools/make_generation_keys.py
+    build-venv/bin/python tools/make_generation_keys.py
 """
 import json
 import os

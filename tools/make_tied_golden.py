@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """Writes tests/golden/tied/expected.json: what Hugging Face transformers makes of checkpoints whose config.json ties the head to the embedding and whose
 files store a head, or a bias, all the same. Run by maintainers, with transformers 5.24.0, torch and safetensors:
 
-    python3 tools/make_tied_golden.py
+    build-venv/bin/python tools/make_tied_golden.py
 
 Each case is a folder of tests/golden/models with tensors added, changed or taken away; tests/golden/tied/README.md says how.
 """

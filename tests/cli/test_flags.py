@@ -9,6 +9,7 @@ A row says how the flag is tried beside the command's usual line, and what comes
 import os
 import re
 import resource
+import shutil
 
 from copies import MODELS, copy, edit
 from rig import DEMO, check, finish, folder, isas, sanitized, tern
@@ -78,6 +79,8 @@ ROWS = [
     ("logits", "--json", ("--json",), "changes", ()),
     ("tokenize", "--no-special", ("--no-special",), "changes", ()),
     ("tokenize", "--parse-special", ("--parse-special",), "changes", ()),
+    ("tokenize", "--truncate", ("-m", "{cut}", "--truncate"), "changes", ("-m", "{cut}")),
+    ("tokenize", "--pad", ("-m", "{cut}", "--pad"), "changes", ("-m", "{cut}")),
     ("tokenize", "--json", ("--json",), "changes", ()),
     ("detokenize", "--skip-special", ("--skip-special",), "changes", ()),
     ("detokenize", "--json", ("--json",), "changes", ()),
@@ -105,6 +108,7 @@ ROWS = [
     ("classify", "--json", ("--json",), "changes", ()),
     ("rerank", "--raw", ("--raw",), "changes", ()),
     ("rerank", "--truncate", ("--truncate",), "long", "more than the"),
+    ("rerank", "--prompt-name", ("--prompt-name", "nobody's"), "refused", "no prompt \"nobody's\""),
     ("rerank", "--json", ("--json",), "changes", ()),
     ("perplexity", "--file", ("-m", LLAMA, "-f", "{text}"), "changes", ("-m", LLAMA, "-p", "two and two")),
     ("perplexity", "--prompt", ("-m", LLAMA, "-p", "one and one"), "changes", ("-m", LLAMA, "-p", "two and two")),
@@ -121,7 +125,7 @@ ROWS = [
 ]
 # commands whose flags have a test script of their own, which names each of them
 ELSEWHERE = {"bench": ("test_bench.py", "test_profiling.py", "test_cli.py"), "op": ("../ops/test_fixtures.py", "test_cli.py")}
-IN_SHORT = ("--help", "--model", "--prompt-tokens", "--kv")    # which those scripts write as -h, -m and -p; the last is check_bench's
+IN_SHORT = ("--help", "--model", "--prompt-tokens", "--kv", "--strict", "--quiet", "--attention")    # which those scripts write as -h, -m and -p; the rest are tried by check_bench, or by the other commands, which open a model as bench does
 
 
 def listed():
@@ -132,12 +136,12 @@ def listed():
 
 def make_files(place):
     """What rows name in braces."""
-    files = {name: os.path.join(place, name) for name in ("text", "template", "always_eos", "greedy_demo", "nan", "reranker")}
+    files = {name: os.path.join(place, name) for name in ("text", "template", "always_eos", "greedy_demo", "nan", "reranker", "cut")}
     with open(files["text"], "wb") as f:
         f.write(TEXT)
     with open(files["template"], "w", encoding="utf-8") as f:
         f.write(TEMPLATE)
-    for name in ("always_eos", "nan", "reranker", "greedy_demo"):
+    for name in ("always_eos", "nan", "reranker", "greedy_demo", "cut"):
         os.mkdir(files[name])
     copy("llama-mha", files["always_eos"], generation={"eos_token_id": list(range(3, 60))})
 
@@ -149,6 +153,9 @@ def make_files(place):
     tokenizer = {"version": "1.0", "truncation": None, "padding": None, "normalizer": None, "decoder": None, "pre_tokenizer": {"type": "WhitespaceSplit"}, "added_tokens": [],
                  "model": {"type": "WordLevel", "vocab": {w: i for i, w in enumerate(["?", "a", "b", "c", "question"])}, "unk_token": "?"}, "post_processor": None}
     edit(os.path.join(files["reranker"], "tokenizer.json"), tokenizer)
+    copy("llama-mha", files["cut"])
+    edit(os.path.join(files["cut"], "tokenizer.json"), {"truncation": {"max_length": 3, "strategy": "LongestFirst", "stride": 0, "direction": "Right"},
+                                                        "padding": {"strategy": {"Fixed": 30}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0, "pad_token": "<unk>"}})
     for file in os.listdir(DEMO):
         os.symlink(os.path.join(DEMO, file), os.path.join(files["greedy_demo"], file))
     generation = os.path.join(files["greedy_demo"], "generation_config.json")
@@ -225,9 +232,35 @@ def check_common(command, flag, files):
         check(len(outputs) == 2 or sampled_changes(command, numbers, files), f"{words}: nothing changes")
     elif flag == "--context":
         check_context(command, files)
+    elif flag in ("--strict", "--quiet"):
+        check_odd_key(command, flag, files)
+    elif flag == "--attention":
+        other = "causal" if command in ("embed", "classify", "rerank") else "bidirectional"    # of an encoder, of a decoder
+        made, without = run(command, ("--attention", other), files), run(command, (), files)
+        check(made.returncode == 1 or made.stdout != without.stdout, f"{words} {other}: nothing changes")
     else:
         return False
     return True
+
+
+def check_odd_key(command, flag, files):
+    """A key of config.json that nobody reads: ignored with a word, which --quiet leaves out, or refused by --strict."""
+    usual, stdin, _ = USUAL[command]
+    line = ("-m", files["reranker"], *usual) if command == "rerank" else usual
+    if command in ("tokenize", "detokenize", "render"):    # which read no config.json: there is nothing to be quiet of
+        check(not run(command, (flag,), files).stderr, f"{command} {flag}")
+        return
+    with folder() as where:
+        for file in os.listdir(line[1]):
+            shutil.copyfile(os.path.join(line[1], file), os.path.join(where, file))
+        edit(os.path.join(where, "config.json"), {"my_own_key": 3})
+        line = [where if arg == line[1] else arg for arg in line]
+        plain, made = tern(command, *line, stdin=stdin), tern(command, *line, flag, stdin=stdin)
+        check(plain.returncode == 0 and b"my_own_key" in plain.stderr + plain.stdout, f"{command} of an odd key: {plain.returncode}, {plain.stderr}")
+        if flag == "--strict":
+            check(made.returncode == 1 and b"my_own_key" in made.stderr, f"{command} --strict: {made.returncode}, {made.stderr}")
+        else:
+            check(made.returncode == 0 and b"my_own_key" not in made.stderr, f"{command} --quiet: {made.returncode}, {made.stderr}")
 
 
 def sampled_changes(command, numbers, files):
