@@ -1,6 +1,6 @@
 """What sentence-transformers gives for the directories of tests/families/sentence_cases.py: vectors of lists of modules, and a CrossEncoder's scores. Run once by hand:
 
-    python3 tools/make_sentence_golden.py tests/golden/sentences/expected.json
+    build-venv/bin/python tools/make_sentence_golden.py tests/golden/sentences/expected.json
 """
 import json
 import logging

@@ -139,6 +139,7 @@ def settings(k):
         "pad_new": config(pad_token="[PAD]"),
         "pad_null": config(pad_token=None),
         "mask_object": config(mask_token=typed("<image>", lstrip=True, special=False)),
+        "no_mask": {"tokenizer.json": {"added_tokens": [a for a in added if a["content"] not in ("[MASK]", "<mask>")]}},
         "eos_object": config(eos_token=typed(names[0], lstrip=True, rstrip=True)),
         "lower": config(do_lower_case=True),
         "no_lower": config(do_lower_case=False),
@@ -159,8 +160,13 @@ def settings(k):
         "stray_keys": {"tokenizer.json": stray},
         "special_map": {"special_tokens_map.json": {"bos_token": names[0], "eos_token": {k: v for k, v in flags(names[-1], rstrip=True).items() if k != "special"},
                                                     "pad_token": "<tool>", "additional_special_tokens": ["<|new|>"]}},
+        "added_known": {"added_tokens.json": {name: n for n, name in enumerate(names)}},
+        "null_roles": config(bos_token=None, eos_token=None),
         "added_file": {"added_tokens.json": {"newword": top + 1, "<|new|>": top}},
     }
+    if json_base["model"]["type"] == "Unigram":
+        out["albert"] = config(tokenizer_class="AlbertTokenizer", cls_token="<s>", sep_token="</s>")
+        out["albert_kept"] = config(tokenizer_class="AlbertTokenizer", cls_token="<s>", sep_token="</s>", do_lower_case=False, keep_accents=True)
     for name in k["classes"]:
         out["class_" + name] = config(tokenizer_class=name)
     for name in k["model_types"]:
@@ -227,9 +233,9 @@ def make():
     byte, llama, uni, word = byte_bpe(), sentencepiece_bpe(), unigram(), wordpiece()
     kinds = {
         "byte_bpe": kind(byte, {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"}, ["GPT2Tokenizer", "RobertaTokenizerFast", "Qwen2Tokenizer", "GPTNeoXTokenizerFast",
-                         "CohereTokenizerFast", "LlamaTokenizerFast"], ["qwen2", "gpt_neox", "stablelm"]),
-        "sentencepiece_bpe": kind(llama, {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}, ["LlamaTokenizer", "GemmaTokenizerFast"], ["gemma", "mistral"]),
-        "unigram": kind(uni, {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}, ["T5TokenizerFast", "XLMRobertaTokenizer"], ["t5", "xlm-roberta"]),
+                         "CohereTokenizerFast", "LlamaTokenizerFast", "Qwen3_5Tokenizer", "DebertaTokenizer"], ["qwen2", "gpt_neox", "stablelm"]),
+        "sentencepiece_bpe": kind(llama, {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}, ["LlamaTokenizer", "GemmaTokenizerFast", "CodeLlamaTokenizer"], ["gemma", "mistral"]),
+        "unigram": kind(uni, {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}, ["T5TokenizerFast", "XLMRobertaTokenizer", "CamembertTokenizerFast", "DebertaV2TokenizerFast"], ["t5", "xlm-roberta"]),
         "wordpiece": kind(word, {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "mask_token": "[MASK]"},
                           ["BertTokenizer", "DistilBertTokenizerFast", "MPNetTokenizer"], ["bert"]),
     }

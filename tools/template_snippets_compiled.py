@@ -64,11 +64,14 @@ PYTHON = [
     "{{ {'a':1}.keys() == {'a':2}.keys() }}{{ {'a':1}.items() == {'a':1}.items() }}{{ {'a':1}.items() == {'a':2}.items() }}{{ {'a':1}.keys() == ['a'] }}", "{{ {'a':1}.keys().isdisjoint(['b']) }}{{ {'a':1}.keys().mapping }}", "{{ {{'a':1}.keys(): 1} }}",
     "{{ dict.fromkeys(['a']) }}{{ dict.fromkeys('ab', 1) }}{{ {}.fromkeys(['x','y'], 0) }}", "{{ {}.fromkeys(1) }}", "{{ dict(missing) }}", "{{ namespace(missing) }}", "{{ dict(**missing) }}",
     "{% set c = cycler(1,2) %}{{ c.items }}{% set j = joiner('-') %}{{ j() }}{{ j.used }}{{ j() }}{{ j.sep }}", "{{ 'abc'.translate({97: 'x', 98: none, 99: 100}) }}{{ 'abc'.translate('abc'.maketrans('ab', 'xy', 'c')) }}{{ 'é'.maketrans({'é': 'e', 5: 6}) }}",
-    "{{ 'abc'.maketrans('a', 'bc') }}", "{{ 'abc'.translate() }}", "{{ 'a\\nb'.splitlines('x') }}", "{{ '%a|%5a' % ('é', 'x') }}{{ '{!a}'.format('🙂é') }}", "{{ '{:c}|{:3c}|{:n}|{:n}'.format(65, 8364, 1234567, 2.5) }}",
+    "{{ 'abc'.maketrans('a', 'bc') }}", "{{ '%d' % missing }}", "{{ '%x' % missing }}", "{{ missing.__class__ }}x", "[{{ '{0.__class__.__init__}'.format('') }}]", "{{ lipsum is callable }}", "{{ {'a b':1}|xmlattr }}", "{{ 'abc'.translate() }}", "{{ 'a\\nb'.splitlines('x') }}", "{{ '%a|%5a' % ('é', 'x') }}{{ '{!a}'.format('🙂é') }}", "{{ '{:c}|{:3c}|{:n}|{:n}'.format(65, 8364, 1234567, 2.5) }}",
     "{{ ('<{}|{}>'|safe).format('<', '<'|safe) }}{{ ('%s%a'|safe) % ('<', '<') }}", "{% autoescape no %}{{ html }}{% endautoescape %}", "{% if no %}{% autoescape true %}{{ html }}{% endautoescape %}{% endif %}ok",
 ]
 
 HTML = [
+    "{{ poem|wordwrap(5) }}|{{ text|wordwrap(5) }}|{{ text|wordwrap(7, false) }}|{{ text|wordwrap }}", "{{ 'a-b-c-dd foo--bar aa-bb x--y'|wordwrap(4) }}|{{ 'a-b-c-dd foo--bar'|wordwrap(4, break_on_hyphens=false) }}",
+    "{{ text|wordwrap(8, wrapstring='|') }}|{{ uni|wordwrap(6) }}|{{ '   lead and  trail   '|wordwrap(6) }}|{{ 'a\tb c\td'|wordwrap(3) }}", "{{ 'Look, goof-ball -- use the -b option! well-known-facts --x'|wordwrap(7) }}",
+    "{{ 'https://example.org/a-very-long-address-indeed and e-mail co-op'|wordwrap(9) }}", "{{ text|wordwrap(0) }}", "{{ text|wordwrap('x') }}", "{{ 5|wordwrap }}", "{{ missing|wordwrap }}",
     "{{ 'see http://example.com/x?y=1&z=2. ok'|urlize }}", "{{ 'www.example.com, (www.a.org) mail me@x.org <http://q.com>'|urlize }}", "{{ 'https://www.python.org/a_(b) (https://example.net/a_(b)) https://x.y'|urlize(10) }}",
     "{{ 'http://ab.cd'|urlize(nofollow=true) }}", "{{ 'http://ab.cd'|urlize(target='_blank', rel='x y x') }}", "{{ 'mailto:a@b.co tel:123 ftp://x.y'|urlize }}", "{{ 'tel:123 ftp://x.y'|urlize(extra_schemes=['tel:','ftp:']) }}",
     "{{ 'x.com yy.net zz.org qq.de aa.comx aa.info:80/x'|urlize }}", "{{ 'foo http://ab.cd/c). \"http://dd.ee\" !'|urlize }}", "{{ html|urlize }}{{ 5|urlize }}{{ missing|urlize }}{{ ('http://ab.cd <b>'|safe)|urlize }}",
@@ -77,4 +80,13 @@ HTML = [
     "{{ '<unclosed &lt; &#39; &#x41; &#0; &#128; &#xD800; & &# x'|striptags }}", "{{ '<!-- open <b> x'|striptags }}",
 ]
 
-GROUPS = {"unknown": UNKNOWN, "blocks": BLOCKS, "recursive": RECURSIVE, "python": PYTHON, "html": HTML}
+SCOPES = [
+    "{% for i in [1] %}[{{ name }}]{% endfor %}{% set name = 5 %}{{ name }}", "{% filter trim %}[{{ name }}]{% endfilter %}{% set name = 5 %}{{ name }}", "{% if name %}{% endif %}{% for i in [1] %}[{{ name }}]{% endfor %}{% set name = 5 %}",
+    "{% for i in [1] %}[{{ name }}]{% endfor %}{% if yes %}{% set name = 5 %}{% endif %}{{ name }}", "{% for i in [1] %}[{{ name }}]{% endfor %}{% set name = name %}{{ name }}", "{% macro m() %}[{{ name }}]{% endmacro %}{{ m() }}{% set name = 5 %}{{ m() }}",
+    "{% macro m(name) %}[{{ name }}]{% endmacro %}{{ m(1) }}{{ name }}", "{% for name in [1] %}{{ name }}{% endfor %}{{ name }}", "{% with name = 1 %}{{ name }}{% endwith %}{{ name }}", "{% block b %}[{{ name }}]{% endblock %}{% set name = 5 %}{{ self.b() }}",
+    "{% for i in [1] %}[{{ name }}]{% endfor %}{% set name %}x{{ name }}{% endset %}{{ name }}", "{% for i in [1] %}{{ range(2) }}{% endfor %}{% set range = 5 %}", "{% macro m(a=name) %}[{{ a }}]{% endmacro %}{{ m() }}{% set name = 5 %}{{ m() }}",
+    "{% for x in nums if name %}{{ x }}{% endfor %}{% set name = 1 %}", "{% for i in [1] %}[{{ name }}]{% endfor %}{% macro name() %}{% endmacro %}", "{% set a, name = 1, 2 %}{{ name }}",
+    "{% for i in [1] %}[{{ name }}]{% endfor %}{% set ns = namespace() %}{% set ns.name = 5 %}",
+]
+
+GROUPS = {"scopes": SCOPES, "unknown": UNKNOWN, "blocks": BLOCKS, "recursive": RECURSIVE, "python": PYTHON, "html": HTML}

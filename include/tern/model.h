@@ -63,8 +63,8 @@ TERN_API tern_status tern_model_open(tern_ctx *ctx, const char *dir, const tern_
 TERN_API void tern_model_free(tern_model *model);
 TERN_API tern_model_info tern_model_get_info(const tern_model *model);
 
-/* The i-th key of config.json that was ignored, "text_config.pooler_type", in the file's order; null past the last. Lives as
- * long as the model. */
+/* The i-th key of config.json that was ignored, "text_config.pooler_type", in the file's order, fit to be printed (control
+ * characters are escapes, a long name is cut); null past the last. Lives as long as the model. */
 TERN_API const char *tern_model_ignored(const tern_model *model, size_t i);
 
 /* Every reason why dir cannot be opened with these options (null: all defaults), a line each, as text that tern_text_free

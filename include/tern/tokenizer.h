@@ -144,8 +144,8 @@ TERN_API int32_t tern_tokenizer_role(const tern_tokenizer *tok, tern_role role);
 /* The role's text as the configuration spells it, for chat templates (bos_token, eos_token); null where there is none. */
 TERN_API const char *tern_tokenizer_role_text(const tern_tokenizer *tok, tern_role role);
 
-/* The keys of tokenizer.json that the tokenizers library skips, and so does tern: "TemplateProcessing: use_regex" and the like. The i-th, owned by tok; null behind the
- * last. */
+/* What tokenizer.json has for nothing: keys that the tokenizers library skips ("TemplateProcessing: use_regex"), and sections in whose place the tokenizer's class has its
+ * own ("LlamaTokenizer: normalizer"). The i-th, owned by tok; null behind the last. */
 TERN_API const char *tern_tokenizer_ignored(const tern_tokenizer *tok, size_t i);
 
 /* The greatest number of tokens that tokenizer_config.json states as model_max_length; 0: it states none. */

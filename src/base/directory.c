@@ -64,7 +64,6 @@ static const struct { const char *name, *also; unsigned lacks; const char *words
     { "tekken.json", NULL, TERN_LACKS_TOKENIZER, "Mistral's own format of tokenizers; take a tokenizer.json, which a repository for transformers has" },
     { "*.tiktoken", NULL, TERN_LACKS_TOKENIZER, "a vocabulary of tiktoken" MAKE_TOKENIZER },
     { "*.spm", NULL, TERN_LACKS_TOKENIZER, "SentencePiece under another name" MAKE_TOKENIZER },
-    { "s*piece*.model", NULL, TERN_LACKS_TOKENIZER, "SentencePiece under another name" MAKE_TOKENIZER },
     { "spm*.model", NULL, TERN_LACKS_TOKENIZER, "SentencePiece under another name" MAKE_TOKENIZER },
     { "tokenizer.json", NULL, TERN_LACKS_CONFIG, "a tokenizer, without a model; \"tern tokenize\" and \"tern detokenize\" run on it" },
     { "tokenizer.model", NULL, TERN_LACKS_CONFIG, "a tokenizer, without a model; \"tern tokenize\" and \"tern detokenize\" run on it" },

@@ -167,7 +167,7 @@ static tern_status read_member(reader *r, int depth, json_t *object)
     if (json_object_setn_new_nocheck(object, key, n, value)) TERN_TRY(no_memory(r));
     if (!r->repeats && json_object_size(object) == before) {
         r->s.at = from;
-        TERN_TRY(tern_json_wrong(&r->s, "a duplicate of the key \"%.100s\"", key));
+        TERN_TRY(tern_json_wrong(&r->s, "a duplicate of the key \"%s\"", TERN_SHOWN(key)));
     }
 done:
     if (key != kept) tern_free(key);

@@ -190,7 +190,7 @@ static tern_pooling implied_pooling(const tern_pipeline *p, const tern_sentence 
         if (sentence->module[i].kind == TERN_MODULE_POOLING) return TERN_POOL_AUTO;
     if (p->pooling) return p->pooling;
     if (sentence->found) return TERN_POOL_AUTO;
-    return tern_model_get_info(p->model).decoder ? TERN_POOL_LAST : TERN_POOL_MEAN;
+    return tern_model_get_info(p->model).causal ? TERN_POOL_LAST : TERN_POOL_MEAN;    /* one that looks both ways: the mean */
 }
 
 static tern_status plan_list(tern_pipeline *p, const tern_sentence *sentence, const tern_embed_options *o)

@@ -37,10 +37,12 @@ typedef struct look {
     const tern_model_options *options;
     tern_model *model;      /* null: it does not open */
     tern_model_info info;
+    tern_tokenizer *text;   /* null: it does not open */
     tern_report *report;
     part opens, tokenizer, template, vectors;
-    const char *pooling;    /* of the vectors, with their dim */
-    int64_t dim;
+    const char *embeds;     /* of the vectors: pooling, dim, and what compares them where that is not the cosine */
+    const char *no_vector;  /* why the modules make none; null: they do */
+    int64_t n_label;        /* of a head, or of a CrossEncoder's modules */
 } look;
 
 /* The sentence as the list keeps it; the same one is kept once. */
@@ -68,7 +70,7 @@ static part missing(look *l, const char *why)
 
 static bool has_tokenizer_file(const char *dir)
 {
-    static const char *const files[] = { "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt" };
+    static const char *const files[] = { "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt" };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (tern_file_exists(dir, files[i])) return true;
     return false;
@@ -77,9 +79,7 @@ static bool has_tokenizer_file(const char *dir)
 /* A directory without a tokenizer has no fault: token ids do. */
 static void look_at_tokenizer(look *l)
 {
-    tern_tokenizer *tokenizer = NULL;
-    tern_status st = tern_tokenizer_open(l->ctx, l->dir, &tokenizer);
-    tern_tokenizer_free(tokenizer);
+    tern_status st = tern_tokenizer_open(l->ctx, l->dir, &l->text);
     if (!st) {
         l->tokenizer = (part){ true, "" };
     } else if ((st == TERN_ERR_IO || st == TERN_ERR_UNSUPPORTED) && !has_tokenizer_file(l->dir)) {
@@ -117,6 +117,20 @@ static void look_at_template(look *l)
     tern_template_free(template);
 }
 
+/* What the report keeps of an embedder, which ends before it. */
+static void describe(look *l, tern_embedder *embedder)
+{
+    char words[256];
+    const char *similarity = tern_embedder_similarity(embedder);
+    bool other = strcmp(similarity, "cosine");
+    tern_show(words, sizeof words, "%s, %lld%s%s", tern_embedder_pooling(embedder), (long long)tern_embedder_dim(embedder),
+              other ? ", compared by " : "", other ? similarity : "");
+    l->embeds = keep(&l->report->words, words);
+    l->n_label = tern_embedder_labels(embedder);
+    if (!tern_embedder_dim(embedder) && tern_embedder_run(embedder, NULL, 0, NULL))
+        l->no_vector = keep(&l->report->words, tern_ctx_error(l->ctx));
+}
+
 /* An embedder reads the module files and checks them against the model; without a model they are read alone. */
 static void look_at_vectors(look *l)
 {
@@ -130,10 +144,7 @@ static void look_at_vectors(look *l)
     }
     tern_status st = tern_embedder_create(l->ctx, l->model, NULL, &embedder);
     l->vectors = st ? failed(l, st) : (part){ true, "" };
-    if (!st) {
-        l->dim = tern_embedder_dim(embedder);
-        l->pooling = tern_embedder_pooling(embedder);
-    }
+    if (!st) describe(l, embedder);
     tern_embedder_free(embedder);
 }
 
@@ -162,6 +173,7 @@ static tern_status look_at_ignored(look *l)
         st = ignore(l, "generation_config.json", key);
         at += n + strspn(at + n, ", ");
     }
+    for (size_t i = 0; l->text && !st && tern_tokenizer_ignored(l->text, i); i++) st = ignore(l, "tokenizer.json", tern_tokenizer_ignored(l->text, i));
     return st;
 }
 
@@ -233,8 +245,8 @@ static void add_generation(look *l)
     if (!no && !l->template.ok) no = l->template.why;
     add(l, "chat", !no, "%s", no ? no : l->template.why);
     no = no_next_token(l);
-    if (l->opens.ok && !l->info.causal && l->info.has_logits && l->vectors.ok) add(l, "logits", true, "of each token, by token ids");
-    else if (l->opens.ok && !l->info.causal) add(l, "logits", false, "%s", l->info.has_logits ? l->vectors.why : "no head over the vocabulary");
+    if (l->opens.ok && !l->info.causal && l->info.has_logits && l->embedder.ok) add(l, "logits", true, "of each token, by token ids");
+    else if (l->opens.ok && !l->info.causal) add(l, "logits", false, "%s", l->info.has_logits ? l->embedder.why : "no head over the vocabulary");
     else if (no) add(l, "logits", false, "%s", no);
     else add_with_text(l, "logits", "");
     if (no) add(l, "perplexity", false, "%s", no);
@@ -251,12 +263,11 @@ static void add_text(look *l)
 static void add_vectors(look *l)
 {
     char words[96];
-    long long n_label = l->opens.ok ? (long long)l->info.n_label : 0;
+    long long n_label = (long long)l->n_label;
     const char *no = l->opens.ok ? NULL : l->opens.why;
     if (!no && !l->vectors.ok) no = l->vectors.why;
-    tern_show(words, sizeof words, "%s, %lld", l->pooling ? l->pooling : "", (long long)l->dim);
-    if (no) add(l, "embed", false, "%s", no);
-    else add_with_text(l, "embed", words);
+    if (no || l->no_vector) add(l, "embed", false, "%s", no ? no : l->no_vector);
+    else add_with_text(l, "embed", l->embeds);
     if (!no && !n_label) no = "no classification head";
     tern_show(words, sizeof words, "%lld label%s", n_label, n_label == 1 ? "" : "s");
     if (no) add(l, "classify", false, "%s", no);
@@ -275,11 +286,11 @@ static void add_all(look *l)
 }
 
 /* By the architecture: what it is for comes first. */
-static const char *main_command(const tern_model_info *m)
+static const char *main_command(const look *l)
 {
-    if (m->n_label) return "classify";
-    if (!m->has_logits) return "embed";
-    return m->causal ? "generate" : "logits";
+    if (l->info.n_label || l->n_label) return "classify";
+    if (!l->info.has_logits) return "embed";
+    return l->info.causal ? "generate" : "logits";
 }
 
 static tern_status look_at_all(look *l, tern_model **own)
@@ -294,7 +305,7 @@ static tern_status look_at_all(look *l, tern_model **own)
     TERN_TRY(look_at_ignored(l));
     add_all(l);
     for (size_t i = 0; l->model && i < l->report->n; i++)
-        if (!strcmp(l->report->list[i].command, main_command(&l->info))) l->report->serves = l->report->list[i].able;
+        if (!strcmp(l->report->list[i].command, main_command(l))) l->report->serves = l->report->list[i].able;
 done:
     return st;
 }
@@ -309,6 +320,7 @@ tern_status tern_report_create(tern_ctx *ctx, const char *dir, const tern_model_
     if (!r) return TERN_ERR_MEMORY;
     look l = { .ctx = ctx, .dir = dir, .options = options, .model = model, .report = r };
     tern_status st = look_at_all(&l, &own);
+    tern_tokenizer_free(l.text);
     tern_model_free(own);
     if (!st && (r->reasons.out_of_memory || r->words.out_of_memory)) st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for a report", dir);
     *out = st ? NULL : r;

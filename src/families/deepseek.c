@@ -18,13 +18,17 @@ static void read_shared(tern_hf_config *config, tern_spec *s)
         tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"num_key_value_heads\" is %lld for %lld heads; latent attention has a key and a value for each head",
                        (long long)tern_get(s, S_KV_HEADS), (long long)tern_get(s, S_HEADS));
     s->value[S_KV_HEADS] = s->value[S_HEADS];
-    const char *const groups[] = { "rope_parameters", "rope_scaling" };
+    static const char *const keys[2][4] = {
+        { "rope_parameters.mscale_all_dim", "rope_parameters.factor", "rope_parameters.rope_type", "rope_parameters.type" },
+        { "rope_scaling.mscale_all_dim", "rope_scaling.factor", "rope_scaling.rope_type", "rope_scaling.type" },
+    };
+    const char *type = "default";
     for (size_t i = 0; i < 2; i++) {
-        if (!tern_hf_has(config, groups[i])) continue;
-        tern_hf_number(config, i ? "rope_scaling.mscale_all_dim" : "rope_parameters.mscale_all_dim", 0, 1e6, &all_dim);
-        tern_hf_number(config, i ? "rope_scaling.factor" : "rope_parameters.factor", 0, 1e9, &factor);
+        tern_hf_number(config, keys[i][0], 0, 1e6, &all_dim);
+        tern_hf_number(config, keys[i][1], 0, 1e9, &factor);
+        for (size_t k = 2; k < 4; k++) tern_hf_string(config, keys[i][k], &type);
     }
-    double mscale = all_dim > 0 && factor > 1 ? 0.1 * all_dim * log(factor) + 1 : 1;
+    double mscale = strcmp(type, "default") && all_dim > 0 && factor > 1 ? 0.1 * all_dim * log(factor) + 1 : 1;
     s->value[S_ATTN_SCALE] = mscale * mscale / sqrt(s->value[S_HEAD_DIM]);
 }
 
@@ -35,8 +39,11 @@ static tern_status adjust_v2(tern_ctx *ctx, tern_hf_config *config, tern_spec *s
     (void)ctx;
     read_shared(config, s);
     if (tern_spec_flag(s, "mlp_bias", false)) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"mlp_bias\" is true, and this family's MLPs run without biases");
+    tern_spec_not_null(config, "topk_method");
     tern_hf_word(config, "topk_method", methods, 2, &method);
     if (method == 0) s->value[S_ROUTE_GROUPS] = 1;
+    for (size_t i = 0; method == 1 && i < 2; i++)
+        if (!tern_hf_has(config, i ? "topk_group" : "n_group")) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"%s\" is missing, and \"topk_method\" chooses among groups", i ? "topk_group" : "n_group");
     return TERN_OK;
 }
 

@@ -1,5 +1,19 @@
 /* GPT-J: attention and MLP in parallel behind one norm, pairs turned side by side. Source: Wang & Komatsuzaki 2021; Hugging Face GPTJForCausalLM. */
+#include "base/ctx.h"
+#include "base/memory.h"
 #include "families/spec.h"
+
+/* Its class turns rotary_dim channels by 10000 and reads no other key of a rope. */
+static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
+{
+    int64_t head_dim = tern_get(s, S_HEAD_DIM), turned = tern_get(s, S_ROTARY_DIM) ? tern_get(s, S_ROTARY_DIM) : head_dim, max = tern_get(s, S_MAX_POS);
+    s->rope = tern_alloc(ctx, 1, sizeof *s->rope, "a rope");
+    if (!s->rope) return TERN_ERR_MEMORY;
+    bool fits = turned >= 2 && turned % 2 == 0 && turned <= head_dim;
+    if (!fits) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"rotary_dim\" is %lld of a head's %lld dimensions, and must be even", (long long)turned, (long long)head_dim);
+    *s->rope = (tern_rope_plan){ .theta = 10000, .n_dims = fits ? turned : 2, .factor = 1, .max_tokens = max, .original_tokens = max, .magnitude = 1 };
+    return TERN_OK;
+}
 
 const tern_family tern_family_gptj = {
     .name = "gptj",
@@ -16,4 +30,5 @@ const tern_family tern_family_gptj = {
           BIND(ATTN_NORM, "h.{l}.ln_1.weight"), BIND(ATTN_NORM_B, "h.{l}.ln_1.bias"),
           BIND(Q, "h.{l}.attn.q_proj.weight"), BIND(K, "h.{l}.attn.k_proj.weight"), BIND(V, "h.{l}.attn.v_proj.weight"), BIND(O, "h.{l}.attn.out_proj.weight"),
           BIND(UP, "h.{l}.mlp.fc_in.weight"), BIND(UP_B, "h.{l}.mlp.fc_in.bias"), BIND(DOWN, "h.{l}.mlp.fc_out.weight"), BIND(DOWN_B, "h.{l}.mlp.fc_out.bias")),
+    .adjust = adjust,
 };

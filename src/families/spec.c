@@ -24,7 +24,7 @@ static const char *const act_names[] = { "silu", "swish", "gelu", "gelu_python",
 static const tern_act acts[] = { ACT_SILU, ACT_SILU, ACT_GELU_ERF, ACT_GELU_ERF, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH,
                                  ACT_QUICK_GELU, ACT_RELU, ACT_RELU_SQUARED, ACT_TANH, ACT_SIGMOID };
 
-/* The largest value of a whole-number setting; the smallest is 1 for what must be there and for what null takes away, else 0. */
+/* The largest value of a whole-number setting; the smallest is 1 for what must be there and for what absence or null takes away, else 0. */
 static int64_t most_of(tern_setting s)
 {
     enum { MOST_DIM = 1 << 20, MOST_VOCAB = 1 << 26, MOST_POSITIONS = 1 << 30 };
@@ -38,7 +38,7 @@ static int64_t most_of(tern_setting s)
 
 static int64_t least_of(tern_setting s)
 {
-    return settings[s].fallback == NEEDED || s == S_WINDOW || s == S_ROTARY_DIM ? 1 : 0;
+    return settings[s].fallback == NEEDED || s == S_ROTARY_DIM || s == S_MAX_POS ? 1 : 0;
 }
 
 /* Reads key by the setting's kind into *value; false where it is absent, or refused (then a fault is kept). */
@@ -162,6 +162,27 @@ static void choose_layers(tern_hf_config *config, tern_spec *s)
     }
 }
 
+/* Groups of experts are alike, and those that are chosen have enough experts; a group that is worth its two best has two. */
+static void check_groups(tern_hf_config *config, const tern_spec *s)
+{
+    int64_t n = tern_get(s, S_EXPERTS), groups = tern_get(s, S_ROUTE_GROUPS), used = tern_get(s, S_ROUTE_GROUPS_USED), chosen = tern_get(s, S_EXPERTS_USED);
+    if (!n || groups == 1) return;
+    bool right = groups > 0 && n % groups == 0 && used > 0 && used <= groups && chosen <= used * (n / groups) && n / groups >= (s->value[S_ROUTE_GROUP_PAIRS] != 0 ? 2 : 1);
+    if (!right) tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token, of %lld groups among %lld, of %lld experts", (long long)chosen, (long long)used, (long long)groups, (long long)n);
+}
+
+/* A window of 0 leaves a token nothing to look at; where no layer has one ("use_sliding_window" is false) it means nothing. */
+static void check_window(tern_hf_config *config, const tern_spec *s)
+{
+    bool stated = false;
+    for (size_t i = 0; i < s->family->n_key; i++) {
+        const tern_family_key *row = &s->family->keys[i];
+        stated |= row->setting == S_WINDOW && row->key && tern_hf_has(config, row->key);
+    }
+    if (stated && tern_get(s, S_WINDOW) == 0 && tern_spec_flag(s, "use_sliding_window", true))
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "the window is 0, and must be an integer from 1, or null");
+}
+
 static void check_dims(tern_hf_config *config, const tern_spec *s)
 {
     int64_t n_head = tern_get(s, S_HEADS), n_kv = tern_get(s, S_KV_HEADS), dim = tern_get(s, S_DIM), head_dim = tern_get(s, S_HEAD_DIM);
@@ -171,6 +192,7 @@ static void check_dims(tern_hf_config *config, const tern_spec *s)
     if (head_dim > 65536) tern_hf_refuse(config, TERN_ERR_FORMAT, "a head of %lld channels is wider than 65536", (long long)head_dim);
     if (tern_get(s, S_EXPERTS) && (tern_get(s, S_EXPERTS_USED) < 1 || tern_get(s, S_EXPERTS_USED) > tern_get(s, S_EXPERTS)))
         tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token of %lld", (long long)tern_get(s, S_EXPERTS_USED), (long long)tern_get(s, S_EXPERTS));
+    check_groups(config, s);
     if (s->value[S_EPS] < 0) tern_hf_refuse(config, TERN_ERR_FORMAT, "a norm's epsilon of %g is negative", s->value[S_EPS]);
 }
 
@@ -260,6 +282,7 @@ tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, const tern_spe
         if (s->family->binds[i].key) tern_spec_flag(s, s->family->binds[i].key, false);
     if (s->family->adjust) TERN_TRY(s->family->adjust(ctx, config, s));
     tern_spec_direction(config, options->attention, s);
+    check_window(config, s);
     check_dims(config, s);
     TERN_TRY(read_rope(ctx, config, s));
     if (s->rope) s->value[S_ROTARY_DIM] = (double)s->rope->n_dims;

@@ -90,7 +90,8 @@ extern const size_t tern_hf_n_ignorables;
  * sentence. */
 tern_status tern_hf_finish(tern_hf_config *config, const tern_hf_ignorable *ignorable, size_t n_ignorable);
 
-/* The i-th key, in the file's order, that tern_hf_finish has ignored; null past the last. Lives as long as the config. */
+/* The i-th key, in the file's order, that tern_hf_finish has ignored, as tern_show_name shows it; null past the last. Lives as
+ * long as the config. */
 const char *tern_hf_ignored(const tern_hf_config *config, size_t i);
 
 /* The faults so far (after tern_hf_finish: all), each a sentence that names its key. Lives as long as the config. */

@@ -90,10 +90,11 @@ static void refuse(search *s, const char *path, const json_t *value, const char 
                     tern_json_show(value, shown, sizeof shown), after);
 }
 
-static bool equals_text(const json_t *value, const char *text)
+static bool equals_text(tern_hf_config *c, const json_t *value, const char *text)
 {
     json_t *other = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
     bool same = other && same_value(other, value);
+    c->faults.out_of_memory |= text && !other;
     json_decref(other);
     return same;
 }
@@ -115,13 +116,14 @@ static void judge(search *s, const char *path, const json_t *value)
 {
     tern_hf_config *c = s->config;
     const char *fallback = NULL;
+    char shown[TERN_SHOWN_BYTES];
     if (explain(s, name_of(path), value) == OTHER_VALUE || !c->class.reads) {
         refuse(s, path, value, "unknown key", "");
     } else if (class_reads(c, name_of(path), &fallback)) {
-        if (!equals_text(value, fallback)) refuse(s, path, value, "key", " changes the result, and is not supported");
+        if (!equals_text(c, value, fallback)) refuse(s, path, value, "key", " changes the result, and is not supported");
     } else if (c->strict) {
         refuse(s, path, value, "unknown key", "");
-    } else if (json_array_append_new(c->ignored, json_string_nocheck(path))) {
+    } else if (json_array_append_new(c->ignored, json_string_nocheck(tern_show_name(path, shown)))) {
         c->faults.out_of_memory = true;
     }
 }

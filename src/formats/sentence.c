@@ -248,12 +248,25 @@ done:
     return st;
 }
 
+/* The reference reads these only beside modules.json: a directory that lacks it alone is seldom meant so. */
+static void tell_unread(tern_ctx *ctx, const char *dir)
+{
+    static const char *const files[] = { "config_sentence_transformers.json", "sentence_bert_config.json",
+                                         "1_Pooling/config.json" };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (tern_file_exists(dir, files[i]))
+            tern_log(ctx, TERN_LOG_INFO, "%s/%s: not read, as there is no modules.json", dir, files[i]);
+}
+
 tern_status tern_sentence_read(tern_ctx *ctx, const char *dir, tern_sentence *s)
 {
     tern_status st = TERN_OK;
     json_t *modules = NULL;
     *s = (tern_sentence){ .found = tern_file_exists(dir, "modules.json"), .similarity = "cosine" };
-    if (!s->found) return TERN_OK;
+    if (!s->found) {
+        tell_unread(ctx, dir);
+        return TERN_OK;
+    }
     TERN_TRY(read_config(ctx, dir, s));
     TERN_TRY(read_modules_json(ctx, dir, &modules));
     TERN_TRY(read_modules(ctx, dir, modules, s));

@@ -51,12 +51,11 @@ tern_spec_options tern_model_spec_options(const tern_model_options *o)
 /* One line about all keys that were ignored, and one about code. */
 static void tell_ignored(const tern_model *m)
 {
-    char names[600] = "", shown[TERN_SHOWN_BYTES], more[40] = "";
+    char names[600] = "", more[40] = "";
     size_t n = 0, used = 0, left_out = 0;
     for (const char *key; (key = tern_hf_ignored(m->config, n)); n++) {
-        tern_show_name(key, shown);
-        bool fits = used + strlen(shown) + 6 < sizeof names;
-        if (fits) used += (size_t)snprintf(names + used, sizeof names - used, "%s\"%s\"", used ? ", " : "", shown);
+        bool fits = used + strlen(key) + 6 < sizeof names;
+        if (fits) used += (size_t)snprintf(names + used, sizeof names - used, "%s\"%s\"", used ? ", " : "", key);
         else left_out++;
     }
     if (left_out) snprintf(more, sizeof more, " and %zu more", left_out);

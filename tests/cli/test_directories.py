@@ -128,7 +128,7 @@ def check_commands():
             says(tern("tokenize", "-m", where), [name, "Git LFS"], f"a pointer in place of {name}")
             os.remove(os.path.join(where, name))
         os.remove(os.path.join(where, "llama-2-7b.Q2_K.gguf"))
-        for name, words in (("tekken.json", ["Mistral"]), ("spiece.model", ["SentencePiece", "save_pretrained"]), ("qwen.tiktoken", ["tiktoken", "save_pretrained"])):
+        for name, words in (("tekken.json", ["Mistral"]), ("source.spm", ["SentencePiece", "save_pretrained"]), ("qwen.tiktoken", ["tiktoken", "save_pretrained"])):
             fill(where, [name])
             says(tern("tokenize", "-m", where), [name, "tokenizer.json"] + words, f"{name} in place of a tokenizer that tern reads")
             os.remove(os.path.join(where, name))

@@ -41,6 +41,7 @@ ROWS = [
     ("bert-model", {}, 0, {"generate": "no (an encoder)", "chat": "no (an encoder)", "embed": "yes (mean, 48)", "logits": "no (no head over the vocabulary)",
                            "classify": "no (no classification head)"}, [], "an encoder"),
     ("bert-model", {"modules.json": MODULES, "1_Pooling/config.json": POOLING}, 0, {"embed": "yes (cls, 48)"}, [], "its modules"),
+    ("bert-model", {"modules.json": "[" + MODULES[1:].split("}, ")[0] + "}]"}, 1, {"embed": "no ("}, ["modules.json: no module makes a vector"], "modules that make no vector"),
     ("bert-model", {"modules.json": MODULES}, 1, {"embed": "no ("}, ["1_Pooling/config.json"], "a module whose file is missing: what it is for does not run"),
     ("bert-model", {"modules.json": UNKNOWN_MODULE}, 1, {"embed": "no ("}, ["NoSuchModule"], "a module that tern has not"),
     ("bert-model", {"modules.json": UNKNOWN_MODULE, "config.json": "{}"}, 1, {"embed": "no (the model does not open)"}, ["NoSuchModule", "config.json"], "the same beside another fault"),
@@ -97,6 +98,22 @@ def check_ignored():
         check(document("info", "-m", where, "--json")["ignored"] == ["generation_config.json: first_new_key", "generation_config.json: second_new_key"], "and so with --json")
 
 
+def check_ignored_of_a_tokenizer():
+    """A key that the tokenizers library skips inside a component is listed with its file."""
+    with folder() as where:
+        copy("demo", {}, where)
+        path = os.path.join(where, "tokenizer.json")
+        with open(path, encoding="utf-8") as f:
+            tokenizer = json.load(f)
+        tokenizer["decoder"] = dict(tokenizer["decoder"], twist=1)
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(tokenizer, f)
+        rows = [line for line in tern("info", "-m", where).stdout.decode().split("\n") if line.startswith("ignored")]
+        check(len(rows) == 1 and "tokenizer.json: " in rows[0] and "twist" in rows[0], f"a key of tokenizer.json that is skipped: {rows}")
+        told = document("info", "-m", where, "--json")["ignored"]
+        check(len(told) == 1 and told[0].startswith("tokenizer.json: ") and told[0].endswith("twist"), f"and so with --json: {told}")
+
+
 def check_what_it_says():
     """The commands do what the lines say."""
     with folder() as where:
@@ -115,7 +132,7 @@ def check_long_values():
             copy("llama-mha", {}, where)
             with open(os.path.join(where, "config.json"), encoding="utf-8") as f:
                 config = json.load(f)
-            config["sliding_window_of_a_kind"] = {key: value}
+            config["hidden_act"] = {key: value}
             with open(os.path.join(where, "config.json"), "w", encoding="utf-8") as f:
                 json.dump(config, f, ensure_ascii=False)
             first, second = tern("info", "-m", where), tern("info", "-m", where)
@@ -126,6 +143,7 @@ def check_long_values():
 
 check_rows()
 check_ignored()
+check_ignored_of_a_tokenizer()
 check_what_it_says()
 check_long_values()
 finish()

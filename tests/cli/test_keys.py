@@ -20,8 +20,8 @@ ABSENT = object()
 IGNORED = [
     ("bert-model", {"directionality": "bidi", "pooler_fc_size": 768, "pooler_num_attention_heads": 12, "pooler_num_fc_layers": 3, "pooler_size_per_head": 128,
                     "pooler_type": "first_token_transform"}, None, "bert-base-chinese, bert-base-multilingual-cased"),
-    ("made-bert-classes", {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, None, "cross-encoder/ms-marco-MiniLM-L-6-v2"),
-    ("made-bert-classes", {"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity", "version": "4.1.0"}}, None, "the same since 2025"),
+    ("made-bert-classes", {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, [], "cross-encoder/ms-marco-MiniLM-L-6-v2: rerank reads it"),
+    ("made-bert-classes", {"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity", "version": "4.1.0"}}, [], "the same since 2025"),
     ("phi3", {"attention_bias": False, "auto_map": {"AutoConfig": "configuration_phi3.Phi3Config", "AutoModelForCausalLM": "modeling_phi3.Phi3ForCausalLM"}},
      ["attention_bias"], "microsoft/Phi-3-mini-4k-instruct"),
     ("qwen2-tied", {"use_mrope": False, "dual_chunk_attention_config": {"chunk_size": 262144, "local_size": 8192}}, None, "Qwen2.5-7B, and its 1M"),
@@ -29,6 +29,7 @@ IGNORED = [
     ("starcoder2", {"mlp_type": "default", "norm_type": "layer_norm", "rms_norm_eps": 1e-05}, None, "starcoder2-15b"),
     ("gpt2", {"n_special": 0, "predict_special_tokens": True}, None, "gpt2-medium"),
     ("llama-mha", {"step_limit": [0.0, float("inf")], "least": float("-inf"), "nothing": float("nan"), "no_limit": int(1e30)}, None, "numbers as Python writes them"),
+    ("gptj", {"rope_theta": 500.0, "rope_scaling": {"type": "linear", "factor": 2.0}, "partial_rotary_factor": 0.5}, None, "no file: GPT-J's class has a fixed rope"),
     ("llama-mha", {"rope_interleaved": True, "vision_config": {"hidden_size": 1, "depth": 9}}, None, "an object as a whole"),
     ("llama-gqa-tied-llama3rope", {"rope_parameters": {"attn_factor": 0.88}}, ["rope_parameters.attn_factor"], "DeepSeek-R1-0528-Qwen3-8B"),
     ("llama-mha", {"attention_chunk_size": None, "is_decoder": False, "output_attentions": True}, [], "null, and values of no effect"),

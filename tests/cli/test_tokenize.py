@@ -1,4 +1,5 @@
-"""`tern tokenize`: all ids of a text come, whatever tokenizer.json says of truncation and padding, unless --truncate or --pad asks for them; a model's prompt counts the same.
+"""`tern tokenize`: all ids of a text come, whatever tokenizer.json says of truncation and padding, unless --truncate or --pad asks
+for them.
 
 Usage: test_tokenize.py BUILD_DIR
 """

@@ -134,6 +134,10 @@ def check_lists():
             run = tern("embed", "-m", place, stdin=b"one\n")
             one_sentence(run, why)
             check(word in run.stderr.decode() and not run.stdout, f"{why}: no {word!r} in {run.stderr.decode()!r}")
+        os.remove(os.path.join(place, "modules.json"))
+        run = tern("embed", "-m", place, stdin=b"one\n")
+        check(run.returncode == 0 and b"1_Pooling/config.json: not read" in run.stderr, f"module files without modules.json: {run.stderr.decode()}")
+        check(not tern("embed", "-m", place, "--quiet", stdin=b"one\n").stderr, "--quiet says nothing of them")
         sentence_cases.write_json(place, "modules.json", [first])
         for arguments in (("--pooling", "max"), ("--hidden",)):
             check(tern("embed", "-m", place, *arguments, stdin=b"one\n").returncode == 0, f"a list without Pooling, {arguments}")
@@ -166,6 +170,31 @@ def check_overrides():
     check(run(cases["pooling mean"], "--truncate-dim", "12", "--normalize").count(b" ") == 11, "--truncate-dim")
 
 
+def check_info():
+    """`tern info` says what the commands do."""
+    rows = [
+        ("all older keys", {}, "embed", "yes (cls+max+mean+mean_sqrt_len_tokens+weightedmean+last, 288)"),
+        ("Transformer in a folder", {}, "embed", "yes (mean, 48)"),
+        ("truncate_dim by a flag, not the file's", {}, "embed", "yes (mean, 10, compared by dot)"),
+        ("pooling mean", {"modules.json": [row_of("Transformer", "", 0)]}, "embed", "no ("),
+        ("pooling mean", {"modules.json": [row_of("Transformer", "", 0), row_of("CNN", "1_CNN")]}, "embed", "no ("),
+        ("modules that make 2 scores", {}, "rerank", "yes (2 labels)"),
+        ("modules that make 2 scores", {}, "embed", "no ("),
+        ("one label", {}, "rerank", "yes (1 label)"),
+    ]
+    for name, files, command, words in rows:
+        with folder() as place:
+            pair = next((row for row in sentence_cases.pair_cases() if row[0] == name), None)
+            if pair:
+                sentence_cases.write_pair_case(MODELS, pair, place)
+            else:
+                sentence_cases.write_case(MODELS, next(c for c in sentence_cases.all_cases() if c["name"] == name), place)
+            for file, value in files.items():
+                sentence_cases.write_json(place, file, value)
+            told = tern("info", "-m", place).stdout.decode().splitlines()
+            check(any(line.startswith(f"{command}: {words}") for line in told), f"info of {name}, {command}: not {words!r} in {told}")
+
+
 def main():
     with open(os.path.join(GOLDEN, "sentences", "expected.json"), encoding="utf-8") as f:
         expected = json.load(f)
@@ -179,6 +208,7 @@ def main():
         check_refused(row)
     check_lists()
     check_overrides()
+    check_info()
     finish()
 
 

@@ -82,7 +82,8 @@ def main():
     with open(os.path.join(ROOT, "src", "families", "families.c"), encoding="utf-8") as f:
         listed = set(part.split(")")[0] for line in f if line.strip().startswith("X(") for part in line.split("X(")[1:])
     with open(os.path.join(ROOT, "docs", "models.md"), encoding="utf-8") as f:
-        rows = {line.split("|")[1].strip() for line in f if line.startswith("| ") and not line.startswith("| family")}
+        table = f.read().split("\n## What runs\n")[1].split("\n## ")[0].split("\n")
+    rows = {line.split("|")[1].strip() for line in table if line.startswith("| ") and not line.startswith("| family")}
     check(rows == listed, f"docs/models.md and families.c differ: {rows ^ listed}")
     check(families == listed, f"families without a fixture, or fixtures without a family: {families ^ listed}")
     finish()

@@ -232,6 +232,7 @@ static const class_row class_rows[] = {
     { "{\"rope_scaling\":{\"type\":1,\"attn_factor\":2}}", { "rope_scaling.type" }, NULL, "rope_scaling.attn_factor", "rope_scaling.attn_factor", "inside an object" },
     { "{\"rope_scaling\":{\"type\":1,\"factor\":2}}", { "rope_scaling.type" }, "\"rope_scaling.factor\": 2 changes", "", "rope_scaling.factor", "its older name" },
     { "{\"text_config\":{\"a\":1,\"read_size\":1}}", { NULL }, "\"text_config.read_size\"", "text_config.a", "2 faults", "in the language part" },
+    { "{\"\\u001b[2J\":1}", { NULL }, NULL, "\\x1b[2J", "unknown key", "a name that would move the terminal's cursor" },
     { "{\"vision_config\":{\"read_size\":1}}", { NULL }, NULL, "vision_config", "vision_config", "a part that the class does not have" },
 };
 

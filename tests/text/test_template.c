@@ -112,7 +112,7 @@ static const limit_row limit_rows[] = {
     { "{{ ''.__class__.__mro__[1].__subclasses__() }}", "SecurityError: access to attribute '__class__' of 'str' object is unsafe.", TERN_ERR_ARGUMENT, "the way out of the sandbox" },
     { "{{ cycler.__init__.__globals__.os.popen('id') }}", "SecurityError", TERN_ERR_ARGUMENT, "the other way out" },
     { "{{ ''|attr('__class__')|attr('__base__') }}", "SecurityError", TERN_ERR_ARGUMENT, "by a filter" },
-    { "{{ '{0.__class__.__init__}'.format('') }}", "SecurityError", TERN_ERR_ARGUMENT, "by a format" },
+    { "{{ '{0.__class__.__mro__}'.format('') }}", "SecurityError", TERN_ERR_ARGUMENT, "by a format" },
     { "{{ messages.append(1) }}", "SecurityError: access to attribute 'append' of 'list' object is unsafe.", TERN_ERR_ARGUMENT, "inputs do not change" },
     { "{{ messages[0].update(a=1) }}", "SecurityError", TERN_ERR_ARGUMENT, "inputs do not change" },
     { "{{ raise_exception('No such role') }}", "t: line 1, column 4: TemplateError: No such role", TERN_ERR_ARGUMENT, "the template's own refusal" },

@@ -121,8 +121,22 @@ static void cuts_and_fills_when_asked(void **unused)
     tern_ctx_free(ctx);
 }
 
+/* LlamaTokenizer builds its own parts; what the file has in their place is listed. */
+static void replaced_sections_are_listed(void **unused)
+{
+    (void)unused;
+    tern_ctx *ctx = make_ctx();
+    tern_tokenizer *tok = open_row(ctx, &(kind_row){ "llama2-spbpe", NULL, "{\"tokenizer_class\":\"LlamaTokenizerFast\"}", "", 0, { 0 }, "a class" });
+    assert_string_equal(tern_tokenizer_ignored(tok, 0), "LlamaTokenizer: normalizer");
+    assert_string_equal(tern_tokenizer_ignored(tok, 1), "LlamaTokenizer: pre_tokenizer");
+    assert_null(tern_tokenizer_ignored(tok, 2));
+    tern_tokenizer_free(tok);
+    tern_ctx_free(ctx);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_kind_is_read), cmocka_unit_test(special_tokens_are_left_out), cmocka_unit_test(cuts_and_fills_when_asked) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(every_kind_is_read), cmocka_unit_test(special_tokens_are_left_out), cmocka_unit_test(cuts_and_fills_when_asked),
+                                        cmocka_unit_test(replaced_sections_are_listed) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

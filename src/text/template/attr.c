@@ -110,7 +110,7 @@ static bool item(tpl_render *r, tpl_value object, tpl_value key, tpl_value *out)
 bool tpl_getattr(tpl_render *r, tpl_value object, const char *name, tpl_value *out)
 {
     tpl_value key;
-    if (object.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, object);
+    if (object.kind == TPL_UNDEFINED && !tpl_is_hidden(object, name)) return tpl_fail_undefined(r, object);
     if (!attribute(r, object, name, out)) return false;
     if (out->kind != TPL_MISSING) return true;
     if (!tpl_str(&r->pool, name, &key) || !item(r, object, key, out)) return false;

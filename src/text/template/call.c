@@ -147,6 +147,13 @@ static bool make_namespace(tpl_render *r, tpl_value self, const tpl_args *args, 
     return true;
 }
 
+/* Jinja's is random: no two renderings would be the same. */
+static bool lipsum(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *out)
+{
+    (void)self, (void)args, (void)out;
+    return tpl_refuse(r, "the function 'lipsum'");
+}
+
 static bool make_cycler(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *out)
 {
     tpl_cycler *cycler = tpl_get(&r->pool, 1, sizeof *cycler);
@@ -193,7 +200,8 @@ const tpl_function tpl_methods_cycler[] = { { "next", cycler_next }, { "reset", 
 
 static const tpl_function globals[] = {
     { "range", range },          { "dict", make_dict },     { "namespace", make_namespace },         { "cycler", make_cycler },
-    { "joiner", make_joiner },   { "raise_exception", raise_exception }, { "strftime_now", strftime_now }, { NULL, NULL },
+    { "joiner", make_joiner },   { "raise_exception", raise_exception }, { "strftime_now", strftime_now }, { "lipsum", lipsum },
+    { NULL, NULL },
 };
 
 /* ---- look-up ---- */
@@ -251,7 +259,7 @@ const tpl_function *tpl_find_method(tpl_kind kind, const char *name)
 
 bool tpl_known_missing(const char *name)
 {
-    static const char *const names[] = { "random", "pprint", "wordwrap" };
+    static const char *const names[] = { "random", "pprint" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0) return true;
     return false;

@@ -90,7 +90,8 @@ static bool name_value(tpl_render *r, const tpl_node *node, const tpl_frame *fra
     }
     if (strcmp(node->name, "self") == 0) return *out = (tpl_value){ .kind = TPL_SELF }, true;
     if (node->field && strcmp(node->name, "super") == 0) return no_parent(r, node->field, out);
-    *out = r->inputs[node->slot];
+    if (node->scoped || r->v->first[node->slot] != FIRST_SET) *out = r->inputs[node->slot];
+    else *out = (tpl_value){ 0 };
     if (out->kind != TPL_MISSING) return true;
     tpl_value name;
     return tpl_str(&r->pool, node->name, &name) && tpl_undefined_of(r, (tpl_value){ 0 }, name, out);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "base/ctx.h"
 #include "text/template/template.h"
@@ -203,11 +204,18 @@ FILTER(urlencode)
     return true;
 }
 
+static bool bad_name(tpl_render *r, tpl_value key)
+{
+    tpl_text *words = tpl_text_new(&r->pool, 64);
+    return words && tpl_put_repr(r, words, key) && tpl_raise(r, "ValueError", "Invalid character in attribute name: %.*s", (int)words->used, words->data);
+}
+
 FILTER(xmlattr)
 {
     tpl_value space, part;
     tpl_text *text = tpl_text_new(&r->pool, 64);
     if (!text || !tpl_bind(r, "do_xmlattr", args, "autospace", 0, &space)) return false;
+    if (v.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, v);
     if (v.kind != TPL_DICT) return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'items'", tpl_type_name(v));
     bool blank = space.kind == TPL_MISSING || tpl_truth(space);
     for (uint32_t i = 0; i < v.dict->n; i++) {
@@ -215,7 +223,7 @@ FILTER(xmlattr)
         if (value.kind == TPL_NONE || value.kind == TPL_UNDEFINED) continue;
         if (key.kind != TPL_STR) return tpl_raise(r, "TypeError", "expected string or bytes-like object, got '%s'", tpl_type_name(key));
         for (uint32_t k = 0; k < key.n; k++)
-            if (tpl_data(key)[k] && strchr(" \t\n\r\f\v/>=", tpl_data(key)[k])) return tpl_raise(r, "ValueError", "Invalid character in attribute name");
+            if (tpl_data(key)[k] && strchr(" \t\n\r\f\v/>=", tpl_data(key)[k])) return bad_name(r, key);
         if ((blank && !tpl_puts(&r->pool, text, " ")) || !tpl_escape(r, key, &part) || !tpl_put_str(&r->pool, text, part) ||
             !tpl_puts(&r->pool, text, "=\"") || !tpl_escape(r, value, &part) || !tpl_put_str(&r->pool, text, part) || !tpl_puts(&r->pool, text, "\""))
             return false;
@@ -242,6 +250,16 @@ static bool number_text(tpl_value s, char *buffer, size_t size)
     }
     buffer[n] = 0;
     return n > 0;
+}
+
+/* Python's int and float take the digits of every script. */
+static bool other_digits(tpl_value s)
+{
+    for (size_t at = 0; at < s.n;) {
+        int32_t c = tpl_decode(tpl_data(s), s.n, &at);
+        if (c > 127 && utf8proc_category(c) == UTF8PROC_CATEGORY_ND) return true;
+    }
+    return false;
 }
 
 static bool text_to_float(tpl_value s, double *out)
@@ -291,6 +309,7 @@ FILTER(int_)
     if (tpl_is_whole(v)) return *out = tpl_int(tpl_whole(v)), true;
     if (v.kind == TPL_FLOAT) return isnan(v.f) || float_to_int(r, v.f, out);
     if (v.kind != TPL_STR) return true;
+    if (other_digits(v)) return tpl_refuse(r, "int of digits other than 0 to 9");
     int got = base == 0 || (base >= 2 && base <= 36) ? text_to_int(v, (int)base, &value) : 0;
     if (got < 0) return tpl_raise(r, "OverflowError", "an integer of more than 64 bits");
     if (got) return *out = tpl_int(value), true;
@@ -303,6 +322,7 @@ FILTER(float_)
     double f;
     if (!tpl_bind(r, "do_float", args, "default", 0, &fallback)) return false;
     if (v.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, v);
+    if (v.kind == TPL_STR && other_digits(v)) return tpl_refuse(r, "float of digits other than 0 to 9");
     *out = fallback.kind == TPL_MISSING ? tpl_float(0) : fallback;
     if (tpl_is_number(v)) *out = tpl_float(tpl_real(v));
     else if (v.kind == TPL_STR && text_to_float(v, &f)) *out = tpl_float(f);
@@ -391,5 +411,5 @@ const tpl_filter tpl_filters_text[] = {
     { "forceescape", forceescape }, { "safe", safe },         { "indent", indent },         { "truncate", truncate },   { "wordcount", wordcount },
     { "format", format },     { "urlencode", urlencode },     { "xmlattr", xmlattr },       { "int", int_ },            { "float", float_ },
     { "abs", abs_ },          { "round", round_ },            { "filesizeformat", filesizeformat }, { "tojson", tojson },
-    { "urlize", tpl_urlize }, { "striptags", tpl_striptags }, { NULL, NULL },
+    { "urlize", tpl_urlize }, { "striptags", tpl_striptags }, { "wordwrap", tpl_wordwrap }, { NULL, NULL },
 };

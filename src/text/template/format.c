@@ -187,7 +187,7 @@ static bool put_number(percent *p, layout *l, char type, tpl_value v)
     bool wants_real = strchr("eEfFgG", type) != NULL;
     if (l->align != '<' && l->fill[0] == '0') l->align = '=';
     l->type = type == 'i' || type == 'u' ? 'd' : type;
-    if (v.kind == TPL_UNDEFINED && wants_real) return tpl_fail_undefined(p->r, v);
+    if (v.kind == TPL_UNDEFINED && (wants_real || l->type == 'd')) return tpl_fail_undefined(p->r, v);
     if (wants_real) {
         if (!tpl_is_number(v)) return tpl_raise(p->r, "TypeError", "must be real number, not %s", tpl_type_name(v));
         return put_real(p->r, p->text, l, tpl_real(v));

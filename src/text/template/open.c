@@ -178,7 +178,7 @@ static tern_status add_configured(tern_template *t, const char *dir, const json_
         const json_t *name = json_object_get(entry, "name"), *text = json_object_get(entry, "template");
         if (!json_is_string(name) || !json_is_string(text))
             return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s[%zu]: \"name\" and \"template\" must be strings", label, i);
-        snprintf(label, sizeof label, "%s/%s: chat_template '%.100s'", dir, CONFIG, json_string_value(name));
+        tern_show(label, sizeof label, "%s/%s: chat_template '%s'", dir, CONFIG, TERN_SHOWN(json_string_value(name)));
         tern_status st = add_variant(t, json_string_value(name), label, json_string_value(text), json_string_length(text));
         if (st) return st;
     }

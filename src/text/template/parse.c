@@ -106,9 +106,12 @@ bool tpl_slot_of(tpl_parser *p, const char *name, uint32_t *slot)
     if (v->n_names == p->cap_names) {
         uint32_t cap = p->cap_names ? p->cap_names * 2 : 32;
         const char **names = tpl_get(p->pool, cap, sizeof *names);
-        if (!names) return tpl_no_memory(p);
+        unsigned char *first = tpl_get(p->pool, cap, 1);
+        if (!names || !first) return tpl_no_memory(p);
         if (v->n_names) memcpy(names, v->names, v->n_names * sizeof *names);
+        if (v->n_names) memcpy(first, v->first, v->n_names);
         v->names = names;
+        v->first = first;
         p->cap_names = cap;
     }
     v->names[v->n_names++] = name;
@@ -125,12 +128,20 @@ static void note_use(tpl_parser *p, const char *name)
     }
 }
 
+void tpl_note_set(tpl_parser *p, const tpl_node *target)
+{
+    for (uint32_t i = 0; target->kind == N_TUPLE && i < target->list.n; i++) tpl_note_set(p, target->list.items[i]);
+    if (target->kind == N_NAME && !p->scopes && !p->v->first[target->slot]) p->v->first[target->slot] = p->branches ? FIRST_READ : FIRST_SET;
+}
+
 tpl_node *tpl_name_node(tpl_parser *p, const char *name, uint32_t at, bool store)
 {
     tpl_node *node = tpl_node_new(p, N_NAME, at);
     if (!node || !tpl_slot_of(p, name, &node->slot)) return NULL;
     node->name = name;
     if (!store) note_use(p, name);
+    if (!store && !p->scopes && !p->v->first[node->slot]) p->v->first[node->slot] = FIRST_READ;
+    node->scoped = p->block != NULL;
     if (!store && strcmp(name, "super") == 0) node->field = p->block;
     if (store && p->any_loops && strcmp(name, "loop") == 0)
         return tpl_syntax(p, at, "Can't assign to special loop variable in for-loop target"), NULL;

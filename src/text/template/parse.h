@@ -42,6 +42,7 @@ typedef struct tpl_parser {
     tpl_unknown *unknown;           /* filters and tests that do not exist */
     uint32_t n_unknown, cap_unknown;
     uint32_t scopes;                /* scopes around, of loops, macros, blocks, ... */
+    uint32_t branches;              /* ifs around */
     const char *block;              /* the {% block %} around, null: none */
     tern_status status;
 } tpl_parser;
@@ -63,6 +64,7 @@ tpl_node *tpl_parse_target(tpl_parser *p, const char *end_name, bool with_namesp
 tpl_node *tpl_node_new(tpl_parser *p, tpl_node_kind kind, uint32_t at);
 tpl_node *tpl_name_node(tpl_parser *p, const char *name, uint32_t at, bool store);
 bool tpl_nodes_add(tpl_parser *p, tpl_nodes *nodes, tpl_node *node);
+void tpl_note_set(tpl_parser *p, const tpl_node *target);            /* the present scope gives target's names a value */
 bool tpl_slot_of(tpl_parser *p, const char *name, uint32_t *slot);
 bool tpl_no_memory(tpl_parser *p);                                   /* the pool has failed: returns false */
 const char *tpl_intern(tpl_parser *p, const char *data, size_t n);

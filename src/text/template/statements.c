@@ -24,7 +24,10 @@ static tpl_node *parse_for(tpl_parser *p, uint32_t at)
     p->any_loops--;
     if (!ok) return NULL;
     uint32_t from = p->n_unknown, loops = p->loops;
-    if (tpl_skip_name(p, "if") && !(node->c = tpl_parse_expression(p, true))) return NULL;
+    p->scopes++;
+    ok = !tpl_skip_name(p, "if") || (node->c = tpl_parse_expression(p, true));
+    p->scopes--;
+    if (!ok) return NULL;
     tpl_make_firm(p, from);
     node->recursive = tpl_skip_name(p, "recursive");
     p->loops++;
@@ -59,7 +62,9 @@ static tpl_node *parse_branches(tpl_parser *p, uint32_t at)
 static tpl_node *parse_if(tpl_parser *p, uint32_t at)
 {
     uint32_t from = p->n_unknown;
+    p->branches++;
     tpl_node *node = parse_branches(p, at);
+    p->branches--;
     tpl_soften(p, from);
     return node;
 }
@@ -68,10 +73,18 @@ static tpl_node *parse_set(tpl_parser *p, uint32_t at)
 {
     tpl_node *node = tpl_node_new(p, N_SET, at);
     if (!node || !(node->a = tpl_parse_target(p, NULL, true))) return NULL;
-    if (tpl_skip_op(p, '=')) return (node->b = tpl_parse_tuple(p, false, true, false, NULL)) ? node : NULL;
+    if (tpl_skip_op(p, '=')) {
+        if (!(node->b = tpl_parse_tuple(p, false, true, false, NULL))) return NULL;
+        tpl_note_set(p, node->a);
+        return node;
+    }
     node->kind = N_SET_BLOCK;
     uint32_t from = p->n_unknown;
-    if (tpl_at_op(p, '|') && !(node->b = tpl_parse_filters(p, NULL, false))) return NULL;
+    tpl_note_set(p, node->a);
+    p->scopes++;
+    bool ok = !tpl_at_op(p, '|') || (node->b = tpl_parse_filters(p, NULL, false));
+    p->scopes--;
+    if (!ok) return NULL;
     tpl_make_firm(p, from);
     return inner_body(p, "endset", &node->list, at) && tpl_expect_word(p, "endset") ? node : NULL;
 }
@@ -83,7 +96,7 @@ static bool has_param(const tpl_macro_def *def, const char *name)
     return false;
 }
 
-static bool parse_signature(tpl_parser *p, tpl_macro_def *def)
+static bool parameters(tpl_parser *p, tpl_macro_def *def)
 {
     uint32_t from = p->n_unknown;
     if (!tpl_expect_op(p, '(')) return false;
@@ -103,6 +116,15 @@ static bool parse_signature(tpl_parser *p, tpl_macro_def *def)
     }
     tpl_make_firm(p, from);
     return tpl_expect_op(p, ')');
+}
+
+/* Defaults are read in the macro's own scope. */
+static bool parse_signature(tpl_parser *p, tpl_macro_def *def)
+{
+    p->scopes++;
+    bool ok = parameters(p, def);
+    p->scopes--;
+    return ok;
 }
 
 /* The body of a macro or call block: loops around it are not its own. */
@@ -136,6 +158,7 @@ static tpl_node *parse_macro(tpl_parser *p, uint32_t at)
     if (!node || !(node->macro = tpl_get(p->pool, 1, sizeof *node->macro))) return tpl_no_memory(p), NULL;
     if (!tpl_expect_name(p, &name) || !(node->a = tpl_name_node(p, name, name_at, true))) return NULL;
     node->macro->name = name;
+    tpl_note_set(p, node->a);
     return parse_signature(p, node->macro) && macro_body(p, node->macro, "endmacro", at) ? node : NULL;
 }
 
@@ -255,7 +278,9 @@ static bool imported_name(tpl_parser *p)
 {
     const char *name;
     uint32_t at = tpl_token_at(p)->at;
-    return tpl_expect_name(p, &name) && tpl_name_node(p, name, at, true);
+    tpl_node *node = tpl_expect_name(p, &name) ? tpl_name_node(p, name, at, true) : NULL;
+    if (node) tpl_note_set(p, node);
+    return node != NULL;
 }
 
 static bool imported_names(tpl_parser *p)

@@ -37,7 +37,7 @@ typedef struct tpl_arguments {      /* of a call, filter or test as written */
 } tpl_arguments;
 
 /* What the fields mean, by kind (— : unused):
- *   CONST value | NAME name, slot | LIST, TUPLE list | DICT list: key, value, key, ... | GETATTR a, name | GETITEM a, b | SLICE a, b, c (null: left out)
+ *   CONST value | NAME name, slot, scoped (in a block) | LIST, TUPLE list | DICT list: key, value, key, ... | GETATTR a, name | GETITEM a, b | SLICE a, b, c (null: left out)
  *   CALL a, args | FILTER a (null: the block's text), name, filter (null: there is
  *   none of that name), args | TEST a, name, test (the same), args | NOT, NEG, POS a | BINARY op, a, b
  *   CONCAT list | COMPARE a, list, ops in value.text's place: ops | AND, OR a, b | COND a if b else c (null: undefined) | NSREF name, slot, field
@@ -72,6 +72,10 @@ typedef struct tpl_macro_def {
     uint32_t caller_slot, varargs_slot, kwargs_slot;
 } tpl_macro_def;
 
+/* A name that the top level sets before it reads it is no input any more: where an inner scope reads it earlier, it is undefined. One that it
+ * reads first, or sets in an if only, is the input until then. Source: jinja2 3.1, idtracking.py, Symbols.store and branch_update. */
+enum { FIRST_NOTHING = 0, FIRST_READ, FIRST_SET };
+
 /* One template of a directory, parsed once it is chosen. */
 typedef struct tpl_variant {
     const char *name;               /* "default", "tool_use", ...    */
@@ -83,6 +87,7 @@ typedef struct tpl_variant {
     const char *words;
     tpl_nodes body, blocks;         /* blocks: N_BLOCK, wherever they stand */
     const char **names;             /* slot -> name                  */
+    unsigned char *first;           /* slot -> what the top level does with it first: FIRST_... */
     uint32_t n_names;
 } tpl_variant;
 
@@ -277,7 +282,7 @@ bool tpl_no_such(tpl_render *r, const char *kind, const char *name, const char *
 extern const tpl_filter tpl_filters_text[], tpl_filters_list[], tpl_filters_pick[];    /* ended by a null name */
 extern const tpl_function tpl_methods_text[], tpl_methods_case[], tpl_methods_list[], tpl_methods_dict[], tpl_methods_cycler[], tpl_methods_loop[],
     tpl_methods_whole[], tpl_methods_real[], tpl_methods_bytes[], tpl_methods_view[], tpl_methods_translate[];
-tpl_fn tpl_dict_fromkeys, tpl_urlize, tpl_striptags;
+tpl_fn tpl_dict_fromkeys, tpl_urlize, tpl_striptags, tpl_wordwrap;
 
 /* Puts args into slots by the names of the parameters ("d attribute"), the first n_required of which must be there; what is left out stays
  * MISSING. The function's Python name is for the TypeError. */

@@ -76,15 +76,18 @@ static tern_status add_merge(tern_ctx *ctx, text_model *m, size_t i, const char 
 {
     bpe *b = m->state;
     int32_t l = vocab_id(&m->vocab, left, n_left), r = vocab_id(&m->vocab, right, n_right), made;
-    if (l < 0 || r < 0)
-        return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu needs the token \"%.60s\", which the vocabulary lacks", i, l < 0 ? left : right);
-    if (n_right < b->n_prefix) return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu: \"%.60s\" is shorter than the prefix", i, right);
+    if (l < 0 || r < 0) {
+        char token[TERN_SHOWN_BYTES];
+        tern_show(token, sizeof token, "%.*s", (int)(l < 0 ? n_left : n_right), l < 0 ? left : right);
+        return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu needs the token \"%s\", which the vocabulary lacks", i, token);
+    }
+    if (n_right < b->n_prefix) return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu: \"%s\" is shorter than the prefix", i, TERN_SHOWN(right));
     b->scratch.n = 0;
     bytes_add(&b->scratch, left, n_left);
     bytes_add(&b->scratch, right + b->n_prefix, n_right - b->n_prefix);
     if (b->scratch.st) return b->scratch.st;
     made = vocab_id(&m->vocab, b->scratch.data, b->scratch.n);
-    if (made < 0) return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu makes \"%.60s\", which the vocabulary lacks", i, b->scratch.data);
+    if (made < 0) return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu makes \"%s\", which the vocabulary lacks", i, TERN_SHOWN(b->scratch.data));
     uint64_t key = (uint64_t)(uint32_t)l << 32 | (uint32_t)r;
     size_t slot = (size_t)((key * 0x9e3779b97f4a7c15u) >> 29) & b->merges.mask;
     while (b->merges.slots[slot].made >= 0 && (b->merges.slots[slot].left != (uint32_t)l || b->merges.slots[slot].right != (uint32_t)r))

@@ -114,7 +114,7 @@ static tern_status load_one(tern_ctx *ctx, const component_table *table, const j
     }
     for (size_t i = 0; i < table->n_kinds; i++)
         if (!strcmp(table->kinds[i].type, type)) kind = &table->kinds[i];
-    if (!kind) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "the %s \"%.80s\" is unknown", table->subject, type);
+    if (!kind) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "the %s \"%s\" is unknown", table->subject, TERN_SHOWN(type));
     if (list->n == COMPONENTS_MOST) return tern_fail(ctx, TERN_ERR_LIMIT, "%s: more than %d parts", table->subject, COMPONENTS_MOST);
     TERN_TRY(note_keys(ctx, kind, json, ignored));
     TERN_TRY(tern_grow(ctx, (void **)&list->at, list->n + 1, sizeof *list->at, "tokenizer components"));

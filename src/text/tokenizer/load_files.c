@@ -69,7 +69,7 @@ static tern_status guess_class(tern_ctx *ctx, const char *dir, const json_t *con
     bool roberta = json_object_get(ids, "<s>") && json_object_get(ids, "</s>") && json_object_get(ids, "<mask>");
     *class_name = roberta ? "RobertaTokenizer" : "GPT2Tokenizer";
     if (!name || class_by_name(name) || !strncmp(name, "PreTrainedTokenizer", 19)) return TERN_OK;
-    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s/tokenizer_config.json: the tokenizer_class \"%.80s\" is unknown without a tokenizer.json", dir, name);
+    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s/tokenizer_config.json: the tokenizer_class \"%s\" is unknown without a tokenizer.json", dir, TERN_SHOWN(name));
 }
 
 static json_t *bpe_merges_of(const char *text, size_t n)

@@ -34,7 +34,7 @@ static tern_status check_keys(tern_ctx *ctx, const char *subject, const json_t *
     json_object_foreach((json_t *)json, key, value) {
         size_t i = 0;
         while (known[i] && strcmp(known[i], key)) i++;
-        if (!known[i]) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: the key \"%.80s\" is unknown", subject, key);
+        if (!known[i]) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: the key \"%s\" is unknown", subject, TERN_SHOWN(key));
     }
     return TERN_OK;
 }
@@ -57,7 +57,7 @@ static tern_status load_vocab(tern_ctx *ctx, const json_t *json, vocab *v)
     }
     if (!json_is_object(json)) return tern_fail(ctx, TERN_ERR_FORMAT, "vocabulary: %s, not an object or a list", tern_json_kind(json));
     json_object_keylen_foreach((json_t *)json, key, n_key, value) {
-        if (!json_is_integer(value)) return tern_fail(ctx, TERN_ERR_FORMAT, "vocabulary: the id of \"%.60s\" is %s", key, tern_json_kind(value));
+        if (!json_is_integer(value)) return tern_fail(ctx, TERN_ERR_FORMAT, "vocabulary: the id of \"%s\" is %s", TERN_SHOWN(key), tern_json_kind(value));
         TERN_TRY(vocab_add(ctx, v, key, n_key, json_integer_value(value), max_id));
     }
 done:
@@ -82,7 +82,7 @@ static tern_status load_model(tern_tokenizer *tok, const json_t *json)
     const char *known[16] = { "type", "vocab" }, *name = type ? json_string_value(type) : guess_type(json);
     const model_kind *kind = name ? model_find(name) : NULL;
     if (!json_is_object(json)) return tern_fail(ctx, TERN_ERR_FORMAT, "\"model\" is %s, not an object", tern_json_kind(json));
-    if (!kind) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "the model \"%.80s\" is unknown", name ? name : tern_json_kind(type));
+    if (!kind) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "the model \"%s\" is unknown", TERN_SHOWN(name ? name : tern_json_kind(type)));
     for (size_t i = 0; kind->keys[i]; i++) known[2 + i] = kind->keys[i];
     TERN_TRY(note_keys(tok, kind->type, json, known));
     TERN_TRY(load_vocab(ctx, json_object_get(json, "vocab"), &m->vocab));

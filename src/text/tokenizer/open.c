@@ -51,7 +51,23 @@ static tern_status read_config(tern_ctx *ctx, const char *dir, const char *name,
     return tern_file_exists(dir, name) ? tern_json_read_repeats(ctx, dir, name, max_config_bytes, out) : TERN_OK;
 }
 
-/* json into a new tokenizer, which *out owns. what begins errors. */
+/* The class's parts into json. Sections of a tokenizer.json that the class has otherwise are noted: they do not count. */
+static tern_status rebuild(tern_tokenizer *tok, const settings *s, json_t *json)
+{
+    static const char *const sections[] = { "normalizer", "pre_tokenizer", "decoder" };
+    tern_status st = TERN_OK;
+    json_t *old = json_copy(json);
+    if (!old || !class_rebuild(s->class, json, s->config))
+        TERN_TRY(tern_fail(tok->ctx, TERN_ERR_MEMORY, "no memory for a tokenizer of the class %s", s->class->name));
+    for (size_t i = 0; !s->from_vocabulary && i < sizeof sections / sizeof *sections; i++)
+        if (!json_equal(json_object_get(old, sections[i]), json_object_get(json, sections[i])))
+            TERN_TRY(ignored_add(tok->ctx, &tok->ignored, s->class->name, sections[i]));
+done:
+    json_decref(old);
+    return st;
+}
+
+/* json into a new tokenizer, which *out owns. */
 static tern_status build(tern_ctx *ctx, settings *s, json_t *json, tern_tokenizer **out)
 {
     tern_status st = TERN_OK;
@@ -61,8 +77,7 @@ static tern_status build(tern_ctx *ctx, settings *s, json_t *json, tern_tokenize
     s->listed = json_incref(json_object_get(json, "added_tokens"));
     s->padding = json_incref(json_object_get(json, "padding"));
     if (s->class && !class_fits(s->class, json)) s->class = NULL;
-    if (s->class && !class_rebuild(s->class, json, s->config))
-        TERN_TRY(tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a tokenizer of the class %s", s->class->name));
+    if (s->class) TERN_TRY(rebuild(tok, s, json));
     TERN_TRY(tokenizer_load_json(tok, json));
     TERN_TRY(settings_add_tokens(tok, s));
     TERN_TRY(settings_post_processor(tok, s, json, &post));

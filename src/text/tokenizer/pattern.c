@@ -53,7 +53,7 @@ static tern_status compile(tern_ctx *ctx, pattern *p, const char *source, const 
     char *translated = NULL;
     size_t n_translated, at;
     int error;
-    char words[128];
+    char words[128], shown[204];
     pcre2_compile_context *settings = pcre2_compile_context_create(NULL);
     if (!settings) return tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a regular expression");
     pcre2_set_newline(settings, PCRE2_NEWLINE_LF);
@@ -62,7 +62,8 @@ static tern_status compile(tern_ctx *ctx, pattern *p, const char *source, const 
     p->code = pcre2_compile((PCRE2_SPTR)translated, n_translated, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error, &at, settings);
     if (!p->code) {
         pcre2_get_error_message(error, (PCRE2_UCHAR *)words, sizeof words);
-        st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: the regular expression \"%.200s\" does not compile: %s", what, source, words);
+        tern_show(shown, sizeof shown, "%s", source);
+        st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: the regular expression \"%s\" does not compile: %s", what, shown, words);
         goto done;
     }
     p->match = pcre2_match_data_create(1, NULL);

@@ -30,7 +30,9 @@ typedef struct translator {
 
 static tern_status refuse(translator *t, const char *what)
 {
-    return tern_fail(t->ctx, TERN_ERR_UNSUPPORTED, "the regular expression \"%.200s\", byte %zu: %s", t->source, t->at, what);
+    char shown[204];
+    tern_show(shown, sizeof shown, "%s", t->source);
+    return tern_fail(t->ctx, TERN_ERR_UNSUPPORTED, "the regular expression \"%s\", byte %zu: %s", shown, t->at, what);
 }
 
 /* The name of the set of a one-letter escape that has a complement; null: no such letter. */

@@ -97,11 +97,11 @@ static tern_status read_special(tern_ctx *ctx, const json_t *specials, const cha
     tern_status st = TERN_OK;
     const json_t *special = json_object_get(specials, name), *ids = json_object_get(special, "ids"), *tokens = json_object_get(special, "tokens");
     if (!json_is_array(ids) || !json_is_array(tokens) || json_array_size(ids) != json_array_size(tokens) || !json_array_size(ids))
-        return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: the special token \"%.60s\" has no \"ids\" and \"tokens\"", name);
+        return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: the special token \"%s\" has no \"ids\" and \"tokens\"", TERN_SHOWN(name));
     for (size_t i = 0; i < json_array_size(ids); i++) {
         const json_t *id = json_array_get(ids, i), *token = json_array_get(tokens, i);
         if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX || !json_is_string(token))
-            return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: the special token \"%.60s\" has a wrong id or text", name);
+            return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: the special token \"%s\" has a wrong id or text", TERN_SHOWN(name));
         TERN_TRY(add_special_part(ctx, parts, n, type_id, (int32_t)json_integer_value(id), json_string_value(token)));
     }
 done:

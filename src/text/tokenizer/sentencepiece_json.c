@@ -146,16 +146,24 @@ static void xlm_roberta_scores(const sp_model *m, const tokenizer_class *class, 
     }
 }
 
+/* CamemBERT's: five of its own, the pieces behind the file's first, mask. */
+static void camembert_scores(const sp_model *m, const tokenizer_class *class, const json_t *config, json_t *list)
+{
+    const char *pad = assemble_role(config, "pad_token", class->roles[TERN_ROLE_PAD]), *unk = assemble_role(config, "unk_token", class->roles[TERN_ROLE_UNK]);
+    const char *mask = assemble_role(config, "mask_token", class->roles[TERN_ROLE_MASK]), *first[] = { "<s>NOTUSED", pad, "</s>NOTUSED", unk, "<unk>NOTUSED" };
+    for (size_t i = 0; i < 5; i++) add_score(list, first[i], strlen(first[i]), i == 4 ? -100 : 0);
+    for (size_t k = 1; k < m->n; k++) add_score(list, m->pieces[k].text, m->pieces[k].n_bytes, m->pieces[k].score);
+    add_score(list, mask, strlen(mask), 0);
+}
+
 static json_t *scores_json(const sp_model *m, const tokenizer_class *class, const json_t *config)
 {
     json_t *list = json_array();
     const json_t *stated = json_object_get(config, "extra_ids");
     int n_extra = class ? class->extra_ids : 0;
-    if (class && class->post == POST_BOS_EOS) {
-        xlm_roberta_scores(m, class, config, list);
-        return list;
-    }
-    for (size_t i = 0; i < m->n; i++) add_score(list, m->pieces[i].text, m->pieces[i].n_bytes, m->pieces[i].score);
+    if (class && class->parts == class_parts_xlm_roberta) xlm_roberta_scores(m, class, config, list);
+    else if (class && class->parts == class_parts_camembert) camembert_scores(m, class, config, list);
+    else for (size_t i = 0; i < m->n; i++) add_score(list, m->pieces[i].text, m->pieces[i].n_bytes, m->pieces[i].score);
     if (n_extra && json_is_integer(stated)) n_extra = json_integer_value(stated) < 100000 ? (int)json_integer_value(stated) : 100000;
     for (int i = n_extra; i-- > 0;) json_array_append_new(list, json_pack("[o, f]", json_sprintf("<extra_id_%d>", i), 0.0));
     return list;

@@ -133,14 +133,15 @@ tern_status settings_post_processor(const tern_tokenizer *tok, const settings *s
 {
     const json_t *own = json_object_get(json, "post_processor");
     class_post post = s->class ? s->class->post : POST_FILE;
-    bool has_own = own && !json_is_null(own) && post != POST_NONE, flags = s->from_vocabulary;
-    const char *bos = flags && assemble_flag(s->config, "add_bos_token", false) ? role_text(s, TERN_ROLE_BOS) : NULL;
+    bool flags = s->from_vocabulary, adds_bos = s->class && s->class->adds_bos, has_own = own && !json_is_null(own) && post != POST_NONE && !adds_bos;
+    const char *bos = (flags ? assemble_flag(s->config, "add_bos_token", adds_bos) : adds_bos) ? role_text(s, TERN_ROLE_BOS) : NULL;
     const char *eos = flags && assemble_flag(s->config, "add_eos_token", false) ? role_text(s, TERN_ROLE_EOS) : NULL;
     int32_t eos_id = id_of(tok, s, role_text(s, TERN_ROLE_EOS));
     *out = NULL;
     if (post == POST_EOS && eos_id < 0) post = POST_FILE;
     if (post == POST_ROBERTA) *out = roberta_of(tok, s);
-    else if (post == POST_CLS_SEP) *out = template_of(tok, s, role_text(s, TERN_ROLE_CLS), role_text(s, TERN_ROLE_SEP), 1, false);
+    else if (post == POST_CLS_SEP || (post == POST_FILE_ELSE && !has_own)) *out = template_of(tok, s, role_text(s, TERN_ROLE_CLS), role_text(s, TERN_ROLE_SEP), 1, false);
+    else if (post == POST_CLS_SEP_SEP) *out = template_of(tok, s, role_text(s, TERN_ROLE_CLS), role_text(s, TERN_ROLE_SEP), 0, true);
     else if (post == POST_BOS_EOS) *out = template_of(tok, s, role_text(s, TERN_ROLE_BOS), role_text(s, TERN_ROLE_EOS), 0, true);
     else if (post == POST_EOS) *out = assemble_template(NULL, 0, "</s>", eos_id, 0, false);
     else if (!has_own) *out = template_of(tok, s, bos, eos, 1, false);

@@ -169,12 +169,13 @@ typedef struct collection {
     vocab known;               /* text to index of the decoder's tokens */
 } collection;
 
-static tern_status collect_named(collection *c, const char *key, const json_t *value)
+static tern_status collect_named(collection *c, const char *key, const json_t *value, bool lstrip)
 {
     added_token token;
     if (!value) return TERN_OK;
     if (!settings_token(value, true, &token)) return tern_fail(c->p->ctx, TERN_ERR_FORMAT, "\"%s\" is %s, not a string", key, tern_json_kind(value));
     if (!token.n_bytes) return TERN_OK;
+    token.lstrip |= lstrip && json_is_string(value);
     int32_t i = vocab_id(&c->known, token.text, token.n_bytes);
     if (i >= 0) {
         pending_token *there = &c->p->at[i];
@@ -185,9 +186,9 @@ static tern_status collect_named(collection *c, const char *key, const json_t *v
 }
 
 /* A class's own special token, which the configuration does not name. */
-static tern_status collect_default(collection *c, const char *text)
+static tern_status collect_default(collection *c, const char *text, bool lstrip)
 {
-    added_token token = { .text = (char *)text, .n_bytes = strlen(text), .special = true };
+    added_token token = { .text = (char *)text, .n_bytes = strlen(text), .special = true, .lstrip = lstrip };
     int32_t i = vocab_id(&c->known, text, token.n_bytes);
     if (i >= 0) c->p->at[i].token.special = true;
     return is_there(c->tok, c->p, &c->known, &token, true) ? TERN_OK : push(c->p, NULL, &token, 0);
@@ -210,8 +211,8 @@ static tern_status collect_other_names(collection *c, const json_t *config)
     json_t *value, *names = json_object_get(config, "model_specific_special_tokens");
     for (int plain = 0; plain < 2; plain++)
         json_object_foreach((json_t *)config, key, value)
-            if (is_other_role(key) && (plain ? json_is_string(value) : json_object_get(value, "content") != NULL)) TERN_TRY(collect_named(c, key, value));
-    json_object_foreach(names, key, value) TERN_TRY(collect_named(c, key, value));
+            if (is_other_role(key) && (plain ? json_is_string(value) : json_object_get(value, "content") != NULL)) TERN_TRY(collect_named(c, key, value, false));
+    json_object_foreach(names, key, value) TERN_TRY(collect_named(c, key, value, false));
 done:
     return st;
 }
@@ -233,6 +234,22 @@ done:
     return st;
 }
 
+/* The class's special tokens that have no role. keyed: those under a key, where the configuration's text counts; else those without, which count where the
+ * configuration has no list of extra tokens. */
+static tern_status collect_others(collection *c, const settings *s, bool keyed)
+{
+    tern_status st = TERN_OK;
+    const char *const *others = s->class ? s->class->others : NULL;
+    for (; others && others[0]; others += 2) {
+        const json_t *value = json_object_get(s->config, others[0]);
+        if (keyed != (*others[0] != 0) || (!keyed && settings_extra(s))) continue;
+        if (json_is_string(value)) TERN_TRY(collect_named(c, others[0], value, false));
+        else TERN_TRY(collect_default(c, others[1], false));
+    }
+done:
+    return st;
+}
+
 static tern_status collect_special(collection *c, const settings *s)
 {
     tern_status st = TERN_OK;
@@ -243,9 +260,12 @@ static tern_status collect_special(collection *c, const settings *s)
     for (size_t i = 0; i < N_NAMED; i++) {
         const json_t *value = settings_role(s, named[i]);
         const char *own = s->class && !json_object_get(s->config, named_keys[i]) ? s->class->roles[named[i]] : NULL;
-        TERN_TRY(own ? collect_default(c, own) : collect_named(c, named_keys[i], value));
+        bool lstrip = s->class && s->class->mask_lstrip && named[i] == TERN_ROLE_MASK;
+        TERN_TRY(own ? collect_default(c, own, lstrip) : collect_named(c, named_keys[i], value, lstrip));
     }
+    TERN_TRY(collect_others(c, s, true));
     TERN_TRY(collect_other_names(c, s->config));
+    TERN_TRY(collect_others(c, s, false));
     TERN_TRY(collect_extra(c, s));
 done:
     return st;

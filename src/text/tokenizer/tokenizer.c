@@ -147,9 +147,14 @@ int64_t tern_tokenizer_max_length(const tern_tokenizer *tok)
 
 /* ---- Decoding ---- */
 
+/* A token of the vocabulary that has a special one's text under another id counts as that one. */
 bool tokenizer_skips(const tern_tokenizer *tok, int32_t id)
 {
-    return !tern_tokenizer_token(tok, id, NULL) || tern_tokenizer_is_special(tok, id);
+    size_t n;
+    const char *text = vocab_text(&tok->model.vocab, id, &n);
+    const added_token *t = added_by_id(&tok->added, id);
+    if (!t && text) t = added_by_text(&tok->added, text, n);
+    return t ? t->special : !text;
 }
 
 tern_status tokenizer_decode_into(tern_ctx *ctx, const tern_tokenizer *tok, const int32_t *ids, size_t n, bool skip_special, strings *a, strings *b, bytes *out)

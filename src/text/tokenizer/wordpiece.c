@@ -60,7 +60,7 @@ done:
 
 static tern_status put_unknown(tern_ctx *ctx, text_model *m, const char *unk, uint32_t base, size_t n, model_tokens *out)
 {
-    if (m->unk_id < 0) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the vocabulary lacks the unknown token \"%.60s\", and this text needs it", m->kind->type, unk);
+    if (m->unk_id < 0) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the vocabulary lacks the unknown token \"%s\", and this text needs it", m->kind->type, TERN_SHOWN(unk));
     tern_status st = model_tokens_reserve(ctx, out, 1);
     if (!st) out->at[out->n++] = (model_token){ base, base + (uint32_t)n, m->unk_id };
     return st;
