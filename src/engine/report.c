@@ -245,8 +245,8 @@ static void add_generation(look *l)
     if (!no && !l->template.ok) no = l->template.why;
     add(l, "chat", !no, "%s", no ? no : l->template.why);
     no = no_next_token(l);
-    if (l->opens.ok && !l->info.causal && l->info.has_logits && l->embedder.ok) add(l, "logits", true, "of each token, by token ids");
-    else if (l->opens.ok && !l->info.causal) add(l, "logits", false, "%s", l->info.has_logits ? l->embedder.why : "no head over the vocabulary");
+    if (l->opens.ok && !l->info.causal && l->info.has_logits && l->vectors.ok) add(l, "logits", true, "of each token, by token ids");
+    else if (l->opens.ok && !l->info.causal) add(l, "logits", false, "%s", l->info.has_logits ? l->vectors.why : "no head over the vocabulary");
     else if (no) add(l, "logits", false, "%s", no);
     else add_with_text(l, "logits", "");
     if (no) add(l, "perplexity", false, "%s", no);

@@ -2,6 +2,7 @@
 #include "formats/generation_config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/ctx.h"
@@ -76,10 +77,36 @@ static void read_sampling(tern_hf_config *c, tern_hf_generation *out)
     tern_hf_number(c, "temperature", 0, 1e4, &out->temperature);
     if (out->do_sample) out->top_k = 50;
     tern_hf_int(c, "top_k", 0, INT32_MAX, &out->top_k);
-    tern_hf_number(c, "top_p", 0, 1, &out->top_p);
+    tern_hf_number(c, "top_p", 0, 1e30, &out->top_p);
+    if (out->top_p > 1) out->top_p = 1;    /* as there: beyond 1 nothing is left out */
     tern_hf_number(c, "min_p", 0, 1, &out->min_p);
     tern_hf_number(c, "repetition_penalty", 1e-3, 1e3, &out->repetition_penalty);
     tern_hf_int(c, "max_new_tokens", 1, INT32_MAX, &out->max_new_tokens);
+}
+
+/* config.json's own keys, in place of the file. They decide nothing of what the model computes, so that a value of another kind or out of range is only told of. */
+static tern_status read_sampling_of_model(tern_ctx *ctx, tern_hf_config *config, tern_hf_generation *out)
+{
+    static const char *const keys[] = { "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens" };
+    tern_hf_config *own = NULL;
+    tern_status st = TERN_OK;
+    json_t *some = json_object();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        json_t *value = config->inner ? json_object_get(config->inner, keys[i]) : NULL;
+        if (!value) value = json_object_get(config->root, keys[i]);
+        if (value) json_object_set(some, keys[i], value);
+    }
+    char *text = json_dumps(some, JSON_REAL_PRECISION(17));
+    json_decref(some);
+    if (!text) return tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the keys of sampling");
+    TERN_TRY(tern_hf_config_parse(ctx, tern_hf_path(config), text, strlen(text), &own));
+    read_sampling(own, out);
+    const tern_faults *faults = tern_hf_faults(own);
+    for (size_t i = 0; i < faults->count; i++) tern_log(ctx, TERN_LOG_WARNING, "%s: without effect: %s", tern_hf_path(config), faults->sentences[i]);
+done:
+    tern_hf_config_free(own);
+    free(text);
+    return st;
 }
 
 /* A list of words that is cut with "..." where there is no more room. */
@@ -138,7 +165,7 @@ tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_conf
     if (there) TERN_TRY(tern_hf_config_open(ctx, dir, file_name, &own));
     if (config) {
         read_ids(config, own, vocab, &g);
-        if (!there) read_sampling(config, &g);
+        if (!there) TERN_TRY(read_sampling_of_model(ctx, config, &g));
         TERN_TRY(tern_faults_fail(ctx, tern_hf_faults(config), tern_hf_path(config)));
         if (!there) report(ctx, config, false, &g);
     }
