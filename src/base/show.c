@@ -20,8 +20,10 @@ static size_t mark_cut(char *text, size_t size)
 size_t tern_show_v(char *buffer, size_t size, const char *format, va_list args)
 {
     int wanted = vsnprintf(buffer, size, format, args);
-    if (wanted < 0) buffer[0] = 0;
-    if (wanted < 0) return 0;
+    if (wanted < 0) {
+        buffer[0] = 0;
+        return 0;
+    }
     return (size_t)wanted < size ? (size_t)wanted : mark_cut(buffer, size);
 }
 

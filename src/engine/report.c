@@ -128,7 +128,7 @@ static void describe(look *l, tern_embedder *embedder)
     l->embeds = keep(&l->report->words, words);
     l->n_label = tern_embedder_labels(embedder);
     if (!tern_embedder_dim(embedder) && tern_embedder_run(embedder, NULL, 0, NULL))
-        l->no_vector = keep(&l->report->words, tern_ctx_error(l->ctx));
+        l->no_vector = keep(&l->report->reasons, tern_ctx_error(l->ctx));
 }
 
 /* An embedder reads the module files and checks them against the model; without a model they are read alone. */

@@ -1,5 +1,6 @@
 /* The list of families, and how one is found. A new family is one line here. */
 #include <string.h>
+#include <strings.h>
 
 #include "families/family.h"
 
@@ -51,11 +52,22 @@ const tern_family *tern_family_at(size_t i)
     return i < sizeof families / sizeof *families ? families[i] : NULL;
 }
 
+/* An architecture in other letters ("LLaMAForCausalLM" of the first checkpoints) counts where the model_type is the family's. */
+static bool serves_in_other_letters(const tern_family *f, const char *architecture)
+{
+    for (size_t i = 0; i < sizeof f->arch / sizeof *f->arch && f->arch[i]; i++)
+        if (!strcasecmp(f->arch[i], architecture)) return true;
+    return false;
+}
+
 const tern_family *tern_family_find(const char *architecture, const char *model_type)
 {
+    const tern_family *by_type = NULL;
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         const tern_family *f = families[i];
-        if (architecture ? serves(f, architecture) : among(model_type, f->model_type, sizeof f->model_type / sizeof *f->model_type)) return f;
+        if (architecture && serves(f, architecture)) return f;
+        if (among(model_type, f->model_type, sizeof f->model_type / sizeof *f->model_type)) by_type = f;
     }
+    if (!architecture || (by_type && serves_in_other_letters(by_type, architecture))) return by_type;
     return NULL;
 }

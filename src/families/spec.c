@@ -259,6 +259,10 @@ static tern_status find_family(tern_hf_config *config, tern_spec *s)
     tern_hf_string(config, "model_type", &type);
     s->architecture = architecture ? architecture : type;
     s->family = tern_family_find(architecture, type);
+    const tern_family *by_type = type ? tern_family_find(NULL, type) : NULL;
+    if (s->family && by_type && by_type != s->family)
+        return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED, "%s: \"architectures\" is \"%s\", of the family %s, and \"model_type\" is \"%s\", of %s", tern_hf_path(config), s->architecture,
+                         s->family->name, type, by_type->name);
     if (s->family) return TERN_OK;
     return tern_family_unknown(config, s->architecture);
 }

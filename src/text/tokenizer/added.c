@@ -153,11 +153,10 @@ static bool is_alone(const aligned *text, size_t begin, size_t end, size_t from,
 static void widen(const added_token *token, const aligned *text, size_t floor, size_t end, size_t *from, size_t *to)
 {
     size_t n;
-    if (token->lstrip) {
-        while (*from > floor && unicode_is_space(utf8_before(text->data, *from, &n))) *from -= n;
-        if (*from < floor) *from = floor < *to ? floor : *to;
-    }
+    while (token->lstrip && *from > floor && unicode_is_space(utf8_before(text->data, *from, &n))) *from -= n;
+    if (token->lstrip && *from < floor) *from = floor;
     while (token->rstrip && *to < end && unicode_is_space(utf8_get(text->data + *to, &n))) *to += n;
+    if (*from > *to) *from = *to;
 }
 
 tern_status added_split(tern_ctx *ctx, const added_tokens *added, bool normal, const trust *t, const aligned *text, size_t begin, size_t end, pieces *out)
@@ -183,7 +182,7 @@ tern_status added_split(tern_ctx *ctx, const added_tokens *added, bool normal, c
         if (forbidden || (token->single_word && !is_alone(text, begin, end, from, to))) continue;
         widen(token, text, done_to, end, &from, &to);
         if (done_to < from) TERN_TRY(pieces_push(ctx, out, done_to, from, -1));
-        TERN_TRY(pieces_push(ctx, out, from, to, token->id));
+        if (from < to) TERN_TRY(pieces_push(ctx, out, from, to, token->id));
         done_to = to;
     }
     if (done_to < end) TERN_TRY(pieces_push(ctx, out, done_to, end, -1));
