@@ -2,12 +2,12 @@
 #include "formats/generation_config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/ctx.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "formats/checkpoint.h"
 #include "formats/hf_inside.h"
 
@@ -96,16 +96,19 @@ static tern_status read_sampling_of_model(tern_ctx *ctx, tern_hf_config *config,
         if (!value) value = json_object_get(config->root, keys[i]);
         if (value) json_object_set(some, keys[i], value);
     }
-    char *text = json_dumps(some, JSON_REAL_PRECISION(17));
+    size_t n = json_dumpb(some, NULL, 0, JSON_REAL_PRECISION(17));
+    char *text = tern_alloc(ctx, n + 1, 1, "the keys of sampling");
+    if (!text) st = TERN_ERR_MEMORY;
+    else json_dumpb(some, text, n, JSON_REAL_PRECISION(17));
     json_decref(some);
-    if (!text) return tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the keys of sampling");
-    TERN_TRY(tern_hf_config_parse(ctx, tern_hf_path(config), text, strlen(text), &own));
+    if (st != TERN_OK) return st;
+    TERN_TRY(tern_hf_config_parse(ctx, tern_hf_path(config), text, n, &own));
     read_sampling(own, out);
     const tern_faults *faults = tern_hf_faults(own);
     for (size_t i = 0; i < faults->count; i++) tern_log(ctx, TERN_LOG_WARNING, "%s: without effect: %s", tern_hf_path(config), faults->sentences[i]);
 done:
     tern_hf_config_free(own);
-    free(text);
+    tern_free(text);
     return st;
 }
 
