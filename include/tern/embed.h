@@ -48,12 +48,13 @@ typedef enum tern_normalize {
 typedef struct tern_embed_options {
     tern_pooling pooling;
     tern_normalize normalize;
-    int32_t step_tokens;     /* token budget of a batch; 0: 1024, and at least the longest input */
-    int64_t truncate_dim;    /* keep so many numbers of a vector; more than it has: all of them */
+    int32_t step_tokens;       /* token budget of a batch; 0: 1024. A longer text is a batch by itself */
+    int64_t truncate_dim;      /* keep so many numbers of a vector; more than it has: all of them */
+    int64_t context_tokens;    /* most tokens of a text; 0: max_seq_length, else the model's, else 8192 */
 } tern_embed_options;
 
-/* One text: ids in the vocabulary, at most tern_embedder_max_tokens; type_ids null: 0. Borrowed
- * during the call. n_prompt: how many ids, from the first, a prompt's are: what the tokenizer
+/* One text: ids in the vocabulary, at most tern_embedder_max_tokens; type_ids below the model's
+ * n_type (a model without types looks at none), null: 0. Borrowed during the call. n_prompt: how many ids, from the first, a prompt's are: what the tokenizer
  * makes of the prompt alone, special tokens counted, less the last one where that is special.
  * Matters where a Pooling module leaves the prompt out (tern_embedder_leaves_prompt). */
 typedef struct tern_embed_input {
@@ -63,7 +64,9 @@ typedef struct tern_embed_input {
 
 /* options may be null. The model is borrowed. TERN_ERR_UNSUPPORTED a module, mode or setting that
  * tern has not, by name | TERN_ERR_FORMAT modules that do not fit each other | TERN_ERR_ARGUMENT
- * pooler of a model without one. The caller frees *out before the model. */
+ * pooler of a model without one, an option out of range | TERN_ERR_LIMIT more context than the model
+ * was made for. Memory for keys and values is taken when texts come, for the longest batch of a
+ * call. The caller frees *out before the model. */
 TERN_API tern_status tern_embedder_create(tern_ctx *ctx, tern_model *model,
                                           const tern_embed_options *options, tern_embedder **out);
 TERN_API void tern_embedder_free(tern_embedder *embedder);
@@ -95,15 +98,16 @@ TERN_API bool tern_embedder_lower_case(const tern_embedder *embedder);
  * does not give them. name null: the checkpoint's default prompt, null where it has none. */
 TERN_API const char *tern_embedder_prompt(const tern_embedder *embedder, const char *name);
 
-/* vectors [n, tern_embedder_dim]. TERN_ERR_ARGUMENT an empty input, or an id outside the
- * vocabulary, or nothing but a prompt that is left out | TERN_ERR_LIMIT an input that is too long,
- * with both numbers | TERN_ERR_UNSUPPORTED the modules make no vector. The i-th vector is the same
+/* vectors [n, tern_embedder_dim]. TERN_ERR_ARGUMENT an empty input, or an id or token type
+ * outside the model's, or nothing but a prompt that is left out | TERN_ERR_LIMIT an input that is too
+ * long, with both numbers | TERN_ERR_NUMERIC a result that is NaN or infinite, with its input: the
+ * others can be had without it | TERN_ERR_UNSUPPORTED the modules make no vector. The i-th vector is the same
  * bits whatever else is in the call. */
 TERN_API tern_status tern_embedder_run(tern_embedder *embedder, const tern_embed_input *inputs,
                                        size_t n, float *vectors);
 
 /* The hidden state of every token of one input, before any module: hidden [n_ids, dim of the
- * model]. */
+ * model]. Errors as tern_embedder_run's. */
 TERN_API tern_status tern_embedder_hidden(tern_embedder *embedder, const tern_embed_input *input,
                                           float *hidden);
 

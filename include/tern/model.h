@@ -46,6 +46,7 @@ typedef struct tern_model_info {
     bool has_logits;                        /* has a head over the vocabulary */
     int64_t n_layer, dim, ffn, n_head, n_kv_head, head_dim, vocab;
     int64_t n_label;                        /* of a sequence-classification head; 0: none */
+    int64_t n_type;                         /* token types of an encoder; 0: it looks at none */
     int64_t n_expert, n_expert_used;
     int64_t max_tokens;                     /* positions the model was made for; 0: no such limit */
     int64_t n_param;

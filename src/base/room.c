@@ -10,7 +10,7 @@
 
 #include "base/cgroup.h"
 
-static const uint64_t NO_LIMIT = UINT64_MAX;
+static const uint64_t NO_LIMIT = TERN_ROOM_UNKNOWN;
 
 /* The number behind key in a file of lines "key number ..."; key "": the number that the file begins with. */
 static bool read_number(const char *root, const char *path, const char *key, uint64_t *value)

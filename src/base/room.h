@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define TERN_ROOM_UNKNOWN UINT64_MAX
+
 /* Bytes that can still be had beside the weights, and which limit says so. */
 typedef struct tern_room {
-    uint64_t bytes;
+    uint64_t bytes;                /* TERN_ROOM_UNKNOWN: nothing says, as without /proc */
     const char *limit;             /* "MemAvailable", "the cgroup's memory.max", "RLIMIT_AS" */
 } tern_room;
 

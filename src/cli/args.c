@@ -257,6 +257,17 @@ static bool take_operand(cli_args *args, int *n, const char *word)
     return false;
 }
 
+/* A flag that would do nothing beside the others, or without one of them, is a mistake to hear of. */
+static bool fit_together(const cli_args *args)
+{
+    for (const cli_clash *c = cli_clashes; c->command; c++) {
+        if (strcmp(c->command, args->command->name) || !args->value[c->flag].set || args->value[c->other].set == c->needs) continue;
+        cli_usage("--%s does nothing %s --%s: %s", cli_flags[c->flag].name, c->needs ? "without" : "beside", cli_flags[c->other].name, c->why);
+        return false;
+    }
+    return true;
+}
+
 bool cli_args_parse(const cli_command *command, int n, char **words, cli_args *args)
 {
     cursor c = { .n = n, .words = words };
@@ -276,7 +287,9 @@ bool cli_args_parse(const cli_command *command, int n, char **words, cli_args *a
         else ok = take_short(args, word + 1, &c);
         if (!ok) return false;
     }
-    if (args->value[FLAG_HELP].set || n_operand == CLI_MAX_OPERANDS || !command->operands[n_operand]) return true;
+    if (args->value[FLAG_HELP].set) return true;
+    if (!fit_together(args)) return false;
+    if (n_operand == CLI_MAX_OPERANDS || !command->operands[n_operand]) return true;
     cli_usage("\"tern %s\" needs %s: tern %s %s", command->name, command->operands[n_operand], command->name, command->usage);
     return false;
 }

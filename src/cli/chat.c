@@ -50,9 +50,10 @@ static bool on_event(void *user, const tern_event *e)
 
 /* ---- A turn ---- */
 
-static bool say(chat *c, const char *role, const char *text)
+/* A NUL in text is a character like any other. */
+static bool say(chat *c, const char *role, const char *text, size_t n_bytes)
 {
-    json_t *message = json_pack("{s:s, s:s}", "role", role, "content", text);
+    json_t *message = json_pack("{s:s, s:s%}", "role", role, "content", text, n_bytes);
     if (message && !json_array_append_new(c->messages, message)) return true;
     cli_say("a message must be UTF-8 text");
     return false;
@@ -95,13 +96,13 @@ static bool turn(chat *c, const char *question)
     size_t n;
     c->n_answer = 0;
     c->finish = TERN_FINISH_NONE;
-    if (!say(c, "user", question)) return false;
+    if (!say(c, "user", question, strlen(question))) return false;
     cli_interrupt_clear();
     bool ok = prompt_ids(c, &ids, &n) && run_request(c, ids, n);
     free(ids);
     cli_interrupt_clear();
     if (ok && c->n_answer && c->answer[c->n_answer - 1] != '\n') cli_put("\n", 1);
-    if (ok) ok = say(c, "assistant", c->n_answer ? c->answer : "");
+    if (ok) ok = say(c, "assistant", c->n_answer ? c->answer : "", c->n_answer);
     else take_back(c);
     return ok;
 }
@@ -140,7 +141,7 @@ static bool save(chat *c, const char *path)
 static bool load(chat *c, const char *path)
 {
     json_error_t error;
-    json_t *messages = *path ? json_load_file(path, JSON_REJECT_DUPLICATES, &error) : NULL;
+    json_t *messages = *path ? json_load_file(path, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error) : NULL;
     if (!*path) cli_say("/load FILE");
     else if (!messages) cli_say("%s: %s", path, error.text);
     else if (!json_is_array(messages)) cli_say("%s: not a list of messages", path);

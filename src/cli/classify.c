@@ -1,26 +1,9 @@
 /* tern classify and tern rerank: lines of text to labels, or to a score beside a query. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "cli/commands.h"
 #include "cli/texts.h"
-
-typedef tern_status head_fn(tern_embedder *embedder, const tern_embed_input *inputs, size_t n, float *out);
-
-/* Lines through the head; *out [n, n_label] is freed by free. */
-static bool run_head(cli_session *s, tern_embedder *embedder, head_fn *head, const cli_texts *t, float **out)
-{
-    int64_t n_label = tern_embedder_labels(embedder);
-    *out = malloc((t->n + 1) * (size_t)(n_label + 1) * sizeof **out);
-    if (!*out) {
-        cli_fail("no memory for %zu rows of %lld labels", t->n, (long long)n_label);
-        return false;
-    }
-    if (!t->n || !head(embedder, t->inputs, t->n, *out)) return true;
-    cli_fail_ctx(s);
-    return false;
-}
 
 static size_t best_of(const float *logits, int64_t n)
 {
@@ -39,41 +22,59 @@ static double probability(const float *logits, int64_t n, size_t i)
     return 1 / sum;
 }
 
-static void print_class(const tern_model *model, bool as_json, const float *logits, int64_t n)
+typedef struct printing {
+    const tern_model *model;
+    bool json;
+    int64_t n_label;
+} printing;
+
+static void print_class(void *user, size_t line, const float *logits, const char *why)
 {
-    size_t best = best_of(logits, n);
-    const char *label = tern_model_label(model, (int64_t)best);
-    char plain[32];
+    const printing *p = user;
     json_out j = { 0 };
+    (void)line;
+    if (!logits) {
+        cli_texts_put_error(p->json, why);
+        return;
+    }
+    size_t best = best_of(logits, p->n_label);
+    const char *label = tern_model_label(p->model, (int64_t)best);
+    char plain[32];
     snprintf(plain, sizeof plain, "LABEL_%zu", best);
     if (!label) label = plain;    /* of modules, which have no names */
-    if (!as_json) {
-        printf("%s %.9g\n", label, probability(logits, n, best));
+    if (!p->json) {
+        printf("%s %.9g\n", label, probability(logits, p->n_label, best));
         return;
     }
     out_open(&j, NULL, '{');
     out_word(&j, "label", label);
-    out_number(&j, "score", probability(logits, n, best));
+    out_number(&j, "score", probability(logits, p->n_label, best));
     out_open(&j, "logits", '[');
-    for (int64_t i = 0; i < n; i++) out_number(&j, NULL, (double)logits[i]);
+    for (int64_t i = 0; i < p->n_label; i++) out_number(&j, NULL, (double)logits[i]);
     out_close(&j);
     out_close(&j);
 }
 
 /* A line of scores: of one label the number, of several all of them. */
-static void print_scores(bool as_json, const float *scores, int64_t n_label)
+static void print_scores(void *user, size_t line, const float *scores, const char *why)
 {
+    const printing *p = user;
     json_out j = { 0 };
-    if (!as_json) {
-        for (int64_t i = 0; i < n_label; i++) printf("%.9g%c", (double)scores[i], i + 1 < n_label ? ' ' : '\n');
+    (void)line;
+    if (!scores) {
+        cli_texts_put_error(p->json, why);
+        return;
+    }
+    if (!p->json) {
+        for (int64_t i = 0; i < p->n_label; i++) printf("%.9g%c", (double)scores[i], i + 1 < p->n_label ? ' ' : '\n');
         return;
     }
     out_open(&j, NULL, '{');
-    if (n_label == 1) {
+    if (p->n_label == 1) {
         out_number(&j, "score", (double)scores[0]);
     } else {
         out_open(&j, "scores", '[');
-        for (int64_t i = 0; i < n_label; i++) out_number(&j, NULL, (double)scores[i]);
+        for (int64_t i = 0; i < p->n_label; i++) out_number(&j, NULL, (double)scores[i]);
         out_close(&j);
     }
     out_close(&j);
@@ -83,7 +84,7 @@ static bool read_inputs(const cli_args *args, cli_session *s, const tern_embedde
                         cli_texts *t)
 {
     cli_texts_how how = { 0 };
-    if (args->value[FLAG_IDS].set) return cli_texts_of_ids(args, t);
+    if (args->value[FLAG_IDS].set) return cli_texts_of_ids(args, s, t);
     if (query && !cli_texts_how_of(args, embedder, &how)) return false;
     how.query = query;
     return cli_open_tokenizer(args, s, true) && cli_texts_read(s, &how, t);
@@ -94,26 +95,22 @@ static int run(const cli_args *args, const char *query)
     cli_session s = { 0 };
     cli_texts t = { 0 };
     tern_embedder *embedder = NULL;
-    float *out = NULL;
+    tern_embed_options options = { .context_tokens = args->value[FLAG_CONTEXT].integer };
     int status = EXIT_FAILED;
-    bool as_json = args->value[FLAG_JSON].set;
     if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s)) goto done;
-    if (tern_embedder_create(s.ctx, s.model, NULL, &embedder)) {
+    if (tern_embedder_create(s.ctx, s.model, &options, &embedder)) {
         cli_fail_ctx(&s);
         goto done;
     }
-    if (!read_inputs(args, &s, embedder, query, &t)) goto done;
-    if (!run_head(&s, embedder, query && !args->value[FLAG_RAW].set ? tern_embedder_score : tern_embedder_classify, &t,
-                  &out))
+    printing p = { .model = s.model, .json = args->value[FLAG_JSON].set, .n_label = tern_embedder_labels(embedder) };
+    if (!p.n_label) {
+        cli_fail("%s has no classification head", tern_model_get_info(s.model).architecture);
         goto done;
-    int64_t n_label = tern_embedder_labels(embedder);
-    for (size_t i = 0; i < t.n; i++) {
-        if (query) print_scores(as_json, out + i * (size_t)n_label, n_label);
-        else print_class(s.model, as_json, out + i * (size_t)n_label, n_label);
     }
-    status = EXIT_OK;
+    if (!read_inputs(args, &s, embedder, query, &t)) goto done;
+    cli_texts_run_fn *head = query && !args->value[FLAG_RAW].set ? tern_embedder_score : tern_embedder_classify;
+    status = cli_texts_each(&s, embedder, &t, head, p.n_label, query ? print_scores : print_class, &p);
 done:
-    free(out);
     cli_texts_free(&t);
     tern_embedder_free(embedder);
     cli_close(&s);
@@ -122,7 +119,6 @@ done:
 
 int cli_classify(const cli_args *args)
 {
-    if (args->value[FLAG_TYPE_IDS].set && !args->value[FLAG_IDS].set) return cli_usage("--type-ids goes with --ids");
     return run(args, NULL);
 }
 

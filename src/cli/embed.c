@@ -1,4 +1,5 @@
 /* tern embed: a line of text in, a vector out. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,15 +7,14 @@
 #include "cli/commands.h"
 #include "cli/texts.h"
 
-enum { BATCH = 64 };
-
 static tern_embed_options options_of(const cli_args *args)
 {
     static const struct { const char *word; tern_pooling pooling; } words[] = {
         { "mean", TERN_POOL_MEAN }, { "cls", TERN_POOL_CLS }, { "last", TERN_POOL_LAST }, { "max", TERN_POOL_MAX }, { "pooler", TERN_POOL_POOLER },
         { "mean_sqrt_len_tokens", TERN_POOL_MEAN_SQRT_LEN }, { "weightedmean", TERN_POOL_WEIGHTED_MEAN },
     };
-    tern_embed_options options = { .normalize = args->value[FLAG_NORMALIZE].set ? TERN_NORMALIZE_YES : TERN_NORMALIZE_AUTO, .truncate_dim = args->value[FLAG_TRUNCATE_DIM].integer };
+    tern_embed_options options = { .normalize = args->value[FLAG_NORMALIZE].set ? TERN_NORMALIZE_YES : TERN_NORMALIZE_AUTO, .truncate_dim = args->value[FLAG_TRUNCATE_DIM].integer,
+                                   .context_tokens = args->value[FLAG_CONTEXT].integer };
     for (size_t i = 0; args->value[FLAG_POOLING].set && i < sizeof words / sizeof *words; i++)
         if (!strcmp(args->value[FLAG_POOLING].text, words[i].word)) options.pooling = words[i].pooling;
     return options;
@@ -34,19 +34,6 @@ static void print_row(json_out *j, const char *key, const float *row, int64_t n)
     if (j) out_close(j);
 }
 
-/* One vector: a line of numbers, or a document of its own in a line. */
-static void print_vector(bool as_json, const float *vector, int64_t n)
-{
-    json_out j = { 0 };
-    if (!as_json) {
-        print_row(NULL, NULL, vector, n);
-        return;
-    }
-    out_open(&j, NULL, '{');
-    print_row(&j, "embedding", vector, n);
-    out_close(&j);
-}
-
 /* NumPy's format 1.0: a magic word, the length of the header, a Python dictionary padded with blanks to 64 bytes; then the numbers. */
 static void print_npy_header(size_t n, int64_t dim)
 {
@@ -59,44 +46,63 @@ static void print_npy_header(size_t n, int64_t dim)
     cli_put(padded, 118);
 }
 
-static int print_vectors(const cli_args *args, cli_session *s, tern_embedder *embedder, const cli_texts *t)
+typedef struct printing {
+    bool json, npy;
+    int64_t dim;
+} printing;
+
+/* One vector: a line of numbers, or a document of its own in a line. An array has a row of NaN where there is none. */
+static void print_vector(void *user, size_t i, const float *vector, const char *why)
 {
-    int64_t dim = tern_embedder_dim(embedder);
-    bool npy = args->value[FLAG_NPY].set;
-    if (!dim && tern_embedder_run(embedder, NULL, 0, NULL)) return cli_fail_ctx(s);
-    float *vectors = malloc(BATCH * (size_t)dim * sizeof *vectors);
-    if (!vectors) return cli_fail("no memory for %d vectors of %lld", BATCH, (long long)dim);
-    int status = EXIT_OK;
-    if (npy) print_npy_header(t->n, dim);
-    for (size_t at = 0; at < t->n && status == EXIT_OK; at += BATCH) {
-        size_t n = t->n - at < BATCH ? t->n - at : BATCH;
-        if (tern_embedder_run(embedder, t->inputs + at, n, vectors)) status = cli_fail_ctx(s);
-        else if (npy) cli_put((const char *)vectors, n * (size_t)dim * sizeof *vectors);
-        for (size_t i = 0; !npy && status == EXIT_OK && i < n; i++) print_vector(args->value[FLAG_JSON].set, vectors + i * (size_t)dim, dim);
-        if (!cli_put("", 0)) break;
+    const printing *p = user;
+    json_out j = { 0 };
+    (void)i;
+    if (p->npy) {
+        const float nan = NAN;
+        for (int64_t k = 0; k < p->dim; k++) fwrite(vector ? &vector[k] : &nan, sizeof nan, 1, stdout);
+    } else if (!vector) {
+        cli_texts_put_error(p->json, why);
+    } else if (!p->json) {
+        print_row(NULL, NULL, vector, p->dim);
+    } else {
+        out_open(&j, NULL, '{');
+        print_row(&j, "embedding", vector, p->dim);
+        out_close(&j);
     }
-    free(vectors);
-    return status;
 }
 
-/* The hidden states of each line's tokens, and of a masked model its logits: a document a line, or rows. */
+static int print_vectors(const cli_args *args, cli_session *s, tern_embedder *embedder, const cli_texts *t)
+{
+    printing p = { .json = args->value[FLAG_JSON].set, .npy = args->value[FLAG_NPY].set, .dim = tern_embedder_dim(embedder) };
+    if (!p.dim && tern_embedder_run(embedder, NULL, 0, NULL)) return cli_fail_ctx(s);
+    if (p.npy) print_npy_header(t->n, p.dim);
+    return cli_texts_each(s, embedder, t, tern_embedder_run, p.dim, print_vector, &p);
+}
+
+/* The hidden states of a line's tokens: a document, or rows. False: nothing more can be computed. */
+static bool print_states(const cli_args *args, cli_session *s, tern_embedder *embedder, const cli_texts *t, size_t i, int *status)
+{
+    size_t n = t->inputs[i].n_ids, dim = (size_t)tern_model_get_info(s->model).dim;
+    json_out j = { 0 }, *out = args->value[FLAG_JSON].set ? &j : NULL;
+    float *rows = malloc(n * dim * sizeof *rows + 1);
+    tern_status st = !rows ? TERN_ERR_MEMORY : t->inputs[i].ids ? tern_embedder_hidden(embedder, &t->inputs[i], rows) : TERN_ERR_ARGUMENT;
+    if (!rows) cli_fail("no memory for %zu hidden states of %zu", n, dim);
+    else if (st && !cli_texts_is_own(st)) cli_fail_ctx(s);
+    else if (st) cli_texts_put_error(out != NULL, t->inputs[i].ids ? cli_texts_complain(s, t, i) : "it could not be encoded");
+    if (!st && out) out_open(out, NULL, '{');
+    if (!st && out) out_open(out, "hidden", '[');
+    for (size_t row = 0; row < n && !st; row++) print_row(out, NULL, rows + row * dim, (int64_t)dim);
+    if (!st && out) out_close(out);
+    if (!st && out) out_close(out);
+    free(rows);
+    if (st) *status = EXIT_FAILED;
+    return !st || cli_texts_is_own(st);
+}
+
 static int print_hidden(const cli_args *args, cli_session *s, tern_embedder *embedder, const cli_texts *t)
 {
-    int64_t dim = tern_model_get_info(s->model).dim;
     int status = EXIT_OK;
-    for (size_t i = 0; i < t->n && status == EXIT_OK; i++) {
-        size_t n = t->inputs[i].n_ids;
-        json_out j = { 0 }, *out = args->value[FLAG_JSON].set ? &j : NULL;
-        float *rows = malloc(n * (size_t)dim * sizeof *rows + 1);
-        if (!rows) return cli_fail("no memory for %zu hidden states of %lld", n, (long long)dim);
-        if (tern_embedder_hidden(embedder, &t->inputs[i], rows)) status = cli_fail_ctx(s);
-        if (status == EXIT_OK && out) out_open(out, NULL, '{');
-        if (status == EXIT_OK && out) out_open(out, "hidden", '[');
-        for (size_t row = 0; row < n && status == EXIT_OK; row++) print_row(out, NULL, rows + row * (size_t)dim, dim);
-        if (status == EXIT_OK && out) out_close(out);
-        if (status == EXIT_OK && out) out_close(out);
-        free(rows);
-    }
+    for (size_t i = 0; i < t->n && print_states(args, s, embedder, t, i, &status) && cli_put("", 0); i++) {}
     return status;
 }
 
@@ -112,7 +118,7 @@ static bool open_parts(const cli_args *args, cli_session *s, tern_embedder **emb
 static bool read_inputs(const cli_args *args, cli_session *s, const tern_embedder *embedder, cli_texts *t)
 {
     cli_texts_how how;
-    if (args->value[FLAG_IDS].set) return cli_texts_of_ids(args, t);
+    if (args->value[FLAG_IDS].set) return cli_texts_of_ids(args, s, t);
     return cli_texts_how_of(args, embedder, &how) && cli_open_tokenizer(args, s, true) && cli_texts_read(s, &how, t);
 }
 
@@ -122,8 +128,6 @@ int cli_embed(const cli_args *args)
     cli_texts texts = { 0 };
     tern_embedder *embedder = NULL;
     int status = EXIT_FAILED;
-    if (args->value[FLAG_TYPE_IDS].set && !args->value[FLAG_IDS].set) return cli_usage("--type-ids goes with --ids");
-    if (args->value[FLAG_NPY].set && (args->value[FLAG_JSON].set || args->value[FLAG_HIDDEN].set)) return cli_usage("--npy is a format of its own: without --json and --hidden");
     if (open_parts(args, &s, &embedder) && read_inputs(args, &s, embedder, &texts))
         status = args->value[FLAG_HIDDEN].set ? print_hidden(args, &s, embedder, &texts) : print_vectors(args, &s, embedder, &texts);
     cli_texts_free(&texts);

@@ -75,20 +75,6 @@ static bool on_event(void *user, const tern_event *e)
 
 /* ---- The end ---- */
 
-/* Without stop texts, which cut, the text is that of the ids as a whole: some decoders make other characters of tokens one by one. */
-static bool decode_whole(const cli_args *args, const cli_session *s, result *r)
-{
-    char *text;
-    size_t n_bytes;
-    if (!r->has_text || args->n_stop) return true;
-    if (tern_tokenizer_decode(s->tokenizer, r->ids, r->n, true, &text, &n_bytes) != TERN_OK) return false;
-    bool ok = grow((void **)&r->text, &r->text_room, n_bytes + 1, 1);
-    if (ok) memcpy(r->text, text, n_bytes);
-    r->n_bytes = n_bytes;
-    tern_text_free(text);
-    return ok;
-}
-
 static void print_json(const result *r)
 {
     json_out j = { 0 };
@@ -132,7 +118,6 @@ static int run(const cli_args *args, cli_session *s, const int32_t *ids, size_t 
     cli_say_seed(args, &request.sampling);
     if (tern_engine_run(s->engine) != TERN_OK) return cli_fail_ctx(s);
     double took = cli_seconds() - start;
-    if (r->json && r->finish != TERN_FINISH_ERROR && !r->lost && !decode_whole(args, s, r)) return cli_fail_ctx(s);
     return finish(r, took);
 }
 
@@ -164,7 +149,6 @@ int cli_generate(const cli_args *args)
     int status = EXIT_FAILED;
     bool chat = args->value[FLAG_CHAT].set;
     if (!cli_one_prompt(args)) return EXIT_USAGE;
-    if (chat && (args->value[FLAG_PROMPT].set || args->value[FLAG_IDS].set)) return cli_usage("--chat takes messages, from -f FILE or standard input");
     if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s) || !cli_open_tokenizer(args, &s, wants_text(args))) goto done;
     if (!(chat ? message_ids(args, &s, &ids, &n) : cli_prompt_ids(args, &s, &ids, &n)) || !cli_open_engine(args, &s, 1)) goto done;
     r.has_text = s.tokenizer;

@@ -46,7 +46,8 @@ static void print_text(const tern_model_info *m, const tern_engine_info *e, doub
         printf("%-22s%lld tokens, KV cache of %s", "context", (long long)e->context_tokens, bytes_text((double)e->kv_bytes, text, sizeof text));
         printf(" and workspace of %s\n", bytes_text((double)e->workspace_bytes, text, sizeof text));
     }
-    if (m->kv_bytes_per_token) printf("%-22s%.0f tokens of KV cache in %s of free memory\n", "fits", memory / (double)m->kv_bytes_per_token, bytes_text(memory, text, sizeof text));
+    if (memory < 0) printf("%-22sunknown: this system does not say how much memory is free\n", "fits");
+    else if (m->kv_bytes_per_token) printf("%-22s%.0f tokens of KV cache in %s of free memory\n", "fits", memory / (double)m->kv_bytes_per_token, bytes_text(memory, text, sizeof text));
     printf("%-22s%s, %d thread%s\n", "runs on", tern_ctx_isa(s->ctx), tern_ctx_threads(s->ctx), tern_ctx_threads(s->ctx) == 1 ? "" : "s");
 }
 
@@ -71,8 +72,10 @@ static void put_model(json_out *j, const tern_model_info *m, const tern_engine_i
         out_integer(j, "kv_bytes", (int64_t)e->kv_bytes);
         out_integer(j, "workspace_bytes", (int64_t)e->workspace_bytes);
     }
-    out_integer(j, "free_memory_bytes", (int64_t)memory);
-    if (m->kv_bytes_per_token) out_integer(j, "fits_tokens", (int64_t)(memory / (double)m->kv_bytes_per_token));
+    if (memory < 0) out_word(j, "free_memory_bytes", NULL);
+    else out_integer(j, "free_memory_bytes", (int64_t)memory);
+    if (memory < 0) out_word(j, "fits_tokens", NULL);
+    else if (m->kv_bytes_per_token) out_integer(j, "fits_tokens", (int64_t)(memory / (double)m->kv_bytes_per_token));
     out_word(j, "isa", tern_ctx_isa(s->ctx));
     out_integer(j, "threads", tern_ctx_threads(s->ctx));
 }
@@ -130,7 +133,8 @@ int cli_info(const cli_args *args)
         goto done;
     }
     good = good && serves(report);
-    if (s.model && tern_model_get_info(s.model).causal && tern_model_get_info(s.model).has_logits && !cli_open_engine(args, &s, 1)) good = false;
+    if (s.model && !cli_check_context(args, &s)) good = false;
+    else if (s.model && tern_model_get_info(s.model).causal && tern_model_get_info(s.model).has_logits && !cli_open_engine(args, &s, 1)) good = false;
     print_all(args, &s, report);
     if (good) status = EXIT_OK;
 done:

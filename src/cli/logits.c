@@ -1,4 +1,5 @@
 /* tern logits: what the model gives for the next token, as numbers. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,7 +11,7 @@ typedef struct rows {
     json_out *json;     /* null: lines of numbers */
     bool all;
     int64_t vocab;
-    tern_finish finish;
+    bool failed;
     char error[1024];
 } rows;
 
@@ -24,9 +25,10 @@ static void print_row(const rows *r, const float *logits)
     if (r->json && r->all) out_close(r->json);
 }
 
+/* Nothing is printed before there is a row. */
 static void begin(rows *r)
 {
-    if (!r->json) return;
+    if (!r->json || r->json->depth) return;
     out_open(r->json, NULL, '{');
     out_open(r->json, "logits", '[');
 }
@@ -38,12 +40,29 @@ static void end(rows *r)
     out_close(r->json);
 }
 
+/* A NaN ends the request before it comes here. -infinity is a token that never comes; JSON has no number for it, and says null. */
+static bool all_below_infinity(rows *r, const tern_event *e)
+{
+    for (int64_t i = 0; i < r->vocab; i++) {
+        if (!isinf(e->logits[i]) || e->logits[i] < 0) continue;
+        snprintf(r->error, sizeof r->error, "logit %lld at position %d is infinite", (long long)i, (int)e->position);
+        r->failed = true;
+        return false;
+    }
+    return true;
+}
+
 static bool on_event(void *user, const tern_event *e)
 {
     rows *r = user;
-    if (e->logits) print_row(r, e->logits);
-    r->finish = e->finish;
-    if (e->finish == TERN_FINISH_ERROR) snprintf(r->error, sizeof r->error, "%s", e->error ? e->error : "the request failed");
+    if (e->finish == TERN_FINISH_ERROR) {
+        r->failed = true;
+        snprintf(r->error, sizeof r->error, "%s", e->error ? e->error : "the request failed");
+    }
+    if (!e->logits) return true;
+    if (!all_below_infinity(r, e)) return false;
+    begin(r);
+    print_row(r, e->logits);
     return !ferror(stdout);
 }
 
@@ -54,9 +73,8 @@ static int run(const cli_args *args, cli_session *s, const int32_t *ids, size_t 
     rows r = { .json = args->value[FLAG_JSON].set ? &json : NULL, .all = all, .vocab = tern_model_get_info(s->model).vocab };
     tern_request request = { .ids = ids, .n_ids = n, .sampling = tern_sampling_greedy(), .logits = all ? TERN_LOGITS_ALL : TERN_LOGITS_LAST, .on_event = on_event, .user = &r };
     if (tern_engine_submit(s->engine, &request, NULL) != TERN_OK) return cli_fail_ctx(s);
-    begin(&r);
     if (tern_engine_run(s->engine) != TERN_OK) return cli_fail_ctx(s);
-    if (r.finish == TERN_FINISH_ERROR) return cli_fail("%s", r.error);
+    if (r.failed) return cli_fail("%s", r.error);
     end(&r);
     return EXIT_OK;
 }
@@ -67,15 +85,16 @@ static int run_encoder(const cli_args *args, cli_session *s)
     cli_texts t = { 0 };
     json_out json = { 0 };
     tern_embedder *embedder = NULL;
+    tern_embed_options options = { .context_tokens = args->value[FLAG_CONTEXT].integer };
     rows r = { .json = args->value[FLAG_JSON].set ? &json : NULL, .all = args->value[FLAG_ALL].set, .vocab = tern_model_get_info(s->model).vocab };
     float *logits = NULL;
     int status = EXIT_FAILED;
     if (!args->value[FLAG_IDS].set) return cli_fail("the logits of an encoder are asked for by --ids");
-    if (!cli_texts_of_ids(args, &t)) goto done;
+    if (!cli_texts_of_ids(args, s, &t)) goto done;
     logits = malloc(t.inputs->n_ids * (size_t)r.vocab * sizeof *logits);
     if (!logits) {
         cli_fail("no memory for %zu rows of %lld logits", t.inputs->n_ids, (long long)r.vocab);
-    } else if (tern_embedder_create(s->ctx, s->model, NULL, &embedder) || tern_embedder_logits(embedder, t.inputs, logits)) {
+    } else if (tern_embedder_create(s->ctx, s->model, &options, &embedder) || tern_embedder_logits(embedder, t.inputs, logits)) {
         cli_fail_ctx(s);
     } else {
         status = EXIT_OK;
@@ -99,6 +118,7 @@ int cli_logits(const cli_args *args)
     if (!cli_one_prompt(args)) return EXIT_USAGE;
     if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s)) goto done;
     if (!tern_model_get_info(s.model).causal) status = run_encoder(args, &s);
+    else if (args->value[FLAG_TYPE_IDS].set) cli_fail("--type-ids: %s has no token types", tern_model_get_info(s.model).architecture);
     else if (cli_prompt_ids(args, &s, &ids, &n) && cli_open_engine(args, &s, 1)) status = run(args, &s, ids, n);
 done:
     cli_close(&s);

@@ -16,7 +16,8 @@ double cli_seconds(void)
 
 double cli_free_memory(void)
 {
-    return (double)tern_room_now("", 0).bytes;
+    uint64_t bytes = tern_room_now("", 0).bytes;
+    return bytes == TERN_ROOM_UNKNOWN ? -1 : (double)bytes;
 }
 
 const char *cli_cpu_name(char *buffer, size_t size)

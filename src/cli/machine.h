@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* Bytes that this process may still allocate. */
+/* Bytes that this process may still allocate; negative: the system does not say. */
 double cli_free_memory(void);
 
 /* "AMD EPYC 9B45 96-Core Processor"; buffer is returned. */

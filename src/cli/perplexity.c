@@ -69,6 +69,7 @@ static int run(const cli_args *args, cli_session *s, const int32_t *ids, int64_t
     }
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
     double mean = r.sum / (double)r.n_scored;
+    if (!isfinite(exp(mean))) return cli_fail("the perplexity is %s: a token of the text has a probability of 0, or logits that are no numbers", isnan(mean) ? "NaN" : "infinite");
     if (!args->value[FLAG_JSON].set) {
         printf("perplexity %.9g of %lld tokens, %.9g nats a token\n", exp(mean), (long long)r.n_scored, mean);
         return EXIT_OK;

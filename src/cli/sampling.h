@@ -4,7 +4,8 @@
 
 #include "cli/session.h"
 
-/* Flags win over the model. Where tokens are drawn and no seed is given, one is. */
+/* Flags win over the model. Where tokens are drawn and no seed is given, one is. Where none is drawn, flags that choose among them are told of, unless
+ * --temperature 0 says that nothing is drawn. */
 tern_sampling cli_sampling(const cli_args *args, const tern_model *model);
 
 /* Says on stderr a seed that nobody chose, so that the text can be had again. */

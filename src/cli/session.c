@@ -86,6 +86,14 @@ bool cli_open_engine(const cli_args *args, cli_session *s, int32_t max_requests)
     return false;
 }
 
+bool cli_check_context(const cli_args *args, const cli_session *s)
+{
+    int64_t most = tern_model_get_info(s->model).max_tokens, context = args->value[FLAG_CONTEXT].integer;
+    if (!most || context <= most) return true;
+    cli_fail("a context of %lld tokens is more than the %lld that the model was made for", (long long)context, (long long)most);
+    return false;
+}
+
 void cli_close(cli_session *s)
 {
     tern_engine_free(s->engine);

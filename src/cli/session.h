@@ -24,6 +24,9 @@ bool cli_open_tokenizer(const cli_args *args, cli_session *s, bool required);   
 bool cli_open_engine(const cli_args *args, cli_session *s, int32_t max_requests);
 void cli_close(cli_session *s);
 
+/* Says where --context is more than the model was made for: for the commands that run it without an engine. */
+bool cli_check_context(const cli_args *args, const cli_session *s);
+
 /* "-m" as given, or the demo model's directory in buffer; null with a sentence where that is not found. */
 const char *cli_model_dir(const cli_args *args, char *buffer, size_t size);
 

@@ -177,6 +177,23 @@ const cli_command cli_commands[] = {
     { .name = NULL },
 };
 
+const cli_clash cli_clashes[] = {
+    { "generate", FLAG_TEMPLATE, FLAG_CHAT, true, "a prompt goes through no template" },
+    { "generate", FLAG_CHAT, FLAG_PROMPT, false, "the messages come from -f FILE or standard input" },
+    { "generate", FLAG_CHAT, FLAG_IDS, false, "the messages come from -f FILE or standard input" },
+    { "logits", FLAG_TYPE_IDS, FLAG_IDS, true, "they are the types of its ids" },
+    { "embed", FLAG_TYPE_IDS, FLAG_IDS, true, "they are the types of its ids" },
+    { "classify", FLAG_TYPE_IDS, FLAG_IDS, true, "they are the types of its ids" },
+    { "embed", FLAG_PROMPT_NAME, FLAG_IDS, false, "ids are taken as they are" },
+    { "embed", FLAG_TRUNCATE, FLAG_IDS, false, "ids are taken as they are" },
+    { "embed", FLAG_NPY, FLAG_JSON, false, "it is a format of its own" },
+    { "embed", FLAG_NPY, FLAG_HIDDEN, false, "its array has a row a text" },
+    { "embed", FLAG_POOLING, FLAG_HIDDEN, false, "hidden states are not pooled" },
+    { "embed", FLAG_NORMALIZE, FLAG_HIDDEN, false, "hidden states are printed as they are" },
+    { "embed", FLAG_TRUNCATE_DIM, FLAG_HIDDEN, false, "hidden states are printed as they are" },
+    { NULL, FLAG_HELP, FLAG_HELP, false, NULL },
+};
+
 static bool listed(const cli_flag_id *list, cli_flag_id id)
 {
     while (*list != N_FLAGS && *list != id) list++;

@@ -68,6 +68,16 @@ typedef struct cli_command {
 extern const cli_flag cli_flags[N_FLAGS];
 extern const cli_command cli_commands[];    /* ended by a null name */
 
+/* Two flags of a command of which one does nothing: flag without other (needs), or flag beside other. */
+typedef struct cli_clash {
+    const char *command;
+    cli_flag_id flag, other;
+    bool needs;
+    const char *why;                /* ends the sentence */
+} cli_clash;
+
+extern const cli_clash cli_clashes[];    /* ended by a null command */
+
 /* Where a command says that it takes a flag. */
 bool cli_takes(const cli_command *command, cli_flag_id id);
 

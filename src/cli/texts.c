@@ -14,24 +14,22 @@ static bool cut_lines(cli_texts *t, size_t n_bytes)
         if (!stop) stop = end;
         if (t->n == room) {
             room = room ? 2 * room : 64;
-            const char **more = realloc(t->lines, room * sizeof *more);
+            cli_line *more = realloc(t->lines, room * sizeof *more);
             if (!more) return false;
             t->lines = more;
         }
-        *stop = 0;
-        t->lines[t->n++] = line;
+        t->lines[t->n++] = (cli_line){ line, (size_t)(stop - line) };
         line = stop + 1;
     }
     return true;
 }
 
-static char *joined(const char *prefix, const char *line)
+static char *joined(const char *prefix, size_t n_prefix, cli_line line)
 {
-    size_t n = strlen(prefix), m = strlen(line);
-    char *text = malloc(n + m + 1);
+    char *text = malloc(n_prefix + line.n_bytes + 1);
     if (!text) return NULL;
-    memcpy(text, prefix, n);
-    memcpy(text + n, line, m + 1);
+    memcpy(text, prefix, n_prefix);
+    if (line.n_bytes) memcpy(text + n_prefix, line.text, line.n_bytes);
     return text;
 }
 
@@ -47,16 +45,19 @@ static bool keep(const tern_encoding *e, bool types, tern_embed_input *input)
     return true;
 }
 
-static bool encode(cli_session *s, const cli_texts_how *how, const char *first, const char *second, tern_encoding *e, tern_embed_input *input)
+/* first, and with pair its second. */
+static tern_status encode(cli_session *s, const cli_texts_how *how, cli_line first, const cli_line *pair, tern_encoding *e, tern_embed_input *input)
 {
-    tern_encode_options options = { .add_special = true, .detail = true, .pair = second, .n_pair_bytes = second ? strlen(second) : 0,
+    tern_encode_options options = { .add_special = true, .detail = true, .pair = pair ? pair->text : NULL, .n_pair_bytes = pair ? pair->n_bytes : 0,
                                     .max_tokens = (size_t)how->max_tokens, .lower_case = how->lower_case };
-    if (tern_tokenizer_encode(s->tokenizer, first, strlen(first), &options, e)) {
-        cli_fail_ctx(s);
-        return false;
-    }
-    if (keep(e, tern_tokenizer_gives_types(s->tokenizer), input)) return true;
-    cli_fail("no memory for %zu tokens", e->n);
+    tern_status st = tern_tokenizer_encode(s->tokenizer, first.text, first.n_bytes, &options, e);
+    return st ? st : keep(e, tern_tokenizer_gives_types(s->tokenizer), input) ? TERN_OK : TERN_ERR_MEMORY;
+}
+
+static bool fail_encoding(const cli_session *s, tern_status st)
+{
+    if (st == TERN_ERR_MEMORY) cli_fail("no memory for the tokens of a text");
+    else cli_fail_ctx(s);
     return false;
 }
 
@@ -65,11 +66,12 @@ static bool encode(cli_session *s, const cli_texts_how *how, const char *first, 
 static bool count_prompt(cli_session *s, const cli_texts_how *how, tern_encoding *e, size_t *n)
 {
     tern_embed_input prompt = { 0 };
-    bool ok = encode(s, how, how->prefix, NULL, e, &prompt);
+    tern_status st = encode(s, how, (cli_line){ how->prefix, strlen(how->prefix) }, NULL, e, &prompt);
+    if (st) return fail_encoding(s, st);
     *n = prompt.n_ids;
     if (*n && tern_tokenizer_is_special(s->tokenizer, prompt.ids[*n - 1])) --*n;
     free((void *)prompt.ids);
-    return ok;
+    return true;
 }
 
 bool cli_texts_how_of(const cli_args *args, const tern_embedder *embedder, cli_texts_how *how)
@@ -81,12 +83,23 @@ bool cli_texts_how_of(const cli_args *args, const tern_embedder *embedder, cli_t
     return !name || how->prefix;
 }
 
-bool cli_texts_read(cli_session *s, const cli_texts_how *how, cli_texts *t)
+/* One line, or a query and a line; with the prefix before the first of them. */
+static tern_status read_line(cli_session *s, const cli_texts_how *how, const cli_line *line, tern_encoding *e, tern_embed_input *input)
 {
     const char *prefix = how->prefix ? how->prefix : "";
+    size_t n_prefix = strlen(prefix);
+    cli_line first = how->query ? (cli_line){ how->query, strlen(how->query) } : *line;
+    char *text = joined(prefix, n_prefix, first);
+    if (!text) return TERN_ERR_MEMORY;
+    tern_status st = encode(s, how, (cli_line){ text, n_prefix + first.n_bytes }, how->query ? line : NULL, e, input);
+    free(text);
+    return st;
+}
+
+bool cli_texts_read(cli_session *s, const cli_texts_how *how, cli_texts *t)
+{
     tern_encoding e = { 0 };
-    size_t n_prompt = 0;
-    size_t n_bytes;
+    size_t n_prompt = 0, n_bytes;
     bool ok = true;
     *t = (cli_texts){ 0 };
     if (!cli_read("-", &t->text, &n_bytes)) return false;
@@ -94,25 +107,34 @@ bool cli_texts_read(cli_session *s, const cli_texts_how *how, cli_texts *t)
         cli_fail("no memory for the lines");
         return false;
     }
-    if (*prefix) ok = count_prompt(s, how, &e, &n_prompt);
+    if (how->prefix && *how->prefix) ok = count_prompt(s, how, &e, &n_prompt);
     for (size_t i = 0; ok && i < t->n; i++) {
-        char *text = joined(prefix, how->query ? how->query : t->lines[i]);
-        if (!text) cli_fail("no memory for a line");
-        ok = text && encode(s, how, text, how->query ? t->lines[i] : NULL, &e, &t->inputs[i]);
+        tern_status st = read_line(s, how, &t->lines[i], &e, &t->inputs[i]);
         t->inputs[i].n_prompt = n_prompt;
-        free(text);
+        if (!st) continue;
+        ok = cli_texts_is_own(st);
+        t->failed = true;
+        if (ok) cli_texts_complain(s, t, i);
+        else fail_encoding(s, st);
     }
     tern_encoding_free(&e);
     return ok;
 }
 
-bool cli_texts_of_ids(const cli_args *args, cli_texts *t)
+bool cli_texts_of_ids(const cli_args *args, const cli_session *s, cli_texts *t)
 {
+    tern_model_info info = tern_model_get_info(s->model);
     const char *ids = args->value[FLAG_IDS].text, *types = args->value[FLAG_TYPE_IDS].text, *bad;
     int32_t *list = NULL, *type_list = NULL;
     size_t n = 0, n_types = 0;
     *t = (cli_texts){ .inputs = calloc(1, sizeof *t->inputs), .n = 1 };
     bool ok = t->inputs && cli_parse_ids(ids, strlen(ids), &list, &n, &bad) && (!types || cli_parse_ids(types, strlen(types), &type_list, &n_types, &bad));
+    if (types && !info.n_type) {
+        cli_fail("--type-ids: %s has no token types", info.architecture);
+        free(list);
+        free(type_list);
+        return false;
+    }
     int32_t *both = ok ? calloc(2 * n + 1, sizeof *both) : NULL;
     if (!both) {
         cli_fail("no memory for the token ids");

@@ -56,6 +56,12 @@ static int detokenize(const cli_args *args, cli_session *s, const char *input, s
     const char *bad;
     char *text = NULL;
     if (!cli_parse_ids(input, n_input, &ids, &n, &bad)) return cli_fail("standard input: byte %zu begins no token id", (size_t)(bad - input));
+    for (size_t i = 0, size = (size_t)tern_tokenizer_vocab_size(s->tokenizer); i < n; i++)
+        if ((size_t)ids[i] >= size) {
+            int id = (int)ids[i];
+            free(ids);
+            return cli_fail("standard input: token id %zu is %d, outside the vocabulary of %zu", i, id, size);
+        }
     tern_status st = tern_tokenizer_decode(s->tokenizer, ids, n, args->value[FLAG_SKIP_SPECIAL].set, &text, &n_bytes);
     free(ids);
     if (st != TERN_OK) return cli_fail_ctx(s);

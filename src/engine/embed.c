@@ -1,5 +1,7 @@
 /* Texts as vectors, classes and scores: ragged batches through the model, then the pipeline of modules or the
  * classification head. Called by programs; calls src/model, the pipeline and primitives. */
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <tern/embed.h>
 
@@ -23,21 +25,46 @@ struct tern_embedder {
     int32_t *page;                         /* [n_page] 0, 1, ...: a sequence's pages are a run of them */
 };
 
-/* Room for a batch of step_tokens in at most MOST_SEQUENCES sequences, each of which may leave part of its last page unused. */
-static tern_status take_pages(tern_embedder *e)
+static int64_t larger(int64_t a, int64_t b)
 {
-    e->kv = tern_model_kv(e->model);
-    e->kv.n_page = (int32_t)((e->step_tokens + TERN_KV_PAGE - 1) / TERN_KV_PAGE + MOST_SEQUENCES);
-    e->kv.data = tern_alloc_aligned(e->ctx, 64, tern_kv_bytes(&e->kv, e->kv.n_page), 1, "keys and values of a batch");
-    e->page = tern_alloc(e->ctx, (size_t)e->kv.n_page, sizeof *e->page, "pages");
-    for (int32_t i = 0; e->page && i < e->kv.n_page; i++) e->page[i] = i;
-    return e->kv.data && e->page ? TERN_OK : TERN_ERR_MEMORY;
+    return a > b ? a : b;
 }
 
-static int64_t longest_text(const tern_embedder *e)
+/* Room for a call's inputs: as many tokens as its largest batch has, in at most MOST_SEQUENCES sequences, each of which may leave part of its last page unused. It
+ * grows with the longest call so far; a call no longer than that takes no memory. */
+static tern_status take_pages(tern_embedder *e, const tern_embed_input *inputs, size_t n)
 {
-    int64_t most = e->info.max_tokens ? e->info.max_tokens : DEFAULT_LONGEST;
-    return e->sentence.max_tokens && e->sentence.max_tokens < most ? e->sentence.max_tokens : most;
+    int64_t total = 0, longest = 0;
+    for (size_t i = 0; i < n; i++) {
+        total += (int64_t)inputs[i].n_ids;
+        longest = larger(longest, (int64_t)inputs[i].n_ids);
+    }
+    int64_t most = larger(e->step_tokens, longest), tokens = total < most ? total : most;
+    int64_t n_page = (tokens + TERN_KV_PAGE - 1) / TERN_KV_PAGE + (int64_t)(n < MOST_SEQUENCES ? n : MOST_SEQUENCES);
+    if (e->kv.data && n_page <= e->kv.n_page) return TERN_OK;
+    tern_free(e->kv.data);
+    tern_free(e->page);
+    e->kv.n_page = (int32_t)n_page;
+    e->kv.data = tern_alloc_aligned(e->ctx, 64, tern_kv_bytes(&e->kv, e->kv.n_page), 1, "keys and values of a batch");
+    e->page = e->kv.data ? tern_alloc(e->ctx, (size_t)e->kv.n_page, sizeof *e->page, "pages") : NULL;
+    for (int32_t i = 0; e->page && i < e->kv.n_page; i++) e->page[i] = i;
+    if (e->page) return TERN_OK;
+    tern_free(e->kv.data);
+    e->kv.data = NULL;
+    return TERN_ERR_MEMORY;
+}
+
+/* What the caller asks for, or what the checkpoint says. */
+static tern_status choose_longest(tern_embedder *e, int64_t wanted)
+{
+    int64_t most = e->info.max_tokens;
+    if (wanted < 0) return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "context_tokens is %lld, not 0 or more", (long long)wanted);
+    if (wanted > INT32_MAX || (most && wanted > most))
+        return tern_fail(e->ctx, TERN_ERR_LIMIT, "a context of %lld tokens is more than the %lld that the model was made for", (long long)wanted, most ? (long long)most : (long long)INT32_MAX);
+    if (!most) most = DEFAULT_LONGEST;
+    if (e->sentence.max_tokens && e->sentence.max_tokens < most) most = e->sentence.max_tokens;
+    e->max_tokens = wanted ? wanted : most;
+    return TERN_OK;
 }
 
 tern_status tern_embedder_create(tern_ctx *ctx, tern_model *model, const tern_embed_options *options, tern_embedder **out)
@@ -57,10 +84,9 @@ tern_status tern_embedder_create(tern_ctx *ctx, tern_model *model, const tern_em
     e->info = tern_model_get_info(model);
     TERN_TRY(tern_sentence_read(ctx, tern_model_dir(model), &e->sentence));
     TERN_TRY(tern_pipeline_create(ctx, model, &e->sentence, &o, &e->pipeline));
-    e->max_tokens = longest_text(e);
+    TERN_TRY(choose_longest(e, o.context_tokens));
     e->step_tokens = o.step_tokens ? o.step_tokens : DEFAULT_STEP_TOKENS;
-    if (e->step_tokens < e->max_tokens) e->step_tokens = e->max_tokens;
-    TERN_TRY(take_pages(e));
+    e->kv = tern_model_kv(model);
     *out = e;
     e = NULL;
 done:
@@ -128,15 +154,29 @@ const char *tern_embedder_prompt(const tern_embedder *e, const char *name)
 
 static tern_status check_input(tern_embedder *e, const tern_embed_input *in, size_t i)
 {
-    if (!in->n_ids || !in->ids) return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "input %zu has no tokens", i);
-    if ((int64_t)in->n_ids > e->max_tokens) return tern_fail(e->ctx, TERN_ERR_LIMIT, "input %zu has %zu tokens, more than the %lld of this model", i, in->n_ids, (long long)e->max_tokens);
-    for (size_t t = 0; t < in->n_ids; t++)
-        if (in->ids[t] < 0 || in->ids[t] >= e->info.vocab)
-            return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "input %zu: token id %d is outside the vocabulary of %lld", i, (int)in->ids[t], (long long)e->info.vocab);
+    char what[32];
+    tern_status st = TERN_OK;
+    snprintf(what, sizeof what, "input %zu", i);
+    if (!in->n_ids || !in->ids) return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "%s has no tokens", what);
+    if ((int64_t)in->n_ids > e->max_tokens) return tern_fail(e->ctx, TERN_ERR_LIMIT, "%s has %zu tokens, more than the %lld of this model", what, in->n_ids, (long long)e->max_tokens);
+    TERN_TRY(tern_model_check_tokens(e->model, what, in->ids, in->type_ids, in->n_ids));
     if (in->n_prompt >= in->n_ids && tern_embedder_leaves_prompt(e))
         return tern_fail(e->ctx, TERN_ERR_ARGUMENT,
                          "input %zu has %zu tokens, all of the prompt, which this model leaves out of the vector", i,
                          in->n_ids);
+done:
+    return st;
+}
+
+/* A number that is none is no result: the input of x [n, width] that has one, by name. first: the number of the first row, among inputs or positions. */
+static tern_status check_finite(tern_embedder *e, const char *row, size_t first, const char *number, const float *x, size_t n, int64_t width)
+{
+    for (size_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < width; k++) {
+            float v = x[i * (size_t)width + (size_t)k];
+            if (isfinite(v)) continue;
+            return tern_fail(e->ctx, TERN_ERR_NUMERIC, "%s %zu: %s %lld of %lld is %s", row, first + i, number, (long long)k, (long long)width, isnan(v) ? "NaN" : "infinite");
+        }
     return TERN_OK;
 }
 
@@ -148,12 +188,12 @@ typedef struct batch {
     float *hidden;    /* [n_row, dim] */
 } batch;
 
-/* The first of the inputs that go into one batch: as many as fit. */
+/* The first of the inputs that go into one batch: as many as fit, and one that is longer than a batch by itself. */
 static size_t count_batch(const tern_embedder *e, const tern_embed_input *inputs, size_t n)
 {
     int64_t tokens = 0;
     size_t i = 0;
-    while (i < n && i < MOST_SEQUENCES && (tokens += (int64_t)inputs[i].n_ids) <= e->step_tokens) i++;
+    while (i < n && i < MOST_SEQUENCES && ((tokens += (int64_t)inputs[i].n_ids) <= e->step_tokens || !i)) i++;
     return i;
 }
 
@@ -255,12 +295,14 @@ static tern_status run_all(tern_embedder *e, const tern_embed_input *inputs, siz
     TERN_OWN_FP(e->ctx);
     tern_status st = TERN_OK;
     for (size_t i = 0; i < n; i++) TERN_TRY(check_input(e, &inputs[i], i));
+    TERN_TRY(take_pages(e, inputs, n));
     for (size_t i = 0, count; i < n && !st; i += count) {
         batch b;
         tern_mark mark = tern_arena_mark(&e->ctx->step);
         count = count_batch(e, inputs + i, n - i);
         st = run_batch(e, inputs + i, count, &b);
         if (!st) st = end(e, &b, out + (int64_t)i * width);
+        if (!st) st = check_finite(e, "input", i, end == end_classes ? "logit" : "number", out + (int64_t)i * width, count, width);
         tern_arena_reset(&e->ctx->step, mark);
     }
 done:
@@ -322,7 +364,9 @@ tern_status tern_embedder_hidden(tern_embedder *e, const tern_embed_input *input
     batch b;
     tern_mark mark = tern_arena_mark(&e->ctx->step);
     TERN_TRY(check_input(e, input, 0));
+    TERN_TRY(take_pages(e, input, 1));
     TERN_TRY(run_batch(e, input, 1, &b));
+    TERN_TRY(check_finite(e, "position", 0, "number", b.hidden, input->n_ids, e->info.dim));
     memcpy(hidden, b.hidden, (size_t)b.ragged.n_row * (size_t)e->info.dim * sizeof *hidden);
 done:
     tern_arena_reset(&e->ctx->step, mark);
@@ -336,9 +380,11 @@ tern_status tern_embedder_logits(tern_embedder *e, const tern_embed_input *input
     tern_mark mark = tern_arena_mark(&e->ctx->step);
     if (!e->info.has_logits) return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no head over the vocabulary", tern_model_dir(e->model), e->info.architecture);
     TERN_TRY(check_input(e, input, 0));
+    TERN_TRY(take_pages(e, input, 1));
     TERN_TRY(lay_out(e, input, 1, &b));
     TERN_TRY(tern_model_step(e->model, &(tern_step){ .batch = &b.ragged, .kv = &e->kv, .id = b.id, .type_id = b.type, .out_row = b.out_row, .n_out = b.ragged.n_row,
                                                      .logits = logits }));
+    TERN_TRY(check_finite(e, "position", 0, "logit", logits, input->n_ids, e->info.vocab));
 done:
     tern_arena_reset(&e->ctx->step, mark);
     return st;

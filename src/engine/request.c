@@ -8,6 +8,7 @@
 #include "base/ctx.h"
 #include "base/memory.h"
 #include "engine/sampling.h"
+#include "text/tokenizer/stream.h"
 
 static tern_status check_request(const tern_runner *r, const tern_request *q, int64_t context, int64_t pool)
 {
@@ -50,6 +51,7 @@ tern_status tern_job_create(const tern_runner *r, const tern_request *q, int64_t
     memcpy(job->id, q->ids, q->n_ids * sizeof *job->id);
     TERN_TRY(tern_stops_init(r->ctx, &job->stops, q->stop, q->n_stop));
     if (q->tokenizer) TERN_TRY(tern_decode_stream_create(r->ctx, q->tokenizer, true, &job->text));
+    if (job->text) tern_decode_stream_join_bytes(job->text);
     *out = job;
     job = NULL;
 done:
@@ -98,7 +100,20 @@ static bool is_eos(const tern_runner *r, int32_t token)
     return false;
 }
 
-/* What may be printed after this token (-1: it has no text); after the last one also what was held back. *stopped: a stop string is complete. */
+/* Whether a stop string is complete in the text that the stream holds back, which may still change: what is asked for is the text as it stands. */
+static tern_status held_text_stops(const tern_runner *r, tern_job *job, bool *stops)
+{
+    tern_status st = TERN_OK;
+    const char *held = "";
+    size_t n = 0;
+    TERN_TRY(tern_decode_stream_held(job->text, &held, &n));
+    if (n) TERN_TRY(tern_stops_would_stop(r->ctx, &job->stops, held, n, stops));
+done:
+    return st;
+}
+
+/* What may be printed after this token (-1: it has no text); after the last one also what was held back. *stopped: a stop string is complete. This is the only place
+ * where a request's tokens become text. */
 static tern_status next_text(const tern_runner *r, tern_job *job, int32_t token, bool last, tern_event *event, bool *stopped)
 {
     tern_status st = TERN_OK;
@@ -110,6 +125,7 @@ static tern_status next_text(const tern_runner *r, tern_job *job, int32_t token,
     event->n_bytes = n;
     if (!job->stops.n && !last) return st;
     TERN_TRY(tern_stops_add(r->ctx, &job->stops, piece, n));
+    if (!last && !n) TERN_TRY(held_text_stops(r, job, &last));
     if (last) {
         TERN_TRY(tern_decode_stream_finish(job->text, &piece, &n));
         TERN_TRY(tern_stops_add(r->ctx, &job->stops, piece, n));

@@ -96,6 +96,16 @@ tern_status tern_stops_add(tern_ctx *ctx, tern_stops *s, const char *piece, size
     return TERN_OK;
 }
 
+tern_status tern_stops_would_stop(tern_ctx *ctx, tern_stops *s, const char *piece, size_t n_bytes, bool *stops)
+{
+    size_t begin;
+    tern_status st = tern_stops_add(ctx, s, piece, n_bytes);
+    if (st != TERN_OK) return st;
+    *stops = find_stop(s, &begin);
+    s->n_held -= n_bytes;
+    return TERN_OK;
+}
+
 bool tern_stops_take(tern_stops *s, bool last, const char **ready, size_t *n_ready)
 {
     size_t end = 0;

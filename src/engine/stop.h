@@ -27,6 +27,9 @@ void tern_stops_clear(tern_stops *s);
 /* Adds a piece of text. Memory is the only failure. */
 tern_status tern_stops_add(tern_ctx *ctx, tern_stops *s, const char *piece, size_t n_bytes);
 
+/* Whether a stop string would be complete if the piece were added; nothing is added. Memory is the only failure. */
+tern_status tern_stops_would_stop(tern_ctx *ctx, tern_stops *s, const char *piece, size_t n_bytes, bool *stops);
+
 /* What may be printed of the text added: *ready [*n_ready], which lives until the next call. True: a stop string is complete, and *ready is the
  * last text before it. last: nothing more comes, so nothing is held back. */
 bool tern_stops_take(tern_stops *s, bool last, const char **ready, size_t *n_ready);

@@ -29,7 +29,7 @@ const tern_family tern_family_bert = {
           BIND(TRANSFORM, "cls.predictions.transform.dense.weight"), BIND(TRANSFORM_B, "cls.predictions.transform.dense.bias"),
           BIND(TRANSFORM_NORM, "cls.predictions.transform.LayerNorm.weight"), BIND(TRANSFORM_NORM, "cls.predictions.transform.LayerNorm.gamma"),
           BIND(TRANSFORM_NORM_B, "cls.predictions.transform.LayerNorm.bias"), BIND(TRANSFORM_NORM_B, "cls.predictions.transform.LayerNorm.beta"),
-          BIND(HEAD, "cls.predictions.decoder.weight"), BIND(HEAD_B, "cls.predictions.bias"),
+          BIND(HEAD, "cls.predictions.decoder.weight"), BIND(HEAD_B, "cls.predictions.decoder.bias"), BIND(HEAD_B, "cls.predictions.bias"),
           BIND(CLASSIFY, "classifier.weight"), BIND(CLASSIFY_B, "classifier.bias")),
     .adjust = adjust,
 };

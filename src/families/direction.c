@@ -50,6 +50,7 @@ void tern_spec_direction(tern_hf_config *config, tern_attention_mask asked, tern
     bool causal = true, stated = false;
     if (!tern_get(s, S_CAUSAL)) {
         check_encoder(config, s);
+        tern_hf_value(config, "is_causal");    /* an encoder's masks never ask */
         if (asked == TERN_ATTENTION_CAUSAL) tern_hf_refuse(config, TERN_ERR_ARGUMENT, "%s is an encoder, whose attention cannot be made causal", s->architecture);
         return;
     }

@@ -35,7 +35,7 @@ const tern_family tern_family_roberta = {
           BIND(EMBED_NORM_B, "embeddings.LayerNorm.bias"), BIND(EMBED_NORM_B, "embeddings.LayerNorm.beta"), ENCODER_LAYERS,
           MAYBE(POOL, "pooler.dense.weight"), MAYBE(POOL_B, "pooler.dense.bias"),
           BIND(TRANSFORM, "lm_head.dense.weight"), BIND(TRANSFORM_B, "lm_head.dense.bias"), BIND(TRANSFORM_NORM, "lm_head.layer_norm.weight"),
-          BIND(TRANSFORM_NORM_B, "lm_head.layer_norm.bias"), BIND(HEAD, "lm_head.decoder.weight"), BIND(HEAD_B, "lm_head.bias"),
+          BIND(TRANSFORM_NORM_B, "lm_head.layer_norm.bias"), BIND(HEAD, "lm_head.decoder.weight"), BIND(HEAD_B, "lm_head.decoder.bias"), BIND(HEAD_B, "lm_head.bias"),
           BIND(CLASSIFY_DENSE, "classifier.dense.weight"), BIND(CLASSIFY_DENSE_B, "classifier.dense.bias"),
           BIND(CLASSIFY, "classifier.out_proj.weight"), BIND(CLASSIFY_B, "classifier.out_proj.bias")),
     .adjust = adjust,

@@ -1,25 +1,74 @@
-/* Reads generation_config.json: see generation_config.h. */
+/* Reads generation_config.json, or what config.json says in its place: see generation_config.h. */
 #include "formats/generation_config.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #include "base/ctx.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "formats/checkpoint.h"
+#include "formats/hf_inside.h"
 
 static const char file_name[] = "generation_config.json";
 
-/* Keys that say nothing about which tokens come next, beside those of hf_ignorable.c. */
-static const tern_hf_ignorable silent[] = {
-    { "output_logits", NULL }, { "cache_config", NULL }, { "compile_config", NULL }, { "disable_compile", NULL }, { "max_time", NULL },
-    { "low_memory", NULL }, { "prefill_chunk_size", NULL }, { "renormalize_logits", NULL }, { "is_assistant", NULL }, { "num_assistant_tokens", NULL },
-    { "num_assistant_tokens_schedule", NULL }, { "assistant_*", NULL }, { "prompt_lookup_num_tokens", NULL }, { "target_lookbehind", NULL },
-    { "max_matching_ngram_size", NULL }, { "chat_format", NULL }, { "max_window_size", NULL }, { "trust_remote_code", NULL },
+/* The keys of transformers' GenerationConfig (4.30 to 5.24) that read_ids and read_sampling do not read. only: the values under which it draws the same tokens as
+ * without the key, as JSON texts separated by "|"; "": none but null; null: any value. */
+static const tern_hf_ignorable others[] = {
+    /* length */
+    { "min_length", "0" }, { "min_new_tokens", "0" }, { "max_time", "" }, { "stop_strings", "[]" },
+    /* searches other than drawing token by token; what only beams look at has no effect without them */
+    { "num_beams", "1" }, { "num_beam_groups", "1" }, { "diversity_penalty", "0" }, { "early_stopping", NULL }, { "length_penalty", NULL },
+    { "penalty_alpha", "0" }, { "dola_layers", "" }, { "constraints", "" }, { "force_words_ids", "" }, { "num_return_sequences", "1" },
+    /* changes of the logits */
+    { "typical_p", "1" }, { "top_h", "" }, { "epsilon_cutoff", "0|1" }, { "eta_cutoff", "0|1" }, { "encoder_repetition_penalty", "1" },
+    { "no_repeat_ngram_size", "0" }, { "encoder_no_repeat_ngram_size", "0" }, { "bad_words_ids", "[]" }, { "forced_bos_token_id", "" },
+    { "forced_eos_token_id", "" }, { "force_bos_token_to_be_generated", "false" }, { "remove_invalid_values", "false" }, { "exponential_decay_length_penalty", "" },
+    { "suppress_tokens", "[]" }, { "begin_suppress_tokens", "[]" }, { "sequence_bias", "[]|{}" }, { "token_healing", "false" }, { "guidance_scale", "1" },
+    { "watermarking_config", "" }, { "renormalize_logits", NULL },
+    /* how it is computed, and what a Python call returns */
+    { "use_cache", NULL }, { "cache_implementation", NULL }, { "cache_config", NULL }, { "return_legacy_cache", NULL }, { "max_cache_len", NULL }, { "low_memory", NULL },
+    { "prefill_chunk_size", NULL }, { "compile_config", NULL }, { "disable_compile", NULL }, { "continuous_batching_config", NULL }, { "output_*", NULL },
+    { "return_dict_in_generate", NULL }, { "decoder_start_token_id", NULL },
+    /* a second model that proposes tokens, which the first one checks */
+    { "is_assistant", NULL }, { "num_assistant_tokens", NULL }, { "num_assistant_tokens_schedule", NULL }, { "assistant_*", NULL }, { "prompt_lookup_num_tokens", NULL },
+    { "max_matching_ngram_size", NULL }, { "target_lookbehind", NULL }, { "use_mtp", NULL }, { "speculation_type", NULL },
+    /* where the file comes from */
+    { "_from_model_config", NULL }, { "transformers_version", NULL }, { "_commit_hash", NULL }, { "_name_or_path", NULL }, { "trust_remote_code", NULL },
+    { "chat_format", NULL }, { "max_window_size", NULL },
 };
 
-static void read_ids(tern_hf_config *c, int64_t vocab, tern_hf_generation *out)
+/* An id that no row of the vocabulary has never comes, and is never put in; the reference opens such files, so they are only told of. A pad of -1 is none. */
+static bool usable(tern_hf_config *c, const char *key, int64_t id, int64_t vocab)
 {
-    const int64_t last = vocab > 0 ? vocab - 1 : INT32_MAX;
-    tern_hf_ints(c, "eos_token_id", 0, last, out->eos, TERN_MAX_EOS, &out->n_eos);
-    tern_hf_int(c, "bos_token_id", 0, last, &out->bos);
-    tern_hf_int(c, "pad_token_id", -1, last, &out->pad);
+    if (id >= 0 && id < vocab) return true;
+    if (id != -1 || strcmp(key, "pad_token_id"))
+        tern_log(tern_hf_ctx(c), TERN_LOG_WARNING, "%s: \"%s\" %lld is outside the vocabulary of %lld, and without effect", tern_hf_path(c), key, (long long)id, (long long)vocab);
+    return false;
+}
+
+/* over: a config whose own value wins; null: none. */
+static void read_id(tern_hf_config *c, const tern_hf_config *over, const char *key, int64_t vocab, int64_t *out)
+{
+    int64_t id;
+    if (over && tern_hf_has(over, key)) return;
+    if (tern_hf_int(c, key, INT64_MIN, INT64_MAX, &id)) *out = usable(c, key, id, vocab) ? id : -1;
+}
+
+static void read_ids(tern_hf_config *c, const tern_hf_config *over, int64_t vocab, tern_hf_generation *out)
+{
+    size_t n = 0;
+    int64_t eos[TERN_MAX_EOS];
+    bool own_eos = !over || !tern_hf_has(over, "eos_token_id");
+    if (vocab < 1) vocab = INT32_MAX;
+    if (own_eos && tern_hf_ints(c, "eos_token_id", INT64_MIN, INT64_MAX, eos, TERN_MAX_EOS, &n)) {
+        out->n_eos = 0;
+        for (size_t i = 0; i < n; i++)
+            if (usable(c, "eos_token_id", eos[i], vocab)) out->eos[out->n_eos++] = eos[i];
+    }
+    read_id(c, over, "bos_token_id", vocab, &out->bos);
+    read_id(c, over, "pad_token_id", vocab, &out->pad);
 }
 
 static void read_sampling(tern_hf_config *c, tern_hf_generation *out)
@@ -28,15 +77,85 @@ static void read_sampling(tern_hf_config *c, tern_hf_generation *out)
     tern_hf_number(c, "temperature", 0, 1e4, &out->temperature);
     if (out->do_sample) out->top_k = 50;
     tern_hf_int(c, "top_k", 0, INT32_MAX, &out->top_k);
-    tern_hf_number(c, "top_p", 0, 1, &out->top_p);
+    tern_hf_number(c, "top_p", 0, 1e30, &out->top_p);
+    if (out->top_p > 1) out->top_p = 1;    /* as there: beyond 1 nothing is left out */
     tern_hf_number(c, "min_p", 0, 1, &out->min_p);
     tern_hf_number(c, "repetition_penalty", 1e-3, 1e3, &out->repetition_penalty);
     tern_hf_int(c, "max_new_tokens", 1, INT32_MAX, &out->max_new_tokens);
 }
 
-static tern_status check_faults(tern_ctx *ctx, const tern_hf_config *c)
+/* config.json's own keys, in place of the file. They decide nothing of what the model computes, so that a value of another kind or out of range is only told of. */
+static tern_status read_sampling_of_model(tern_ctx *ctx, tern_hf_config *config, tern_hf_generation *out)
 {
-    return tern_faults_fail(ctx, tern_hf_faults(c), tern_hf_path(c));
+    static const char *const keys[] = { "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens" };
+    tern_hf_config *own = NULL;
+    tern_status st = TERN_OK;
+    json_t *some = json_object();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        json_t *value = config->inner ? json_object_get(config->inner, keys[i]) : NULL;
+        if (!value) value = json_object_get(config->root, keys[i]);
+        if (value) json_object_set(some, keys[i], value);
+    }
+    size_t n = json_dumpb(some, NULL, 0, JSON_REAL_PRECISION(17));
+    char *text = tern_alloc(ctx, n + 1, 1, "the keys of sampling");
+    if (!text) st = TERN_ERR_MEMORY;
+    else json_dumpb(some, text, n, JSON_REAL_PRECISION(17));
+    json_decref(some);
+    if (st != TERN_OK) return st;
+    TERN_TRY(tern_hf_config_parse(ctx, tern_hf_path(config), text, n, &own));
+    read_sampling(own, out);
+    const tern_faults *faults = tern_hf_faults(own);
+    for (size_t i = 0; i < faults->count; i++) tern_log(ctx, TERN_LOG_WARNING, "%s: without effect: %s", tern_hf_path(config), faults->sentences[i]);
+done:
+    tern_hf_config_free(own);
+    tern_free(text);
+    return st;
+}
+
+/* A list of words that is cut with "..." where there is no more room. */
+typedef struct names {
+    char text[400];
+    size_t n;
+} names;
+
+static void add_name(names *to, const char *name)
+{
+    size_t room = sizeof to->text - 4 - to->n;
+    if (to->n >= sizeof to->text - 4) return;
+    int n = snprintf(to->text + to->n, room, "%s%s", to->n ? ", " : "", name);
+    if ((size_t)n < room) {
+        to->n += (size_t)n;
+    } else {
+        memcpy(to->text + to->n, "...", 4);
+        to->n = sizeof to->text;
+    }
+}
+
+static const tern_hf_ignorable *row_of(const char *key)
+{
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (tern_name_matches(others[i].key, key)) return &others[i];
+    return NULL;
+}
+
+/* What would change the tokens if it were followed, in one line; and keys that no version of the class has, in another. In config.json only the first are looked for. */
+static void report(tern_ctx *ctx, const tern_hf_config *c, bool whole, tern_hf_generation *out)
+{
+    names effective = { 0 }, unknown = { 0 };
+    const char *key;
+    json_t *value;
+    json_object_foreach(c->root, key, value) {
+        char shown[TERN_SHOWN_BYTES], text[64], pair[TERN_SHOWN_BYTES + 72];
+        const tern_hf_ignorable *row = row_of(key);
+        bool read = json_is_true(json_object_get(c->asked, key));
+        if (json_is_null(value) || (read && (whole || !row))) continue;
+        snprintf(pair, sizeof pair, "\"%s\" %s", tern_show_name(key, shown), tern_json_show(value, text, sizeof text));
+        if (!row && whole) add_name(&unknown, shown);
+        else if (row && row->only && !tern_hf_allows(value, row->only)) add_name(&effective, pair);
+    }
+    if (effective.n) tern_log(ctx, TERN_LOG_WARNING, "%s: not followed, though it would change the text: %s", c->path, effective.text);
+    if (unknown.n) tern_log(ctx, TERN_LOG_INFO, "%s: ignored: %s", c->path, unknown.text);
+    snprintf(out->ignored, sizeof out->ignored, "%s%s%s", effective.text, effective.n && unknown.n ? ", " : "", unknown.text);
 }
 
 tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_config *config, int64_t vocab, tern_hf_generation *out)
@@ -45,18 +164,20 @@ tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_conf
     tern_file_id id;
     tern_status st = TERN_OK;
     tern_hf_generation g = { .bos = -1, .pad = -1, .temperature = 1, .top_p = 1, .repetition_penalty = 1 };
+    bool there = !tern_file_identify(NULL, dir, file_name, &id);
+    if (there) TERN_TRY(tern_hf_config_open(ctx, dir, file_name, &own));
     if (config) {
-        read_ids(config, vocab, &g);
-        TERN_TRY(check_faults(ctx, config));
+        read_ids(config, own, vocab, &g);
+        if (!there) TERN_TRY(read_sampling_of_model(ctx, config, &g));
+        TERN_TRY(tern_faults_fail(ctx, tern_hf_faults(config), tern_hf_path(config)));
+        if (!there) report(ctx, config, false, &g);
     }
-    if (!tern_file_identify(NULL, dir, file_name, &id)) {
-        TERN_TRY(tern_hf_config_open(ctx, dir, file_name, &own));
-        read_ids(own, vocab, &g);
+    if (own) {
+        read_ids(own, NULL, vocab, &g);
         read_sampling(own, &g);
-        TERN_TRY(check_faults(ctx, own));
-        if (tern_hf_unexplained(own, silent, sizeof silent / sizeof *silent, g.ignored, sizeof g.ignored)) {
-            tern_log(ctx, TERN_LOG_WARNING, "%s: ignored: %s", tern_hf_path(own), g.ignored);
-        }
+        tern_hf_int(own, "max_length", 1, INT64_MAX, &g.max_length);    /* config.json's is a default of old versions, written into every file */
+        TERN_TRY(tern_faults_fail(ctx, tern_hf_faults(own), tern_hf_path(own)));
+        report(ctx, own, true, &g);
     }
     *out = g;
 done:

@@ -17,12 +17,14 @@ typedef struct tern_hf_generation {
     double top_p, min_p;            /* 1, 0 */
     double repetition_penalty;      /* 1  */
     int64_t max_new_tokens;         /* 0: not given */
-    char ignored[300];              /* keys of the file that have no effect here, "num_beams, early_stopping"; "": none */
+    int64_t max_length;             /* prompt and output together, where max_new_tokens is not given; 0: not given */
+    char ignored[820];              /* keys of the file that are not followed, "\"num_beams\" 4, my_key"; "": none */
 } tern_hf_generation;
 
-/* Reads dir/generation_config.json if it is there. Token ids that it does not give come from config (may be null), config.json as read.
- * Every id must lie in [0, vocab); a pad of -1 is none. Values of another kind or out of range are refused, all in one sentence; keys
- * without an effect here are named in one line of the log. */
+/* Reads dir/generation_config.json if it is there, else the same keys of config (may be null), config.json as read, as transformers does; token ids that the file
+ * does not give come from config in either case. An id outside [0, vocab) is dropped with a warning (a pad of -1 without one). Values of another kind or out of
+ * range are refused, all in one sentence. A key that would change the text and is not followed is named with its value in one line of the log, and keys that
+ * transformers does not have in another. */
 tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_config *config, int64_t vocab, tern_hf_generation *out);
 
 #endif

@@ -23,7 +23,7 @@ static bool same_value(const json_t *a, const json_t *b)
     return json_equal(a, b);
 }
 
-static bool allowed(const json_t *value, const char *only)
+bool tern_hf_allows(const json_t *value, const char *only)
 {
     for (const char *from = only; from; from = strchr(from, '|')) {
         if (*from == '|') from++;
@@ -43,7 +43,7 @@ static verdict explained_by(const tern_hf_ignorable *rows, size_t n_rows, const 
     verdict so_far = UNKNOWN;
     for (size_t i = 0; i < n_rows; i++) {
         if (!tern_name_matches(rows[i].key, key)) continue;
-        if (!rows[i].only || allowed(value, rows[i].only)) return EXPLAINED;
+        if (!rows[i].only || tern_hf_allows(value, rows[i].only)) return EXPLAINED;
         so_far = OTHER_VALUE;
     }
     return so_far;

@@ -1,4 +1,4 @@
-/* What a tern_hf_config is made of, for hf_config.c and hf_finish.c. */
+/* What a tern_hf_config is made of, for hf_config.c, hf_finish.c and generation_config.c. */
 #ifndef TERN_FORMATS_HF_INSIDE_H
 #define TERN_FORMATS_HF_INSIDE_H
 
@@ -21,5 +21,8 @@ struct tern_hf_config {
     bool strict;
     bool finished;             /* the unexplained keys are among the faults, or ignored */
 };
+
+/* hf_finish.c: whether value is among the "only" of a tern_hf_ignorable, which is not null. */
+bool tern_hf_allows(const json_t *value, const char *only);
 
 #endif

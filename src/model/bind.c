@@ -53,6 +53,12 @@ static const tern_stored *look_up(const tern_model *m, const tern_family_bind *b
     return found;
 }
 
+const tern_stored *tern_model_look_up(const tern_model *m, const tern_family_bind *b)
+{
+    char name[NAME_BYTES];
+    return look_up(m, b, -1, -1, name);
+}
+
 static void show_shape(char *text, size_t size, int rank, const int64_t *shape)
 {
     size_t n = 0;
@@ -182,6 +188,10 @@ static tern_status bind_slot(tern_model *m, const tern_family_bind *first, const
 {
     tern_status st = TERN_OK;
     bool wanted = false;
+    if (m->embed_row.name && first->slot == W_EMBED) {
+        first = &m->embed_row;
+        last = first + 1;
+    }
     for (const tern_family_bind *b = first; !out->data && b < last; b++) {
         if (b->key && !tern_spec_flag(m->spec, b->key, b->otherwise)) continue;
         if (m->random && b->optional) continue;
@@ -235,7 +245,7 @@ static tern_status explain_others(tern_model *m)
         ignorable[n] = f->ignore[n];
         n++;
     }
-    if (tern_get(m->spec, S_TIED)) ignorable[n++] = "*lm_head.weight";    /* stored by some although it is the embedding */
+    if (tern_get(m->spec, S_TIED) && !tern_get(m->spec, S_LM_HEAD)) ignorable[n++] = "*lm_head.weight";    /* of a model whose architecture has no head */
     if (!m->faults) return tern_checkpoint_finish(m->ctx, m->checkpoint, ignorable, n);
     tern_checkpoint_left_over(m->checkpoint, ignorable, n, m->faults);
     return TERN_OK;
@@ -262,6 +272,7 @@ tern_status tern_model_bind(tern_model *m)
     if (!m->random && tern_get(m->spec, S_LM_HEAD) && saved_bare(m)) m->spec->value[S_LM_HEAD] = 0;
     int64_t n_layer = tern_get(m->spec, S_LAYERS);
     bool has_classes = false;
+    if (!m->random) tern_model_settle_head(m);
     for (const tern_family_bind *b = f->binds, *end = f->binds + f->n_bind, *last; b < end; b = last) {
         for (last = b + 1; last < end && last->slot == b->slot && of_layer(last) == of_layer(b); last++) {}
         has_classes |= b->slot == W_CLASSIFY;

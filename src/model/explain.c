@@ -34,7 +34,7 @@ static tern_status gather(tern_model *m, tern_faults *faults)
     bool known = read_spec(m, faults);
     if (!m->random && (st = tern_checkpoint_open(m->ctx, m->dir, &m->checkpoint))) tern_faults_add_error(faults, m->ctx, st);
     if (!known) return TERN_OK;
-    st = tern_hf_generation_read(m->ctx, m->dir, m->config, tern_get(m->spec, S_VOCAB), &m->generation);
+    if (!m->random) st = tern_hf_generation_read(m->ctx, m->dir, m->config, tern_get(m->spec, S_VOCAB), &m->generation);
     if (st) tern_faults_add_error(faults, m->ctx, st);
     if (!m->checkpoint && !m->random) return TERN_OK;
     m->layers = tern_alloc(m->ctx, (size_t)tern_get(m->spec, S_LAYERS), sizeof *m->layers, "layers");

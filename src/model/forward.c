@@ -66,6 +66,40 @@ static const int32_t *positions_of(tern_model *m, const tern_step *step)
     return position;
 }
 
+static tern_status refuse_id(const tern_model *m, const char *what, size_t at, const char *name, int32_t id, const char *limit, int64_t most)
+{
+    return tern_fail(m->ctx, TERN_ERR_ARGUMENT, "%s: %s %zu is %d, outside %s of %lld", what, name, at, (int)id, limit, (long long)most);
+}
+
+static tern_status check_ids(const tern_model *m, const char *what, const int32_t *id, const int32_t *type_id, size_t n)
+{
+    int64_t vocab = tern_get(m->spec, S_VOCAB), types = tern_get(m->spec, S_TYPES);
+    for (size_t i = 0; i < n; i++) {
+        if (id[i] < 0 || id[i] >= vocab) return refuse_id(m, what, i, "token id", id[i], "the vocabulary", vocab);
+        if (type_id && types && (type_id[i] < 0 || type_id[i] >= types)) return refuse_id(m, what, i, "token type", type_id[i], "the model's types", types);
+    }
+    return TERN_OK;
+}
+
+tern_status tern_model_check_tokens(const tern_model *m, const char *what, const int32_t *id, const int32_t *type_id, size_t n)
+{
+    int64_t most = tern_model_get_info(m).max_tokens;
+    if (most && n > (size_t)most) return tern_fail(m->ctx, TERN_ERR_LIMIT, "%s has %zu tokens, more than the %lld of this model", what, n, (long long)most);
+    return check_ids(m, what, id, type_id, n);
+}
+
+/* The last look before tables are read: nothing that a caller overlooked reads behind one. */
+static tern_status check_rows(const tern_model *m, const tern_step *step, const int32_t *position)
+{
+    const tern_tensor *table = &m->embedding.position;
+    int64_t offset = m->embedding.position_offset, n_row = step->batch->n_row;
+    tern_status st = check_ids(m, "a row of the batch", step->id, step->type_id, (size_t)n_row);
+    for (int64_t i = 0; !st && table->data && i < n_row; i++)
+        if (position[i] + offset < 0 || position[i] + offset >= table->shape[0])
+            st = tern_fail(m->ctx, TERN_ERR_LIMIT, "position %d of a batch is outside the model's table of %lld", (int)position[i], (long long)(table->shape[0] - offset));
+    return st;
+}
+
 /* Whether the last layer makes the wanted rows alone behind its attention. It takes copies of them, which are to be no more memory than it saves. */
 static bool few_rows_leave(const tern_step *step)
 {
@@ -122,6 +156,7 @@ tern_status tern_model_step(tern_model *m, const tern_step *step)
         st = TERN_ERR_MEMORY;
         goto done;
     }
+    TERN_TRY(check_rows(m, step, position));
     TERN_TRY(tern_embedding_run(ctx, &m->embedding, n_row, step->id, position, step->type_id, x));
     if (step->after_layer) step->after_layer(step->after_layer_user, -1, x);
     TERN_TRY(run_layers(m, step, position, &x, &y));

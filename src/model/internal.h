@@ -21,6 +21,13 @@ typedef struct tern_random_maps {
     size_t count, capacity;
 } tern_random_maps;
 
+/* What rounding to f16 took from the weights: see f16.c. */
+typedef struct tern_f16_losses {
+    int64_t n, n_zero, n_coarse;          /* weights rounded; those that became 0; tensors that lost most of their bits */
+    double worst;
+    char first_zero[TERN_SHOWN_BYTES], worst_name[TERN_SHOWN_BYTES];
+} tern_f16_losses;
+
 typedef struct tern_model_layer {
     tern_tensor slot[N_SLOTS];
     tern_tensor *expert[N_SLOTS];         /* [EXPERTS] of the slots that are counted by {e}; null: none */
@@ -43,6 +50,7 @@ struct tern_model {
     tern_head head;
     tern_tensor alibi;                    /* [heads, max_tokens] where alibi is no plain slope; without data: none */
     tern_dtype stored, compute, kv;
+    tern_f16_losses f16;
     uint64_t random_state;
     tern_random_maps random_maps;
     bool random;
@@ -54,12 +62,20 @@ struct tern_model {
     tern_hf_generation generation;
     int32_t eos[TERN_MAX_EOS];
     tern_faults *faults;                  /* borrowed: tensors are looked at only, and what is wrong is kept here; null: they are loaded */
+    tern_family_bind embed_row;           /* the head's name, where the files have the tied table under that one alone; without a name: the family's rows */
     const char **label;                   /* [LABELS], owned; null: none */
 };
 
 /* ---- bind.c: every slot of every layer gets its tensor, checked against the shape that the settings ask for; every tensor of the files is used,
  * ignorable, or refused by name. */
 tern_status tern_model_bind(tern_model *m);
+
+/* bind.c: the stored tensor that a row of no layer stands for; null: none. */
+const tern_stored *tern_model_look_up(const tern_model *m, const tern_family_bind *row);
+
+/* ---- tie.c: a head or a bias that the files have although config.json ties it: marked as used where it is the embedding again; else S_TIED is cleared, and the
+ * log says so. */
+void tern_model_settle_head(tern_model *m);
 
 /* ---- explain.c: the failure of opening m, whose status was first, again with everything that is the matter in one sentence. */
 tern_status tern_model_fail_whole(const tern_model *m, tern_status first);
@@ -91,6 +107,10 @@ void tern_random_free(tern_random_maps *maps);
  * are looked up, as it is. What is not aligned to its own element is copied. */
 typedef enum tern_use { USE_VECTOR, USE_MATRIX, USE_LAYER_MATRIX, USE_TABLE } tern_use;
 tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor stored, tern_how how, tern_use use, tern_tensor *out);
+
+/* f16.c: TERN_ERR_NUMERIC where a finite number of from became infinite in to, its f16; counts what was lost. tern_model_tell_f16 says it in the log. */
+tern_status tern_model_check_f16(tern_model *m, const tern_tensor *from, const tern_tensor *to, const char *name);
+void tern_model_tell_f16(const tern_model *m);
 
 /* A tensor of shape with random values, as if stored in the model's random_dtype. */
 tern_status tern_model_random_tensor(tern_model *m, int rank, const int64_t *shape, tern_tensor *out);

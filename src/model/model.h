@@ -7,7 +7,7 @@
 #include "backend/backend.h"
 #include "formats/generation_config.h"
 
-/* Rows of tokens and what is wanted of them. ids are inside the vocabulary. */
+/* Rows of tokens and what is wanted of them. */
 typedef struct tern_step {
     const tern_ragged *batch;       /* row s: its pages must hold past + n_tok tokens */
     const tern_kv *kv;              /* of the shape tern_model_kv gives */
@@ -25,6 +25,11 @@ typedef struct tern_step {
 } tern_step;
 
 tern_status tern_model_step(tern_model *model, const tern_step *step);
+
+/* Whether a sequence of n tokens has a row in every table that it asks: ids in the vocabulary, token types (null: 0) among the model's, and no more tokens than
+ * positions. A model without token types looks at none. what begins the sentence ("input 3"), which has the name, the value and the limit:
+ * TERN_ERR_ARGUMENT an id | TERN_ERR_LIMIT the length. tern_model_step looks at its own rows again, whoever calls it. */
+tern_status tern_model_check_tokens(const tern_model *model, const char *what, const int32_t *id, const int32_t *type_id, size_t n);
 
 /* The cache a model needs: all fields but data and n_page. */
 tern_kv tern_model_kv(const tern_model *model);

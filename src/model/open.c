@@ -88,6 +88,7 @@ static tern_status open_parts(tern_model *m, const tern_model_options *o)
     if (st && !m->random) st = tern_model_fail_whole(m, st);    /* one tensor that does not fit is seldom alone */
     if (st) goto done;
     TERN_TRY(tern_model_assemble(m));
+    tern_model_tell_f16(m);
     TERN_TRY(tern_model_cut(m));
     tell_ignored(m);
 done:
@@ -192,7 +193,7 @@ tern_model_info tern_model_get_info(const tern_model *m)
         .stored = tern_dtype_name(m->stored), .compute = tern_dtype_name(m->compute), .kv = tern_dtype_name(m->kv),
         .causal = tern_get(s, S_CAUSAL), .decoder = s->decoder, .has_logits = m->head.weight.data != NULL,
         .n_layer = tern_get(s, S_LAYERS), .dim = tern_get(s, S_DIM), .ffn = tern_get(s, S_FFN), .n_head = tern_get(s, S_HEADS),
-        .n_kv_head = tern_get(s, S_KV_HEADS), .head_dim = tern_get(s, S_HEAD_DIM), .vocab = tern_get(s, S_VOCAB), .n_label = tern_get(s, S_LABELS),
+        .n_kv_head = tern_get(s, S_KV_HEADS), .head_dim = tern_get(s, S_HEAD_DIM), .vocab = tern_get(s, S_VOCAB), .n_label = tern_get(s, S_LABELS), .n_type = tern_get(s, S_TYPES),
         .n_expert = tern_get(s, S_EXPERTS), .n_expert_used = tern_get(s, S_EXPERTS_USED), .max_tokens = max_tokens(s),
         .n_param = m->n_param, .weight_bytes = m->weight_bytes, .copied_bytes = m->random ? m->weight_bytes : m->owned.n_bytes,
         .kv_bytes_per_token = (size_t)kv.n_layer * (size_t)kv.n_kv_head * (size_t)(kv.key_dim + kv.value_dim) * tern_dtype_bytes(kv.dtype),

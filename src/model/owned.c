@@ -1,5 +1,4 @@
 /* Memory that a model owns beside the mapped files, and how a stored tensor is brought into the form its slot needs. */
-#include <math.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -120,18 +119,6 @@ static tern_status align(tern_model *m, tern_tensor *t, const char *name)
     return TERN_OK;
 }
 
-/* A finite number that became infinite in f16 is no weight to compute with. */
-static tern_status check_f16(tern_ctx *ctx, const tern_tensor *from, const tern_tensor *to, const char *name)
-{
-    const uint16_t *rounded = to->data;
-    for (int64_t i = 0, n = tern_tensor_count(to); i < n; i++) {
-        if ((rounded[i] & 0x7FFF) != 0x7C00) continue;
-        float v = from->dtype == TERN_F32 ? ((const float *)from->data)[i] : tern_f32_from_bf16(((const uint16_t *)from->data)[i]);
-        if (isfinite(v)) return tern_fail(ctx, TERN_ERR_NUMERIC, "tensor %s has %g, and f16 holds no more than 65504; compute in f32 or bf16", name, (double)v);
-    }
-    return TERN_OK;
-}
-
 /* A copy of f16 in the order in which it is multiplied: it costs no more memory, and saves packing it whenever it is. */
 static tern_status lay_out(tern_model *m, tern_tensor *t)
 {
@@ -165,7 +152,7 @@ tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor
         }
         if (m->compute != TERN_F32 && t.dtype != m->compute) {
             TERN_TRY(convert(m, &t, m->compute, name, &next));
-            if (m->compute == TERN_F16) TERN_TRY(check_f16(m->ctx, &t, &next, name));
+            if (m->compute == TERN_F16) TERN_TRY(tern_model_check_f16(m, &t, &next, name));
             t = next;
         }
         if (use == USE_LAYER_MATRIX && t.data != stored.data) TERN_TRY(lay_out(m, &t));

@@ -39,7 +39,7 @@ static const system_row systems[] = {
     { MEMINFO, NULL, NULL, NULL, NULL, NULL, 24000, 1000000, "MemAvailable", "weights in the file need memory" },
     { MEMINFO, MINE, "500000\n", "100000\n", "", NULL, 150000, 250000, "the cgroup's memory.max", "in a cgroup too" },
     { MEMINFO, MINE, "500000\n", "100000\n", "", NULL, 450000, 0, "the cgroup's memory.max", "weights that do not fit" },
-    { NULL, NULL, NULL, NULL, NULL, NULL, 5, UINT64_MAX, "the system", "a system that says nothing" },
+    { NULL, NULL, NULL, NULL, NULL, NULL, 5, TERN_ROOM_UNKNOWN, "the system", "a system that says nothing" },
 };
 
 static void room_is_the_least_of_all_limits(void **state)

@@ -22,6 +22,7 @@ IGNORED = [
                     "pooler_type": "first_token_transform"}, None, "bert-base-chinese, bert-base-multilingual-cased"),
     ("made-bert-classes", {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, [], "cross-encoder/ms-marco-MiniLM-L-6-v2: rerank reads it"),
     ("made-bert-classes", {"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity", "version": "4.1.0"}}, [], "the same since 2025"),
+    ("bert-model", {"is_causal": False}, [], "no file: an encoder looks both ways by itself"),
     ("phi3", {"attention_bias": False, "auto_map": {"AutoConfig": "configuration_phi3.Phi3Config", "AutoModelForCausalLM": "modeling_phi3.Phi3ForCausalLM"}},
      ["attention_bias"], "microsoft/Phi-3-mini-4k-instruct"),
     ("qwen2-tied", {"use_mrope": False, "dual_chunk_attention_config": {"chunk_size": 262144, "local_size": 8192}}, None, "Qwen2.5-7B, and its 1M"),

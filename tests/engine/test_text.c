@@ -47,11 +47,12 @@ static void check_fixture(const char *name)
     bench_close(&b);
 }
 
-/* Of the byte-level kind: a decoder with byte fallback decides on a run of bytes as a whole, which a stream has printed by then. */
+/* Byte-level decoders, and decoders with byte fallback, which decide on a run of bytes as a whole. */
 static void fixtures_give_their_text(void **state)
 {
     (void)state;
-    check_fixture("llama-gqa-tied-llama3rope");
+    static const char *const names[] = { "llama-gqa-tied-llama3rope", "llama-mha", "qwen2-tied", "gpt2" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) check_fixture(names[i]);
 }
 
 /* Every piece of the demo's stories as a stop string: the text ends before its first occurrence, whatever tokens it lies across. */

@@ -139,7 +139,7 @@ def check_lists():
         check(run.returncode == 0 and b"1_Pooling/config.json: not read" in run.stderr, f"module files without modules.json: {run.stderr.decode()}")
         check(not tern("embed", "-m", place, "--quiet", stdin=b"one\n").stderr, "--quiet says nothing of them")
         sentence_cases.write_json(place, "modules.json", [first])
-        for arguments in (("--pooling", "max"), ("--hidden",), ("--hidden", "--pooling", "cls")):
+        for arguments in (("--pooling", "max"), ("--hidden",)):
             check(tern("embed", "-m", place, *arguments, stdin=b"one\n").returncode == 0, f"a list without Pooling, {arguments}")
         sentence_cases.write_json(place, "modules.json", [first, row_of("Dense", "1_Dense")])
         sentence_cases.write_json(place, "1_Dense/config.json", {"in_features": 48, "out_features": 8, "module_input_name": "token_embeddings"})

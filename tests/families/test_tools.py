@@ -3,12 +3,14 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
-from rig import GOLDEN, check, document, finish, folder, isas, one_sentence, tern    # noqa: E402
+import copies    # noqa: E402
+from rig import GOLDEN, TERN, check, document, environment, finish, folder, isas, one_sentence, tern    # noqa: E402
 
 LLAMA = os.path.join(GOLDEN, "models", "made-llama-yarn")
 
@@ -84,6 +86,48 @@ def check_beyond_f16():
             check(tern("generate", "-m", where, "--ids", "1,2", "-n", "1", "--compute", "bf16").returncode == 0, "and not under bf16")
 
 
+def check_below_f16():
+    """Weights that f16 rounds to 0, or to few bits, are counted in a warning; the numbers of the file are what counts, by NumPy's own rounding."""
+    name = "model.layers.1.mlp.up_proj.weight"
+
+    def scaled(factor):
+        def change(tensors):
+            tensors[name] = ("F32", tensors[name][1] * np.float32(factor))
+        return change
+
+    for factor, told in ((1, ()), (1e-6, ("count as 0", "keeps few of their bits", "off the most")), (1e-4, ("count as 0",)), (1e-9, ("count as 0", "keeps few of their bits"))):
+        with folder() as where:
+            copies.copy("llama-mha", where, tensors=scaled(factor))
+            weights = [t for key, (_, t) in copies.load(os.path.join(where, "model.safetensors")).items() if t.ndim == 2 and "embed_tokens" not in key]
+            lost = sum(int(((t != 0) & (t.astype(np.float16) == 0)).sum()) for t in weights)
+            for compute in ("f16", "f32", "bf16"):
+                run = tern("generate", "-m", where, "--ids", "1,2", "-n", "1", "--temperature", "0", "--compute", compute)
+                text = run.stderr.decode()
+                words = f"weights times {factor}, {compute}: {text}"
+                check(run.returncode == 0 and (compute == "f16" or not text), words)
+                check(compute != "f16" or (all(part in text for part in told) and ("few" in text) == any("few" in part for part in told)), words)
+                check(compute != "f16" or (f": {lost} of {sum(t.size for t in weights)} weights" in text) == bool(lost), f"{lost} are lost; {words}")
+                check(compute != "f16" or not text or name in text, words)
+
+
+def check_without_proc():
+    """A system that mounts no /proc: what it does not say is unknown, and everything else is as ever."""
+    hidden = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+    if not shutil.which("unshare") or subprocess.run([*hidden, "true"], capture_output=True).returncode:
+        print("skipped: /proc cannot be hidden here")
+        return
+
+    def run(*args):
+        return subprocess.run([*hidden, TERN, *args], capture_output=True, env=environment())
+
+    told = run("info", "-m", LLAMA)
+    check(told.returncode == 0 and b"unknown" in told.stdout and b"TB" not in told.stdout, f"info without /proc: {told}")
+    report = json.loads(run("info", "-m", LLAMA, "--json").stdout)
+    check(report["free_memory_bytes"] is None and report["fits_tokens"] is None, f"info --json without /proc: {report}")
+    made = run("generate", "-m", LLAMA, "--ids", "1,2", "-n", "3", "--temperature", "0", "--json")
+    check(made.returncode == 0 and json.loads(made.stdout) == document("generate", "-m", LLAMA, "--ids", "1,2", "-n", "3", "--temperature", "0", "--json"), f"generate without /proc: {made}")
+
+
 def check_verify():
     for name in ("made-deepseek-v3", "bert-mlm", "made-llama-classes", "gpt2"):
         model = os.path.join(GOLDEN, "models", name)
@@ -96,6 +140,14 @@ def check_verify():
                 check(worst <= bound and (compute == "f32" or worst > 1e-4), f"{name}, {isa}, {compute}: {worst}")
                 check((isa, compute) != ("scalar", "f32") or worst == 0, f"{name}: scalar f32 is the reference itself, and is off by {worst}")
     one_sentence(tern("verify", "--ids", "99999999"), "an id outside the vocabulary")
+    for value, words in ((float("nan"), "is NaN"), (float("inf"), "is ")):
+        with folder() as where:
+            copy(where)
+            put_weight(where, value)
+            for isa in isas()[0]:
+                run = tern("verify", "-m", where, "--isa", isa)
+                one_sentence(run, f"verify of a weight that is {value}, {isa}")
+                check(words in run.stderr.decode() and b"within" not in run.stdout, f"verify of {value}: {run.stderr.decode()}")
     check(b"within the bound" in tern("verify", "--ids", "1,2,3").stdout, "words for people")
 
 
@@ -103,6 +155,8 @@ def main():
     check_reasons()
     check_weights()
     check_beyond_f16()
+    check_below_f16()
+    check_without_proc()
     check_verify()
     finish()
 

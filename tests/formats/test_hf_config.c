@@ -335,13 +335,27 @@ static const gen_row gen_rows[] = {
     { "{\"eos_token_id\":2,\"bos_token_id\":1}", NULL, TERN_OK, NULL, 1, 2, 1, -1, "no file: config.json's ids" },
     { "{\"eos_token_id\":2,\"bos_token_id\":1}", "{\"eos_token_id\":[7,8]}", TERN_OK, NULL, 2, 7, 1, -1, "[23] a list; the file's ids come first" },
     { "{}", "{\"pad_token_id\":-1}", TERN_OK, NULL, 0, 0, -1, -1, "[23] -1 as no padding, which Llama 1 has" },
-    { "{\"eos_token_id\":100}", NULL, TERN_ERR_FORMAT, "config.json|\"eos_token_id\" is 100|from 0 to 99", 0, 0, 0, 0, "[23] beyond the vocabulary" },
-    { "{}", "{\"eos_token_id\":[1,100]}", TERN_ERR_FORMAT, "generation_config.json|[1,100]|from 0 to 99", 0, 0, 0, 0, "[23] one of a list beyond it" },
-    { "{}", "{\"eos_token_id\":-1}", TERN_ERR_FORMAT, "\"eos_token_id\" is -1", 0, 0, 0, 0, "[23] negative" },
+    { "{\"eos_token_id\":100}", NULL, TERN_OK, "config.json: \"eos_token_id\" 100 outside vocabulary of 100", 0, 0, -1, -1, "[23] beyond the vocabulary: no reason to refuse" },
+    { "{}", "{\"eos_token_id\":[1,100]}", TERN_OK, "generation_config.json: \"eos_token_id\" 100", 1, 1, -1, -1, "[23] one of a list beyond it" },
+    { "{}", "{\"eos_token_id\":-1}", TERN_OK, "\"eos_token_id\" -1 outside", 0, 0, -1, -1, "[23] negative" },
+    { "{\"bos_token_id\":3}", "{\"bos_token_id\":100}", TERN_OK, "\"bos_token_id\" 100 outside", 0, 0, -1, -1, "the file's own wins, though it is none" },
+    { "{\"bos_token_id\":300,\"eos_token_id\":300}", "{\"bos_token_id\":3,\"eos_token_id\":4}", TERN_OK, NULL, 1, 4, 3, -1, "config.json's are not asked where the file has its own" },
+    { "{}", "{\"pad_token_id\":100}", TERN_OK, "\"pad_token_id\" 100 outside", 0, 0, -1, -1, "a pad beyond it" },
+    { "{}", "{\"pad_token_id\":9223372036854775807}", TERN_OK, "\"pad_token_id\" 9223372036854775807 outside", 0, 0, -1, -1, "far beyond it" },
     { "{}", "{\"bos_token_id\":\"<s>\"}", TERN_ERR_FORMAT, "\"bos_token_id\" is \"<s>\"", 0, 0, 0, 0, "[23] a string" },
-    { "{}", "{\"pad_token_id\":-2,\"top_p\":2,\"do_sample\":1}", TERN_ERR_FORMAT, "3 faults|\"pad_token_id\" is -2|\"do_sample\" is 1|\"top_p\" is 2", 0, 0, 0, 0, "all at once" },
+    { "{}", "{\"pad_token_id\":\"x\",\"top_p\":-2,\"do_sample\":1}", TERN_ERR_FORMAT, "3 faults|\"pad_token_id\" is \"x\"|\"do_sample\" is 1|\"top_p\" is -2", 0, 0, 0, 0, "all at once" },
     { "{}", "{\"temperature\":\"hot\"}", TERN_ERR_FORMAT, "\"temperature\" is \"hot\"", 0, 0, 0, 0, "of another kind" },
-    { "{}", "{\"num_beams\":4,\"watermarking_config\":{\"x\":1},\"guidance_scale\":1.5}", TERN_OK, "ignored: guidance_scale, watermarking_config", 0, 0, -1, -1, "unknown keys are logged" },
+    { "{}", "{\"num_beams\":4,\"watermarking_config\":{\"x\":1},\"guidance_scale\":1.5,\"typical_p\":0.5,\"diversity_penalty\":0.1,\"encoder_no_repeat_ngram_size\":2}", TERN_OK,
+      "not followed \"num_beams\" 4 \"watermarking_config\" {\"x\":1} \"guidance_scale\" 1.5 \"typical_p\" 0.5 \"diversity_penalty\" 0.1 \"encoder_no_repeat_ngram_size\" 2", 0, 0, -1, -1,
+      "what would change the text is named with its value" },
+    { "{}", "{\"num_beams\":1,\"guidance_scale\":1,\"typical_p\":1.0,\"diversity_penalty\":0.0,\"encoder_no_repeat_ngram_size\":0,\"bad_words_ids\":null,\"suppress_tokens\":[]}", TERN_OK,
+      NULL, 0, 0, -1, -1, "and at the values that change nothing it is not" },
+    { "{}", "{\"max_length\":50,\"length_penalty\":2,\"output_scores\":true,\"assistant_lookbehind\":3,\"max_window_size\":6144}", TERN_OK, NULL, 0, 0, -1, -1, "without effect on the text" },
+    { "{}", "{\"my_own_key\":3}", TERN_OK, "ignored: my_own_key", 0, 0, -1, -1, "a key that nobody has is logged" },
+    { "{\"num_beams\":3,\"my_own_key\":3}", NULL, TERN_OK, "config.json: not followed \"num_beams\" 3", 0, 0, -1, -1, "without the file, config.json is what transformers takes" },
+    { "{\"top_p\":-1,\"do_sample\":3}", NULL, TERN_OK, "config.json: without effect", 0, 0, -1, -1, "where they decide nothing of the model, they are not refused" },
+    { "{}", "{\"top_p\":1.5}", TERN_OK, NULL, 0, 0, -1, -1, "beyond 1 nothing is left out" },
+    { "{\"num_beams\":3}", "{}", TERN_OK, NULL, 0, 0, -1, -1, "with the file, it is not" },
     { "{}", "{\"_from_model_config\":true,\"transformers_version\":\"5\",\"use_cache\":true,\"output_attentions\":false}", TERN_OK, NULL, 0, 0, -1, -1, "what transformers writes is silent" },
     { "{}", "[]", TERN_ERR_FORMAT, "generation_config.json: a list", 0, 0, 0, 0, "no object" },
 };
@@ -358,7 +372,7 @@ static void keep_line(void *user, tern_log_level level, const char *line)
 /* The order of keys in a log line is the file's in no sense that matters; each word is looked for by itself. */
 static void expect_logged(const char *wanted, const char *why)
 {
-    char parts[256];
+    char parts[400];
     snprintf(parts, sizeof parts, "%s", wanted ? wanted : "");
     if (!wanted && *logged) fail_msg("%s: logged: %s", why, logged);
     for (char *part = strtok(parts, ", "); part; part = strtok(NULL, ", ")) {

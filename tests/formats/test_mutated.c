@@ -122,11 +122,11 @@ static void expect_sentence(uint64_t copy, tern_status st)
 static bool try_copy(uint64_t copy, const char *dir)
 {
     tern_checkpoint *c = NULL;
-    static volatile unsigned sink;
+    static volatile unsigned sink;    /* keeps the sum from being left out */
     words.error[0] = 0;
     tern_status weights = tern_checkpoint_open(&words, dir, &c);
     if (weights) expect_sentence(copy, weights);
-    else sink += sum_of_all(c);
+    else sink = sink + sum_of_all(c);
     tern_checkpoint_close(c);
     words.error[0] = 0;
     tern_status config = read_config(dir);

@@ -59,6 +59,7 @@ static bench_list list_of(const cli_args *args, cli_flag_id id, size_t n, const 
 
 static void fill_plan(bench_plan *plan, bool encoder)
 {
+    if (encoder && plan->args->value[FLAG_BENCH_TOKENS].set) cli_say("warning: --tokens has no effect: an encoder decodes nothing");
     plan->prompt = encoder ? LIST_OF(plan->args, FLAG_BENCH_PROMPT, 32, 128) : LIST_OF(plan->args, FLAG_BENCH_PROMPT, 512);
     plan->batch = encoder ? LIST_OF(plan->args, FLAG_BENCH_BATCH, 1, 32) : LIST_OF(plan->args, FLAG_BENCH_BATCH, 1, 4, 8, 16, 32);
 }

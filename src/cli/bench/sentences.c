@@ -95,7 +95,8 @@ static bool measure_row(const bench_plan *plan, cli_session *s, tern_embedder *e
 bool bench_sentences(const bench_plan *plan, cli_session *s, bench_report *report)
 {
     tern_embedder *embedder = NULL;
-    bool ok = tern_embedder_create(s->ctx, s->model, NULL, &embedder) == TERN_OK;
+    tern_embed_options options = { .context_tokens = plan->args->value[FLAG_CONTEXT].integer };
+    bool ok = tern_embedder_create(s->ctx, s->model, &options, &embedder) == TERN_OK;
     if (!ok) cli_fail_ctx(s);
     for (size_t p = 0; ok && p < plan->prompt.n; p++)
         for (size_t b = 0; ok && b < plan->batch.n; b++) ok = measure_row(plan, s, embedder, plan->prompt.at[p], plan->batch.at[b], report);

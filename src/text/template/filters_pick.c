@@ -48,7 +48,7 @@ static bool lazy(tpl_render *r, tpl_iter made, tpl_value *out)
 
 static bool map(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *out)
 {
-    char *name;
+    char *name = NULL;
     tpl_value slots[2];
     tpl_iter made = { .next = next_mapped, .source = v };
     if (!args->n && args->n_keys) {
@@ -89,7 +89,7 @@ static int next_picked(tpl_render *r, tpl_iter *it, tpl_value *out)
 
 static bool pick(tpl_render *r, tpl_value v, const tpl_args *args, bool negate, bool by_attribute, tpl_value *out)
 {
-    char *name;
+    char *name = NULL;
     uint32_t skip = by_attribute;
     tpl_iter made = { .next = next_picked, .source = v, .negate = negate };
     if (by_attribute) {

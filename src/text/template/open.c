@@ -124,7 +124,7 @@ static tern_status add_file(tern_template *t, const char *dir, const char *file,
     char *text = NULL, label[512];
     size_t n_bytes;
     tern_status st;
-    snprintf(label, sizeof label, "%s/%s", dir, file);
+    if (snprintf(label, sizeof label, "%s/%s", dir, file) >= (int)sizeof label) snprintf(label, sizeof label, "%s", file);
     TERN_TRY(tern_read_file(t->ctx, dir, file, MAX_TEMPLATE_BYTES, &text, &n_bytes));
     st = add_variant(t, name, label, text, n_bytes);
 done:

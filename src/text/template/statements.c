@@ -101,7 +101,7 @@ static bool parameters(tpl_parser *p, tpl_macro_def *def)
     uint32_t from = p->n_unknown;
     if (!tpl_expect_op(p, '(')) return false;
     while (!tpl_at_op(p, ')')) {
-        const char *name;
+        const char *name = NULL;
         if (def->params.n && !tpl_expect_op(p, ',')) return false;
         uint32_t at = tpl_token_at(p)->at;
         if (!tpl_expect_name(p, &name)) return false;
@@ -153,7 +153,7 @@ static bool macro_body(tpl_parser *p, tpl_macro_def *def, const char *end, uint3
 static tpl_node *parse_macro(tpl_parser *p, uint32_t at)
 {
     tpl_node *node = tpl_node_new(p, N_MACRO, at);
-    const char *name;
+    const char *name = NULL;
     uint32_t name_at = tpl_token_at(p)->at;
     if (!node || !(node->macro = tpl_get(p->pool, 1, sizeof *node->macro))) return tpl_no_memory(p), NULL;
     if (!tpl_expect_name(p, &name) || !(node->a = tpl_name_node(p, name, name_at, true))) return NULL;
@@ -276,7 +276,7 @@ static bool skip_context(tpl_parser *p)
 /* A name that an import would give a value. */
 static bool imported_name(tpl_parser *p)
 {
-    const char *name;
+    const char *name = NULL;
     uint32_t at = tpl_token_at(p)->at;
     tpl_node *node = tpl_expect_name(p, &name) ? tpl_name_node(p, name, at, true) : NULL;
     if (node) tpl_note_set(p, node);

@@ -295,8 +295,7 @@ static int hex(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The byte of "<0x0A>", -1 for any other text. */
-static int byte_of(const char *text, size_t n)
+int decode_byte_of(const char *text, size_t n)
 {
     if (n != 6 || memcmp(text, "<0x", 3) || text[5] != '>' || hex(text[3]) < 0 || hex(text[4]) < 0) return -1;
     return hex(text[3]) << 4 | hex(text[4]);
@@ -311,7 +310,7 @@ static tern_status run_byte_fallback(decoding *d, const component *c)
     for (size_t i = 0; i <= d->in->n; i++) {
         size_t n = 0;
         const char *text = i < d->in->n ? string_at(d->in, i, &n) : "";
-        int byte = byte_of(text, n);
+        int byte = decode_byte_of(text, n);
         if (byte >= 0) {
             bytes_add(run, &(char){ (char)byte }, 1);
             continue;
@@ -333,6 +332,13 @@ static tern_status run_byte_fallback(decoding *d, const component *c)
     }
 done:
     return st;
+}
+
+bool decode_joins_bytes(const components *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->at[i].kind->decode == run_byte_fallback) return true;
+    return false;
 }
 
 static tern_status run_fuse(decoding *d, const component *c)

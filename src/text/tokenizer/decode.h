@@ -26,6 +26,10 @@ tern_status decode_clean_up(tern_ctx *ctx, bytes *out, const char *text, size_t 
 /* Runs list over d->in; the result is in d->in afterwards. */
 tern_status decode_strings(decoding *d, const components *list);
 
+/* Whether list makes characters of runs of byte tokens; and the byte of such a token ("<0x0A>"), -1 for any other text. */
+bool decode_joins_bytes(const components *list);
+int decode_byte_of(const char *text, size_t n);
+
 /* Ends the string that was being appended to s->data. */
 tern_status strings_end(tern_ctx *ctx, strings *s);
 void strings_clear(strings *s);

@@ -155,7 +155,7 @@ static tern_status load_bert(tern_ctx *ctx, const json_t *json, component *c, bo
 {
     tern_status st = TERN_OK;
     const char *cls, *sep;
-    int32_t cls_id, sep_id, type_b = roberta ? 0 : 1;
+    int32_t cls_id = 0, sep_id = 0, type_b = roberta ? 0 : 1;
     TERN_TRY(read_named(ctx, json, "cls", &cls, &cls_id));
     TERN_TRY(read_named(ctx, json, "sep", &sep, &sep_id));
     TERN_TRY(add_special_part(ctx, &c->single, &c->n_single, 0, cls_id, cls));

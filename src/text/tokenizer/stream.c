@@ -7,6 +7,7 @@
 
 #include "base/ctx.h"
 #include "base/memory.h"
+#include "text/tokenizer/stream.h"
 #include "text/tokenizer/tok.h"
 #include "text/utf8.h"
 
@@ -16,6 +17,7 @@ struct tern_decode_stream {
     tern_ctx *ctx;
     const tern_tokenizer *tok;
     bool skip_special;
+    bool join_bytes, in_run;          /* whether runs of byte tokens are held back; whether the last id belongs to one */
     int32_t *ids;
     size_t n, capacity, n_printed;    /* n_printed: how many of ids the prefix covers */
     bytes prefix, text, piece;
@@ -80,13 +82,39 @@ static tern_status push_id(tern_decode_stream *s, int32_t id)
     return TERN_OK;
 }
 
+void tern_decode_stream_join_bytes(tern_decode_stream *s)
+{
+    s->join_bytes = decode_joins_bytes(&s->tok->decoders);
+}
+
+static bool is_byte(const tern_decode_stream *s, int32_t id)
+{
+    size_t n;
+    const char *text = tern_tokenizer_token(s->tok, id, &n);
+    return text && decode_byte_of(text, n) >= 0;
+}
+
+tern_status tern_decode_stream_held(tern_decode_stream *s, const char **text, size_t *n_bytes)
+{
+    tern_status st = TERN_OK;
+    s->piece.n = 0;
+    if (s->in_run) {
+        TERN_TRY(decode(s, &s->text));
+        if (s->text.n > s->prefix.n && !unfinished(&s->text)) TERN_TRY(take_piece(s));
+    }
+done:
+    *text = s->piece.data ? s->piece.data : "";
+    *n_bytes = st ? 0 : s->piece.n;
+    return st;
+}
+
 tern_status tern_decode_stream_step(tern_decode_stream *s, int32_t id, const char **text, size_t *n_bytes)
 {
     tern_status st = TERN_OK;
     s->piece.n = 0;
     bytes_add(&s->piece, "", 0);
     if (s->skip_special ? !tokenizer_skips(s->tok, id) : tern_tokenizer_token(s->tok, id, NULL) != NULL) {
-        if (!s->prefix.n && s->n) {
+        if (!s->prefix.n && s->n && !s->in_run) {
             TERN_TRY(decode(s, &s->text));
             if (!unfinished(&s->text)) {
                 s->prefix.n = 0;
@@ -96,7 +124,9 @@ tern_status tern_decode_stream_step(tern_decode_stream *s, int32_t id, const cha
         }
         TERN_TRY(push_id(s, id));
         TERN_TRY(decode(s, &s->text));
-        if (s->text.n > s->prefix.n && (!unfinished(&s->text) || s->n - s->n_printed > WAIT_MOST)) {
+        s->in_run = s->join_bytes && is_byte(s, id);
+        bool may_change = s->in_run || unfinished(&s->text);
+        if (s->text.n > s->prefix.n && (!may_change || s->n - s->n_printed > WAIT_MOST)) {
             TERN_TRY(take_piece(s));
             size_t left = s->n - s->n_printed;
             memmove(s->ids, s->ids + s->n_printed, left * sizeof *s->ids);
@@ -120,6 +150,7 @@ tern_status tern_decode_stream_finish(tern_decode_stream *s, const char **text, 
     TERN_TRY(decode(s, &s->text));
     if (s->text.n > s->prefix.n) TERN_TRY(take_piece(s));
     s->n = s->n_printed = s->prefix.n = 0;
+    s->in_run = false;
 done:
     *text = s->piece.data ? s->piece.data : "";
     *n_bytes = st ? 0 : s->piece.n;
