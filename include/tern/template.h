@@ -31,6 +31,11 @@ TERN_API tern_status tern_template_parse(tern_ctx *ctx, const char *name, const 
  * tokenizer_config.json are kept for rendering. *out is null where the directory has no template. */
 TERN_API tern_status tern_template_open(tern_ctx *ctx, const char *dir, tern_template **out);
 
+/* Gives a template that came from elsewhere the special tokens of a checkpoint directory (bos_token, eos_token, ...), as
+ * apply_chat_template(chat_template=...) of transformers has its tokenizer's. A directory without files that name some
+ * gives none. TERN_ERR_FORMAT such a file is broken | TERN_ERR_IO no such directory. */
+TERN_API tern_status tern_template_take_tokens(tern_template *t, const char *dir);
+
 TERN_API void tern_template_free(tern_template *t);      /* null is allowed */
 
 /* What one rendering may use; beyond it the rendering is TERN_ERR_LIMIT. 0 keeps the default. */

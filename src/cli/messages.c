@@ -9,28 +9,30 @@
 #include "base/json.h"
 #include "base/stand_in.h"
 
+/* A file's template, with the special tokens of dir; null: none. */
+static bool open_file(cli_session *s, const char *file, const char *dir, tern_template **out)
+{
+    char *text;
+    size_t n_bytes;
+    if (!cli_read(file, &text, &n_bytes)) return false;
+    tern_status st = tern_check_not_pointer(s->ctx, file, text, n_bytes);
+    if (!st) st = tern_template_parse(s->ctx, file, text, n_bytes, out);
+    if (!st && dir) st = tern_template_take_tokens(*out, dir);
+    if (st) cli_fail_ctx(s);
+    free(text);
+    return !st;
+}
+
 bool cli_open_template(const cli_args *args, cli_session *s, tern_template **out)
 {
-    const char *file = args->value[FLAG_TEMPLATE].text;
-    char *text, buffer[PATH_MAX];
-    size_t n_bytes;
-    tern_status st;
-    if (file) {
-        if (!cli_read(file, &text, &n_bytes)) return false;
-        st = tern_check_not_pointer(s->ctx, file, text, n_bytes);
-        if (!st) st = tern_template_parse(s->ctx, file, text, n_bytes, out);
-        free(text);
-    } else {
-        const char *dir = cli_model_dir(args, buffer, sizeof buffer);
-        if (!dir) return false;
-        st = tern_template_open(s->ctx, dir, out);
-        if (!st && !*out) {
-            cli_fail("%s: no chat template; --template names a file with one", dir);
-            return false;
-        }
-    }
-    if (st) cli_fail_ctx(s);
-    return !st;
+    char buffer[PATH_MAX];
+    const char *file = args->value[FLAG_TEMPLATE].text, *dir = NULL;
+    bool needs_dir = !file || s->model || args->value[FLAG_MODEL].set;
+    if (needs_dir && !(dir = cli_model_dir(args, buffer, sizeof buffer))) return false;
+    if (file) return open_file(s, file, dir, out);
+    if (tern_template_open(s->ctx, dir, out)) cli_fail_ctx(s);
+    else if (!*out) cli_fail("%s: no chat template; --template names a file with one", dir);
+    return *out;
 }
 
 bool cli_add_generation_prompt(cli_session *s, char **text, size_t *n_bytes)

@@ -109,6 +109,15 @@ static void directories_are_read(void **state)
     write_file("tokenizer_config.json", "{}");
     expect_rendered(HI, "P");                                                   /* a processor's own file, where nothing else is */
     forget_file("chat_template.json");
+    write_file("tokenizer_config.json", "{\"bos_token\":\"<s>\",\"bos_token\":\"<b>\"}");
+    tern_rendered r;
+    assert_int_equal(tern_template_parse(ctx, "t", "[{{ bos_token }}]", 17, &t), TERN_OK);
+    assert_int_equal(tern_template_take_tokens(t, "/nowhere/at/all"), TERN_ERR_IO);
+    assert_int_equal(tern_template_take_tokens(t, folder), TERN_OK);
+    assert_int_equal(tern_template_render(t, HI, strlen(HI), NULL, &r), TERN_OK);
+    assert_string_equal(r.text, "[<b>]");                                       /* of a template from elsewhere; the last of two keys counts */
+    tern_rendered_free(&r);
+    tern_template_free(t);
     forget_file("tokenizer_config.json");
     rmdir(path);
     rmdir(folder);

@@ -222,7 +222,7 @@ static tern_status read_configs(tern_template *t, const char *dir, bool want_tem
     for (size_t i = 0; i < 2 && st == TERN_OK; i++) {
         json_t *config = NULL;
         if (!tern_file_exists(dir, files[i])) continue;
-        st = tern_json_read(t->ctx, dir, files[i], MAX_CONFIG_BYTES, &config);
+        st = tern_json_read_repeats(t->ctx, dir, files[i], MAX_CONFIG_BYTES, &config);    /* as the tokenizer reads it */
         if (st == TERN_OK && !json_is_object(config))
             st = tern_fail(t->ctx, TERN_ERR_FORMAT, "%s/%s: %s, not an object", dir, files[i], tern_json_kind(config));
         if (st == TERN_OK) st = keep_tokens(t, config);
@@ -230,6 +230,12 @@ static tern_status read_configs(tern_template *t, const char *dir, bool want_tem
         json_decref(config);
     }
     return st;
+}
+
+tern_status tern_template_take_tokens(tern_template *t, const char *dir)
+{
+    tern_status st = tern_directory_there(t->ctx, dir);
+    return st ? st : read_configs(t, dir, false);
 }
 
 tern_status tern_template_open(tern_ctx *ctx, const char *dir, tern_template **out)
