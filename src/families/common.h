@@ -49,7 +49,7 @@
 /* Qwen's window: only where use_sliding_window says so, and only from layer max_window_layers on; layer_types, where given, has decided already. */
 tern_status tern_qwen_window(tern_ctx *ctx, tern_hf_config *config, tern_spec *spec);
 
-/* Layers that a list of the config ("mlp_only_layers") keeps without experts; and Qwen's window. */
-tern_status tern_qwen_sparse(tern_ctx *ctx, tern_hf_config *config, tern_spec *spec);
+/* Layers that a list of the config ("mlp_only_layers") keeps without experts. */
+void tern_qwen_dense(tern_hf_config *config, tern_spec *spec);
 
 #endif

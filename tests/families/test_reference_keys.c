@@ -8,6 +8,8 @@
 
 #include "families/family.h"
 #include "families/reference_keys.h"
+#include "formats/checkpoint.h"
+#include "formats/hf_config.h"
 
 typedef struct row {
     const char *model_type, *key, *fallback;
@@ -83,12 +85,29 @@ static void each_family_is_there(void **state)
     }
 }
 
+/* hf_ignorable.c's rows and the table agree: what is passed over with any value, no class reads, but for keys that tern asks for itself. */
+static void what_is_passed_over_is_not_read(void **state)
+{
+    static const char *const asked[] = { "pad_token_id", "num_labels", "id2label" };
+    (void)state;
+    for (size_t i = 0; i < tern_hf_n_ignorables; i++) {
+        const tern_hf_ignorable *r = &tern_hf_ignorables[i];
+        bool own = r->only != NULL;
+        for (size_t k = 0; k < sizeof asked / sizeof *asked; k++) own = own || !strcmp(asked[k], r->key);
+        for (size_t f = 0; !own && tern_family_at(f); f++)
+            for (const tern_reference_class *c = tern_reference_class_of(tern_family_at(f)->model_type[0]); c; c = c->base)
+                for (size_t k = 0; k < c->n_key; k++)
+                    if (c->keys[k].read && tern_name_matches(r->key, c->keys[k].key)) fail_msg("%s: %s", c->model_type, c->keys[k].key);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_look_up_finds_what_the_class_has),
         cmocka_unit_test(keys_are_sorted_and_differ),
         cmocka_unit_test(each_family_is_there),
+        cmocka_unit_test(what_is_passed_over_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
