@@ -60,6 +60,7 @@ void tern_stops_clear(tern_stops *s)
 static bool find_stop(const tern_stops *s, size_t *begin)
 {
     size_t first_end = SIZE_MAX;
+    *begin = 0;
     for (size_t i = 0; i < s->n; i++) {
         const char *at = memmem(s->held, s->n_held, s->text[i], s->n_bytes[i]);
         if (!at) continue;

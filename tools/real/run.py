@@ -60,13 +60,17 @@ def check_embed(name, folder, cases):
 
 
 def check_minilm(folder, expected):
-    """By ids under each compute type, and by text in float32, as sentence-transformers cuts, pools and normalises it."""
+    """By ids under each compute type, f16 on each instruction set, and by text in float32, as sentence-transformers cuts, pools and normalises it."""
     for compute, least in (("f32", 0.99999), ("f16", 0.9999), ("bf16", 0.999)):
         for case in expected["cases"]:
             made = document("embed", "-m", folder, "--compute", compute, "--ids", ids_text(case["ids"]), "--json")["embedding"]
             words = f"minilm, {compute}, {case['text'][:40]!r}"
             check(len(made) == len(case["vector"]) and cosine(made, case["vector"]) >= least, f"{words}: {len(made)} numbers, cosine {cosine(made, case['vector'])}")
             check(abs(np.linalg.norm(made) - 1) < 1e-5, f"{words}: length {np.linalg.norm(made)}, not 1")
+    case = expected["cases"][0]
+    for isa in [s["name"] for s in document("ops", "--json")["instruction_sets"] if s["usable"] and s["name"] != "scalar"]:
+        made = document("embed", "-m", folder, "--compute", "f16", "--isa", isa, "--ids", ids_text(case["ids"]), "--json")["embedding"]
+        check(cosine(made, case["vector"]) >= 0.9999, f"minilm, f16 on {isa}: cosine {cosine(made, case['vector'])}")
     texts = expected["sentences"] + [case for case in expected["cases"] if "\n" not in case["text"] and len(case["ids"]) < expected["max_tokens"]]
     run = tern("embed", "-m", folder, "--compute", "f32", "--json", stdin="\n".join(case["text"] for case in texts).encode(), timeout=SECONDS)
     lines = run.stdout.decode().splitlines()
