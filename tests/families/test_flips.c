@@ -1,5 +1,7 @@
-/* Keys of config.json, changed one by one: each model computes what Hugging Face's class computes for the value (tests/golden/flips), or is refused.
- * A change that is the same to the reference is the same here or refused; one that the reference fails on is refused, or means nothing here. */
+/* Keys of config.json, changed one by one: each model computes what Hugging Face's class computes for
+ * the value (tests/golden/flips), or is refused. A change that is the same to the reference is the
+ * same here, and refused only where a class reads its key; one that the reference fails on is refused,
+ * or means nothing here. TERN_FLIPS names another folder of recorded changes. */
 #include <math.h>
 #include <dirent.h>
 #include <setjmp.h>
@@ -124,7 +126,8 @@ static void digest(const answer *a, double *out)
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) out[3 + i] = (double)a->x[at[i][0] * m + at[i][1]];
 }
 
-/* Within 1e-4 of the largest value: sums in another order than the reference's, rounded to 6 digits. Of n values the errors add up like steps to both sides. */
+/* Within 1e-4 of the largest value: sums in another order than the reference's, rounded to 6 digits.
+ * Of n values the errors add up like steps to both sides. */
 static bool is_near(const answer *a, const double *want)
 {
     double got[DIGEST], most = 1e-4 * want[0] + 1e-5, many = sqrt((double)(a->rows * a->columns));
