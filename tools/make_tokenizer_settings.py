@@ -4,7 +4,7 @@ Four small tokenizers are trained here (byte-level BPE, SentencePiece BPE, Unigr
 special_tokens_map.json, added_tokens.json, config.json, tokenizer.json itself, or takes the vocabulary's own files for it. Each setting and each pair of settings is written into a folder, opened with
 AutoTokenizer, and the ids and texts of some difficult inputs are recorded. tests/text/test_tokenizer_settings.c writes the same folders.
 
-    python3 tools/make_tokenizer_settings.py tests/golden/tokenizers/settings.json        (transformers 5.24.0, tokenizers 0.23.3, sentencepiece 0.2.3)
+    build-venv/bin/python tools/make_tokenizer_settings.py tests/golden/tokenizers/settings.json        (transformers 5.24.0, tokenizers 0.23.3, sentencepiece 0.2.3)
 """
 import base64
 import copy
