@@ -1,14 +1,16 @@
-"""Records what Hugging Face transformers computes when keys of config.json change: tests/golden/flips, for tests/families/test_flips.c.
+"""Records what Hugging Face transformers computes when keys of config.json change: tests/golden/flips,
+for tests/families/test_flips.c.
 
     build-venv/bin/python tools/make_key_flips.py tests/golden/models tests/golden/flips [NAME...]
 
-Run by hand where torch and transformers 5.24 are installed, after a change of src/families/reference_keys.c, whose keys it flips, or of the checkpoints. For each checkpoint its config.json is
-changed key by key, the checkpoint is loaded from files as anybody would, and 40 tokens are run in float32. One JSON a checkpoint: see tests/golden/flips/README.md. A change that leads to
-values which float32 and float64 do not agree on is left out.
+Run by hand where torch and transformers 5.24 are installed, after a change of
+src/families/reference_keys.c, whose keys it flips, or of the checkpoints. For each checkpoint its
+config.json is changed key by key, the checkpoint is loaded from files as anybody would, and 40
+tokens are run in float32. One JSON a checkpoint: see tests/golden/flips/README.md. A change that
+leads to values which float32 and float64 do not agree on is left out.
 """
 import copy
 import json
-import math
 import os
 import re
 import shutil
@@ -23,7 +25,8 @@ ACTS = ["relu", "silu", "gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "
 LOSES_SAME = 1e-6       # of the largest value: no change
 NOISE = 2e-5            # of the largest value: between float32 and float64
 
-# One checkpoint a class has every key changed; the others those of their own config.json and of what is special to them.
+# One checkpoint a class has every key changed; the others those of their own config.json and of
+# what is special to them.
 MAIN = """bert-mlm bloom cohere deepseek-v2-lite made-deepseek-v3 distilbert-mlm falcon-new-gqa gemma gemma2 gemma3-text gpt-neo gpt-neox-parallel gpt2 gptj granite llama-mha mistral-window
     mixtral-top2 made-gpt-oss mpt made-olmo olmo2 opt-pre phi phi3 qwen2-tied qwen2-moe qwen3 qwen3-moe roberta-mlm made-smollm3 stablelm starcoder2 made-xlm-roberta-model
     made-llama-classes made-bert-classes""".split()

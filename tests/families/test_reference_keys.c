@@ -1,4 +1,5 @@
-/* The table of keys that Hugging Face's classes know: its order, what a look-up finds, and that each model_type of a family is in it. */
+/* The table of keys that Hugging Face's classes know: its order, what a look-up finds, and that each
+ * model_type of a family is in it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -85,7 +86,8 @@ static void each_family_is_there(void **state)
     }
 }
 
-/* hf_ignorable.c's rows and the table agree: what is passed over with any value, no class reads, but for keys that tern asks for itself. */
+/* hf_ignorable.c's rows and the table agree: what is passed over with any value, no class reads, but
+ * for keys that tern asks for itself. */
 static void what_is_passed_over_is_not_read(void **state)
 {
     static const char *const asked[] = { "pad_token_id", "num_labels", "id2label" };
