@@ -108,6 +108,7 @@ static const limit_row limit_rows[] = {
     { "{{ 9223372036854775807 + 1 }}", "OverflowError", TERN_ERR_ARGUMENT, "never a wrong number" },
     { "{{ -9223372036854775807 - 2 }}", "OverflowError", TERN_ERR_ARGUMENT, "never a wrong number" },
     { "{{ 2 ** 64 }}", "OverflowError", TERN_ERR_ARGUMENT, "never a wrong number" },
+    { "{{ range(9223372036854775806, 9223372036854775807, 5)[1:] }}", "OverflowError", TERN_ERR_ARGUMENT, "it would begin beyond 64 bits" },
     { "{{ 10 ** 18 * 10 }}", "OverflowError", TERN_ERR_ARGUMENT, "never a wrong number" },
     { "{{ ''.__class__.__mro__[1].__subclasses__() }}", "SecurityError: access to attribute '__class__' of 'str' object is unsafe.", TERN_ERR_ARGUMENT, "the way out of the sandbox" },
     { "{{ cycler.__init__.__globals__.os.popen('id') }}", "SecurityError", TERN_ERR_ARGUMENT, "the other way out" },
