@@ -138,6 +138,8 @@ tern_status settings_post_processor(const tern_tokenizer *tok, const settings *s
     int32_t eos_id = id_of(tok, s, settings_role_text(s, TERN_ROLE_EOS));
     *out = NULL;
     if (post == POST_EOS && eos_id < 0) post = POST_FILE;
+    if (post == POST_ROBERTA && (!settings_role_text(s, TERN_ROLE_CLS) || !settings_role_text(s, TERN_ROLE_SEP)))
+        return tern_fail(tok->ctx, TERN_ERR_FORMAT, "\"cls_token\" or \"sep_token\" is null, and %s puts both around a text", s->class->name);
     if (post == POST_ROBERTA) *out = roberta_of(tok, s);
     else if (post == POST_CLS_SEP || (post == POST_FILE_ELSE && !has_own)) *out = template_of(tok, s, settings_role_text(s, TERN_ROLE_CLS), settings_role_text(s, TERN_ROLE_SEP), 1, false);
     else if (post == POST_CLS_SEP_SEP) *out = template_of(tok, s, settings_role_text(s, TERN_ROLE_CLS), settings_role_text(s, TERN_ROLE_SEP), 0, true);
