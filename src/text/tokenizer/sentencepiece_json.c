@@ -122,10 +122,15 @@ static void take_names(sp_model *m, const json_t *config, const json_t *by_text)
 
 /* ---- The model ---- */
 
+/* Null: no memory. */
 static json_t *ids_json(const sp_model *m)
 {
     json_t *object = json_object();
-    for (size_t i = 0; i < m->n; i++) json_object_setn_new(object, m->pieces[i].text, m->pieces[i].n_bytes, json_integer((json_int_t)i));
+    for (size_t i = 0; i < m->n; i++) {
+        if (!json_object_setn_new(object, m->pieces[i].text, m->pieces[i].n_bytes, json_integer((json_int_t)i))) continue;
+        json_decref(object);
+        return NULL;
+    }
     return object;
 }
 
