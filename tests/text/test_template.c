@@ -163,7 +163,7 @@ static void deep_sources_are_refused(void **state)
     free(text);
 }
 
-/* A text that grows in a loop costs what it holds, not the square of it. */
+/* A text that grows in a loop costs what it holds, not the square of it; nor does a run of dashes that may end a line. */
 static void growing_strings_are_cheap(void **state)
 {
     tern_rendered r;
@@ -171,6 +171,9 @@ static void growing_strings_are_cheap(void **state)
     if (render_text("{% set ns = namespace(s='', l=[]) %}{% for i in range(100000) %}{% set ns.s = ns.s + 'ten bytes.' %}{% set ns.l = ns.l + [i] %}{% endfor %}{{ ns.s|length }} {{ ns.l|length }}", HI, &r))
         fail_msg("%s", tern_ctx_error(ctx));
     assert_string_equal(r.text, "1000000 100000");
+    tern_rendered_free(&r);
+    if (render_text("{{ ('a' ~ '-' * 1000000)|wordwrap(70)|length }}", HI, &r)) fail_msg("%s", tern_ctx_error(ctx));
+    assert_string_equal(r.text, "1014286");    /* 1000001 and a line end behind each 70 but the last */
     tern_rendered_free(&r);
 }
 
