@@ -92,7 +92,7 @@ static tern_status render(tern_template *template, const char *messages)
     return st;
 }
 
-/* What a template refuses is heard when it is rendered: a message of a user, as a chat begins; else one behind a system's message, as --system begins it. */
+/* What a template refuses is known when it is rendered: with a user's message, as a chat begins; else with a system's message before it, as --system begins one. */
 static void look_at_template(look *l)
 {
     static const char alone[] = "{\"role\": \"user\", \"content\": \"Hi\"}", led[] = "{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": \"Hi\"}";

@@ -229,7 +229,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_files_are_refused),
-                                       cmocka_unit_test(a_class_needs_its_special_tokens), cmocka_unit_test(what_means_nothing_is_skipped), cmocka_unit_test(odd_vocabularies_open), cmocka_unit_test(a_wild_expression_gives_up), cmocka_unit_test(bytes_that_are_no_text_become_replacements),
+        cmocka_unit_test(a_class_needs_its_special_tokens),
+        cmocka_unit_test(what_means_nothing_is_skipped), cmocka_unit_test(odd_vocabularies_open), cmocka_unit_test(a_wild_expression_gives_up), cmocka_unit_test(bytes_that_are_no_text_become_replacements),
         cmocka_unit_test(millions_of_one_letter_come_through), cmocka_unit_test(a_user_cannot_spell_special_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
