@@ -17,6 +17,11 @@ const char *assemble_role(const json_t *config, const char *key, const char *oth
     return json_is_string(value) ? json_string_value(value) : otherwise;
 }
 
+json_t *assemble_replace(const char *kind, const char *pattern, const char *content)
+{
+    return json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", kind, pattern, "content", content);
+}
+
 static void add_part(json_t *list, const char *kind, const char *id, int type_id)
 {
     json_array_append_new(list, json_pack("{s:{s:s, s:i}}", kind, "id", id, "type_id", type_id));
