@@ -54,9 +54,10 @@ typedef struct tern_embed_options {
 } tern_embed_options;
 
 /* One text: ids in the vocabulary, at most tern_embedder_max_tokens; type_ids below the model's
- * n_type (a model without types looks at none), null: 0. Borrowed during the call. n_prompt: how many ids, from the first, a prompt's are: what the tokenizer
- * makes of the prompt alone, special tokens counted, less the last one where that is special.
- * Matters where a Pooling module leaves the prompt out (tern_embedder_leaves_prompt). */
+ * n_type (a model without types looks at none), null: 0. Borrowed during the call. n_prompt: how
+ * many ids, from the first, a prompt's are: what the tokenizer makes of the prompt alone, special
+ * tokens counted, less the last one where that is special. Matters where a Pooling module leaves
+ * the prompt out (tern_embedder_leaves_prompt). */
 typedef struct tern_embed_input {
     const int32_t *ids, *type_ids;
     size_t n_ids, n_prompt;

@@ -27,13 +27,14 @@ TERN_API tern_status tern_template_parse(tern_ctx *ctx, const char *name, const 
 
 /* The template of a checkpoint directory: chat_template.jinja and additional_chat_templates/NAME.jinja where either is there, else
  * tokenizer_config.json's "chat_template" (a string, or a list of {name, template}), else chat_template.json. One alone is parsed here; of
- * several, each is parsed when a rendering first chooses it, so that a broken one is an error of its own chats only. The special tokens of
- * tokenizer_config.json are kept for rendering. *out is null where the directory has no template. */
+ * several, each is parsed when a rendering first chooses it, so that a broken one is an error of its own chats only. The special tokens are
+ * kept for rendering, as tern_template_take_tokens takes them. *out is null where the directory has no template. */
 TERN_API tern_status tern_template_open(tern_ctx *ctx, const char *dir, tern_template **out);
 
 /* Gives a template that came from elsewhere the special tokens of a checkpoint directory (bos_token, eos_token, ...), as
- * apply_chat_template(chat_template=...) of transformers has its tokenizer's. A directory without files that name some
- * gives none. TERN_ERR_FORMAT such a file is broken | TERN_ERR_IO no such directory. */
+ * apply_chat_template(chat_template=...) of transformers has its tokenizer's: those of tokenizer_config.json and
+ * special_tokens_map.json, and, where the template names one that they lack, the tokenizer class's. A directory
+ * without files that name some gives none. TERN_ERR_FORMAT such a file is broken | TERN_ERR_IO no such directory. */
 TERN_API tern_status tern_template_take_tokens(tern_template *t, const char *dir);
 
 TERN_API void tern_template_free(tern_template *t);      /* null is allowed */

@@ -11,6 +11,8 @@
 #include "base/directory_below.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/memory.h"
+#include "base/model_folder.h"
 #include "base/pattern.h"
 
 enum { ANY = TERN_LACKS_CONFIG | TERN_LACKS_WEIGHTS | TERN_LACKS_TOKENIZER, MODEL = TERN_LACKS_CONFIG | TERN_LACKS_WEIGHTS };
@@ -188,6 +190,16 @@ tern_status tern_directory_lacks(tern_ctx *ctx, const char *dir, tern_lack lack)
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s, but %s: %s", dir, words_of_lack(lack), l.found[i], signs[i].words);
     }
     return tern_fail(ctx, TERN_ERR_IO, "%s: %s; a model's directory has config.json, *.safetensors and a tokenizer's files", dir, words_of_lack(lack));
+}
+
+bool tern_directory_has_tokenizer(tern_ctx *ctx, const char *dir)
+{
+    static const char *const names[] = { "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt" };
+    char *folder = NULL;
+    bool there = tern_model_folder(ctx, dir, &folder) != TERN_OK;
+    for (size_t i = 0; !there && i < sizeof names / sizeof *names; i++) there = tern_file_exists(folder, names[i]);
+    tern_free(folder);
+    return there;
 }
 
 tern_status tern_directory_check(tern_ctx *ctx, const char *dir)

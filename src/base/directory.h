@@ -18,7 +18,10 @@ tern_status tern_directory_there(tern_ctx *ctx, const char *dir);
  * cache of a hub, ...); TERN_ERR_IO where it is empty or has nothing known; never TERN_OK. */
 tern_status tern_directory_lacks(tern_ctx *ctx, const char *dir, tern_lack lack);
 
-/* TERN_OK where dir is a directory with a config.json that may be a model's; else as the two above. */
+/* Whether tern_tokenizer_open finds a file of a tokenizer in dir, or in the folder that modules.json names; one that cannot be told is for it to say. */
+bool tern_directory_has_tokenizer(tern_ctx *ctx, const char *dir);
+
+/* TERN_OK where dir is a directory with a config.json that may be a model's; else as the two above it. */
 tern_status tern_directory_check(tern_ctx *ctx, const char *dir);
 
 #endif

@@ -257,7 +257,7 @@ static bool take_operand(cli_args *args, int *n, const char *word)
     return false;
 }
 
-/* A flag that would do nothing beside the others, or without one of them, is a mistake to hear of. */
+/* A flag that would do nothing beside the others, or without one of them, is a usage error. */
 static bool fit_together(const cli_args *args)
 {
     for (const cli_clash *c = cli_clashes; c->command; c++) {

@@ -21,7 +21,7 @@ typedef struct chat {
     tern_finish finish;
     char error[1024];
     bool lost;                 /* stdout takes no more, or memory is out */
-    bool failed;               /* a line of a pipe could not be answered */
+    bool failed;               /* a line could not be answered */
 } chat;
 
 static bool keep(chat *c, const char *text, size_t n)
@@ -44,7 +44,12 @@ static bool on_event(void *user, const tern_event *e)
     chat *c = user;
     c->finish = e->finish;
     if (e->finish == TERN_FINISH_ERROR) snprintf(c->error, sizeof c->error, "%s", e->error ? e->error : "the request failed");
-    if (e->n_bytes) c->lost = c->lost || !keep(c, e->text, e->n_bytes) || !cli_put(e->text, e->n_bytes);
+    if (e->n_bytes && !c->lost) {
+        bool kept = keep(c, e->text, e->n_bytes);
+        if (!kept) cli_say("no memory for the answer");
+        c->failed = c->failed || !kept;
+        c->lost = !kept || !cli_put(e->text, e->n_bytes);
+    }
     return !c->lost && !cli_interrupted();
 }
 
@@ -90,20 +95,20 @@ static bool run_request(chat *c, const int32_t *ids, size_t n)
 }
 
 /* A question and its answer; what fails leaves the conversation as it was. */
-static bool turn(chat *c, const char *question)
+static bool turn(chat *c, const char *question, size_t n_bytes)
 {
     int32_t *ids = NULL;
     size_t n;
     c->n_answer = 0;
     c->finish = TERN_FINISH_NONE;
-    if (!say(c, "user", question, strlen(question))) return false;
+    if (!say(c, "user", question, n_bytes)) return false;
     cli_interrupt_clear();
     bool ok = prompt_ids(c, &ids, &n) && run_request(c, ids, n);
     free(ids);
     cli_interrupt_clear();
     if (ok && c->n_answer && c->answer[c->n_answer - 1] != '\n') cli_put("\n", 1);
-    if (ok) ok = say(c, "assistant", c->n_answer ? c->answer : "", c->n_answer);
-    else take_back(c);
+    ok = ok && say(c, "assistant", c->n_answer ? c->answer : "", c->n_answer);
+    if (!ok) take_back(c);
     return ok;
 }
 
@@ -129,8 +134,10 @@ static bool save(chat *c, const char *path)
         return false;
     }
     bool ok = cli_save_open(&out, path);
-    if (ok) {
-        json_dumpf(c->messages, out.file, JSON_INDENT(2));
+    if (ok && json_dumpf(c->messages, out.file, JSON_INDENT(2)) && !ferror(out.file)) {
+        cli_say("no memory for the messages");
+        ok = false;
+    } else if (ok) {
         putc('\n', out.file);
         ok = cli_save_commit(&out);
     }
@@ -188,12 +195,10 @@ static bool command(chat *c, const char *line, bool *more)
 
 static bool answer_line(chat *c, const char *line, size_t n_bytes, bool *more)
 {
-    if (strlen(line) != n_bytes) {
-        cli_say("the line has a NUL byte at %zu of its %zu, and a message cannot hold one", strlen(line), n_bytes);
-        return false;
-    }
-    if (*line == '/') return command(c, line, more);
-    return !*line || turn(c, line);
+    if (*line != '/') return !n_bytes || turn(c, line, n_bytes);
+    if (strlen(line) == n_bytes) return command(c, line, more);
+    cli_say("the command has a NUL byte at %zu of its %zu, and its words cannot hold one", strlen(line), n_bytes);
+    return false;
 }
 
 /* Ctrl-C at the prompt drops the line that was begun; at once again, it ends the chat. */
@@ -216,7 +221,7 @@ static int converse(chat *c)
         }
         was_interrupted = read == CLI_READ_INTERRUPTED;
     }
-    return c->failed && !cli_terminal_is_one() ? EXIT_FAILED : EXIT_OK;
+    return c->failed && (c->lost || !cli_terminal_is_one()) ? EXIT_FAILED : EXIT_OK;
 }
 
 static bool open_parts(const cli_args *args, chat *c)

@@ -83,7 +83,7 @@ static void print_scores(void *user, size_t line, const float *scores, const cha
 static bool read_inputs(const cli_args *args, cli_session *s, const tern_embedder *embedder, const char *query,
                         cli_texts *t)
 {
-    cli_texts_how how = { 0 };
+    cli_texts_how how = { .lower_case = tern_embedder_lower_case(embedder) };
     if (args->value[FLAG_IDS].set) return cli_texts_of_ids(args, s, t);
     if (query && !cli_texts_how_of(args, embedder, &how)) return false;
     how.query = query;

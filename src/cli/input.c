@@ -1,11 +1,8 @@
 /* Files and standard input, read whole and byte for byte. Commands and session.c call it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/session.h"
@@ -54,11 +51,4 @@ bool cli_read(const char *path, char **text, size_t *n_bytes)
     bool ok = read_all(fd, path, text, n_bytes);
     close(fd);
     return ok;
-}
-
-bool cli_is_file(const char *dir, const char *name)
-{
-    char path[PATH_MAX];
-    struct stat info;
-    return (size_t)snprintf(path, sizeof path, "%s/%s", dir, name) < sizeof path && !stat(path, &info) && S_ISREG(info.st_mode);
 }

@@ -3,17 +3,16 @@
 #include <string.h>
 #include <limits.h>
 
+#include "base/directory.h"
 #include "cli/session.h"
 
 bool cli_open_tokenizer(const cli_args *args, cli_session *s, bool required)
 {
-    static const char *const files[] = { "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt" };
     char buffer[PATH_MAX];
     const char *dir = cli_model_dir(args, buffer, sizeof buffer);
-    bool there = required;
     if (!dir) return false;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) there = there || cli_is_file(dir, files[i]);
-    if (!there || tern_tokenizer_open(s->ctx, dir, &s->tokenizer) == TERN_OK) return true;
+    if (!required && !tern_directory_has_tokenizer(s->ctx, dir)) return true;
+    if (tern_tokenizer_open(s->ctx, dir, &s->tokenizer) == TERN_OK) return true;
     if (required) cli_fail_ctx(s);
     else cli_say("warning: no text, only ids: %s", tern_ctx_error(s->ctx));
     return !required;

@@ -39,9 +39,6 @@ int cli_fail_ctx(const cli_session *s);
 /* A whole stream or file ("-": standard input), byte for byte, with a NUL behind it; *text is freed by free. */
 bool cli_read(const char *path, char **text, size_t *n_bytes);
 
-/* Whether dir has a regular file of that name. */
-bool cli_is_file(const char *dir, const char *name);
-
 /* Says where more than one of --ids, --prompt and --file is given: a usage error then. */
 bool cli_one_prompt(const cli_args *args);
 

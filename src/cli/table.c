@@ -114,7 +114,7 @@ const cli_command cli_commands[] = {
       .common = model_common, .example = "generate -p 'Long ago, near the river,' -n 60 --temperature 0" },
     { .name = "chat", .summary = "talk with a model", .run = cli_chat, .usage = "[--system TEXT] [-n N] [FLAG]...",
       .about = "Each line of standard input is a turn, answered by the model through its chat template as it comes. On a terminal lines can be edited and called back, "
-               "Ctrl-C stops an answer, and /help lists commands.",
+               "Ctrl-C stops an answer and, at the prompt, drops the line (twice at once it ends the chat), and /help lists commands.",
       .flags = FLAGS(FLAG_SYSTEM, FLAG_TEMPLATE, FLAG_TOKENS, FLAG_TEMPERATURE, FLAG_TOP_K, FLAG_TOP_P, FLAG_MIN_P, FLAG_PENALTY, FLAG_SEED, FLAG_STOP),
       .common = model_common, .example = "chat --system 'Answer in one sentence.'" },
     { .name = "logits", .summary = "the logits of the next token", .run = cli_logits, .usage = "[--ids IDS | -p TEXT | -f FILE] [--all] [FLAG]...",

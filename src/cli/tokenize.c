@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "text/tokenizer/tok.h"
 
 static void print_ids(const tern_encoding *e)
 {
@@ -24,6 +25,13 @@ static void print_json(const tern_encoding *e)
     out_close(&j);
 }
 
+/* What is asked for by a flag and not stated by tokenizer.json changes nothing, and may have been meant to. */
+static void tell_idle_flags(const cli_args *args, const tern_tokenizer *tok)
+{
+    if (args->value[FLAG_TRUNCATE].set && !tok->truncate.on) cli_say("warning: --truncate has no effect: tokenizer.json states no truncation");
+    if (args->value[FLAG_PAD].set && !tok->pad.on) cli_say("warning: --pad has no effect: tokenizer.json states no padding");
+}
+
 int cli_tokenize(const cli_args *args)
 {
     cli_session s = { 0 };
@@ -35,6 +43,7 @@ int cli_tokenize(const cli_args *args)
     size_t n_bytes;
     int status = EXIT_FAILED;
     if (!cli_open_ctx(args, &s) || !cli_open_tokenizer(args, &s, true) || !cli_read("-", &text, &n_bytes)) goto done;
+    tell_idle_flags(args, s.tokenizer);
     if (tern_tokenizer_encode(s.tokenizer, text, n_bytes, &options, &encoding) != TERN_OK) {
         cli_fail_ctx(&s);
         goto done;

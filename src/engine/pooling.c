@@ -63,13 +63,14 @@ static tern_status mean(tern_ctx *ctx, tern_pooling mode, const tern_pool_rows *
                                                        .dim = r->dim });
 }
 
+/* A NaN of any token is the result, as in torch. */
 static void largest(const tern_pool_rows *r, int32_t s, float *out)
 {
     const float *x = r->x + (r->row[s] + skipped(r, s)) * r->dim;
     memcpy(out, x, (size_t)r->dim * sizeof *out);
     for (int32_t t = 1; t < r->n_tok[s] - skipped(r, s); t++)
         for (int64_t d = 0; d < r->dim; d++)
-            if (x[t * r->dim + d] > out[d]) out[d] = x[t * r->dim + d];
+            if (x[t * r->dim + d] > out[d] || isnan(x[t * r->dim + d])) out[d] = x[t * r->dim + d];
 }
 
 /* BERT's pooler reads the first token, prompt or not. */

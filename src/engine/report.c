@@ -8,7 +8,6 @@
 
 #include "base/ctx.h"
 #include "base/directory.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "formats/sentence.h"
 #include "formats/words.h"
@@ -68,21 +67,14 @@ static part missing(look *l, const char *why)
 
 /* ---- The parts ---- */
 
-static bool has_tokenizer_file(const char *dir)
-{
-    static const char *const files[] = { "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt" };
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        if (tern_file_exists(dir, files[i])) return true;
-    return false;
-}
-
 /* A directory without a tokenizer has no fault: token ids do. */
 static void look_at_tokenizer(look *l)
 {
+    bool has_files = tern_directory_has_tokenizer(l->ctx, l->dir);
     tern_status st = tern_tokenizer_open(l->ctx, l->dir, &l->text);
     if (!st) {
         l->tokenizer = (part){ true, "" };
-    } else if ((st == TERN_ERR_IO || st == TERN_ERR_UNSUPPORTED) && !has_tokenizer_file(l->dir)) {
+    } else if ((st == TERN_ERR_IO || st == TERN_ERR_UNSUPPORTED) && !has_files) {
         l->tokenizer = missing(l, st == TERN_ERR_UNSUPPORTED ? tern_ctx_error(l->ctx) : "the directory has no tokenizer");
     } else {
         failed(l, st);
@@ -100,7 +92,7 @@ static tern_status render(tern_template *template, const char *messages)
     return st;
 }
 
-/* What a template refuses is heard when it is rendered: a message of a user, as a chat begins; else one behind a system's message, as --system begins it. */
+/* What a template refuses is known when it is rendered: with a user's message, as a chat begins; else with a system's message before it, as --system begins one. */
 static void look_at_template(look *l)
 {
     static const char alone[] = "{\"role\": \"user\", \"content\": \"Hi\"}", led[] = "{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": \"Hi\"}";

@@ -167,8 +167,13 @@ def check_pipe():
     check(injected.returncode == 0, f"special tokens in a message are text: {injected.stderr}")
     wrong = tern("chat", "--seed", "1", "-n", "3", stdin=b"\xff\xfe\nWhat is the opposite of hot?\n")
     check(wrong.returncode == 1 and wrong.stderr.count(b"UTF-8") == 1 and wrong.stdout, f"a line that is no UTF-8 is refused, and the next one answered: {wrong.stderr}")
-    cut = tern("chat", "--seed", "1", "-n", "3", stdin=b"What is\0 the opposite of hot?\n")
-    check(cut.returncode == 1 and b"NUL" in cut.stderr and not cut.stdout, f"a line is taken whole or refused: {cut.stderr}")
+    with folder() as d:
+        path = os.path.join(d, "messages.json")
+        run = tern("chat", "--seed", "1", "-n", "3", stdin=f"What is\0 the opposite of hot?\n/save {path}\n".encode())
+        with open(path, encoding="utf-8") as f:
+            check(run.returncode == 0 and json.load(f)[0]["content"] == "What is\0 the opposite of hot?", f"a NUL is a character, and the line is taken whole: {run.stderr}")
+    cut = tern("chat", "--seed", "1", stdin=b"/system be\0 brief\n/quit\0\n/params\n")
+    check(cut.returncode == 1 and cut.stderr.count(b"NUL") == 2 and b"0 messages" in cut.stdout, f"a command with a NUL is refused: {cut.stderr} {cut.stdout}")
     ends = tern("chat", "--temperature", "0", "--compute", "f32", stdin=b"What is the opposite of hot?\r\n/quit\r\nnever\r\n")
     check(ends.returncode == 0 and ends.stdout == b"The opposite of hot is cold.\n", f"lines may end in a carriage return: {ends.stdout} {ends.stderr}")
     full = tern("chat", "--temperature", "0", "--context", "40", "-n", "8", stdin=b"What is the opposite of hot?\n" * 3)

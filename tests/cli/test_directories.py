@@ -157,6 +157,25 @@ def check_adapter_beside_weights():
         check(run.returncode == 0 and "warning" in run.stderr.decode() and "adapter_config.json" in run.stderr.decode(), f"an adapter that is not applied is warned of: {run.stderr.decode()}")
 
 
+def check_tokenizers():
+    """Ids do without a tokenizer; one that is there and does not open is warned of, under each of its names."""
+    for name in ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt"):
+        for below in ("", "0_Transformer"):
+            with folder() as top:
+                where = os.path.join(top, below)
+                os.makedirs(where, exist_ok=True)
+                for file in ("config.json", "model.safetensors"):
+                    shutil.copy(os.path.join(os.path.dirname(CONFIG), file), where)
+                if below:
+                    fill(top, [("modules.json", json.dumps([{"idx": 0, "name": "0", "path": below, "type": "sentence_transformers.models.Transformer"}]))])
+                plain = tern("generate", "-m", top, "--ids", "1,2", "-n", "2", "--temperature", "0")
+                with open(os.path.join(where, name), "wb") as f:
+                    f.write(b"\xff\n")
+                run = tern("generate", "-m", top, "--ids", "1,2", "-n", "2", "--temperature", "0")
+                check(plain.returncode == 0 and not plain.stderr, f"no tokenizer, {below}: {plain.stderr.decode()}")
+                check(run.returncode == 0 and run.stdout == plain.stdout and b"no text, only ids" in run.stderr and name.encode() in run.stderr, f"a broken {name}, {below}: {run.stderr.decode()}")
+
+
 def check_names():
     with folder() as where:
         for name, words in FILES:
@@ -170,5 +189,6 @@ check_rows()
 check_commands()
 check_links()
 check_adapter_beside_weights()
+check_tokenizers()
 check_names()
 finish()

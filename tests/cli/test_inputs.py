@@ -155,6 +155,11 @@ def check_no_numbers():
             check(not tern("embed", "-m", where, "--ids", "5,6").returncode, "a text without it")
             one_sentence(tern("embed", "-m", where, "--ids", "5,300,6", "--hidden"), f"hidden states of {value}")
             one_sentence(tern("verify", "-m", where, "--ids", "5,300,6"), f"verify of {value}")
+        with folder() as where:    # of a causal model the first tokens are numbers, and the largest of all is none
+            copy("gpt2", where, tensors=spoil("transformer.wte.weight", 30, value))
+            for pooling in ("max", "mean", "last"):
+                one_sentence(tern("embed", "-m", where, "--ids", "5,6,30", "--pooling", pooling), f"{pooling} of {value} in the last token")
+            check(not tern("embed", "-m", where, "--ids", "5,6,30", "--pooling", "cls").returncode, "the first token's has not met it")
         for name, source, tensor, commands in (
                 ("bert-mlm", "bert-mlm", "bert.embeddings.word_embeddings.weight", (("logits",), ("logits", "--all", "--json"))),
                 ("classes", "made-bert-classes", "bert.embeddings.word_embeddings.weight", (("classify",), ("classify", "--json"))),

@@ -57,6 +57,13 @@ def check_model(name, typed):
         document_of = [{"score": row[0]} if len(row) == 1 else {"scores": row} for row in scores]
         check([json.loads(line) for line in listed.stdout.splitlines()] == document_of, f"{name}: --json gives {listed.stdout!r}")
         check(len(scores) == len(logits) == len(LINES), f"{name}: {len(scores)} scores of {len(LINES)} lines")
+        with open(os.path.join(place, "modules.json"), "w", encoding="utf-8") as f:
+            json.dump([{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}], f)
+        with open(os.path.join(place, "sentence_bert_config.json"), "w", encoding="utf-8") as f:
+            json.dump({"do_lower_case": True}, f)
+        for command in (("rerank", *common, QUERY), ("classify", *common)):
+            small, large = (tern(*command, stdin=text) for text in (b"birds do\n", b"BIRDS Do\n"))
+            check(small.returncode == 0 and small.stdout and small.stdout == large.stdout, f"{name}: {command[0]} with do_lower_case: {small} {large}")
         for line, row, raw_row in zip(LINES, scores, logits):
             ids, types = by_hand(line, typed)
             hand = ["--ids", ",".join(map(str, ids))] + (["--type-ids", ",".join(map(str, types))] if typed else [])

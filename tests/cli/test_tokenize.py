@@ -22,6 +22,9 @@ with folder() as d:
     check(plain == (None, None), "the golden tokenizer has neither")
     shutil.copy(os.path.join(GOLDEN, "tokenizers", "llama2-spbpe", "tokenizer.json"), d)
     whole = document("tokenize", "-m", d, "--json", stdin=TEXT)["ids"]
+    for flag in ("--truncate", "--pad"):
+        run = tern("tokenize", "-m", d, flag, stdin=TEXT)
+        check(run.returncode == 0 and list(map(int, run.stdout.split())) == whole and f"{flag} has no effect".encode() in run.stderr, f"{flag} without a length: {run.stderr}")
     tokenizer["truncation"] = {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}
     tokenizer["padding"] = {"strategy": {"Fixed": 30}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0, "pad_token": "<unk>"}
     with open(os.path.join(d, "tokenizer.json"), "w", encoding="utf-8") as f:
@@ -29,6 +32,7 @@ with folder() as d:
     check(4 < len(whole) < 30, "the text is longer than the cut and shorter than the padding")
     check(document("tokenize", "-m", d, "--json", stdin=TEXT)["ids"] == whole, "nothing is cut and nothing added")
     check(document("tokenize", "-m", d, "--truncate", "--json", stdin=TEXT)["ids"] == whole[:4], "--truncate cuts")
+    check(not tern("tokenize", "-m", d, "--truncate", "--pad", stdin=TEXT).stderr, "and nothing is said")
     check(document("tokenize", "-m", d, "--pad", "--json", stdin=TEXT)["ids"] == whole + [0] * (30 - len(whole)), "--pad fills up")
     check(tern("tokenize", "-m", d, "--truncate", "--pad", stdin=TEXT).stdout.split() == [b"%d" % i for i in whole[:4] + [0] * 26], "both, in this order")
 

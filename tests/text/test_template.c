@@ -108,6 +108,7 @@ static const limit_row limit_rows[] = {
     { "{{ 9223372036854775807 + 1 }}", "OverflowError", TERN_ERR_ARGUMENT, "never a wrong number" },
     { "{{ -9223372036854775807 - 2 }}", "OverflowError", TERN_ERR_ARGUMENT, "never a wrong number" },
     { "{{ 2 ** 64 }}", "OverflowError", TERN_ERR_ARGUMENT, "never a wrong number" },
+    { "{{ range(9223372036854775806, 9223372036854775807, 5)[1:] }}", "OverflowError", TERN_ERR_ARGUMENT, "it would begin beyond 64 bits" },
     { "{{ 10 ** 18 * 10 }}", "OverflowError", TERN_ERR_ARGUMENT, "never a wrong number" },
     { "{{ ''.__class__.__mro__[1].__subclasses__() }}", "SecurityError: access to attribute '__class__' of 'str' object is unsafe.", TERN_ERR_ARGUMENT, "the way out of the sandbox" },
     { "{{ cycler.__init__.__globals__.os.popen('id') }}", "SecurityError", TERN_ERR_ARGUMENT, "the other way out" },
@@ -162,7 +163,7 @@ static void deep_sources_are_refused(void **state)
     free(text);
 }
 
-/* A text that grows in a loop costs what it holds, not the square of it. */
+/* A text that grows in a loop costs what it holds, not the square of it; nor does a run of dashes that may end a line. */
 static void growing_strings_are_cheap(void **state)
 {
     tern_rendered r;
@@ -170,6 +171,9 @@ static void growing_strings_are_cheap(void **state)
     if (render_text("{% set ns = namespace(s='', l=[]) %}{% for i in range(100000) %}{% set ns.s = ns.s + 'ten bytes.' %}{% set ns.l = ns.l + [i] %}{% endfor %}{{ ns.s|length }} {{ ns.l|length }}", HI, &r))
         fail_msg("%s", tern_ctx_error(ctx));
     assert_string_equal(r.text, "1000000 100000");
+    tern_rendered_free(&r);
+    if (render_text("{{ ('a' ~ '-' * 1000000)|wordwrap(70)|length }}", HI, &r)) fail_msg("%s", tern_ctx_error(ctx));
+    assert_string_equal(r.text, "1014286");    /* 1000001 and a line end behind each 70 but the last */
     tern_rendered_free(&r);
 }
 

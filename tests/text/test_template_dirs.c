@@ -123,8 +123,47 @@ static void directories_are_read(void **state)
     rmdir(folder);
 }
 
+#define TOKENS "{{ bos_token }}|{{ eos_token }}|{{ unk_token }}|{{ pad_token }}|{{ mask_token }}|{{ image_token }}"
+#define BPE "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"<unk>\":0,\"<s>\":1,\"</s>\":2},\"merges\":[]}}"
+#define WORDS "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0}}}"
+
+/* What apply_chat_template of transformers 5.24.0 hands to a template: special_tokens_map of the tokenizer; where there is none, what the configuration says. */
+static const struct {
+    const char *config, *map, *tokenizer, *want, *why;    /* the files' texts; null: not there */
+} token_rows[] = {
+    { "\"tokenizer_class\":\"LlamaTokenizer\"", NULL, BPE, "<s>|</s>|<unk>|||", "the class's own" },
+    { "\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":null", NULL, BPE, "|</s>|<unk>|||", "null is stated" },
+    { "\"tokenizer_class\":\"LlamaTokenizer\"", NULL, NULL, "|||||", "no tokenizer is there" },
+    { "\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":\"<unk>\"", "{\"bos_token\":\"</s>\",\"pad_token\":{\"content\":\"<unk>\"}}", BPE, "</s>|</s>|<unk>|<unk>||", "the map wins" },
+    { "\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":\"<unk>\",\"added_tokens_decoder\":{\"0\":{\"content\":\"<unk>\"}}", "{\"bos_token\":\"</s>\",\"pad_token\":\"<unk>\"}", BPE,
+      "<unk>|</s>|<unk>|||", "and does not count beside added_tokens_decoder" },
+    { "\"tokenizer_class\":\"PreTrainedTokenizerFast\",\"image_token\":\"<img>\",\"bos_token\":\"<s>\"", NULL, BPE, "<s>|||||<img>", "a name of its own" },
+    { "\"tokenizer_class\":\"PreTrainedTokenizerFast\",\"extra_special_tokens\":{\"image_token\":\"<img>\"}", NULL, BPE, "|||||<img>", "the same as an object" },
+    { "\"tokenizer_class\":\"BertTokenizer\"", NULL, WORDS, "||[UNK]|[PAD]|[MASK]|", "BERT's" },
+};
+
+static void special_tokens_are_the_tokenizers(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/tern-template-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < sizeof token_rows / sizeof *token_rows; i++) {
+        char config[1024];
+        snprintf(config, sizeof config, "{%s,\"chat_template\":\"%s\"}", token_rows[i].config, TOKENS);
+        write_file("tokenizer_config.json", config);
+        if (token_rows[i].map) write_file("special_tokens_map.json", token_rows[i].map);
+        if (token_rows[i].tokenizer) write_file("tokenizer.json", token_rows[i].tokenizer);
+        print_message("special tokens: %s\n", token_rows[i].why);
+        expect_rendered(HI, token_rows[i].want);
+        forget_file("special_tokens_map.json");
+        forget_file("tokenizer.json");
+    }
+    forget_file("tokenizer_config.json");
+    rmdir(folder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(directories_are_read) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(directories_are_read), cmocka_unit_test(special_tokens_are_the_tokenizers) };
     return cmocka_run_group_tests(tests, make_ctx, free_ctx);
 }

@@ -1,5 +1,7 @@
 /* Makes a template from text or from a checkpoint directory. Called by users (tern/template.h); parsing is parse.c's. */
 #include <dirent.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +13,9 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "text/template/template.h"
+#include "text/tokenizer/special.h"
 
-enum { MAX_TEMPLATE_BYTES = 16 << 20, MAX_CONFIG_BYTES = 256 << 20, MAX_VARIANTS = 64, MAX_TREE_BYTES = 1 << 30 };
+enum { MAX_TEMPLATE_BYTES = 16 << 20, MAX_CONFIG_BYTES = 16 << 20, MAX_VARIANTS = 64, MAX_TREE_BYTES = 1 << 30 };
 
 #define CONFIG "tokenizer_config.json"
 #define EXTRA_DIR "additional_chat_templates"
@@ -139,12 +142,13 @@ static int by_name(const void *a, const void *b)
 
 static tern_status add_extra_files(tern_template *t, const char *dir, bool *any)
 {
-    char path[512], *names[MAX_VARIANTS];
+    char path[PATH_MAX], *names[MAX_VARIANTS];
     size_t n = 0;
     tern_status st = TERN_OK;
-    snprintf(path, sizeof path, "%s/%s", dir, EXTRA_DIR);
+    if (snprintf(path, sizeof path, "%s/%s", dir, EXTRA_DIR) >= (int)sizeof path)
+        return tern_fail(t->ctx, TERN_ERR_IO, "%s: %s", dir, strerror(ENAMETOOLONG));
     DIR *folder = opendir(path);
-    if (!folder) return TERN_OK;
+    if (!folder) return errno == ENOENT || errno == ENOTDIR ? TERN_OK : tern_fail(t->ctx, TERN_ERR_IO, "%s: %s", path, strerror(errno));
     for (struct dirent *entry; (entry = readdir(folder)) && st == TERN_OK;) {
         size_t length = strlen(entry->d_name);
         if (length <= 6 || strcmp(entry->d_name + length - 6, ".jinja")) continue;
@@ -201,41 +205,47 @@ done:
     return st;
 }
 
-/* The named special tokens, each a string or {"content": ...}. */
-static tern_status keep_tokens(tern_template *t, const json_t *config)
+/* Whether a template names a special token that is not among tokens. */
+static bool lacks_token(const tern_template *t, const json_t *tokens)
 {
     static const char *const names[] = { "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token" };
-    if (!t->special_tokens && !(t->special_tokens = json_object())) return tern_fail(t->ctx, TERN_ERR_MEMORY, "no memory for special tokens");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        json_t *token = json_object_get(config, names[i]);
-        if (json_is_object(token)) token = json_object_get(token, "content");
-        if (json_is_string(token) && !json_object_get(t->special_tokens, names[i]) && json_object_set(t->special_tokens, names[i], token))
-            return tern_fail(t->ctx, TERN_ERR_MEMORY, "no memory for special tokens");
+    for (size_t v = 0; v < t->n_variants; v++)
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (!json_object_get(tokens, names[i]) && strstr(t->variants[v].source, names[i])) return true;
+    return false;
+}
+
+/* The special tokens of dir. Its tokenizer, which may be large, is read only where a template wants more than the configuration says. */
+static tern_status take_tokens(tern_template *t, const char *dir)
+{
+    json_t *tokens = NULL;
+    tern_status st = tokenizer_special_tokens(t->ctx, dir, false, &tokens);
+    if (!st && lacks_token(t, tokens) && tern_directory_has_tokenizer(t->ctx, dir)) {
+        json_decref(tokens);
+        tokens = NULL;
+        st = tokenizer_special_tokens(t->ctx, dir, true, &tokens);
     }
+    if (st) return st;
+    json_decref(t->special_tokens);
+    t->special_tokens = tokens;
     return TERN_OK;
 }
 
-static tern_status read_configs(tern_template *t, const char *dir, bool want_template)
+static tern_status read_config(tern_template *t, const char *dir)
 {
-    static const char *const files[] = { CONFIG, "special_tokens_map.json" };
+    json_t *config = NULL;
     tern_status st = TERN_OK;
-    for (size_t i = 0; i < 2 && st == TERN_OK; i++) {
-        json_t *config = NULL;
-        if (!tern_file_exists(dir, files[i])) continue;
-        st = tern_json_read_repeats(t->ctx, dir, files[i], MAX_CONFIG_BYTES, &config);    /* as the tokenizer reads it */
-        if (st == TERN_OK && !json_is_object(config))
-            st = tern_fail(t->ctx, TERN_ERR_FORMAT, "%s/%s: %s, not an object", dir, files[i], tern_json_kind(config));
-        if (st == TERN_OK) st = keep_tokens(t, config);
-        if (st == TERN_OK && want_template && i == 0) st = add_configured(t, dir, config);
-        json_decref(config);
-    }
+    if (!tern_file_exists(dir, CONFIG)) return st;
+    st = tern_json_read_repeats(t->ctx, dir, CONFIG, MAX_CONFIG_BYTES, &config);    /* as the tokenizer reads it */
+    if (st == TERN_OK) st = add_configured(t, dir, config);
+    json_decref(config);
     return st;
 }
 
 tern_status tern_template_take_tokens(tern_template *t, const char *dir)
 {
     tern_status st = tern_directory_there(t->ctx, dir);
-    return st ? st : read_configs(t, dir, false);
+    return st ? st : take_tokens(t, dir);
 }
 
 tern_status tern_template_open(tern_ctx *ctx, const char *dir, tern_template **out)
@@ -248,8 +258,9 @@ tern_status tern_template_open(tern_ctx *ctx, const char *dir, tern_template **o
     if (tern_file_exists(dir, "chat_template.jinja")) TERN_TRY(add_file(t, dir, "chat_template.jinja", "default"));
     TERN_TRY(add_extra_files(t, dir, &extra));
     t->named = extra;
-    TERN_TRY(read_configs(t, dir, t->n_variants == 0));
+    if (!t->n_variants) TERN_TRY(read_config(t, dir));
     if (!t->n_variants && tern_file_exists(dir, LEGACY)) TERN_TRY(add_legacy_file(t, dir));
+    TERN_TRY(take_tokens(t, dir));
     if (t->n_variants && !t->named) TERN_TRY(tpl_compile(t, &t->variants[0]));
     *out = t->n_variants ? t : NULL;
     if (t->n_variants) t = NULL;

@@ -374,8 +374,8 @@ static bool slice_string(tpl_render *r, tpl_value s, int64_t from, int64_t step,
     for (uint32_t i = 0; i < s.n; i++)
         if (((unsigned char)tpl_data(s)[i] & 0xC0) != 0x80) at[k++] = i;
     at[n] = s.n;
-    for (int64_t i = 0; i < count; i++, from += step)
-        if (!tpl_put_str(&r->pool, text, tpl_cut(s, at[from], at[from + 1]))) return false;
+    for (int64_t i = 0; i < count; i++)
+        if (!tpl_put_str(&r->pool, text, tpl_cut(s, at[from + i * step], at[from + i * step + 1]))) return false;
     *out = tpl_text_value(text);
     out->sub = s.sub;
     return true;
@@ -383,9 +383,9 @@ static bool slice_string(tpl_render *r, tpl_value s, int64_t from, int64_t step,
 
 static bool cut_range(tpl_render *r, const tpl_range *of, int64_t from, int64_t to, int64_t by, tpl_range *out)
 {
-    int64_t span;
-    out->start = of->start + from * of->step;
-    if (__builtin_mul_overflow(of->step, by, &out->step) || __builtin_mul_overflow(of->step, to, &span) ||
+    int64_t before, span;
+    if (__builtin_mul_overflow(of->step, by, &out->step) || __builtin_mul_overflow(of->step, from, &before) ||
+        __builtin_add_overflow(of->start, before, &out->start) || __builtin_mul_overflow(of->step, to, &span) ||
         __builtin_add_overflow(of->start, span, &out->stop))
         return overflow(r);
     return true;
@@ -418,8 +418,8 @@ bool tpl_slice(tpl_render *r, tpl_value object, tpl_value start, tpl_value stop,
     }
     tpl_array *array = tpl_array_new(&r->pool, (size_t)count);
     if (!array || !tpl_work(&r->pool, (size_t)count)) return false;
-    for (int64_t i = 0; i < count; i++, from += by)
-        if (!tpl_append(&r->pool, array, tpl_items(object)[from])) return false;
+    for (int64_t i = 0; i < count; i++)
+        if (!tpl_append(&r->pool, array, tpl_items(object)[from + i * by])) return false;
     *out = tpl_list_of(array, (tpl_kind)object.kind);
     return true;
 }

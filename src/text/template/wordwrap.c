@@ -44,8 +44,9 @@ static bool is_word_or_mark(int32_t c)
 static uint32_t long_dash(const wrapper *w, uint32_t i)
 {
     uint32_t n = 0;
+    if (!i || !is_word_or_mark(w->code[i - 1])) return 0;    /* within the dashes, which are counted once */
     while (i + n < w->n && w->code[i + n] == '-') n++;
-    return n >= 2 && i && is_word_or_mark(w->code[i - 1]) && i + n < w->n && is_word(w->code[i + n]) ? n : 0;
+    return n >= 2 && i + n < w->n && is_word(w->code[i + n]) ? n : 0;
 }
 
 /* A hyphen at i that a line may end behind: letters on both sides. */

@@ -4,12 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-json_t *assemble_added(const char *text, int64_t id, bool special)
-{
-    return json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (json_int_t)id, "content", text, "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", 0,
-                     "special", (int)special);
-}
-
 bool assemble_flag(const json_t *config, const char *key, bool otherwise)
 {
     const json_t *value = json_object_get(config, key);
@@ -23,12 +17,17 @@ const char *assemble_role(const json_t *config, const char *key, const char *oth
     return json_is_string(value) ? json_string_value(value) : otherwise;
 }
 
+json_t *assemble_replace(const char *kind, const char *pattern, const char *content)
+{
+    return json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", kind, pattern, "content", content);
+}
+
 static void add_part(json_t *list, const char *kind, const char *id, int type_id)
 {
     json_array_append_new(list, json_pack("{s:{s:s, s:i}}", kind, "id", id, "type_id", type_id));
 }
 
-json_t *assemble_template(const char *first, int64_t first_id, const char *last, int64_t last_id, int type_b, bool roberta)
+json_t *assemble_template(const char *first, int64_t first_id, const char *last, int64_t last_id, int type_b, bool joined)
 {
     bool has_first = first && *first, has_last = last && *last;
     json_t *single = json_array(), *pair = json_array(), *specials = json_object();
@@ -43,7 +42,7 @@ json_t *assemble_template(const char *first, int64_t first_id, const char *last,
     }
     json_array_extend(pair, single);
     if (has_first && !has_last) add_part(pair, "SpecialToken", first, type_b);
-    if (has_last && roberta) add_part(pair, "SpecialToken", last, 0);
+    if (has_last && joined) add_part(pair, "SpecialToken", last, 0);
     add_part(pair, "Sequence", "B", type_b);
     if (has_last) add_part(pair, "SpecialToken", last, type_b);
     return json_pack("{s:s, s:o, s:o, s:o}", "type", "TemplateProcessing", "single", single, "pair", pair, "special_tokens", specials);

@@ -10,11 +10,11 @@
 
 /* Every json_t here is a new reference, or null where there was no memory. */
 
-/* An entry of "added_tokens". */
-json_t *assemble_added(const char *text, int64_t id, bool special);
+/* A Replace of the pattern, kind "String" or "Regex": a normaliser, and a decoder. */
+json_t *assemble_replace(const char *kind, const char *pattern, const char *content);
 
-/* TemplateProcessing with first before and last behind each sequence; null or "" leaves it out. B has type_b. */
-json_t *assemble_template(const char *first, int64_t first_id, const char *last, int64_t last_id, int type_b, bool roberta);
+/* TemplateProcessing with first before and last behind each sequence; null or "" leaves it out. B has type_b; joined: last stands before it, too. */
+json_t *assemble_template(const char *first, int64_t first_id, const char *last, int64_t last_id, int type_b, bool joined);
 
 /* A boolean of the configuration, otherwise where it has none. */
 bool assemble_flag(const json_t *config, const char *key, bool otherwise);

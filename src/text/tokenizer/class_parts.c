@@ -75,14 +75,9 @@ json_t *class_parts_qwen3_5(const json_t *config, const json_t *vocab)
                               "\\s+");
 }
 
-static json_t *replace(const char *kind, const char *pattern, const char *content)
-{
-    return json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", kind, pattern, "content", content);
-}
-
 static json_t *marks_and_bytes(bool strip)
 {
-    json_t *list = json_pack("[o, {s:s}, {s:s}]", replace("String", MARK, " "), "type", "ByteFallback", "type", "Fuse");
+    json_t *list = json_pack("[o, {s:s}, {s:s}]", assemble_replace("String", MARK, " "), "type", "ByteFallback", "type", "Fuse");
     if (strip) json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:i}", "type", "Strip", "content", " ", "start", 1, "stop", 0));
     return json_pack("{s:s, s:o}", "type", "Sequence", "decoders", list);
 }
@@ -107,7 +102,7 @@ json_t *class_parts_gemma(const json_t *config, const json_t *vocab)
 {
     json_t *pre = json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "String", " ", "behavior", "MergedWithPrevious", "invert", 0);
     (void)vocab;
-    return parts(replace("String", " ", MARK), pre, marks_and_bytes(false),
+    return parts(assemble_replace("String", " ", MARK), pre, marks_and_bytes(false),
                  json_pack("{s:s, s:b, s:b}", "unk_token", assemble_role(config, "unk_token", "<unk>"), "fuse_unk", 1, "byte_fallback", 1));
 }
 
@@ -152,7 +147,7 @@ json_t *class_parts_camembert(const json_t *config, const json_t *vocab)
 json_t *class_parts_albert(const json_t *config, const json_t *vocab)
 {
     const char *scheme = assemble_flag(config, "add_prefix_space", true) ? "always" : "never";
-    json_t *list = json_pack("[o, o]", replace("String", "``", "\""), replace("String", "''", "\""));
+    json_t *list = json_pack("[o, o]", assemble_replace("String", "``", "\""), assemble_replace("String", "''", "\""));
     (void)vocab;
     if (!assemble_flag(config, "keep_accents", false)) {
         json_array_append_new(list, json_pack("{s:s}", "type", "NFKD"));
@@ -168,7 +163,7 @@ json_t *class_parts_deberta_v2(const json_t *config, const json_t *vocab)
     const char *scheme = assemble_flag(config, "add_prefix_space", true) ? "always" : "first";
     json_t *list = json_array(), *pre = json_array();
     if (assemble_flag(config, "do_lower_case", false)) json_array_append_new(list, json_pack("{s:s}", "type", "Lowercase"));
-    json_array_append_new(list, replace("Regex", "\\s{2,}|[\\n\\r\\t]", " "));
+    json_array_append_new(list, assemble_replace("Regex", "\\s{2,}|[\\n\\r\\t]", " "));
     json_array_append_new(list, json_pack("{s:s}", "type", "NFC"));
     json_array_append_new(list, json_pack("{s:s, s:b, s:b}", "type", "Strip", "strip_left", 0, "strip_right", 1));
     if (assemble_flag(config, "split_by_punct", false)) json_array_append_new(pre, json_pack("{s:s, s:s}", "type", "Punctuation", "behavior", "Isolated"));

@@ -51,7 +51,8 @@ tern_status tokenizer_read_wordpiece_files(tern_ctx *ctx, const char *dir, const
     size_t n = 0, at = 0, length;
     json_t *ids = json_object();
     TERN_TRY(read_text(ctx, dir, "vocab.txt", &text, &n));
-    for (int64_t id = 0; next_line(text, n, &at, &line, &length); id++) json_object_setn_new(ids, line, length, json_integer(id));
+    for (int64_t id = 0; next_line(text, n, &at, &line, &length); id++)
+        if (json_object_setn_new(ids, line, length, json_integer(id))) TERN_TRY(tern_fail(ctx, TERN_ERR_MEMORY, "%s/vocab.txt: no memory for the vocabulary", dir));
     TERN_TRY(give(ctx, dir, "vocab.txt", json_pack("{s:s, s:O}", "type", "WordPiece", "vocab", ids), json));
     *class_name = "BertTokenizer";
 done:
@@ -72,6 +73,7 @@ static tern_status guess_class(tern_ctx *ctx, const char *dir, const json_t *con
     return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s/tokenizer_config.json: the tokenizer_class \"%s\" is unknown without a tokenizer.json", dir, TERN_SHOWN(name));
 }
 
+/* Null: no memory. */
 static json_t *bpe_merges_of(const char *text, size_t n)
 {
     const char *line;
@@ -79,9 +81,12 @@ static json_t *bpe_merges_of(const char *text, size_t n)
     json_t *merges = json_array();
     while (next_line(text, n, &at, &line, &length)) {
         if (!length || (length >= 8 && !memcmp(line, "#version", 8))) continue;
-        json_array_append_new(merges, json_stringn(line, length));
+        if (json_array_append_new(merges, json_stringn(line, length))) goto no_memory;
     }
     return merges;
+no_memory:
+    json_decref(merges);
+    return NULL;
 }
 
 tern_status tokenizer_read_bpe_files(tern_ctx *ctx, const char *dir, const json_t *config, const char **class_name, json_t **json)

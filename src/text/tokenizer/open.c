@@ -10,6 +10,7 @@
 #include "base/model_folder.h"
 #include "text/tokenizer/sentencepiece.h"
 #include "text/tokenizer/settings.h"
+#include "text/tokenizer/special.h"
 #include "text/tokenizer/tok.h"
 
 static const size_t max_json_bytes = (size_t)512 << 20, max_config_bytes = (size_t)16 << 20;
@@ -48,7 +49,12 @@ done:
 
 static tern_status read_config(tern_ctx *ctx, const char *dir, const char *name, json_t **out)
 {
-    return tern_file_exists(dir, name) ? tern_json_read_repeats(ctx, dir, name, max_config_bytes, out) : TERN_OK;
+    tern_status st = TERN_OK;
+    if (!tern_file_exists(dir, name)) return st;
+    TERN_TRY(tern_json_read_repeats(ctx, dir, name, max_config_bytes, out));
+    if (!json_is_object(*out)) st = tern_fail(ctx, TERN_ERR_FORMAT, "%s/%s: %s, not an object", dir, name, tern_json_kind(*out));
+done:
+    return st;
 }
 
 /* The class's parts into json. Sections of a tokenizer.json that the class has otherwise are noted: they do not count. */
@@ -67,6 +73,14 @@ done:
     return st;
 }
 
+/* What json has beside the vocabulary. A class whose model is another one does not count. */
+static void take_sections(settings *s, const json_t *json)
+{
+    s->listed = json_incref(json_object_get(json, "added_tokens"));
+    s->padding = json_incref(json_object_get(json, "padding"));
+    if (s->class && !class_fits(s->class, json)) s->class = NULL;
+}
+
 /* json into a new tokenizer, which *out owns. */
 static tern_status build(tern_ctx *ctx, settings *s, json_t *json, tern_tokenizer **out)
 {
@@ -74,9 +88,7 @@ static tern_status build(tern_ctx *ctx, settings *s, json_t *json, tern_tokenize
     tern_tokenizer *tok = NULL;
     json_t *post = NULL;
     TERN_TRY(tokenizer_new(ctx, &tok));
-    s->listed = json_incref(json_object_get(json, "added_tokens"));
-    s->padding = json_incref(json_object_get(json, "padding"));
-    if (s->class && !class_fits(s->class, json)) s->class = NULL;
+    take_sections(s, json);
     if (s->class) TERN_TRY(rebuild(tok, s, json));
     TERN_TRY(tokenizer_load_json(tok, json));
     TERN_TRY(settings_add_tokens(tok, s));
@@ -92,32 +104,72 @@ done:
     return st;
 }
 
+/* The configuration of dir into s. */
+static tern_status read_settings(tern_ctx *ctx, const char *dir, settings *s)
+{
+    tern_status st = TERN_OK;
+    json_t *config = NULL, *map = NULL;
+    TERN_TRY(read_config(ctx, dir, "tokenizer_config.json", &config));
+    TERN_TRY(read_config(ctx, dir, "special_tokens_map.json", &map));
+    TERN_TRY(read_config(ctx, dir, "added_tokens.json", &s->added));
+    s->config = settings_merge(config, map);
+    config = NULL;
+    if (!s->config) TERN_TRY(tern_fail(ctx, TERN_ERR_MEMORY, "no memory for tokenizer_config.json"));
+done:
+    json_decref(config);
+    json_decref(map);
+    return st;
+}
+
+/* The tokenizer.json of dir, or what its vocabulary's files make of one, and the class. */
+static tern_status read_tokenizer(tern_ctx *ctx, const char *dir, settings *s, json_t **json)
+{
+    tern_status st = TERN_OK;
+    json_t *model = NULL;
+    TERN_TRY(read_config(ctx, dir, "config.json", &model));
+    if (tern_file_exists(dir, "tokenizer.json")) TERN_TRY(tern_json_read_repeats(ctx, dir, "tokenizer.json", max_json_bytes, json));
+    s->class = class_choose(s->config, model, *json);
+    if (!*json) TERN_TRY(read_vocabulary(ctx, dir, s, json));
+done:
+    json_decref(model);
+    return st;
+}
+
 tern_status tern_tokenizer_open(tern_ctx *ctx, const char *dir, tern_tokenizer **out)
 {
     tern_status st = TERN_OK;
     settings s = { 0 };
-    json_t *config = NULL, *map = NULL, *model = NULL, *json = NULL;
+    json_t *json = NULL;
     char *folder = NULL;
     if (!dir || !out) return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_open: no directory, or no place for the tokenizer");
     TERN_TRY(tern_model_folder(ctx, dir, &folder));
-    dir = folder;
-    TERN_TRY(read_config(ctx, dir, "tokenizer_config.json", &config));
-    TERN_TRY(read_config(ctx, dir, "special_tokens_map.json", &map));
-    TERN_TRY(read_config(ctx, dir, "added_tokens.json", &s.added));
-    TERN_TRY(read_config(ctx, dir, "config.json", &model));
-    s.config = settings_merge(config, map);
-    config = NULL;
-    if (!s.config) TERN_TRY(tern_fail(ctx, TERN_ERR_MEMORY, "no memory for tokenizer_config.json"));
-    if (tern_file_exists(dir, "tokenizer.json")) TERN_TRY(tern_json_read_repeats(ctx, dir, "tokenizer.json", max_json_bytes, &json));
-    s.class = class_choose(s.config, model, json);
-    if (!json) TERN_TRY(read_vocabulary(ctx, dir, &s, &json));
+    TERN_TRY(read_settings(ctx, folder, &s));
+    TERN_TRY(read_tokenizer(ctx, folder, &s, &json));
     st = build(ctx, &s, json, out);
-    if (st) tern_fail_in(ctx, st, "%s%s: ", dir, s.from_vocabulary ? "" : "/tokenizer.json");
+    if (st) tern_fail_in(ctx, st, "%s%s: ", folder, s.from_vocabulary ? "" : "/tokenizer.json");
 done:
-    json_decref(config);
-    json_decref(map);
     tern_free(folder);
-    json_decref(model);
+    json_decref(json);
+    settings_free(&s);
+    return st;
+}
+
+tern_status tokenizer_special_tokens(tern_ctx *ctx, const char *dir, bool whole, json_t **out)
+{
+    tern_status st = TERN_OK;
+    settings s = { 0 };
+    json_t *json = NULL;
+    char *folder = NULL;
+    TERN_TRY(tern_model_folder(ctx, dir, &folder));
+    TERN_TRY(read_settings(ctx, folder, &s));
+    if (whole) {
+        TERN_TRY(read_tokenizer(ctx, folder, &s, &json));
+        take_sections(&s, json);
+    }
+    *out = settings_named_tokens(&s);
+    if (!*out) st = tern_fail(ctx, TERN_ERR_MEMORY, "no memory for special tokens");
+done:
+    tern_free(folder);
     json_decref(json);
     settings_free(&s);
     return st;

@@ -30,11 +30,6 @@ static json_t *charsmap_json(const sp_model *m)
     return json_pack("{s:s, s:o}", "type", "Precompiled", "precompiled_charsmap", base64_json(m->charsmap, m->n_charsmap));
 }
 
-static json_t *replace_json(const char *kind, const char *pattern, const char *content)
-{
-    return json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", kind, pattern, "content", content);
-}
-
 /* ---- Without a class: the file's own settings ---- */
 
 static json_t *normalizer_json(const sp_model *m, bool legacy)
@@ -42,11 +37,11 @@ static json_t *normalizer_json(const sp_model *m, bool legacy)
     json_t *list = json_array();
     if (m->n_charsmap) json_array_append_new(list, charsmap_json(m));
     if (m->one_space) {
-        json_array_append_new(list, replace_json("Regex", "\\A +| +\\z", ""));
-        json_array_append_new(list, replace_json("Regex", " {2,}", " "));
+        json_array_append_new(list, assemble_replace("Regex", "\\A +| +\\z", ""));
+        json_array_append_new(list, assemble_replace("Regex", " {2,}", " "));
     }
-    json_array_append_new(list, replace_json("String", " ", MARK));
-    if (m->dummy_prefix && legacy) json_array_append_new(list, replace_json("Regex", "\\A" MARK, MARK MARK));
+    json_array_append_new(list, assemble_replace("String", " ", MARK));
+    if (m->dummy_prefix && legacy) json_array_append_new(list, assemble_replace("Regex", "\\A" MARK, MARK MARK));
     return json_pack("{s:s, s:o}", "type", "Sequence", "normalizers", list);
 }
 
@@ -92,7 +87,7 @@ static json_t *pre_tokenizer_json(const sp_model *m, bool legacy, const bytes *u
 static json_t *decoder_json(const sp_model *m)
 {
     json_t *list = json_array();
-    json_array_append_new(list, replace_json("String", MARK, " "));
+    json_array_append_new(list, assemble_replace("String", MARK, " "));
     if (m->byte_fallback) json_array_append_new(list, json_pack("{s:s}", "type", "ByteFallback"));
     if (m->byte_fallback || m->dummy_prefix) json_array_append_new(list, json_pack("{s:s}", "type", "Fuse"));
     if (m->dummy_prefix) json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:i}", "type", "Strip", "content", " ", "start", 1, "stop", 0));
@@ -122,10 +117,15 @@ static void take_names(sp_model *m, const json_t *config, const json_t *by_text)
 
 /* ---- The model ---- */
 
+/* Null: no memory. */
 static json_t *ids_json(const sp_model *m)
 {
     json_t *object = json_object();
-    for (size_t i = 0; i < m->n; i++) json_object_setn_new(object, m->pieces[i].text, m->pieces[i].n_bytes, json_integer((json_int_t)i));
+    for (size_t i = 0; i < m->n; i++) {
+        if (!json_object_setn_new(object, m->pieces[i].text, m->pieces[i].n_bytes, json_integer((json_int_t)i))) continue;
+        json_decref(object);
+        return NULL;
+    }
     return object;
 }
 

@@ -70,7 +70,8 @@ tern_status sentencepiece_merges(const sp_model *m, bool by_score, json_t *list)
     TERN_TRY(find_merges(m, &v, by_score, &merges, &n));
     for (size_t i = 0; i < n; i++) {
         const sp_piece *l = &m->pieces[merges[i].left], *r = &m->pieces[merges[i].right];
-        json_array_append_new(list, json_pack("[s%, s%]", l->text, l->n_bytes, r->text, r->n_bytes));
+        if (json_array_append_new(list, json_pack("[s%, s%]", l->text, l->n_bytes, r->text, r->n_bytes)))
+            TERN_TRY(tern_fail(m->ctx, TERN_ERR_MEMORY, "no memory for %zu merges", n));
     }
 done:
     tern_free(merges);

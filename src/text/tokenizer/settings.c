@@ -80,8 +80,7 @@ const json_t *settings_role(const settings *s, tern_role role)
     return value && !json_is_null(value) ? value : NULL;
 }
 
-/* The text of a role, null: none. */
-static const char *role_text(const settings *s, tern_role role)
+const char *settings_role_text(const settings *s, tern_role role)
 {
     const json_t *value = settings_role(s, role);
     if (json_is_object(value)) value = json_object_get(value, "content");
@@ -107,7 +106,7 @@ bool settings_token(const json_t *value, bool special, added_token *out)
 
 static int32_t id_of(const tern_tokenizer *tok, const settings *s, const char *text)
 {
-    const char *unk = role_text(s, TERN_ROLE_UNK);
+    const char *unk = settings_role_text(s, TERN_ROLE_UNK);
     int32_t id = text ? tern_tokenizer_id(tok, text, strlen(text)) : -1;
     return id < 0 && unk ? tern_tokenizer_id(tok, unk, strlen(unk)) : id;
 }
@@ -122,7 +121,7 @@ static json_t *template_of(const tern_tokenizer *tok, const settings *s, const c
 
 static json_t *roberta_of(const tern_tokenizer *tok, const settings *s)
 {
-    const char *cls = role_text(s, TERN_ROLE_CLS), *sep = role_text(s, TERN_ROLE_SEP);
+    const char *cls = settings_role_text(s, TERN_ROLE_CLS), *sep = settings_role_text(s, TERN_ROLE_SEP);
     int32_t cls_id = id_of(tok, s, cls), sep_id = id_of(tok, s, sep);
     if (cls_id < 0 || sep_id < 0) return json_null();
     return json_pack("{s:s, s:[s, i], s:[s, i], s:b, s:b}", "type", "RobertaProcessing", "sep", sep, (int)sep_id, "cls", cls, (int)cls_id, "trim_offsets",
@@ -134,15 +133,17 @@ tern_status settings_post_processor(const tern_tokenizer *tok, const settings *s
     const json_t *own = json_object_get(json, "post_processor");
     class_post post = s->class ? s->class->post : POST_FILE;
     bool flags = s->from_vocabulary, adds_bos = s->class && s->class->adds_bos, has_own = own && !json_is_null(own) && post != POST_NONE && !adds_bos;
-    const char *bos = (flags ? assemble_flag(s->config, "add_bos_token", adds_bos) : adds_bos) ? role_text(s, TERN_ROLE_BOS) : NULL;
-    const char *eos = flags && assemble_flag(s->config, "add_eos_token", false) ? role_text(s, TERN_ROLE_EOS) : NULL;
-    int32_t eos_id = id_of(tok, s, role_text(s, TERN_ROLE_EOS));
+    const char *bos = (flags ? assemble_flag(s->config, "add_bos_token", adds_bos) : adds_bos) ? settings_role_text(s, TERN_ROLE_BOS) : NULL;
+    const char *eos = flags && assemble_flag(s->config, "add_eos_token", false) ? settings_role_text(s, TERN_ROLE_EOS) : NULL;
+    int32_t eos_id = id_of(tok, s, settings_role_text(s, TERN_ROLE_EOS));
     *out = NULL;
     if (post == POST_EOS && eos_id < 0) post = POST_FILE;
+    if (post == POST_ROBERTA && (!settings_role_text(s, TERN_ROLE_CLS) || !settings_role_text(s, TERN_ROLE_SEP)))
+        return tern_fail(tok->ctx, TERN_ERR_FORMAT, "\"cls_token\" or \"sep_token\" is null, and %s puts both around a text", s->class->name);
     if (post == POST_ROBERTA) *out = roberta_of(tok, s);
-    else if (post == POST_CLS_SEP || (post == POST_FILE_ELSE && !has_own)) *out = template_of(tok, s, role_text(s, TERN_ROLE_CLS), role_text(s, TERN_ROLE_SEP), 1, false);
-    else if (post == POST_CLS_SEP_SEP) *out = template_of(tok, s, role_text(s, TERN_ROLE_CLS), role_text(s, TERN_ROLE_SEP), 0, true);
-    else if (post == POST_BOS_EOS) *out = template_of(tok, s, role_text(s, TERN_ROLE_BOS), role_text(s, TERN_ROLE_EOS), 0, true);
+    else if (post == POST_CLS_SEP || (post == POST_FILE_ELSE && !has_own)) *out = template_of(tok, s, settings_role_text(s, TERN_ROLE_CLS), settings_role_text(s, TERN_ROLE_SEP), 1, false);
+    else if (post == POST_CLS_SEP_SEP) *out = template_of(tok, s, settings_role_text(s, TERN_ROLE_CLS), settings_role_text(s, TERN_ROLE_SEP), 0, true);
+    else if (post == POST_BOS_EOS) *out = template_of(tok, s, settings_role_text(s, TERN_ROLE_BOS), settings_role_text(s, TERN_ROLE_EOS), 0, true);
     else if (post == POST_EOS) *out = assemble_template(NULL, 0, "</s>", eos_id, 0, false);
     else if (!has_own) *out = template_of(tok, s, bos, eos, 1, false);
     else return TERN_OK;
@@ -154,7 +155,7 @@ tern_status settings_post_processor(const tern_tokenizer *tok, const settings *s
 static tern_status load_role(tern_tokenizer *tok, const settings *s, int role)
 {
     const json_t *value = settings_role(s, (tern_role)role);
-    const char *text = role_text(s, (tern_role)role);
+    const char *text = settings_role_text(s, (tern_role)role);
     if (value && !text) return tern_fail(tok->ctx, TERN_ERR_FORMAT, "\"%s\" is %s, not a string", role_keys[role], tern_json_kind(value));
     if (!text) return TERN_OK;
     if (json_is_object(value)) value = json_object_get(value, "content");

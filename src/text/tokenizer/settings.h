@@ -25,6 +25,12 @@ const json_t *settings_extra(const settings *s);
 /* The value of a role: the configuration's, else the class's, else the padding's pad token. A string, an object with "content", or null. */
 const json_t *settings_role(const settings *s, tern_role role);
 
+/* The text of a role, null: none. */
+const char *settings_role_text(const settings *s, tern_role role);
+
+/* The named special tokens, {"bos_token": "<s>"}: those with a role, and those under names of their own. A new reference; null: no memory. */
+json_t *settings_named_tokens(const settings *s);
+
 /* Adds the tokens that s names to tok, whose own are there. */
 tern_status settings_add_tokens(tern_tokenizer *tok, const settings *s);
 

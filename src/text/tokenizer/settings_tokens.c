@@ -217,6 +217,31 @@ done:
     return st;
 }
 
+static bool name_token(json_t *list, const char *key, const json_t *value)
+{
+    if (json_is_object(value)) value = json_object_get(value, "content");
+    return !json_is_string(value) || !json_object_set(list, key, (json_t *)value);
+}
+
+json_t *settings_named_tokens(const settings *s)
+{
+    json_t *list = json_object(), *value;
+    const char *key;
+    bool ok = list;
+    for (size_t i = 0; ok && i < N_NAMED; i++) {
+        const json_t *own = settings_role(s, named[i]);
+        const char *text = own ? NULL : settings_role_text(s, named[i]);
+        ok = text ? !json_object_set_new(list, named_keys[i], json_string(text)) : name_token(list, named_keys[i], own);
+    }
+    json_object_foreach(s->config, key, value)
+        ok = ok && (!is_other_role(key) || name_token(list, key, value));
+    json_object_foreach(json_object_get(s->config, "model_specific_special_tokens"), key, value)
+        ok = ok && name_token(list, key, value);
+    if (ok) return list;
+    json_decref(list);
+    return NULL;
+}
+
 static tern_status collect_extra(collection *c, const settings *s)
 {
     tern_status st = TERN_OK;
