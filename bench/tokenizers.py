@@ -16,11 +16,12 @@ CHUNK, ROUNDS = 4000, 5
 
 
 class CtxOptions(c.Structure):
-    _fields_ = [("threads", c.c_int), ("isa", c.c_char_p), ("log", c.c_void_p), ("log_user", c.c_void_p)]
+    _fields_ = [("threads", c.c_int), ("isa", c.c_char_p), ("log", c.c_void_p), ("log_user", c.c_void_p), ("guard_files", c.c_int)]
 
 
 class EncodeOptions(c.Structure):
-    _fields_ = [(name, c.c_bool) for name in ("add_special", "parse_special", "detail", "no_truncation")] + [("pair", c.c_char_p), ("n_pair_bytes", c.c_size_t)]
+    _fields_ = ([(name, c.c_bool) for name in ("add_special", "parse_special", "detail", "truncate")] + [("pair", c.c_char_p)]
+                + [(name, c.c_size_t) for name in ("n_pair_bytes", "max_tokens")] + [(name, c.c_bool) for name in ("lower_case", "pad")])
 
 
 def best(call, chunks):
@@ -35,9 +36,9 @@ def best(call, chunks):
 
 def main(build, files):
     lib = c.CDLL(os.path.join(build, "libtern.so"))
-    ctx, options = c.c_void_p(), EncodeOptions(True, True, False, False, None, 0)
+    ctx, options = c.c_void_p(), EncodeOptions(add_special=True, parse_special=True)
     lib.tern_tokenizer_encode.argtypes = [c.c_void_p, c.c_char_p, c.c_size_t, c.c_void_p, c.c_void_p]
-    assert lib.tern_ctx_create(c.byref(CtxOptions(1, None, None, None)), c.byref(ctx)) == 0
+    assert lib.tern_ctx_create(c.byref(CtxOptions(threads=1)), c.byref(ctx)) == 0
     text = "".join(open(f, encoding="utf-8").read() for f in files)
     chunks = [text[i:i + CHUNK] for i in range(0, len(text), CHUNK)]
     raw, megabytes = [chunk.encode() for chunk in chunks], len(text.encode()) / 1e6

@@ -42,11 +42,9 @@ typedef struct tern_model_info {
     const char *family;                     /* "llama" */
     const char *stored, *compute, *kv;      /* type names: "bf16" */
     bool causal;                            /* a token sees those before it only, and text can be generated */
-    bool decoder;                           /* made to be causal: its last token stands for a text; false: an encoder */
     bool has_logits;                        /* has a head over the vocabulary */
     int64_t n_layer, dim, ffn, n_head, n_kv_head, head_dim, vocab;
     int64_t n_label;                        /* of a sequence-classification head; 0: none */
-    int64_t n_type;                         /* token types of an encoder; 0: it looks at none */
     int64_t n_expert, n_expert_used;
     int64_t max_tokens;                     /* positions the model was made for; 0: no such limit */
     int64_t n_param;
@@ -55,6 +53,8 @@ typedef struct tern_model_info {
     double flops_per_token;                 /* multiply-adds count two, attention over the context not counted */
     size_t read_bytes_per_token;            /* weights that one decoded token reads */
     size_t expert_bytes;                    /* of all experts of all layers; the token reads n_expert_used of n_expert of them */
+    bool decoder;                           /* made to be causal: its last token stands for a text; false: an encoder */
+    int64_t n_type;                         /* token types of an encoder; 0: it looks at none */
 } tern_model_info;
 
 /* Opens the directory dir, or, where modules.json of sentence-transformers says so, the folder of its Transformer module; dir null: the demo model (see

@@ -1,4 +1,4 @@
-/* tern_report: everything that is the matter with a checkpoint directory, and what it can be used for.
+/* tern_report: everything that is wrong with a checkpoint directory, and what it can be used for.
  *
  *     tern_report *r;
  *     tern_report_create(ctx, "qwen", NULL, NULL, &r);

@@ -47,11 +47,11 @@ typedef struct tern_encode_options {
     bool parse_special;    /* special tokens that the text itself spells count as such; else they are plain text, whatever the vocabulary */
     bool detail;           /* fill tern_encoding.info                                                                                      */
     bool truncate;         /* cut to the length that tokenizer.json's "truncation" states; where it has none nothing is cut                */
-    bool pad;              /* fill up as tokenizer.json's "padding" states; where it has none nothing is added                             */
     const char *pair;      /* a second text, encoded as sequence B; null: none                                                             */
     size_t n_pair_bytes;
     size_t max_tokens;     /* cut to so many, added special ones counted, a pair's longer text first; 0: as truncate says */
     bool lower_case;       /* make the text lower case before the own normalisers, unless one of them is Lowercase */
+    bool pad;              /* fill up as tokenizer.json's "padding" states; where it has none nothing is added */
 } tern_encode_options;
 
 /* What is known of one token besides its id. */
@@ -144,8 +144,9 @@ TERN_API int32_t tern_tokenizer_role(const tern_tokenizer *tok, tern_role role);
 /* The role's text as the configuration spells it, for chat templates (bos_token, eos_token); null where there is none. */
 TERN_API const char *tern_tokenizer_role_text(const tern_tokenizer *tok, tern_role role);
 
-/* What tokenizer.json has for nothing: keys that the tokenizers library skips ("TemplateProcessing: use_regex"), and sections in whose place the tokenizer's class has its
- * own ("LlamaTokenizer: normalizer"). The i-th, owned by tok; null behind the last. */
+/* The parts of tokenizer.json that have no effect: keys that the tokenizers library skips ("TemplateProcessing: use_regex"),
+ * and sections that the tokenizer's class replaces ("LlamaTokenizer: normalizer"). The i-th, owned by tok; null behind the
+ * last. */
 TERN_API const char *tern_tokenizer_ignored(const tern_tokenizer *tok, size_t i);
 
 /* The greatest number of tokens that tokenizer_config.json states as model_max_length; 0: it states none. */

@@ -21,8 +21,8 @@ enum { ANY = TERN_LACKS_CONFIG | TERN_LACKS_WEIGHTS | TERN_LACKS_TOKENIZER, MODE
 #define MAKE_TOKENIZER "; AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR) of transformers writes the tokenizer.json beside it"
 #define META   "Meta's own layout of a Llama checkpoint; take the one for transformers, which has config.json and model.safetensors"
 
-/* name: a pattern of "*"s. also: a second one that must be there, too. lacks: when the row is tried. The first row that fits speaks; of one row the
- * first name does, in the order of bytes. */
+/* name: a pattern of "*"s. also: a second one that must be there, too. lacks: when the row is tried. The sentence is of the first row that fits, and
+ * of the first name, in the order of bytes, that fits this row. */
 static const struct { const char *name, *also; unsigned lacks; const char *words; } signs[] = {
     { "model_index.json", NULL, ANY, "a pipeline of diffusers, which makes pictures or sound and is no language model; its text encoder may be opened by itself, in a folder below" },
     { "consolidated.*.pth", "params.json", MODEL, META },
@@ -184,7 +184,8 @@ tern_status tern_directory_lacks(tern_ctx *ctx, const char *dir, tern_lack lack)
     if (st) return st;
     if (!l.any) return tern_fail(ctx, TERN_ERR_IO, "%s: an empty directory; a model has config.json, *.safetensors and a tokenizer's files", dir);
     if (lack != TERN_LACKS_TOKENIZER && tern_file_exists(dir, "adapter_config.json")) return is_adapter(ctx, dir, lack);
-    if (lack != TERN_LACKS_WEIGHTS && (st = tern_directory_below(ctx, dir, words_of_lack(lack)))) return st;
+    bool whole = tern_file_exists(dir, "config.json");    /* the folders below are then its own */
+    if (!whole && lack != TERN_LACKS_WEIGHTS && (st = tern_directory_below(ctx, dir, words_of_lack(lack)))) return st;
     for (size_t i = 0; i < N_SIGNS; i++) {
         if (!(signs[i].lacks & (unsigned)lack) || !l.found[i][0] || (signs[i].also && !l.also[i])) continue;
         return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s, but %s: %s", dir, words_of_lack(lack), l.found[i], signs[i].words);
@@ -204,8 +205,6 @@ bool tern_directory_has_tokenizer(tern_ctx *ctx, const char *dir)
 
 tern_status tern_directory_check(tern_ctx *ctx, const char *dir)
 {
-    tern_file_id id;
     tern_status st = tern_directory_there(ctx, dir);
-    if (st || !tern_file_identify(NULL, dir, "config.json", &id) || tern_file_is_link(dir, "config.json")) return st;
-    return tern_directory_lacks(ctx, dir, TERN_LACKS_CONFIG);
+    return st || tern_file_exists(dir, "config.json") ? st : tern_directory_lacks(ctx, dir, TERN_LACKS_CONFIG);
 }

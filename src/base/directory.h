@@ -4,7 +4,6 @@
 #ifndef TERN_BASE_DIRECTORY_H
 #define TERN_BASE_DIRECTORY_H
 
-#include <stdbool.h>
 #include <tern/context.h>
 
 /* What was looked for and is not there. */

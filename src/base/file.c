@@ -181,17 +181,11 @@ char *tern_file_real(tern_ctx *ctx, const char *path)
     return tern_strdup(ctx, realpath(path, real) ? real : path);
 }
 
-bool tern_file_is_link(const char *dir, const char *name)
-{
-    char path[PATH_BYTES], target[1];
-    return (size_t)snprintf(path, sizeof path, "%s/%s", dir, name) < sizeof path && readlink(path, target, sizeof target) >= 0;
-}
-
 bool tern_file_exists(const char *dir, const char *name)
 {
     char path[PATH_BYTES];
     struct stat info;
     if (dir && leads_out(name)) return false;
     int n = dir ? snprintf(path, sizeof path, "%s/%s", dir, name) : snprintf(path, sizeof path, "%s", name);
-    return n < PATH_BYTES && !stat(path, &info) && S_ISREG(info.st_mode);
+    return n < PATH_BYTES && !lstat(path, &info);
 }

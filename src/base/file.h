@@ -42,10 +42,7 @@ tern_status tern_file_identify(tern_ctx *ctx, const char *dir, const char *name,
 /* The path from the root and without links of a file that is there: still its name after the process has changed its directory. tern_free; null: no memory. */
 char *tern_file_real(tern_ctx *ctx, const char *path);
 
-/* True where dir/name is a link, whether or not its target is there. */
-bool tern_file_is_link(const char *dir, const char *name);
-
-/* True where dir/name is there and a regular file; no error is kept. */
+/* True where dir/name is there, be it no regular file or a link without its target: reading it says so. No error is kept. */
 bool tern_file_exists(const char *dir, const char *name);
 
 #endif

@@ -1,5 +1,5 @@
 /* The handler of SIGBUS over mapped files: see map_guard.h. It makes only calls that a handler may make:
- * loads and stores of lock-free atomics, mmap, sigaction. */
+ * loads and stores of lock-free atomics, mmap, sigaction, raise. */
 #include "base/map_guard.h"
 
 #include <errno.h>
@@ -31,15 +31,17 @@ static struct slot *slot_at(uintptr_t address)
     return NULL;
 }
 
-static void pass_on(int number, siginfo_t *info, void *context)
+/* fault: of an access, which is repeated behind the handler; else the signal was sent, and does not come again by itself. */
+static void pass_on(int number, siginfo_t *info, void *context, bool fault)
 {
     if (previous.sa_flags & SA_SIGINFO) {
         previous.sa_sigaction(number, info, context);
     } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
         previous.sa_handler(number);
-    } else {
-        struct sigaction fall = { .sa_handler = SIG_DFL };    /* the access is repeated, and ends the process */
+    } else if (fault || previous.sa_handler == SIG_DFL) {
+        struct sigaction fall = { .sa_handler = SIG_DFL };    /* ends the process, of a fault even where the signal was ignored */
         sigaction(number, &fall, NULL);
+        if (!fault) raise(number);
     }
 }
 
@@ -47,26 +49,33 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
 {
     int error = errno;
     uintptr_t address = (uintptr_t)info->si_addr;
-    struct slot *s = info->si_code > 0 ? slot_at(address) : NULL;    /* not what another process has sent */
+    bool fault = info->si_code > 0;    /* not what a process has sent */
+    struct slot *s = fault ? slot_at(address) : NULL;
     if (s) {
         uintptr_t first = address / page_bytes * page_bytes, end = atomic_load(&s->end);
         void *zeros = mmap((void *)first, end - first, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
         if (zeros == MAP_FAILED) s = NULL;
         else atomic_store(&s->hit, true);
     }
-    if (!s) pass_on(number, info, context);
+    if (!s) pass_on(number, info, context, fault);
     errno = error;
+}
+
+static bool is_ours(const struct sigaction *action)
+{
+    return action->sa_flags & SA_SIGINFO && action->sa_sigaction == on_bus_error;
 }
 
 bool tern_map_guard_hold(void)
 {
-    struct sigaction action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
+    struct sigaction before, action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
     bool ok = true;
     sigemptyset(&action.sa_mask);
     pthread_mutex_lock(&lock);
     if (!n_holders) {
         page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
-        ok = !sigaction(SIGBUS, &action, &previous);
+        ok = !sigaction(SIGBUS, &action, &before);
+        if (ok && !is_ours(&before)) previous = before;    /* a host that took its handler back may have left ours */
     }
     n_holders += ok;
     pthread_mutex_unlock(&lock);
@@ -77,7 +86,7 @@ void tern_map_guard_release(void)
 {
     struct sigaction now;
     pthread_mutex_lock(&lock);
-    bool ours = !--n_holders && !sigaction(SIGBUS, NULL, &now) && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_bus_error;
+    bool ours = !--n_holders && !sigaction(SIGBUS, NULL, &now) && is_ours(&now);
     if (ours) sigaction(SIGBUS, &previous, NULL);
     pthread_mutex_unlock(&lock);
 }

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { MOST = 63, MOST_SLIPS = 2 };    /* three slips in a word are another word */
+enum { MOST = 63, MOST_EDITS = 2 };    /* beyond them it is another word */
 
 static size_t least(size_t a, size_t b)
 {
@@ -37,7 +37,7 @@ size_t tern_edit_distance(const char *a, const char *b)
     return above[m];
 }
 
-/* Whether both have the same digits in the same order: "qwen4" is no slip of the hand for "qwen3". */
+/* Whether both have the same digits in the same order: "qwen4" is no misspelling of "qwen3". */
 static bool same_digits(const char *a, const char *b)
 {
     for (;; a++, b++) {
@@ -50,7 +50,7 @@ static bool same_digits(const char *a, const char *b)
 
 void tern_nearest_offer(tern_nearest *near, const char *name)
 {
-    size_t reach = least(strlen(near->word) / 3, MOST_SLIPS);
+    size_t reach = least(strlen(near->word) / 3, MOST_EDITS);
     if (!same_digits(near->word, name)) return;
     size_t distance = tern_edit_distance(near->word, name);
     if (distance > (reach ? reach : 1) || (near->best && distance >= near->distance)) return;

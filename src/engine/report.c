@@ -1,4 +1,4 @@
-/* What is the matter with a checkpoint directory and what it can be used for: see tern/report.h. Called by programs (tern info); opens each part as the
+/* What is wrong with a checkpoint directory and what it can be used for: see tern/report.h. Called by programs (tern info); opens each part as the
  * commands do and keeps what each says. */
 #include <limits.h>
 #include <string.h>
@@ -160,10 +160,10 @@ static tern_status look_at_ignored(look *l)
     for (size_t i = 0; l->model && !st && tern_model_ignored(l->model, i); i++) st = ignore(l, "config.json", tern_model_ignored(l->model, i));
     const char *at = l->model ? tern_model_generation(l->model)->ignored : "";
     while (*at && !st) {
-        size_t n = strcspn(at, ",");
+        size_t n = strcspn(at, "\n");
         tern_show(key, sizeof key, "%.*s", (int)n, at);
         st = ignore(l, "generation_config.json", key);
-        at += n + strspn(at + n, ", ");
+        at += n + (at[n] == '\n');
     }
     for (size_t i = 0; l->text && !st && tern_tokenizer_ignored(l->text, i); i++) st = ignore(l, "tokenizer.json", tern_tokenizer_ignored(l->text, i));
     return st;

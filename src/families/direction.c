@@ -55,7 +55,10 @@ void tern_spec_direction(tern_hf_config *config, tern_attention_mask asked, tern
         return;
     }
     s->decoder = true;
-    if (tern_hf_is_null(config, "is_causal")) causal = !(stated = true);    /* as Python takes it */
+    if (tern_hf_is_null(config, "is_causal")) {    /* Python takes null for false */
+        causal = false;
+        stated = true;
+    }
     if (tern_hf_has(config, "is_causal")) stated = tern_hf_bool(config, "is_causal", &causal);
     const char *code = mapped_class(config, "AutoModel");
     if (code && !stated && asked == TERN_ATTENTION_STORED && is_bare(s->architecture)) {

@@ -52,8 +52,8 @@ const tern_family *tern_family_at(size_t i)
     return i < sizeof families / sizeof *families ? families[i] : NULL;
 }
 
-/* An architecture in other letters ("LLaMAForCausalLM" of the first checkpoints) counts where the model_type is the family's. */
-static bool serves_in_other_letters(const tern_family *f, const char *architecture)
+/* An architecture in another case of letters ("LLaMAForCausalLM" of the first checkpoints) counts where the model_type is the family's. */
+static bool serves_in_other_case(const tern_family *f, const char *architecture)
 {
     for (size_t i = 0; i < sizeof f->arch / sizeof *f->arch && f->arch[i]; i++)
         if (!strcasecmp(f->arch[i], architecture)) return true;
@@ -68,6 +68,6 @@ const tern_family *tern_family_find(const char *architecture, const char *model_
         if (architecture && serves(f, architecture)) return f;
         if (among(model_type, f->model_type, sizeof f->model_type / sizeof *f->model_type)) by_type = f;
     }
-    if (!architecture || (by_type && serves_in_other_letters(by_type, architecture))) return by_type;
+    if (!architecture || (by_type && serves_in_other_case(by_type, architecture))) return by_type;
     return NULL;
 }

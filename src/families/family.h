@@ -198,7 +198,7 @@ static inline int64_t tern_get(const tern_spec *s, tern_setting i)
 /* The class weights of a decoder with a sequence-classification head, whatever its family: a layer without bias on the last token. */
 extern const tern_family_bind tern_family_decoder_classes;
 
-/* The family that serves an architecture (its letters may be other ones where the model_type is the family's) or, architecture
+/* The family that serves an architecture (in any case of letters where the model_type is the family's) or, architecture
  * null, a model_type; null: none. The i-th family, null past the last. */
 const tern_family *tern_family_find(const char *architecture, const char *model_type);
 const tern_family *tern_family_at(size_t i);

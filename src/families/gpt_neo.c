@@ -14,7 +14,7 @@ static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
         for (size_t i = 0; i < json_array_size(types); i++) {
             const json_t *entry = json_array_get(types, i), *names = json_array_get(entry, 0);
             json_int_t times = json_integer_value(json_array_get(entry, 1));
-            for (json_int_t t = 0; t < times; t++)
+            for (json_int_t t = 0; t < times && t < MOST_LAYERS; t++)
                 for (size_t k = 0; k < json_array_size(names) && n < MOST_LAYERS; k++) {
                     const char *name = json_string_value(json_array_get(names, k));
                     kind[n++] = name && name[0] == 'l';

@@ -6,7 +6,7 @@ static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
     double alpha = 1.702;
     (void)ctx;
     const json_t *rope = tern_hf_value(config, tern_hf_has(config, "rope_parameters") ? "rope_parameters" : "rope_scaling");
-    if (!json_object_size(rope)) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"rope_scaling\" is missing; the class's own, yarn by 32, is none that checkpoints leave out");
+    if (!json_object_size(rope)) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"rope_parameters\" and \"rope_scaling\" are missing; the class's default for them (yarn, factor 32) is not supported");
     tern_hf_number(config, "swiglu_alpha", 1.702, 1.702, &alpha);    /* the gate's sigmoid is QuickGELU's */
     s->value[S_ACT] = ACT_QUICK_GELU;
     return TERN_OK;

@@ -287,10 +287,9 @@ tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, const tern_spe
     TERN_TRY(allocate_layers(ctx, s));
     choose_layers(config, s);
     for (size_t i = 0; i < s->family->n_bind; i++)
-        if (s->family->binds[i].key) tern_spec_flag(s, s->family->binds[i].key, false);
+        if (s->family->binds[i].key) tern_spec_flag(s, s->family->binds[i].key, s->family->binds[i].otherwise);
     if (s->family->adjust) TERN_TRY(s->family->adjust(ctx, config, s));
     tern_spec_direction(config, options->attention, s);
-    check_window(config, s);
     check_dims(config, s);
     TERN_TRY(read_rope(ctx, config, s));
     if (s->rope) s->value[S_ROTARY_DIM] = (double)s->rope->n_dims;

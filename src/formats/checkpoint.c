@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/ctx.h"
 #include "base/directory.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "formats/checkpoint_index.h"
 #include "formats/words.h"
@@ -51,14 +51,6 @@ static tern_status open_single(tern_ctx *ctx, tern_checkpoint *c)
 }
 
 /* Whatever is there counts, so that a directory, a FIFO or a link to nothing is refused as such. */
-static bool is_there(const char *dir, const char *name)
-{
-    char path[4096];
-    struct stat info;
-    int n = snprintf(path, sizeof path, "%s/%s", dir, name);
-    return n > 0 && n < (int)sizeof path && !lstat(path, &info);
-}
-
 tern_status tern_checkpoint_open(tern_ctx *ctx, const char *dir, tern_checkpoint **out)
 {
     tern_faults faults = { 0 };
@@ -70,8 +62,8 @@ tern_status tern_checkpoint_open(tern_ctx *ctx, const char *dir, tern_checkpoint
         st = TERN_ERR_MEMORY;
         goto done;
     }
-    if (is_there(dir, single_name)) TERN_TRY(open_single(ctx, c));
-    else if (is_there(dir, index_name)) TERN_TRY(tern_checkpoint_open_shards(ctx, c, index_name, &faults));
+    if (tern_file_exists(dir, single_name)) TERN_TRY(open_single(ctx, c));
+    else if (tern_file_exists(dir, index_name)) TERN_TRY(tern_checkpoint_open_shards(ctx, c, index_name, &faults));
     else TERN_TRY(tern_directory_lacks(ctx, dir, TERN_LACKS_WEIGHTS));
     TERN_TRY(gather(ctx, c, &faults));
     TERN_TRY(tern_faults_fail(ctx, &faults, dir));

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "formats/checkpoint.h"
+#include "base/pattern.h"
 #include "formats/hf_inside.h"
 
 static const char file_name[] = "generation_config.json";
@@ -94,14 +94,16 @@ static tern_status read_sampling_of_model(tern_ctx *ctx, tern_hf_config *config,
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         json_t *value = config->inner ? json_object_get(config->inner, keys[i]) : NULL;
         if (!value) value = json_object_get(config->root, keys[i]);
-        if (value) json_object_set(some, keys[i], value);
+        if (value && json_object_set(some, keys[i], value)) st = TERN_ERR_MEMORY;
     }
-    size_t n = json_dumpb(some, NULL, 0, JSON_REAL_PRECISION(17));
-    char *text = tern_alloc(ctx, n + 1, 1, "the keys of sampling");
-    if (!text) st = TERN_ERR_MEMORY;
-    else json_dumpb(some, text, n, JSON_REAL_PRECISION(17));
+    size_t n = st ? 0 : json_dumpb(some, NULL, 0, JSON_REAL_PRECISION(17));
+    char *text = n ? tern_alloc(ctx, n, 1, "the keys of sampling") : NULL;
+    bool whole = text && json_dumpb(some, text, n, JSON_REAL_PRECISION(17)) == n;
     json_decref(some);
-    if (st != TERN_OK) return st;
+    if (!whole) {
+        st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for the keys of sampling", tern_hf_path(config));
+        goto done;
+    }
     TERN_TRY(tern_hf_config_parse(ctx, tern_hf_path(config), text, n, &own));
     read_sampling(own, out);
     const tern_faults *faults = tern_hf_faults(own);
@@ -112,23 +114,16 @@ done:
     return st;
 }
 
-/* A list of words that is cut with "..." where there is no more room. */
+/* A list of words; what does not fit is left out and marked "...". */
 typedef struct names {
-    char text[400];
+    char text[sizeof ((tern_hf_generation *)0)->ignored];
     size_t n;
 } names;
 
-static void add_name(names *to, const char *name)
+static void add_name(names *to, const char *between, const char *name)
 {
-    size_t room = sizeof to->text - 4 - to->n;
-    if (to->n >= sizeof to->text - 4) return;
-    int n = snprintf(to->text + to->n, room, "%s%s", to->n ? ", " : "", name);
-    if ((size_t)n < room) {
-        to->n += (size_t)n;
-    } else {
-        memcpy(to->text + to->n, "...", 4);
-        to->n = sizeof to->text;
-    }
+    if (to->n + sizeof "..." >= sizeof to->text) return;
+    to->n += tern_show(to->text + to->n, sizeof to->text - to->n, "%s%s", to->n ? between : "", name);
 }
 
 static const tern_hf_ignorable *row_of(const char *key)
@@ -141,7 +136,7 @@ static const tern_hf_ignorable *row_of(const char *key)
 /* What would change the tokens if it were followed, in one line; and keys that no version of the class has, in another. In config.json only the first are looked for. */
 static void report(tern_ctx *ctx, const tern_hf_config *c, bool whole, tern_hf_generation *out)
 {
-    names effective = { 0 }, unknown = { 0 };
+    names effective = { 0 }, unknown = { 0 }, all = { 0 };
     const char *key;
     json_t *value;
     json_object_foreach(c->root, key, value) {
@@ -149,22 +144,23 @@ static void report(tern_ctx *ctx, const tern_hf_config *c, bool whole, tern_hf_g
         const tern_hf_ignorable *row = row_of(key);
         bool read = json_is_true(json_object_get(c->asked, key));
         if (json_is_null(value) || (read && (whole || !row))) continue;
+        bool changes = row && row->only && !tern_hf_allows(value, row->only);
         snprintf(pair, sizeof pair, "\"%s\" %s", tern_show_name(key, shown), tern_json_show(value, text, sizeof text));
-        if (!row && whole) add_name(&unknown, shown);
-        else if (row && row->only && !tern_hf_allows(value, row->only)) add_name(&effective, pair);
+        if (!changes && (row || !whole)) continue;
+        add_name(changes ? &effective : &unknown, ", ", changes ? pair : shown);
+        add_name(&all, "\n", changes ? pair : shown);
     }
     if (effective.n) tern_log(ctx, TERN_LOG_WARNING, "%s: not followed, though it would change the text: %s", c->path, effective.text);
     if (unknown.n) tern_log(ctx, TERN_LOG_INFO, "%s: ignored: %s", c->path, unknown.text);
-    snprintf(out->ignored, sizeof out->ignored, "%s%s%s", effective.text, effective.n && unknown.n ? ", " : "", unknown.text);
+    memcpy(out->ignored, all.text, sizeof out->ignored);
 }
 
 tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_config *config, int64_t vocab, tern_hf_generation *out)
 {
     tern_hf_config *own = NULL;
-    tern_file_id id;
     tern_status st = TERN_OK;
     tern_hf_generation g = { .bos = -1, .pad = -1, .temperature = 1, .top_p = 1, .repetition_penalty = 1 };
-    bool there = !tern_file_identify(NULL, dir, file_name, &id);
+    bool there = tern_file_exists(dir, file_name);
     if (there) TERN_TRY(tern_hf_config_open(ctx, dir, file_name, &own));
     if (config) {
         read_ids(config, own, vocab, &g);

@@ -18,7 +18,7 @@ typedef struct tern_hf_generation {
     double repetition_penalty;      /* 1  */
     int64_t max_new_tokens;         /* 0: not given */
     int64_t max_length;             /* prompt and output together, where max_new_tokens is not given; 0: not given */
-    char ignored[820];              /* keys of the file that are not followed, "\"num_beams\" 4, my_key"; "": none */
+    char ignored[820];              /* keys of the file that are not followed, one a line: "\"num_beams\" 4\nmy_key"; "": none */
 } tern_hf_generation;
 
 /* Reads dir/generation_config.json if it is there, else the same keys of config (may be null), config.json as read, as transformers does; token ids that the file

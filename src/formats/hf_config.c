@@ -152,6 +152,7 @@ static const json_t *look_or_fallback(tern_hf_config *c, const char *key)
     return value ? value : fallback_of(c, key);
 }
 
+/* A key may be asked for more than once: the same sentence is kept once. */
 void tern_hf_refuse(tern_hf_config *c, tern_status status, const char *format, ...)
 {
     char sentence[900];
@@ -159,6 +160,9 @@ void tern_hf_refuse(tern_hf_config *c, tern_status status, const char *format, .
     va_start(args, format);
     tern_show_v(sentence, sizeof sentence, format, args);
     va_end(args);
+    tern_clean_words(sentence);
+    for (size_t i = 0; i < c->faults.count; i++)
+        if (!strcmp(c->faults.sentences[i], sentence)) return;
     tern_faults_add(&c->faults, status, "%s", sentence);
 }
 
@@ -172,8 +176,8 @@ static bool wrong(tern_hf_config *c, tern_status status, const char *key, const 
     va_start(args, format);
     tern_show_v(wanted, sizeof wanted, format, args);
     va_end(args);
-    if (!value) tern_faults_add(&c->faults, status, "\"%s\" is missing, and must be %s", key, wanted);
-    else tern_faults_add(&c->faults, status, "\"%s\" is %s, and must be %s", key, tern_json_show(value, shown, sizeof shown), wanted);
+    if (!value) tern_hf_refuse(c, status, "\"%s\" is missing, and must be %s", key, wanted);
+    else tern_hf_refuse(c, status, "\"%s\" is %s, and must be %s", key, tern_json_show(value, shown, sizeof shown), wanted);
     return false;
 }
 

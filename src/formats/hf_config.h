@@ -100,7 +100,4 @@ const tern_faults *tern_hf_faults(const tern_hf_config *config);
 const char *tern_hf_path(const tern_hf_config *config);    /* what begins its sentences */
 tern_ctx *tern_hf_ctx(const tern_hf_config *config);
 
-/* Keys that nobody explained, comma-separated in buffer (cut with "..."), and their number: for files whose other keys are only reported. */
-size_t tern_hf_unexplained(tern_hf_config *config, const tern_hf_ignorable *ignorable, size_t n_ignorable, char *buffer, size_t size);
-
 #endif

@@ -4,16 +4,13 @@
 
 #include "base/ctx.h"
 #include "base/json.h"
-#include "formats/checkpoint.h"
+#include "base/pattern.h"
 #include "formats/hf_inside.h"
 
 typedef struct search {
     tern_hf_config *config;
     const tern_hf_ignorable *own;
     size_t n_own;
-    void (*found)(struct search *search, const char *path, const json_t *value);
-    char *names;               /* where the found keys are listed, or null */
-    size_t size, used, count;
 } search;
 
 /* Numbers are equal by value, so that 0 and 0.0 are the same. */
@@ -63,26 +60,6 @@ static const char *name_of(const char *path)
     return !strncmp(path, TERN_HF_INNER ".", inner) ? path + inner : path;
 }
 
-/* path[0 .. length) is where object lies; names in the tables have no "text_config." before them. Depth is bounded by the JSON reader's
- * and by the length of a path. */
-static void visit(search *s, const json_t *object, char *path, size_t length)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)object, key, value) {
-        if (json_is_null(value)) continue;
-        int n = snprintf(path + length, TERN_HF_KEY_BYTES - length, "%s%s", length ? "." : "", key);
-        bool fits = length + (size_t)n < TERN_HF_KEY_BYTES, addressable = fits && !strchr(key, '.');
-        const json_t *asked = addressable ? json_object_get(s->config->asked, path) : NULL;
-        bool is_inner = s->config->inner && value == s->config->inner;
-        if (json_is_true(asked)) continue;
-        if (fits && explain(s, name_of(path), value) == EXPLAINED) continue;
-        if ((asked || is_inner) && json_is_object(value)) visit(s, value, path, length + (size_t)n);
-        else s->found(s, path, value);
-        path[length] = 0;
-    }
-}
-
 static void refuse(search *s, const char *path, const json_t *value, const char *before, const char *after)
 {
     char shown[80], name[TERN_SHOWN_BYTES];
@@ -128,30 +105,33 @@ static void judge(search *s, const char *path, const json_t *value)
     }
 }
 
+/* path[0 .. length) is where object lies; names in the tables have no "text_config." before them. Depth is bounded by the JSON reader's
+ * and by the length of a path. */
+static void visit(search *s, const json_t *object, char *path, size_t length)
+{
+    const char *key;
+    size_t key_length;
+    json_t *value;
+    json_object_keylen_foreach((json_t *)object, key, key_length, value) {
+        if (json_is_null(value)) continue;
+        int n = snprintf(path + length, TERN_HF_KEY_BYTES - length, "%s%s", length ? "." : "", key);
+        bool fits = length + (size_t)n < TERN_HF_KEY_BYTES && strlen(key) == key_length;    /* a key with a NUL is not the one before it */
+        bool addressable = fits && !strchr(key, '.');
+        const json_t *asked = addressable ? json_object_get(s->config->asked, path) : NULL;
+        bool is_inner = s->config->inner && value == s->config->inner;
+        if (json_is_true(asked)) continue;
+        if (fits && explain(s, name_of(path), value) == EXPLAINED) continue;
+        if ((asked || is_inner) && json_is_object(value)) visit(s, value, path, length + (size_t)n);
+        else judge(s, path, value);
+        path[length] = 0;
+    }
+}
+
 tern_status tern_hf_finish(tern_hf_config *c, const tern_hf_ignorable *ignorable, size_t n_ignorable)
 {
     char path[TERN_HF_KEY_BYTES] = "";
-    search s = { .config = c, .own = ignorable, .n_own = n_ignorable, .found = judge };
+    search s = { .config = c, .own = ignorable, .n_own = n_ignorable };
     if (!c->finished) visit(&s, c->root, path, 0);
     c->finished = true;
     return tern_faults_fail(c->ctx, &c->faults, c->path);
-}
-
-static void name_it(search *s, const char *path, const json_t *value)
-{
-    char name[TERN_SHOWN_BYTES];
-    size_t left = s->size - s->used;
-    (void)value;
-    s->count++;
-    if (left < 5) return;
-    s->used += tern_show(s->names + s->used, left, "%s%s", s->used ? ", " : "", tern_show_name(path, name));
-}
-
-size_t tern_hf_unexplained(tern_hf_config *c, const tern_hf_ignorable *ignorable, size_t n_ignorable, char *buffer, size_t size)
-{
-    char path[TERN_HF_KEY_BYTES] = "";
-    search s = { .config = c, .own = ignorable, .n_own = n_ignorable, .found = name_it, .names = buffer, .size = size };
-    buffer[0] = 0;
-    visit(&s, c->root, path, 0);
-    return s.count;
 }

@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "formats/sentence_inside.h"
 
+enum { MOST_TOKENIZER_BYTES = 16 << 20 };    /* of tokenizer_config.json, which may list a vocabulary's tokens */
+
 /* The first that is there and not empty is read. */
 static const char *const file_names[] = {
     "sentence_bert_config.json",      "sentence_roberta_config.json", "sentence_distilbert_config.json",
@@ -130,15 +132,15 @@ done:
 static tern_status read_tokenizer_limit(tern_ctx *ctx, const char *dir, const char *folder, tern_sentence *s)
 {
     char path[SENTENCE_PATH];
-    settings c;
+    json_t *config;
     if (snprintf(path, sizeof path, "%s%stokenizer_config.json", folder, *folder ? "/" : "") >= (int)sizeof path)
         return tern_fail(ctx, TERN_ERR_LIMIT, "%s: the path is too long", dir);
     if (!tern_file_exists(dir, path)) return TERN_OK;
-    tern_status st = settings_open(ctx, dir, folder, "tokenizer_config.json", &c);
+    tern_status st = tern_json_read_repeats(ctx, dir, path, MOST_TOKENIZER_BYTES, &config);    /* as the tokenizer reads it */
     if (st) return st;
-    double most = json_number_value(json_object_get(c.json, "model_max_length"));
+    double most = tern_json_number(json_object_get(config, "model_max_length"));
     if (most >= 1 && most <= INT32_MAX) s->max_tokens = (int64_t)most;
-    settings_close(&c);
+    json_decref(config);
     return TERN_OK;
 }
 

@@ -77,7 +77,7 @@ static tern_status join(tern_ctx *ctx, const tern_faults *faults, char **text)
     return TERN_OK;
 }
 
-/* All that is the matter with dir, of its headers alone. */
+/* All that is wrong with dir, by its headers alone. */
 static tern_status gather_of(tern_ctx *ctx, const char *dir, const tern_spec_options *wanted, tern_faults *faults)
 {
     tern_model *m = tern_alloc(ctx, 1, sizeof *m, "a model");
@@ -97,7 +97,10 @@ static tern_status gather_of(tern_ctx *ctx, const char *dir, const tern_spec_opt
 tern_status tern_model_fail_whole(const tern_model *m, tern_status first)
 {
     tern_faults faults = { 0 };
+    tern_log_fn *log = m->ctx->log;
+    m->ctx->log = NULL;    /* what the files are warned of has been said */
     tern_status st = first == TERN_ERR_MEMORY ? first : gather_of(m->ctx, m->dir, &m->wanted, &faults);
+    m->ctx->log = log;
     if (!st) st = tern_faults_fail(m->ctx, &faults, m->dir);
     tern_faults_free(&faults);
     return st ? st : first;

@@ -106,7 +106,8 @@ static void test_files(void **state)
         }
         assert_int_equal(tern_read_file(ctx, dir, r->name, 100, &text, &n), r->status);
         if (!r->status) assert_string_equal(text, r->words);
-        assert_int_equal(tern_file_exists(dir, r->name), r->status == TERN_OK);
+        bool there = strcmp(r->name, "missing") && strcmp(r->words, "leads out");
+        assert_int_equal(tern_file_exists(dir, r->name), there);    /* what is no file, or has lost its target, is said when it is read */
         tern_map_close(&map);
         tern_map_close(&map);
         tern_free(text);

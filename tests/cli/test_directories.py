@@ -137,6 +137,14 @@ def check_commands():
         says(tern("render", "--template", os.path.join(where, "chat_template.jinja"), stdin=b"[]"), ["Git LFS"], "one that --template names")
 
 
+def check_modules_of_a_model():
+    """A model without a tokenizer: the folders of its modules have a config.json, too, and are not the place to look."""
+    with folder() as where:
+        fill(where, ["config.json", ("1_Pooling/config.json", POOLING)])
+        run = tern("tokenize", "-m", where, stdin=b"x")
+        check(run.returncode == 1 and b"tokenizer.json" in run.stderr and b"1_Pooling" not in run.stderr, f"a model with modules and no tokenizer: {run.stderr.decode()}")
+
+
 def check_links():
     """A snapshot of a hub's cache whose files were removed has links to nothing."""
     for name in ("config.json", "model.safetensors"):
@@ -187,6 +195,7 @@ def check_names():
 
 check_rows()
 check_commands()
+check_modules_of_a_model()
 check_links()
 check_adapter_beside_weights()
 check_tokenizers()

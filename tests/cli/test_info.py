@@ -43,6 +43,8 @@ ROWS = [
     ("bert-model", {"modules.json": MODULES, "1_Pooling/config.json": POOLING}, 0, {"embed": "yes (cls, 48)"}, [], "its modules"),
     ("bert-model", {"modules.json": "[" + MODULES[1:].split("}, ")[0] + "}]"}, 1, {"embed": "no ("}, ["modules.json: no module makes a vector"], "modules that make no vector"),
     ("bert-model", {"modules.json": MODULES}, 1, {"embed": "no ("}, ["1_Pooling/config.json"], "a module whose file is missing: what it is for does not run"),
+    ("bert-model", {"modules.json": MODULES, "1_Pooling/config.json": POOLING, "tokenizer_config.json": '{"model_max_length": 7, "model_max_length": 9}'}, 0, {"embed": "yes (cls, 48)"}, [],
+     "a key that tokenizer_config.json has twice"),
     ("bert-model", {"modules.json": UNKNOWN_MODULE}, 1, {"embed": "no ("}, ["NoSuchModule"], "a module that tern has not"),
     ("bert-model", {"modules.json": UNKNOWN_MODULE, "config.json": "{}"}, 1, {"embed": "no (the model does not open)"}, ["NoSuchModule", "config.json"], "the same beside another fault"),
     ("bert-mlm", {}, 0, {"logits": "yes", "generate": "no (an encoder)", "embed": "yes (mean"}, [], "a masked-language model"),
@@ -98,6 +100,25 @@ def check_ignored():
         check(document("info", "-m", where, "--json")["ignored"] == ["generation_config.json: first_new_key", "generation_config.json: second_new_key"], "and so with --json")
 
 
+def check_ignored_values():
+    """A value with commas is one entry with its key."""
+    with folder() as where:
+        copy("llama-mha", {"generation_config.json": json.dumps({"suppress_tokens": [1, 2], "stop_strings": ["a, b", "c"], "new_key": 1})}, where)
+        told = document("info", "-m", where, "--json")["ignored"]
+        check(told == ['generation_config.json: "suppress_tokens" [1,2]', 'generation_config.json: "stop_strings" ["a, b","c"]', "generation_config.json: new_key"], f"values with commas: {told}")
+
+
+def check_lost_links():
+    """A link whose target is gone, as a cache leaves it, is not taken for a file that was never there."""
+    for name, command in (("generation_config.json", "generate"), ("modules.json", "embed")):
+        with folder() as where:
+            copy("bert-model", {}, where)
+            os.symlink("/nowhere/blob", os.path.join(where, name))
+            run = tern("info", "-m", where)
+            text = run.stdout.decode()
+            check(run.returncode == 1 and f"{command}: no (" in text and name in text and "link" in text, f"{name} is a link to nothing: exit {run.returncode}: {text}")
+
+
 def check_ignored_of_a_tokenizer():
     """A key that the tokenizers library skips inside a component is listed with its file."""
     with folder() as where:
@@ -143,6 +164,8 @@ def check_long_values():
 
 check_rows()
 check_ignored()
+check_ignored_values()
+check_lost_links()
 check_ignored_of_a_tokenizer()
 check_what_it_says()
 check_long_values()

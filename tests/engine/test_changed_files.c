@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "models.h"
@@ -229,9 +230,36 @@ static void faults_of_the_host_are_the_hosts(void **state)
     sigaction(SIGBUS, &before, NULL);
 }
 
+/* How a process ends that holds a guard and is sent a SIGBUS, which is no fault. */
+static int end_of_sent(void (*before)(int))
+{
+    int status = 0;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) {
+        tern_ctx *guarded;
+        signal(SIGBUS, before);
+        if (tern_ctx_create(&(tern_ctx_options){ .threads = 1, .guard_files = 1 }, &guarded)) _exit(1);
+        kill(getpid(), SIGBUS);
+        tern_ctx_free(guarded);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void a_sent_signal_does_what_it_did_without_the_guard(void **state)
+{
+    (void)state;
+    int status = end_of_sent(SIG_DFL);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+    assert_int_equal(end_of_sent(SIG_IGN), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(a_changed_file_fails_the_next_step), cmocka_unit_test(another_directory_changes_nothing),
-                                        cmocka_unit_test(a_cut_within_a_step_fails_it), cmocka_unit_test(faults_of_the_host_are_the_hosts) };
+                                        cmocka_unit_test(a_cut_within_a_step_fails_it), cmocka_unit_test(faults_of_the_host_are_the_hosts),
+                                        cmocka_unit_test(a_sent_signal_does_what_it_did_without_the_guard) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
