@@ -46,7 +46,7 @@ static const index_row index_rows[] = {
     { "[]", TERN_ERR_FORMAT, "weight_map", "no object" },
     { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"a\":\"s2.safetensors\"}}", TERN_ERR_FORMAT, "index.json: line 1|duplicate", "[12] a tensor twice in the index" },
     { "{\"weight_map\":", TERN_ERR_FORMAT, "index.json: line 1", "cut text" },
-    { "", TERN_ERR_FORMAT, "index.json: line 1", "[1] an empty index" },
+    { "", TERN_ERR_FORMAT, "index.json: an empty file", "[1] an empty index" },
 };
 
 static void checks_the_index(void **state)

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/stand_in.h"
 #include "text/template/template.h"
 
 enum { MAX_TEMPLATE_BYTES = 16 << 20, MAX_CONFIG_BYTES = 256 << 20, MAX_VARIANTS = 64, MAX_TREE_BYTES = 1 << 30 };
@@ -126,6 +127,7 @@ static tern_status add_file(tern_template *t, const char *dir, const char *file,
     tern_status st;
     if (snprintf(label, sizeof label, "%s/%s", dir, file) >= (int)sizeof label) snprintf(label, sizeof label, "%s", file);
     TERN_TRY(tern_read_file(t->ctx, dir, file, MAX_TEMPLATE_BYTES, &text, &n_bytes));
+    TERN_TRY(tern_check_not_page(t->ctx, label, text, n_bytes));
     st = add_variant(t, name, label, text, n_bytes);
 done:
     tern_free(text);
