@@ -68,6 +68,7 @@ SAME = [
     ("gemma2", {"attn_logit_softcapping": ABSENT}, {"attn_logit_softcapping": 50.0}, "GemmaConfig's default"),
     ("gemma2", {"final_logit_softcapping": ABSENT}, {"final_logit_softcapping": 30.0}, "the same"),
     ("gemma2", {"query_pre_attn_scalar": ABSENT}, {"query_pre_attn_scalar": 256}, "the same"),
+    ("gemma3-text", {"layer_types": ABSENT, "_sliding_window_pattern": 2}, {"layer_types": ABSENT, "_sliding_window_pattern": ABSENT}, "written by Gemma3TextConfig, which never reads it"),
     ("cohere", {"logit_scale": ABSENT}, {"logit_scale": 0.0625}, "CohereConfig's default"),
     ("granite", {"embedding_multiplier": ABSENT, "logits_scaling": ABSENT}, {"embedding_multiplier": 1.0, "logits_scaling": 1.0}, "GraniteConfig's defaults"),
     ("gpt2", {"activation_function": ABSENT, "layer_norm_epsilon": ABSENT}, {"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5}, "GPT2Config's defaults"),
