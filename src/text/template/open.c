@@ -165,7 +165,24 @@ static tern_status add_extra_files(tern_template *t, const char *dir, bool *any)
     return st;
 }
 
-/* tokenizer_config.json's own: a string, or a list of {name, template}. */
+/* {name: template}, which a list of {name, template} becomes in transformers. */
+static tern_status add_by_name(tern_template *t, const char *dir, const json_t *given)
+{
+    char label[512];
+    const char *name;
+    json_t *text;
+    tern_status st = TERN_OK;
+    t->named = true;
+    json_object_foreach((json_t *)given, name, text) {
+        tern_show(label, sizeof label, "%s/%s: chat_template '%s'", dir, CONFIG, TERN_SHOWN(name));
+        if (!json_is_string(text)) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s is %s, not a string", label, tern_json_kind(text));
+        TERN_TRY(add_variant(t, name, label, json_string_value(text), json_string_length(text)));
+    }
+done:
+    return st;
+}
+
+/* tokenizer_config.json's own: a string, a list of {name, template}, or an object. */
 static tern_status add_configured(tern_template *t, const char *dir, const json_t *config)
 {
     char label[512];
@@ -174,7 +191,8 @@ static tern_status add_configured(tern_template *t, const char *dir, const json_
     snprintf(label, sizeof label, "%s/%s: chat_template", dir, CONFIG);
     if (!given || json_is_null(given)) return TERN_OK;
     if (json_is_string(given)) return add_variant(t, "default", label, json_string_value(given), json_string_length(given));
-    if (!json_is_array(given)) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s is %s, not a string or a list", label, tern_json_kind(given));
+    if (json_is_object(given)) return add_by_name(t, dir, given);
+    if (!json_is_array(given)) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s is %s, not a string, a list or an object", label, tern_json_kind(given));
     t->named = true;
     json_array_foreach(given, i, entry) {
         const json_t *name = json_object_get(entry, "name"), *text = json_object_get(entry, "template");
@@ -203,18 +221,37 @@ done:
     return st;
 }
 
-/* The named special tokens, each a string or {"content": ...}. */
-static tern_status keep_tokens(tern_template *t, const json_t *config)
+/* bos_token and the other roles, and special tokens under names of their own, as image_token; add_bos_token is a switch. */
+static bool names_token(const char *key)
 {
-    static const char *const names[] = { "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token" };
-    if (!t->special_tokens && !(t->special_tokens = json_object())) return tern_fail(t->ctx, TERN_ERR_MEMORY, "no memory for special tokens");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        json_t *token = json_object_get(config, names[i]);
+    size_t n = strlen(key);
+    return n >= 6 && !strcmp(key + n - 6, "_token") && strcmp(key, "add_bos_token") && strcmp(key, "add_eos_token");
+}
+
+/* The special tokens that names has, each a string or {"content": ...}; what is kept already stays. */
+static tern_status keep_named(tern_template *t, const json_t *names, bool any)
+{
+    const char *key;
+    json_t *token;
+    json_object_foreach((json_t *)names, key, token) {
+        if (!any && !names_token(key)) continue;
         if (json_is_object(token)) token = json_object_get(token, "content");
-        if (json_is_string(token) && !json_object_get(t->special_tokens, names[i]) && json_object_set(t->special_tokens, names[i], token))
+        if (json_is_string(token) && !json_object_get(t->special_tokens, key) && json_object_set(t->special_tokens, key, token))
             return tern_fail(t->ctx, TERN_ERR_MEMORY, "no memory for special tokens");
     }
     return TERN_OK;
+}
+
+/* Source: transformers, PreTrainedTokenizerBase.special_tokens_map of version 5, which a template sees. */
+static tern_status keep_tokens(tern_template *t, const json_t *config)
+{
+    tern_status st = TERN_OK;
+    if (!t->special_tokens && !(t->special_tokens = json_object())) return tern_fail(t->ctx, TERN_ERR_MEMORY, "no memory for special tokens");
+    TERN_TRY(keep_named(t, json_object_get(config, "extra_special_tokens"), true));
+    TERN_TRY(keep_named(t, json_object_get(config, "model_specific_special_tokens"), true));
+    TERN_TRY(keep_named(t, config, false));
+done:
+    return st;
 }
 
 static tern_status read_configs(tern_template *t, const char *dir, bool want_template)
