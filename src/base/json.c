@@ -11,6 +11,17 @@
 
 typedef tern_status parse_fn(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, json_t **out);
 
+/* Files that are no JSON in UTF-8 as a whole. */
+static tern_status check_encoding(tern_ctx *ctx, const char *path, const char *text, size_t n_bytes)
+{
+    if (!n_bytes) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: an empty file", path);
+    if (n_bytes >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: begins with a byte order mark, which JSON does not allow; save it as UTF-8 without one", path);
+    if (n_bytes >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2)))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: UTF-16, and JSON is UTF-8; save it as UTF-8", path);
+    return TERN_OK;
+}
+
 static tern_status read_by(parse_fn *parse, tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
 {
     char *text, path[800];
@@ -19,6 +30,7 @@ static tern_status read_by(parse_fn *parse, tern_ctx *ctx, const char *dir, cons
     if (st) return st;
     tern_show(path, sizeof path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name);
     st = tern_check_not_page(ctx, path, text, n_bytes);
+    if (!st) st = check_encoding(ctx, path, text, n_bytes);
     if (!st) st = parse(ctx, path, text, n_bytes, out);
     tern_free(text);
     return st;

@@ -33,7 +33,8 @@ tern_status tern_family_unknown(const tern_hf_config *config, const char *archit
     if (!architecture)
         return tern_fail(tern_hf_ctx(config), other ? TERN_ERR_UNSUPPORTED : TERN_ERR_FORMAT, "%s: neither \"architectures\" nor \"model_type\" says what model this is%s%s",
                          tern_hf_path(config), other ? "; it looks like " : "", other ? other : "");
-    return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED, "%s: \"architectures\" is \"%s\", which is none that this version runs%s%s%s", tern_hf_path(config),
+    return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED, "%s: \"%s\" is \"%s\", which is none that this version runs%s%s%s", tern_hf_path(config),
+                     tern_hf_has(config, "architectures") ? "architectures" : "model_type",
                      tern_show_name(architecture, shown), near ? "; the nearest is " : "", near ? near : "",
                      tern_hf_has(config, "auto_map") ? "; \"auto_map\" names code for it, which is never executed" : "");
 }

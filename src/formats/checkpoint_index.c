@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/ctx.h"
 #include "base/json.h"
@@ -57,6 +58,14 @@ static bool stays_inside(const char *dir, const char *name)
     return inside;
 }
 
+static bool is_link(const char *dir, const char *name)
+{
+    char path[4096];
+    struct stat info;
+    int n = snprintf(path, sizeof path, "%s/%s", dir, name);
+    return n > 0 && n < (int)sizeof path && !lstat(path, &info) && S_ISLNK(info.st_mode);
+}
+
 /* The entries of one shard, [from, to): opens it and looks for each. */
 static tern_status open_shard(tern_ctx *ctx, tern_checkpoint *c, const entry *from, const entry *to, tern_faults *faults)
 {
@@ -64,7 +73,8 @@ static tern_status open_shard(tern_ctx *ctx, tern_checkpoint *c, const entry *fr
     tern_safetensors *file;
     tern_show_name(from->shard, shard);
     if (!stays_inside(c->dir, from->shard)) {
-        tern_faults_add(faults, TERN_ERR_FORMAT, "the shard name \"%s\" leads out of the directory", shard);
+        tern_faults_add(faults, TERN_ERR_FORMAT, "the shard %s\"%s\" leads out of the directory%s", is_link(c->dir, from->shard) ? "" : "name ", shard,
+                        is_link(c->dir, from->shard) ? " by a link; put the file itself there, or name the directory that has it" : "");
         return TERN_OK;
     }
     tern_status st = tern_safetensors_open(ctx, c->dir, from->shard, &file);

@@ -297,11 +297,11 @@ bool tern_hf_string(tern_hf_config *c, const char *key, const char **out)
 }
 
 /* The list of a key, null where there is none or (a fault) none that fits into room. */
-static const json_t *get_list(tern_hf_config *c, const char *key, size_t room)
+static const json_t *get_list(tern_hf_config *c, const char *key, size_t room, const char *what)
 {
     const json_t *value = look(c, key);
     if (json_is_array(value) && json_array_size(value) <= room) return value;
-    if (value) wrong(c, TERN_ERR_FORMAT, key, value, "a list of at most %zu elements", room);
+    if (value) wrong(c, TERN_ERR_FORMAT, key, value, "%s of at most %zu elements", what, room);
     return NULL;
 }
 
@@ -316,7 +316,7 @@ bool tern_hf_ints(tern_hf_config *c, const char *key, int64_t lowest, int64_t hi
         *count = 1;
         return true;
     }
-    const json_t *list = get_list(c, key, room);
+    const json_t *list = get_list(c, key, room, "an integer, or a list");
     if (!list) return false;
     json_array_foreach(list, i, element) {
         if (!int_within(element, lowest, highest)) {
@@ -331,7 +331,7 @@ bool tern_hf_ints(tern_hf_config *c, const char *key, int64_t lowest, int64_t hi
 bool tern_hf_numbers(tern_hf_config *c, const char *key, double lowest, double highest, double *values, size_t room, size_t *count)
 {
     size_t i;
-    const json_t *element, *list = get_list(c, key, room);
+    const json_t *element, *list = get_list(c, key, room, "a list");
     if (!list) return false;
     json_array_foreach(list, i, element) {
         if (!number_within(element, lowest, highest)) return wrong(c, TERN_ERR_FORMAT, key, list, "a list of numbers from %g to %g", lowest, highest);
@@ -345,7 +345,7 @@ bool tern_hf_words(tern_hf_config *c, const char *key, const char *const *words,
 {
     char allowed[400];
     size_t i;
-    const json_t *element, *list = get_list(c, key, room);
+    const json_t *element, *list = get_list(c, key, room, "a list");
     if (!list) return false;
     json_array_foreach(list, i, element) {
         if (index_of(element, words, n_words) < 0) {

@@ -88,13 +88,25 @@ static bool class_reads(const tern_hf_config *c, const char *key, const char **f
     return (size_t)n < sizeof renamed && c->class.reads(c->class.user, renamed, fallback);
 }
 
+/* A key that is without effect at other values. */
+static void refuse_value(search *s, const char *path, const json_t *value)
+{
+    const char *name = name_of(path);
+    if (!strcmp(name, "quantization_config") || !strcmp(name, "compression_config"))
+        refuse(s, path, value, "the weights are quantised, which this version does not read:", "");
+    else
+        refuse(s, path, value, "key", " changes the result, and is not supported");
+}
+
 /* Refuses, passes over or ignores one unexplained key. */
 static void judge(search *s, const char *path, const json_t *value)
 {
     tern_hf_config *c = s->config;
     const char *fallback = NULL;
     char shown[TERN_SHOWN_BYTES];
-    if (explain(s, name_of(path), value) == OTHER_VALUE || !c->class.reads) {
+    if (explain(s, name_of(path), value) == OTHER_VALUE) {
+        refuse_value(s, path, value);
+    } else if (!c->class.reads) {
         refuse(s, path, value, "unknown key", "");
     } else if (class_reads(c, name_of(path), &fallback)) {
         if (!equals_text(c, value, fallback)) refuse(s, path, value, "key", " changes the result, and is not supported");

@@ -31,8 +31,8 @@ const tern_hf_ignorable tern_hf_ignorables[] = {
     /* special tokens: the tokenizer and generation_config.json have them; here they are read where those are missing */
     { "bos_token_id", NULL }, { "eos_token_id", NULL }, { "pad_token_id", NULL }, { "sep_token_id", NULL }, { "cls_token_id", NULL },
     { "mask_token_id", NULL }, { "unk_token_id", NULL }, { "bos_token", NULL }, { "eos_token", NULL }, { "pad_token", NULL }, { "decoder_start_token_id", NULL },
-    /* encoder and decoder in one, which no family here is */
-    { "is_encoder_decoder", "false" }, { "is_decoder", "false" }, { "add_cross_attention", "false" }, { "cross_attention_hidden_size", "null" },
+    /* encoder and decoder in one, which no family here is; is_decoder is asked for by the encoders whose class reads it, and a decoder is one */
+    { "is_encoder_decoder", "false" }, { "is_decoder", "false" }, { "is_decoder", "true" }, { "add_cross_attention", "false" }, { "cross_attention_hidden_size", "null" },
     { "tie_encoder_decoder", "false" }, { "pruned_heads", "{}" },
     /* weights that were quantised or compressed before */
     { "quantization_config", "null" }, { "compression_config", "null" },

@@ -90,13 +90,27 @@ static const char *looks_like(const unsigned char *bytes)
     return NULL;
 }
 
+/* A text, as the line that a server answers with where it has no such file. */
+static bool is_text(const unsigned char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((bytes[i] < ' ' || bytes[i] > '~') && bytes[i] != '\n' && bytes[i] != '\r') return false;
+    return true;
+}
+
 static tern_status check(tern_ctx *ctx, tern_safetensors *file, const unsigned char *bytes, size_t n_bytes)
 {
     uint64_t n_header = 0;
+    char text[48], shown[TERN_SHOWN_BYTES];
     if (n_bytes < 8) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %zu bytes, and a safetensors file begins with 8 that hold its header's size", file->path, n_bytes);
     for (int i = 7; i >= 0; i--) n_header = n_header << 8 | bytes[i];
     const char *other = n_header > n_bytes - 8 ? looks_like(bytes) : NULL;
     if (other) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s under the name of a safetensors file", file->path, other);
+    if (n_header > MAX_HEADER_BYTES && is_text(bytes, 8)) {
+        int n_shown = n_bytes < 40 ? (int)n_bytes : 40;
+        tern_show(text, sizeof text, "%.*s", n_shown, (const char *)bytes);
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: begins with the text \"%s\", and is no safetensors file; fetch the file again", file->path, tern_show_name(text, shown));
+    }
     if (n_header > MAX_HEADER_BYTES) {
         return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a header of %llu bytes; the format allows %d", file->path, (unsigned long long)n_header, MAX_HEADER_BYTES);
     }

@@ -24,6 +24,10 @@ static void add(tern_faults *faults, tern_status status, const char *sentence)
         return;
     }
     tern_clean_words(copy);
+    if (faults->count && !strcmp(copy, faults->sentences[faults->count - 1])) {    /* two readers of one value say the same */
+        tern_free(copy);
+        return;
+    }
     if (!faults->count) faults->status = status;
     faults->sentences[faults->count++] = copy;
 }

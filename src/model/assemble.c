@@ -200,6 +200,15 @@ static tern_latent latent_of(const tern_model *m, const tern_model_layer *l)
                           .kv_b = w[W_KV_B], .q_a_b = w[W_Q_A_B].data, .kv_a_b = w[W_KV_A_B].data, .compute = m->compute };
 }
 
+/* The activation that config.json names may be one of ACT2FN that no layer computes here. */
+static tern_status check_activation(const tern_model *m, const tern_config *c)
+{
+    if (c->mlp_act_func_type != TERN_ACT_UNKNOWN) return TERN_OK;
+    return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "%s: config.json names an activation that %s; there %s", m->dir,
+                     tern_get(m->spec, S_GATED) ? "cannot gate an MLP here" : "no MLP has here",
+                     tern_get(m->spec, S_GATED) ? "are GELU, its tanh form, SiLU and ReLU" : "are GELU, its tanh form, SiLU, ReLU, its square and quick_gelu");
+}
+
 static tern_status create_layers(tern_model *m)
 {
     tern_status st = TERN_OK;
@@ -212,6 +221,7 @@ static tern_status create_layers(tern_model *m)
         tern_model_layer *l = &m->layers[i];
         TERN_TRY(check_layer(m, l, i));
         tern_config config = config_of(m, i);
+        TERN_TRY(check_activation(m, &config));
         tern_layer_weights w = weights_of(m, l);
         w.slope = slope;
         if (!tern_get(s, S_NORM_WEIGHTS)) w.norm_w = w.attn_nw = ones;

@@ -33,12 +33,20 @@ IGNORED = [
     ("gptj", {"rope_theta": 500.0, "rope_scaling": {"type": "linear", "factor": 2.0}, "partial_rotary_factor": 0.5}, None, "no file: GPT-J's class has a fixed rope"),
     ("llama-mha", {"rope_interleaved": True, "vision_config": {"hidden_size": 1, "depth": 9}}, None, "an object as a whole"),
     ("llama-gqa-tied-llama3rope", {"rope_parameters": {"attn_factor": 0.88}}, ["rope_parameters.attn_factor"], "DeepSeek-R1-0528-Qwen3-8B"),
+    ("llama-mha", {"is_decoder": True}, [], "a decoder is one: xglm-564M's and biogpt's files have the key, and no class of a decoder reads it"),
     ("llama-mha", {"attention_chunk_size": None, "is_decoder": False, "output_attentions": True}, [], "null, and values of no effect"),
 ]
 
 # model, keys changed, what the one sentence has
 REFUSED = [
-    ("llama-mha", {"quantization_config": {"quant_method": "gptq", "bits": 4}}, "quantization_config"),
+    ("llama-mha", {"quantization_config": {"quant_method": "gptq", "bits": 4}}, "the weights are quantised, which this version does not read: \"quantization_config\": {"),
+    ("llama-mha", {"min_length": 3}, "key \"min_length\": 3 changes the result"),
+    ("llama-mha", {"is_encoder_decoder": True}, "key \"is_encoder_decoder\": true changes the result"),
+    ("bert-model", {"is_decoder": True}, "\"is_decoder\" is true, and this family is an encoder"),
+    ("llama-mha", {"hidden_act": "quick_gelu"}, "an activation that cannot gate an MLP"),
+    ("phi", {"hidden_act": "sigmoid"}, "an activation that no MLP has here"),
+    ("llama-mha", {"architectures": ABSENT, "model_type": "lama"}, "\"model_type\" is \"lama\""),
+    ("mistral-window", {"sliding_window": 0}, "config.json: the window is 0, and must be an integer from 1, or null"),
     ("llama-mha", {"attention_chunk_size": 8}, "\"attention_chunk_size\": 8 changes the result"),
     ("llama-mha", {"rms_norm_eps": float("nan")}, "\"rms_norm_eps\" is NaN"),
     ("llama-mha", {"max_position_embeddings": int(1e30)}, "\"max_position_embeddings\" is 1e30, and must be an integer"),
@@ -60,6 +68,7 @@ SAME = [
     ("gemma2", {"attn_logit_softcapping": ABSENT}, {"attn_logit_softcapping": 50.0}, "GemmaConfig's default"),
     ("gemma2", {"final_logit_softcapping": ABSENT}, {"final_logit_softcapping": 30.0}, "the same"),
     ("gemma2", {"query_pre_attn_scalar": ABSENT}, {"query_pre_attn_scalar": 256}, "the same"),
+    ("gemma3-text", {"layer_types": ABSENT, "_sliding_window_pattern": 2}, {"layer_types": ABSENT, "_sliding_window_pattern": ABSENT}, "written by Gemma3TextConfig, which never reads it"),
     ("cohere", {"logit_scale": ABSENT}, {"logit_scale": 0.0625}, "CohereConfig's default"),
     ("granite", {"embedding_multiplier": ABSENT, "logits_scaling": ABSENT}, {"embedding_multiplier": 1.0, "logits_scaling": 1.0}, "GraniteConfig's defaults"),
     ("gpt2", {"activation_function": ABSENT, "layer_norm_epsilon": ABSENT}, {"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5}, "GPT2Config's defaults"),

@@ -36,7 +36,7 @@ static const index_row index_rows[] = {
     { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"x\":\"/etc/passwd\"}}", TERN_ERR_FORMAT, "/etc/passwd|leads out", "[13] an absolute path" },
     { "{\"weight_map\":{\"x\":\"sub/../../s\"}}", TERN_ERR_FORMAT, "leads out", "[13] climbing from below" },
     { "{\"weight_map\":{\"x\":\"\"}}", TERN_ERR_FORMAT, "leads out", "[13] no name at all" },
-    { "{\"weight_map\":{\"x\":\"link\"}}", TERN_ERR_FORMAT, "\"link\" leads out", "[13] a link out of the directory" },
+    { "{\"weight_map\":{\"x\":\"link\"}}", TERN_ERR_FORMAT, "the shard \"link\" leads out of the directory by a link", "[13] a link out of the directory" },
     { "{\"weight_map\":{\"x\":\"fifo\"}}", TERN_ERR_FORMAT, "FIFO", "[13] a FIFO, without waiting on it" },
     { "{\"weight_map\":{\"x\":\"sub\"}}", TERN_ERR_FORMAT, "a directory", "[13] a directory" },
     { "{\"weight_map\":{\"x\":\"s\\u0000.safetensors\"}}", TERN_ERR_FORMAT, "\"x\"|a string, not a file's name", "a name that NUL cuts" },
@@ -46,7 +46,7 @@ static const index_row index_rows[] = {
     { "[]", TERN_ERR_FORMAT, "weight_map", "no object" },
     { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"a\":\"s2.safetensors\"}}", TERN_ERR_FORMAT, "index.json: line 1|duplicate", "[12] a tensor twice in the index" },
     { "{\"weight_map\":", TERN_ERR_FORMAT, "index.json: line 1", "cut text" },
-    { "", TERN_ERR_FORMAT, "index.json: line 1", "[1] an empty index" },
+    { "", TERN_ERR_FORMAT, "index.json: an empty file", "[1] an empty index" },
 };
 
 static void checks_the_index(void **state)

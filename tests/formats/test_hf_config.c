@@ -176,7 +176,7 @@ static const key_row key_rows[] = {
     { "{\"prefix\":\"</s>\",\"transformers.js_config\":{\"dtype\":{\"q4\":\"float16\"}}}", { NULL }, NULL, "of OPT and SmolLM, without effect; one with a dot" },
     { "{\"no_repeat_ngram_size\":0,\"add_cross_attention\":false,\"pruned_heads\":{},\"min_length\":0.0}", { NULL }, NULL, "at the values that have none" },
     { "{\"no_repeat_ngram_size\":3}", { NULL }, "\"no_repeat_ngram_size\": 3", "at one that has" },
-    { "{\"add_cross_attention\":true,\"is_decoder\":true}", { NULL }, "2 faults", "at others that have" },
+    { "{\"add_cross_attention\":true,\"is_decoder\":true,\"is_encoder_decoder\":true}", { NULL }, "2 faults", "at others that have" },
     { "{\"pruned_heads\":{\"0\":[1]}}", { NULL }, "\"pruned_heads\"", "heads that are gone" },
     { "{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4}}", { NULL }, "\"quantization_config\": {\"quant_method\":\"gptq\",\"bits\":4}", "quantised by others" },
 };

@@ -76,6 +76,10 @@ static void directories_are_read(void **state)
     expect_rendered(HI, "D");
     expect_rendered(WITH_TOOLS, "T");
     expect_rendered("{\"messages\":" HI ",\"chat_template\":\"rag\"}", "R");
+    write_file("tokenizer_config.json", "{\"add_bos_token\":\"A\",\"image_token\":\"<i>\",\"x_token\":5,\"extra_special_tokens\":{\"boi_token\":{\"content\":\"<b>\"},\"image_token\":\"<j>\"},"
+               "\"chat_template\":{\"default\":\"{{ add_bos_token }}{{ image_token }}{{ x_token }}{{ boi_token }}\",\"tool_use\":\"T\"}}");
+    expect_rendered(HI, "<j><b>");                                              /* special tokens under names of their own, templates as an object: transformers 5.24.0 */
+    expect_rendered(WITH_TOOLS, "T");
     write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"rag\",\"template\":\"R\"}]}");
     expect_rendered(HI, NULL);                                                  /* several, and none is the default */
     write_file("chat_template.jinja", "J\n");

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/stand_in.h"
 #include "text/template/template.h"
 #include "text/tokenizer/special.h"
 
@@ -129,6 +130,7 @@ static tern_status add_file(tern_template *t, const char *dir, const char *file,
     tern_status st;
     if (snprintf(label, sizeof label, "%s/%s", dir, file) >= (int)sizeof label) snprintf(label, sizeof label, "%s", file);
     TERN_TRY(tern_read_file(t->ctx, dir, file, MAX_TEMPLATE_BYTES, &text, &n_bytes));
+    TERN_TRY(tern_check_not_page(t->ctx, label, text, n_bytes));
     st = add_variant(t, name, label, text, n_bytes);
 done:
     tern_free(text);
@@ -167,7 +169,24 @@ static tern_status add_extra_files(tern_template *t, const char *dir, bool *any)
     return st;
 }
 
-/* tokenizer_config.json's own: a string, or a list of {name, template}. */
+/* {name: template}, which a list of {name, template} becomes in transformers. */
+static tern_status add_by_name(tern_template *t, const char *dir, const json_t *given)
+{
+    char label[512];
+    const char *name;
+    json_t *text;
+    tern_status st = TERN_OK;
+    t->named = true;
+    json_object_foreach((json_t *)given, name, text) {
+        tern_show(label, sizeof label, "%s/%s: chat_template '%s'", dir, CONFIG, TERN_SHOWN(name));
+        if (!json_is_string(text)) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s is %s, not a string", label, tern_json_kind(text));
+        TERN_TRY(add_variant(t, name, label, json_string_value(text), json_string_length(text)));
+    }
+done:
+    return st;
+}
+
+/* tokenizer_config.json's own: a string, a list of {name, template}, or an object. */
 static tern_status add_configured(tern_template *t, const char *dir, const json_t *config)
 {
     char label[512];
@@ -176,7 +195,8 @@ static tern_status add_configured(tern_template *t, const char *dir, const json_
     snprintf(label, sizeof label, "%s/%s: chat_template", dir, CONFIG);
     if (!given || json_is_null(given)) return TERN_OK;
     if (json_is_string(given)) return add_variant(t, "default", label, json_string_value(given), json_string_length(given));
-    if (!json_is_array(given)) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s is %s, not a string or a list", label, tern_json_kind(given));
+    if (json_is_object(given)) return add_by_name(t, dir, given);
+    if (!json_is_array(given)) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s is %s, not a string, a list or an object", label, tern_json_kind(given));
     t->named = true;
     json_array_foreach(given, i, entry) {
         const json_t *name = json_object_get(entry, "name"), *text = json_object_get(entry, "template");

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/stand_in.h"
 #include "text/tokenizer/classes.h"
 #include "text/tokenizer/tok.h"
 #include "text/utf8.h"
@@ -26,12 +27,17 @@ static bool next_line(const char *text, size_t n, size_t *at, const char **line,
 
 static tern_status read_text(tern_ctx *ctx, const char *dir, const char *name, char **text, size_t *n)
 {
+    char path[800];
     tern_status st = tern_read_file(ctx, dir, name, max_file_bytes, text, n);
-    if (st || utf8_valid_prefix(*text, *n) == *n) return st;
-    size_t at = utf8_valid_prefix(*text, *n);
+    if (st) return st;
+    size_t valid = utf8_valid_prefix(*text, *n);
+    tern_show(path, sizeof path, "%s/%s", dir, name);
+    st = tern_check_not_page(ctx, path, *text, *n);
+    if (!st && valid < *n) st = tern_fail(ctx, TERN_ERR_FORMAT, "%s: byte %zu is not UTF-8", path, valid);
+    if (!st) return TERN_OK;
     tern_free(*text);
     *text = NULL;
-    return tern_fail(ctx, TERN_ERR_FORMAT, "%s/%s: byte %zu is not UTF-8", dir, name, at);
+    return st;
 }
 
 /* A tokenizer.json of a model alone: the class makes the rest. Takes model's reference. */

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/model_folder.h"
+#include "base/stand_in.h"
 #include "text/tokenizer/sentencepiece.h"
 #include "text/tokenizer/settings.h"
 #include "text/tokenizer/special.h"
@@ -21,12 +22,16 @@ static const char *const sentencepiece_names[] = { "tokenizer.model", "spiece.mo
 static tern_status read_sentencepiece(tern_ctx *ctx, const char *dir, const char *name, settings *s, json_t **json)
 {
     bool prefix = false;
+    char path[800];
     tern_map map = { 0 };
     tern_status st = tern_map_file(ctx, dir, name, &map);
     if (st) return st;
+    tern_show(path, sizeof path, "%s/%s", dir, name);
+    TERN_TRY(tern_check_not_page(ctx, path, map.data, map.n_bytes));
     st = tokenizer_read_sentencepiece(ctx, map.data, map.n_bytes, s->class, s->config, &prefix, json);
     s->raw_decoder = prefix && !s->class;
-    if (st) tern_fail_in(ctx, st, "%s/%s: ", dir, name);
+    if (st) tern_fail_in(ctx, st, "%s: ", path);
+done:
     tern_map_close(&map);
     return st;
 }

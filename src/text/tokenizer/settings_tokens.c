@@ -197,7 +197,7 @@ static tern_status collect_default(collection *c, const char *text, bool lstrip)
 static bool is_other_role(const char *key)
 {
     size_t n = strlen(key);
-    if (n < 6 || strcmp(key + n - 6, "_token")) return false;
+    if (n < 6 || strcmp(key + n - 6, "_token") || !strcmp(key, "add_bos_token") || !strcmp(key, "add_eos_token")) return false;
     for (size_t i = 0; i < N_NAMED; i++)
         if (!strcmp(named_keys[i], key)) return false;
     return true;
