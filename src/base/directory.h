@@ -4,6 +4,7 @@
 #ifndef TERN_BASE_DIRECTORY_H
 #define TERN_BASE_DIRECTORY_H
 
+#include <stdbool.h>
 #include <tern/context.h>
 
 /* What was looked for and is not there. */
