@@ -1,4 +1,4 @@
-# tern in a few words. Everything below build*/ is made; nothing else is touched.
+# How to build, test and run tern. Everything below build*/ is made; nothing else is touched.
 #
 #   make             build/tern, build/libtern.so, build/libtern.a
 #   make run         install what is missing, build, tell a story with the bundled model
@@ -15,7 +15,7 @@
 #   make venv        build-venv, with what the scripts that record golden values import: tools/requirements.txt, from PyPI; no test needs it
 #   make clean
 #
-# CC=clang-14 and the like choose the compiler; JOBS how many things are built and tested at once; ctest --test-dir build -L ROOM runs one area's tests.
+# CC=clang-14 and the like choose the compiler; JOBS how many things are built and tested at once; ctest --test-dir build -L MODULE runs one area's tests.
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 PROMPT ?= Long ago, near the river,

@@ -9,12 +9,12 @@ python=/usr/bin/python3
 # package | how to see that it is there: a command, a pkg-config module, a module of Debian's Python, a file | what tern needs it for
 needs="gcc|command cc|compiles C
 libc6-dev|file /usr/include/stdio.h|the C library to compile against
-make|command make|runs the words of the Makefile
+make|command make|runs the targets of the Makefile
 cmake|command cmake|builds
 pkg-config|command pkg-config|finds libraries
 libjansson-dev|module jansson|reads JSON
 libpcre2-dev|module libpcre2-8|splits text for tokenizers
-libutf8proc-dev|module libutf8proc|normalises Unicode
+libutf8proc-dev|module libutf8proc|normalizes Unicode
 libedit-dev|module libedit|edits lines in a chat
 libcmocka-dev|module cmocka|runs unit tests
 python3|file $python|runs test scripts

@@ -14,23 +14,38 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LINE = 260
 FILE_LINES, FUNCTION_LINES = 500, 80
 
-# A room includes itself and those after it.
-ROOMS = "cli server engine text model families formats layers ops backend kernels comm base".split()
+# A module includes itself and those after it.
+MODULES = "cli server engine text model families formats layers ops backend kernels comm base".split()
 ONLY = {"text": {"text", "base"}, "kernels": {"kernels", "base"}}
 
 ALLOCATE = re.compile(r"(?<![.>\w])(malloc|calloc|realloc|free|aligned_alloc|posix_memalign|strdup|strndup|asprintf|alloca)\s*\(")
 SPEAK = re.compile(r"(?<![.>\w])(printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|perror|exit|_exit|abort|assert|signal|sigaction|setlocale)\s*\(")
 MAY_ALLOCATE = ("src/base/memory.c", "src/cli/", "src/server/", "src/formats/checkpoint_index.c")    # the last frees what realpath hands over
 MAY_SPEAK = ("src/cli/", "src/base/map_guard.c")    # the last is the one signal handler that a host can ask for
-BODIES = ("src/kernels/vector/",)    # code that each vector folder compiles for itself, behind its own words: no headers that stand alone
+BODIES = ("src/kernels/vector/",)    # code that each vector folder compiles for itself, behind its own SIMD operations: no headers that stand alone
 OTHER_PYTHON = re.compile(r"(?<![\w./-])python3?\s+(-[cm]|\S+\.py)\b|env\s+python")    # the one on PATH
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+
+# Old words, as patterns of whole words or parts of names between underscores, and what docs/glossary.md has in their place.
+OLD_WORDS = {
+    "desk": "scratch", "mend|mends|mended|mending": "recompute, or fix", "litter": "temp_files", "moods?": "noise", "breaths?|breathe": "step", "laid|lay_out": "packed, prepack, arranged",
+    "plain_dim": "nope_dim", "turned": "rotated, transposed, reversed", "rooms?": "module, capacity, space, available memory", "house": "module, fixture", "nobody|anybody": "name the actor, or use the passive",
+    "knows|hears?": "has, supports, gets", "v_held|tern_held": "v_in_register, tern_indexed_tensor", "is the matter": "fault, reason", "(?-i:PLACE_(?:PRE|POST|BRANCH))": "norm_pre, norm_post, norm_branch",
+    "(?:de)?quantis(?:e|ed|er|ers|es|ing|ation)": "-ize", "(?:re)?normalis(?:e|ed|er|ers|es|ing|ation)": "-ize", "(?:recogn|initial|optim|serial)is(?:e|ed|er|es|ing|ation)": "-ize",
+    "tern_dispatch|cpu_dispatch": "tern_gather_rows", "(?:tern|cpu)_gather(?!_)": "tern_lookup", "tern_blocks|no_block": "tern_pages, no_page", "tern_hf_(?:need_)?words?": "tern_hf_choice",
+}
+OLD_IN_CODE = {"words": "message, names, choices", "ask": "request", "desk": "scratch"}    # names in src and include alone: prose may have them
+OLD_WORDS_MAY = ("tools/lint.py", "tests/cli/test_lint.py", "tools/demo-model/", "docs/glossary.md", "tests/fuzz/corpus/", "bench/log/", "src/families/reference_keys.c",
+                 "tools/make_minilm_golden.py", "tests/families/sentence_cases.py")    # texts that go with recorded values
+WORDS_OF_TEXT = ("src/text/template/",)    # there words are words of a text
+OLD = [(re.compile(f"(?<![A-Za-z])(?:{old})(?![A-Za-z])", re.I), new) for old, new in OLD_WORDS.items()]
+OLD_CODE = [(re.compile(rf"\b{old}\b"), new) for old, new in OLD_IN_CODE.items()]
 
 problems = []
 
 
-def problem(path, line, words):
-    problems.append(f"{path}:{line}: {words}")
+def problem(path, line, message):
+    problems.append(f"{path}:{line}: {message}")
 
 
 def tracked():
@@ -66,6 +81,21 @@ def check_format(path, text):
             problem(path, n, "the python of PATH, which may lack every module: /usr/bin/python3 is meant")
         if UNFINISHED.search(line) and path != "tools/lint.py":
             problem(path, n, "unfinished: " + UNFINISHED.search(line).group(0))
+
+
+def check_words(path, text):
+    """Old words: docs/glossary.md says what is written in their place."""
+    if not path.startswith(("src/", "include/", "tests/", "docs/", "tools/", "bench/")) or path.startswith(OLD_WORDS_MAY):
+        return
+    rules = [(text, OLD)]
+    if path.startswith(("src/", "include/")) and path.endswith((".c", ".h")) and not path.startswith(WORDS_OF_TEXT):
+        rules.append((bare(text), OLD_CODE))
+    for lines, old in rules:
+        for n, line in enumerate(lines.split("\n"), 1):
+            for pattern, new in old:
+                found = pattern.search(line)
+                if found:
+                    problem(path, n, f"the old word \"{found.group(0)}\": {new}")
 
 
 def check_mode(path):
@@ -116,7 +146,7 @@ def check_conditions(path, lines):
 
 
 def check_includes(path, lines):
-    room = path.split("/")[1] if path.startswith("src/") else None
+    module = path.split("/")[1] if path.startswith("src/") else None
     for n, line in enumerate(lines, 1):
         match = re.match(r'#include "([^"]+)"', line)
         if not match or match.group(1).endswith(".inc"):
@@ -124,10 +154,10 @@ def check_includes(path, lines):
         other = match.group(1).split("/")[0]
         if path.startswith("include/"):
             problem(path, n, "a public header includes an internal one")
-        elif other not in ROOMS or room not in ROOMS:
-            problem(path, n, f"\"{match.group(1)}\" is in no room")
-        elif ROOMS.index(other) < ROOMS.index(room) or (room in ONLY and other not in ONLY[room]):
-            problem(path, n, f"{room} may not include {other}")
+        elif other not in MODULES or module not in MODULES:
+            problem(path, n, f"\"{match.group(1)}\" is in no module")
+        elif MODULES.index(other) < MODULES.index(module) or (module in ONLY and other not in ONLY[module]):
+            problem(path, n, f"{module} may not include {other}")
 
 
 def sizes(path, text):
@@ -165,6 +195,7 @@ def main():
         with open(path, encoding="utf-8", newline="") as f:
             text = f.read()
         check_format(path, text)
+        check_words(path, text)
         if path.endswith((".c", ".h")):
             check_c(path, text)
             over += sizes(path, text)
@@ -173,7 +204,7 @@ def main():
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for failed in filter(None, pool.map(compiles_alone, headers)):
             problem(failed[0], 1, "does not compile alone: " + " ".join(failed[1]))
-    print("\n".join(problems + [f"over size: {words}" for words in over]))
+    print("\n".join(problems + [f"over size: {message}" for message in over]))
     print(f"{len(problems)} problems; {len(over)} over size (a report, no problem)")
     sys.exit(1 if problems else 0)
 

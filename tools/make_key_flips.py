@@ -5,7 +5,7 @@ for tests/families/test_flips.c.
 
 Run by hand where torch and transformers 5.24 are installed, after a change of
 src/families/reference_keys.c, whose keys it flips, or of the checkpoints. For each checkpoint its
-config.json is changed key by key, the checkpoint is loaded from files as anybody would, and 40
+config.json is changed key by key, the checkpoint is loaded from files as a user would, and 40
 tokens are run in float32. One JSON a checkpoint: see tests/golden/flips/README.md. A change that
 leads to values which float32 and float64 do not agree on is left out.
 """
@@ -239,7 +239,7 @@ def digest(y):
     return [float(f"{v:.6g}") for v in [float(y.abs().max()), float(y.norm()), float((y * weights).sum())] + [float(y[t, c]) for t, c in at]]
 
 
-def pairs_that_turn(model):
+def rotated_pairs(model):
     return next((len(b) for name, b in model.named_buffers() if name.endswith("inv_freq")), 4)
 
 
@@ -249,7 +249,7 @@ def record(folder, tables):
     base = bed.run(bed.config)
     model = bed.model(bed.config, torch.float32)
     flips, dropped = {"same": [], "error": [], "other": []}, 0
-    for change in changes_of(bed.config, tables[bed.config["model_type"]], name in MAIN, bed.ids, pairs_that_turn(model), getattr(type(model.config), "attribute_map", {})):
+    for change in changes_of(bed.config, tables[bed.config["model_type"]], name in MAIN, bed.ids, rotated_pairs(model), getattr(type(model.config), "attribute_map", {})):
         config = changed(bed.config, change)
         y = bed.run(config)
         if y is None:

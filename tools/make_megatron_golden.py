@@ -1,4 +1,4 @@
-"""Megatron-LM's GPT as goldens: GPT-2's fixtures with their tensors turned, regrouped and renamed as Megatron stores them. The model is the same one, so its
+"""Megatron-LM's GPT as goldens: GPT-2's fixtures with their tensors transposed, regrouped and renamed as Megatron stores them. The model is the same one, so its
 expected values stay those that transformers gave for GPT-2. Run once by hand:
 
     build-venv/bin/python tools/make_megatron_golden.py tests/golden/models

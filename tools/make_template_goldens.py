@@ -26,7 +26,7 @@ class Clock(datetime.datetime):
         return datetime.datetime.fromisoformat(NOW)
 
 
-def words_of(error):
+def message_of(error):
     message = error.message if isinstance(error, jinja2.TemplateSyntaxError) else str(error)
     return f"{type(error).__name__}: {message}"
 
@@ -40,10 +40,10 @@ def snippet(text, variables):
         row["rendered"] = compiled.render(messages=[{"role": "user", "content": "Hi"}], tools=None, documents=None, add_generation_prompt=False,
                                           **json.loads(json.dumps({**SHARED, **variables})))
     except (jinja2.TemplateSyntaxError, SyntaxError) as error:
-        row["syntax_error"] = words_of(error)
+        row["syntax_error"] = message_of(error)
         row["line"] = error.lineno
     except Exception as error:
-        row["error"] = words_of(error)
+        row["error"] = message_of(error)
     return row
 
 
@@ -77,7 +77,7 @@ def record_family(folder, shared):
         try:
             case["rendered"] = render(template, tokens, case)
         except Exception as error:
-            case["error"] = words_of(error)
+            case["error"] = message_of(error)
     with open(folder / "expected.json", "w") as out:
         json.dump({"format": 1, "kind": "chat_template", "name": folder.name, "oracle": f"transformers {transformers.__version__} apply_chat_template(tokenize=False), jinja2 {jinja2.__version__}",
                    "special_tokens": tokens, "now": NOW, "template": template, "cases": cases}, out, ensure_ascii=False, indent=0)

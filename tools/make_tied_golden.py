@@ -87,7 +87,7 @@ def main():
                 save_file(tensors, os.path.join(place, "model.safetensors"), {"format": "pt"})
                 try:
                     logits = run(place)
-                except Exception as e:    # shown, so that a row can be mended or left out on purpose
+                except Exception as e:    # shown, so that a row can be fixed or left out on purpose
                     print(name, case, repr(e)[:300], file=sys.stderr)
                     continue
             cases.append({"model": name, "case": case, "embed": embed, "head": head, "bias": bias, "twin": twin, "logits": logits})

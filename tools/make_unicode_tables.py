@@ -113,7 +113,7 @@ def main():
     write_lines(["{ 0x%x, 0x%x }," % (c, ord(t)) for c, t in pairs if t != chr(c)], 8)
     print("};\nconst size_t unicode_lower_later_n = sizeof unicode_lower_later / sizeof *unicode_lower_later;")
 
-    print("\n/* Characters that Oniguruma knows and Unicode 14 does not, by general category; \"Al\": alphabetic all the same. */")
+    print("\n/* Characters that Oniguruma has and Unicode 14 has not, by general category; \"Al\": alphabetic all the same. */")
     print("const unicode_later unicode_later_categories[] = {")
     rows = []
     for name in ("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Cf"):

@@ -241,7 +241,7 @@ def make_gguf(config, path, stored):
 # ---- CTranslate2 and ONNX ----
 
 def make_ct2(hf, folder, stored):
-    """By CTranslate2's own converter. Its loaders read checkpoints of the kinds that it knows."""
+    """By CTranslate2's own converter. Its loaders read checkpoints of the kinds that it supports."""
     import ctranslate2
     os.rmdir(folder)
     ctranslate2.converters.TransformersConverter(hf, load_as_float16=False).convert(folder, quantization={"f32": "float32", "bf16": "bfloat16", "int8": "int8"}[stored])

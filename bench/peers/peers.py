@@ -33,8 +33,8 @@ PACKAGES = {"run_torch.py": "torch, transformers", "run_sentence.py": "torch, se
             "run_llama.py": "llama_cpp, gguf"}
 
 
-def say(*words):
-    print(*words, file=sys.stderr, flush=True)
+def say(*message):
+    print(*message, file=sys.stderr, flush=True)
 
 
 # ---- One measurement, watched ----
@@ -228,8 +228,8 @@ def finish(run, log):
     return 0
 
 
-def refuse(words):
-    say(f"peers.py: {words}")
+def refuse(message):
+    say(f"peers.py: {message}")
     sys.exit(2)
 
 

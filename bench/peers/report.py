@@ -79,7 +79,7 @@ def spread(values, digits=4):
 
 
 def compared(figures, mark, threads):
-    """(tern's words, the peer's words, the figure); the figure is None where something was not measured."""
+    """(tern's label, the peer's label, the figure); the figure is None where something was not measured."""
     section, entry, figure = mark["section"], mark["entry"], mark["figure"]
     if figure == "cosine":
         types = figures.get(section, "tern", COSINE_ENTRY, threads, lambda a, asked: a.get("type")) or []

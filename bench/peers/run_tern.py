@@ -15,10 +15,10 @@ LONG_S = 4    # about what the texts of a measurement take
 OF_A_ROW = ("peak_share", "bandwidth_share", "peak_gflop_per_s", "bandwidth_gb_per_s", "peak_moved", "bandwidth_moved", "disturbed")
 
 
-def tern(order, *words, **more):
-    run = subprocess.run([order["tern"], *map(str, words), "--threads", str(order["threads"]), "--compute", order["type"]], capture_output=True, text=True, **more)
+def tern(order, *arguments, **more):
+    run = subprocess.run([order["tern"], *map(str, arguments), "--threads", str(order["threads"]), "--compute", order["type"]], capture_output=True, text=True, **more)
     if run.returncode:
-        raise SystemExit(f"tern {words[0]}: {run.stderr.strip()}")
+        raise SystemExit(f"tern {arguments[0]}: {run.stderr.strip()}")
     return run.stdout
 
 

@@ -139,7 +139,7 @@ typedef struct tern_moe_config {
 
     /* tern's additions */
     bool top2_2nd_expert_sampling;            /* false: noise on the second choice of k = 2 */
-    bool einsum_dispatch;                     /* false: tokens are gathered; true: dense masks and products, with the same result */
+    bool einsum_dispatch;                     /* false: tokens are dispatched by index; true: dense masks and products, with the same result */
 } tern_moe_config;
 
 TERN_API tern_moe_config tern_moe_config_default(void);

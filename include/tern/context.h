@@ -1,4 +1,4 @@
-/* tern_ctx: the threads, the instruction set, the log, and the words of the last error.
+/* tern_ctx: the threads, the instruction set, the log, and the message of the last error.
  *
  * Everything else in tern is created from a context and must be freed before it. A context, and what was created from it, is
  * used by one thread at a time; two contexts are independent. The library never prints, exits, aborts on input, or installs

@@ -17,14 +17,14 @@ typedef struct tern_engine_options {
     int64_t kv_tokens;           /* tokens in the KV pool, all requests together; 0: context_tokens times max_requests, at most what fits */
     int32_t max_requests;        /* running at once; 0: 16. More wait in the queue */
     int32_t step_tokens;         /* token budget of a step, and so the longest chunk of a prompt; 0: 512 */
-    bool no_prefix_sharing;      /* do not reuse cached blocks of equal prompt beginnings */
+    bool no_prefix_sharing;      /* do not reuse cached pages of equal prompt beginnings */
 } tern_engine_options;
 
 typedef struct tern_engine_info {
     int64_t context_tokens, kv_tokens, step_tokens;
     size_t kv_bytes, workspace_bytes;
     int32_t max_requests;
-    int64_t n_free_blocks, n_blocks;
+    int64_t n_free_pages, n_pages;
 } tern_engine_info;
 
 typedef enum tern_finish { TERN_FINISH_NONE = 0, TERN_FINISH_STOP, TERN_FINISH_LENGTH, TERN_FINISH_CANCELLED, TERN_FINISH_ERROR } tern_finish;
@@ -68,7 +68,7 @@ TERN_API tern_engine_info tern_engine_get_info(const tern_engine *engine);
 /* Puts a request in the queue. TERN_ERR_ARGUMENT an id outside the vocabulary, an empty prompt, a sampling field | TERN_ERR_LIMIT prompt and output
  * together are longer than the context or the pool; the sentence has the numbers. *id (may be null) names it. */
 TERN_API tern_status tern_engine_submit(tern_engine *engine, const tern_request *request, uint64_t *id);
-TERN_API void tern_engine_cancel(tern_engine *engine, uint64_t id);    /* its blocks are free at the next step */
+TERN_API void tern_engine_cancel(tern_engine *engine, uint64_t id);    /* its pages are free at the next step */
 
 /* One step: *n_left requests are still queued or running afterwards. A failure of one request is that request's event; a failed step is an error.
  * TERN_ERR_STATE: a file of the model was cut or written to since it was opened; its weights are not read any more, and the engine is to be freed. */

@@ -29,7 +29,7 @@ typedef struct tern_layer_weights {
 /* What a layer of a model family may have that DeepSpeed's config does not say. Zero: nothing of it. */
 typedef struct tern_layer_extras {
     bool qkv_interleaved;          /* the fused projection lies per KV head: its query heads, k, v (GPT-NeoX, BLOOM, Falcon) */
-    bool no_input_norm;            /* neither before attention nor after the layer (OLMo 2): only the branches are normalised */
+    bool no_input_norm;            /* neither before attention nor after the layer (OLMo 2): only the branches are normalized */
     double clip_qkv;               /* 0: none; else q, k and v are clamped to +-it (OLMo, MPT) */
     double residual_scale;         /* 0: 1; else each branch is multiplied by it before it is added (Granite) */
     bool residual_normed;          /* the branches are added to n(x) and n(r) instead of x and r (BLOOM's apply_residual_connection_post_layernorm) */
@@ -64,7 +64,7 @@ typedef struct tern_transformer_layer_args {
  *   post-norm     r = n(x + AR(attn(x) Wo) + bo),  y = n(AR((r + b2) / mp + mlp(r)))
  *   parallel      y = AR((x + bo + b2) / mp + attn(n(x)) Wo + mlp(n'(x)))             n' = n where attn_nw is absent
  *   branch norms  r = x + s n(attn(n(x)) Wo + bo),  y = r + s n(mlp(n(r)));  residual_normed: x and r behind a sign stand for n(x), n(r)
- * Source: DeepSpeedTransformerInference.forward, with its defects mended; Hugging Face's decoder layers for the last. */
+ * Source: DeepSpeedTransformerInference.forward, with its defects fixed; Hugging Face's decoder layers for the last. */
 TERN_API tern_status tern_transformer_layer_run(tern_transformer_layer *layer, const tern_transformer_layer_args *args);
 
 #endif

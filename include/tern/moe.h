@@ -47,7 +47,7 @@ typedef struct tern_moe_args {
  * all rows of this rank; a token without a route gets 0. mlp_type residual: output * p0 + mlp(x) * p1, p = softmax(x . coefficient_w^T + coefficient_b).
  * Ranks that share tensors get the same output: experts that are whole on each take a share of every expert's slots each, and gather the outputs; of
  * experts that are split, each adds its part to a sum.
- * Source: DeepSpeed MOELayer and MoE.forward (deepspeed/moe), DeepSpeedMoEInference with its defects mended. */
+ * Source: DeepSpeed MOELayer and MoE.forward (deepspeed/moe), DeepSpeedMoEInference with its defects fixed. */
 TERN_API tern_status tern_moe_run(tern_moe *moe, const tern_moe_args *args);
 
 typedef struct tern_moe_layer tern_moe_layer;

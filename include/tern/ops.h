@@ -129,7 +129,7 @@ TERN_API tern_status tern_vector_matmul_run(tern_op *op, const tern_vector_matmu
  *              residual_add = n
  *   RMSNorm:   r = round(input + input_bias + residual), n = RMS(r), h = value * f(gate) where [value | gate] = n . W1 (or f(n . W1)), residual_add = r
  * The gate may be stored apart (weight_gate given: then weight_interm holds the value alone). Nothing that enters is written.
- * Source: DeepSpeed mlp_gemm (ds_mlp_gemm, ds_rms_mlp_gemm), with its defects mended. */
+ * Source: DeepSpeed mlp_gemm (ds_mlp_gemm, ds_rms_mlp_gemm), with its defects fixed. */
 typedef struct tern_mlp_gemm_args {
     tern_tensor input, residual;                              /* [..., E] T */
     tern_tensor weight_interm, weight_gate;                   /* [E, Iw] or [Iw, E] */
@@ -142,7 +142,7 @@ typedef struct tern_mlp_gemm_args {
 } tern_mlp_gemm_args;
 TERN_API tern_status tern_mlp_gemm_run(tern_op *op, const tern_mlp_gemm_args *args);
 
-/* output = round(f(round(input . W1) + bias) . W2), gated as mlp_gemm's; no norm, no residual. Source: DeepSpeed fused_gemm_gelu, with its defects mended. */
+/* output = round(f(round(input . W1) + bias) . W2), gated as mlp_gemm's; no norm, no residual. Source: DeepSpeed fused_gemm_gelu, with its defects fixed. */
 typedef struct tern_gelu_gemm_args {
     tern_tensor input;
     tern_tensor weight, weight_gate, weight_out;
@@ -213,7 +213,7 @@ TERN_API tern_status tern_bias_add_run(tern_op *op, const tern_bias_add_args *ar
 TERN_API tern_status tern_bias_gelu_run(tern_op *op, const tern_bias_gelu_args *args);
 TERN_API tern_status tern_bias_relu_run(tern_op *op, const tern_bias_relu_args *args);
 
-/* result ("output" by name) = output + residual + bias; a bias of length 1 is none.                 Source: DeepSpeed bias_residual, with its defects mended */
+/* result ("output" by name) = output + residual + bias; a bias of length 1 is none.                 Source: DeepSpeed bias_residual, with its defects fixed */
 typedef struct tern_bias_residual_args {
     tern_tensor output, residual, bias;
     tern_tensor result;
@@ -248,9 +248,9 @@ TERN_API tern_status tern_nhwc_bias_add_run(tern_op *op, const tern_nhwc_bias_ad
  *   z_j = q . k_j * norm_factor^2 + alibi + mask,  context = sum_j softmax(z)_j v_j,   j <= past + i under triangular masking, and within the window
  * config.heads and num_kv are this rank's; alibi has H_total = heads * mp_size heads, and masks and alibi span all L = past + S keys.
  * B sequences of S tokens follow those the workspace holds; batch_ids (optional) says which of its sequences they are (default 0 .. B-1).
- * position_ids turn q and k; the row position of the causal and window tests is always past + i. A row that sees no key gives zeros.
+ * position_ids rotate q and k; the row position of the causal and window tests is always past + i. A row that sees no key gives zeros.
  * Each layer of the cache keeps its own count, and advances by S.
- * Source: DeepSpeed softmax_context (ds_softmax_context), with its defects mended; grouped queries after Ainslie et al. 2023. */
+ * Source: DeepSpeed softmax_context (ds_softmax_context), with its defects fixed; grouped queries after Ainslie et al. 2023. */
 typedef struct tern_softmax_context_args {
     tern_tensor query_key_value;        /* [B, S, (heads + 2 num_kv) * D] T: all q heads, all k heads, all v heads */
     tern_tensor attn_mask;              /* [B, L], [B, 1, 1, L], [B, 1, S, L], [B, H, S, L] T, additive; optional; [1] counts as none */
@@ -276,7 +276,7 @@ TERN_API tern_status tern_softmax_context_run(tern_op *op, const tern_softmax_co
 
 /* output = softmax(attn_scores * layer_scale + alibi + mask), rounded once. Row i is at position p = L - S + i: triangular sees j <= p, and
  * config.local_attention p - window_size < j <= p. A row that sees no key, or only keys at -inf, gives zeros; one with a NaN is all NaN.
- * output may be attn_scores. config.heads is not read: H is attn_scores' own.                       Source: DeepSpeed softmax (ds_softmax), with its defects mended */
+ * output may be attn_scores. config.heads is not read: H is attn_scores' own.                       Source: DeepSpeed softmax (ds_softmax), with its defects fixed */
 typedef struct tern_softmax_args {
     tern_tensor attn_scores;            /* [B, H, S, L] T */
     tern_tensor attn_mask;              /* [B, L], [B, 1, 1, L], [B, 1, S, L], [B, H, S, L] T or f32, additive; optional; [1] counts as none */
@@ -288,7 +288,7 @@ typedef struct tern_softmax_args {
 } tern_softmax_args;
 TERN_API tern_status tern_softmax_run(tern_op *op, const tern_softmax_args *args);
 
-/* Turns the first config.rotary_dim channels of each head by position offset, offset + 1, ...; pairing and rope_theta are the config's.
+/* Rotates the first config.rotary_dim channels of each head by position offset, offset + 1, ...; pairing and rope_theta are the config's.
  * Outputs "mixed_query" and "key_layer" by name; each may be its input. Source: DeepSpeed apply_rotary_pos_emb; Su et al. 2021 */
 typedef struct tern_apply_rotary_pos_emb_args {
     tern_tensor mixed_query, key_layer;             /* [B, num_heads, S, D] T */

@@ -24,12 +24,12 @@ typedef struct tern_texts {
     size_t n;
 } tern_texts;
 
-/* One thing to do with a model, by the name of the program's command. words: what it gives ("mean, 384"), a limit ("by token ids alone: ..."), or why it is
+/* One thing to do with a model, by the name of the program's command. detail: what it gives ("mean, 384"), a limit ("by token ids alone: ..."), or why it is
  * not possible; "" where there is nothing to say. */
 typedef struct tern_ability {
     const char *command;
     bool able;
-    const char *words;
+    const char *detail;
 } tern_ability;
 
 /* Looks at dir (null: the demo model). model: the model opened from dir, borrowed during the call; null: none is open, and where the headers show no fault

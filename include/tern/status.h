@@ -9,7 +9,7 @@
 
 typedef enum tern_status {
     TERN_OK = 0,
-    TERN_ERR_ARGUMENT = 1,    /* a null pointer, a name nobody knows, a value outside its range   */
+    TERN_ERR_ARGUMENT = 1,    /* a null pointer, an unknown name, a value outside its range   */
     TERN_ERR_SHAPE = 2,       /* tensors whose dimensions do not fit each other                   */
     TERN_ERR_DTYPE = 3,       /* a dtype that this argument cannot have                           */
     TERN_ERR_UNSUPPORTED = 4, /* well-formed, and tern has no such op, family, option or type     */

@@ -18,7 +18,7 @@ typedef enum tern_dtype {
     TERN_BOOL = 5,   /* one byte, 0 or 1 */
     TERN_I32 = 6,
     TERN_I64 = 7,
-    TERN_F16_LAID = 8,   /* f16 in the order of this machine's kernel: a matrix that a model holds for itself. No call takes or gives it */
+    TERN_F16_PACKED = 8,   /* f16 in the order of this machine's kernel: a matrix that a model holds for itself. No call takes or gives it */
     TERN_N_DTYPES
 } tern_dtype;
 
@@ -35,7 +35,7 @@ typedef struct tern_tensor {
     int64_t stride[TERN_MAX_RANK];
 } tern_tensor;
 
-/* A tensor with the name that an op knows it by: "input", "attention.attn_qkvw". The name is borrowed. */
+/* A tensor with the name that an op has for it: "input", "attention.attn_qkvw". The name is borrowed. */
 typedef struct tern_named_tensor {
     const char *name;
     tern_tensor tensor;

@@ -41,7 +41,7 @@ TERN_API void tern_tokenizer_free(tern_tokenizer *tok);    /* null is allowed */
 
 /* ---- Encoding ---- */
 
-/* Zero means: plain text, no special tokens added, none recognised. */
+/* Zero means: plain text, no special tokens added, none recognized. */
 typedef struct tern_encode_options {
     bool add_special;      /* the post-processor adds its special tokens: BOS, [CLS] ... [SEP]                                            */
     bool parse_special;    /* special tokens that the text itself spells count as such; else they are plain text, whatever the vocabulary */
@@ -50,14 +50,14 @@ typedef struct tern_encode_options {
     const char *pair;      /* a second text, encoded as sequence B; null: none                                                             */
     size_t n_pair_bytes;
     size_t max_tokens;     /* cut to so many, added special ones counted, a pair's longer text first; 0: as truncate says */
-    bool lower_case;       /* make the text lower case before the own normalisers, unless one of them is Lowercase */
+    bool lower_case;       /* make the text lower case before the own normalizers, unless one of them is Lowercase */
     bool pad;              /* fill up as tokenizer.json's "padding" states; where it has none nothing is added */
 } tern_encode_options;
 
 /* What is known of one token besides its id. */
 typedef struct tern_token_info {
     size_t begin, end;       /* bytes [begin, end) of its own text (the pair's, if type and sequence say so); 0, 0 for added specials     */
-    size_t text_at;          /* its words as the tokenizer sees them: tern_encoding.text + text_at, n_text_bytes long ("Ġthe", "##ing")   */
+    size_t text_at;          /* its text as the tokenizer sees it: tern_encoding.text + text_at, n_text_bytes long ("Ġthe", "##ing")   */
     uint32_t n_text_bytes;
     int32_t type_id;         /* 0 or 1 as the post-processor says                                                                         */
     int8_t sequence;         /* 0: from text, 1: from the pair, -1: added by the post-processor or padding                                */
@@ -102,7 +102,7 @@ TERN_API tern_status tern_tokenizer_decode(const tern_tokenizer *tok, const int3
 /* Decoding as tokens come: each step gives what can be printed now, never half a character. */
 typedef struct tern_decode_stream tern_decode_stream;
 
-/* ctx is where its failures' words go. tok must outlive the stream. */
+/* ctx is where the messages of its failures go. tok must outlive the stream. */
 TERN_API tern_status tern_decode_stream_create(tern_ctx *ctx, const tern_tokenizer *tok, bool skip_special, tern_decode_stream **out);
 TERN_API void tern_decode_stream_free(tern_decode_stream *stream);
 

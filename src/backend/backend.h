@@ -2,7 +2,7 @@
  *
  * Everything that computes in tern comes down to the calls of this table. Activations are f32 in the backend's memory, row-major, ld* in
  * elements from one row to the next; weights are what the checkpoint stores. A primitive checks nothing: ops have done so, and say which
- * argument is wrong. It may fail for memory or a device's refusal, with words in the context. Results do not depend on the number of threads
+ * argument is wrong. It may fail for memory or a device's refusal, with a message in the context. Results do not depend on the number of threads
  * nor on how many rows a call has: each output is summed whole by one tile, in an order fixed by the length of the sum. */
 #ifndef TERN_BACKEND_BACKEND_H
 #define TERN_BACKEND_BACKEND_H
@@ -31,13 +31,13 @@ typedef struct tern_weight {
     tern_dtype widen;           /* i8 only: the activation type T that scale * q is rounded to */
 } tern_weight;
 
-/* Lays a matrix w [out, in] of f16 out for matmul under compute f16, in place: from here on its dtype is TERN_F16_LAID. *done false: there is no such order,
+/* Packs a matrix w [out, in] of f16 for matmul under compute f16, in place: from here on its dtype is TERN_F16_PACKED. *done false: there is no such order,
  * or none for these sizes, and w is as it was. Rows [16 i, ...) stay where they are as a whole. */
-typedef struct tern_lay_out {
+typedef struct tern_prepack {
     void *w;
     int64_t out, in;
     bool *done;
-} tern_lay_out;
+} tern_prepack;
 
 /* One part of a matmul: its rows of weight, its bias (null: none), where its outputs go. */
 typedef struct tern_matmul_part {
@@ -107,7 +107,7 @@ typedef struct tern_rope_table {
     int64_t n_row, n;
 } tern_rope_table;
 
-/* Turns the channels [first, first + 2n) of each head of each row in place. */
+/* Rotates the channels [first, first + 2n) of each head of each row in place. */
 typedef struct tern_rope {
     float *x;
     int64_t ld, n_row, n_head, head_dim, first, n;    /* n: pairs */
@@ -129,7 +129,7 @@ typedef struct tern_kv {
     int32_t n_layer, n_kv_head, key_dim, value_dim, n_page;
 } tern_kv;
 
-/* Tokens of several sequences laid end to end: sequence s has rows [row[s], row[s] + n_tok[s]), whose first is at position past[s] of the
+/* Tokens of several sequences end to end: sequence s has rows [row[s], row[s] + n_tok[s]), whose first is at position past[s] of the
  * cache, and pages page[s][0 .. ]: token t of the sequence lies in page[s][t / TERN_KV_PAGE]. */
 typedef struct tern_ragged {
     int32_t n_seq, n_row;
@@ -195,7 +195,7 @@ typedef struct tern_softmax {
 } tern_softmax;
 
 /* y[i,:] = scale * table[id[i], :], table [n, dim] of any float dtype; add: y += instead. Ids are in range (the caller has checked). */
-typedef struct tern_gather {
+typedef struct tern_lookup {
     const void *table;
     tern_dtype dtype;
     int64_t n_row, dim, ldy;
@@ -203,7 +203,7 @@ typedef struct tern_gather {
     float scale;
     bool add;
     float *y;
-} tern_gather;
+} tern_lookup;
 
 /* n elements from one float type to another (or f32 to f32: a copy, or rounded through `through` first when that is not f32). */
 typedef struct tern_convert {
@@ -214,19 +214,19 @@ typedef struct tern_convert {
 } tern_convert;
 
 /* ---- Mixture of experts -------------------------------------------------------------------------------------------------------------
- * A route is (token, expert, weight). dispatch copies the tokens of each expert together: out[r,:] = x[token[r],:]; combine adds them back
+ * A route is (token, expert, weight). gather_rows copies the tokens of each expert together: out[r,:] = x[token[r],:]; combine adds them back
  * in the order of each token's own routes: y[t,:] (+)= sum_k weight[t,k] * expert_out[slot[t,k],:], slot -1 being none. */
 typedef enum tern_route_score { ROUTE_SOFTMAX, ROUTE_SIGMOID, ROUTE_SOFTMAX_CHOSEN } tern_route_score;
 
 /* The k experts of each token: those of the largest f(logits) + choice_bias, ties going to the lowest, largest first; their weights are f(logits), divided by
- * their sum where normalise, times scale. SOFTMAX_CHOSEN: chosen by logits, and f is the softmax over the chosen ones. n_group > 1: only experts of the
+ * their sum where normalize, times scale. SOFTMAX_CHOSEN: chosen by logits, and f is the softmax over the chosen ones. n_group > 1: only experts of the
  * n_group_used best groups are chosen; a group is worth its best expert, or its two best where group_pairs.
  * Source: Shazeer et al. 2017; DeepSeek-V2 and V3 (2024) for the groups and the bias. */
 typedef struct tern_route {
     const float *logits, *choice_bias;    /* [n_row, n_expert]; [n_expert] or null */
     int64_t n_row, n_expert, k, n_group, n_group_used;
     tern_route_score score;
-    bool normalise, group_pairs;
+    bool normalize, group_pairs;
     float scale;
     int32_t *expert;                      /* [n_row, k] */
     float *weight;                        /* [n_row, k] */
@@ -235,12 +235,12 @@ typedef struct tern_route {
     float *scores;                        /* [n_row, n_expert]: f(logits) of all; null: not wanted */
 } tern_route;
 
-typedef struct tern_dispatch {
+typedef struct tern_gather_rows {
     const float *x;
     float *out;
     const int32_t *token;     /* [n_route]; -1: a row of zeros */
     int64_t ldx, ldout, n_route, dim;
-} tern_dispatch;
+} tern_gather_rows;
 
 typedef struct tern_combine {
     const float *x;           /* the experts' outputs by slot */
@@ -252,22 +252,22 @@ typedef struct tern_combine {
     tern_dtype round;
 } tern_combine;
 
-/* DeepSpeed's group quantiser: scale[g] = absmax / 128 over n elements a group (1 where absmax is 0), q = clamp(rint(w / scale), -128, 127). */
-typedef struct tern_quantise {
+/* DeepSpeed's group quantizer: scale[g] = absmax / 128 over n elements a group (1 where absmax is 0), q = clamp(rint(w / scale), -128, 127). */
+typedef struct tern_quantize {
     const float *w;
     int8_t *q;
     float *scale;
     int64_t n_group, n;
-} tern_quantise;
+} tern_quantize;
 
 /* y = round(scale[g] * q), the other way; n elements a group. */
-typedef struct tern_dequantise {
+typedef struct tern_dequantize {
     const int8_t *q;
     const float *scale;
     float *y;
     int64_t n_group, n;
     tern_dtype round;
-} tern_dequantise;
+} tern_dequantize;
 
 /* A matrix [n_row, dim] in groups of group_rows x group_cols, which divide it; each group has a scale and a least number, row by row of groups. Codes have 8
  * bits, a byte each, or 4: two in a byte, the even column's in its upper half, dim even. */
@@ -276,23 +276,23 @@ typedef struct tern_ranges {
     int bits;
 } tern_ranges;
 
-/* DeepSpeed's asymmetric quantiser: min[g] the group's least number, scale[g] = (2^bits - 1) / (largest - least), 1 where they are equal;
+/* DeepSpeed's asymmetric quantizer: min[g] the group's least number, scale[g] = (2^bits - 1) / (largest - least), 1 where they are equal;
  * q = clamp(rint((w - min) * scale), 0, 2^bits - 1). */
-typedef struct tern_quantise_range {
+typedef struct tern_quantize_range {
     tern_ranges ranges;
     const float *w;
     uint8_t *q;
     float *scale, *min;
-} tern_quantise_range;
+} tern_quantize_range;
 
 /* y = round(q / scale[g] + min[g]). */
-typedef struct tern_dequantise_range {
+typedef struct tern_dequantize_range {
     tern_ranges ranges;
     const uint8_t *q;
     const float *scale, *min;
     float *y;
     tern_dtype round;
-} tern_dequantise_range;
+} tern_dequantize_range;
 
 /* y[i,j] = round(round(a[i,j] * wa) + round(b[i,j] * wb)), wa = weight_a[i * weight_row + j * weight_col], wb likewise. b null: the first product alone.
  * y may be a or b. */
@@ -323,26 +323,26 @@ typedef struct tern_random_fill {
 /* Queues each expert's routes and drops those beyond capacity.
  *   count[e]       routes of expert e, before any is dropped
  *   location[i,j]  the route's place in its expert's queue, -1 where it is dropped or is none (expert -1)
- *   weight[i,j]    0 where location is -1; the rest renormalised by their row's sum (at least FLT_EPSILON) where wanted
+ *   weight[i,j]    0 where location is -1; the rest renormalized by their row's sum (at least FLT_EPSILON) where wanted
  *   order          token by token; by_rank: all first choices, then all second ones ...
  *   priority       [n_row, k]: an expert keeps its capacity highest ones, ties to the lower token; null: those that come first
  *   l_aux          n_expert / aux_k * sum_e mean_i(score[i,e]) * mean_i(route to e among the first aux_k); score, l_aux may be null */
-typedef struct tern_place {
+typedef struct tern_assign {
     const int32_t *expert;
     const float *priority, *score;
     int64_t n_row, capacity;
     int32_t n_expert, k, aux_k;
-    bool by_rank, renormalise;
+    bool by_rank, renormalize;
     float *weight;
     int32_t *location;
     int64_t *count;
     float *l_aux;
-} tern_place;
+} tern_assign;
 
 typedef struct tern_backend {
     const char *name;    /* "cpu" */
     tern_status (*matmul)(tern_ctx *, const tern_matmul *);
-    tern_status (*lay_out)(tern_ctx *, const tern_lay_out *);
+    tern_status (*prepack)(tern_ctx *, const tern_prepack *);
     tern_status (*norm)(tern_ctx *, const tern_norm *);
     tern_status (*activation)(tern_ctx *, const tern_activation *);
     tern_status (*add)(tern_ctx *, const tern_add *);
@@ -352,19 +352,19 @@ typedef struct tern_backend {
     tern_status (*kv_read)(tern_ctx *, const tern_kv_read *);
     tern_status (*attention)(tern_ctx *, const tern_attention *);
     tern_status (*softmax)(tern_ctx *, const tern_softmax *);
-    tern_status (*gather)(tern_ctx *, const tern_gather *);
+    tern_status (*lookup)(tern_ctx *, const tern_lookup *);
     tern_status (*convert)(tern_ctx *, const tern_convert *);
     tern_status (*route)(tern_ctx *, const tern_route *);
-    tern_status (*dispatch)(tern_ctx *, const tern_dispatch *);
+    tern_status (*gather_rows)(tern_ctx *, const tern_gather_rows *);
     tern_status (*combine)(tern_ctx *, const tern_combine *);
-    tern_status (*quantise)(tern_ctx *, const tern_quantise *);
-    tern_status (*dequantise)(tern_ctx *, const tern_dequantise *);
-    tern_status (*quantise_range)(tern_ctx *, const tern_quantise_range *);
-    tern_status (*dequantise_range)(tern_ctx *, const tern_dequantise_range *);
+    tern_status (*quantize)(tern_ctx *, const tern_quantize *);
+    tern_status (*dequantize)(tern_ctx *, const tern_dequantize *);
+    tern_status (*quantize_range)(tern_ctx *, const tern_quantize_range *);
+    tern_status (*dequantize_range)(tern_ctx *, const tern_dequantize_range *);
     tern_status (*blend)(tern_ctx *, const tern_blend *);
     tern_status (*copy)(tern_ctx *, const tern_copy *);
     tern_status (*random)(tern_ctx *, const tern_random_fill *);
-    tern_status (*place)(tern_ctx *, const tern_place *);
+    tern_status (*assign)(tern_ctx *, const tern_assign *);
 } tern_backend;
 
 extern const tern_backend tern_backend_cpu;

@@ -1,4 +1,4 @@
-/* How a context keeps its words. It is made and freed in backend/context.c, where kernels and devices are known. */
+/* How a context keeps its message. It is made and freed in backend/context.c, where kernels and devices are known. */
 #include "base/ctx.h"
 
 #include <stdarg.h>
@@ -6,16 +6,16 @@
 
 static _Thread_local char create_error[sizeof((tern_ctx *)0)->error];
 
-static char *words_of(tern_ctx *ctx)
+static char *message_of(tern_ctx *ctx)
 {
     return ctx ? ctx->error : create_error;
 }
 
 static void write_words(tern_ctx *ctx, const char *format, va_list args)
 {
-    char *words = words_of(ctx);
-    tern_show_v(words, sizeof ctx->error, format, args);
-    tern_clean_words(words);
+    char *message = message_of(ctx);
+    tern_show_v(message, sizeof ctx->error, format, args);
+    tern_clean_message(message);
 }
 
 tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...)
@@ -34,7 +34,7 @@ tern_status tern_fail_in(tern_ctx *ctx, tern_status status, const char *format, 
     va_start(args, format);
     tern_show_v(where, sizeof where, format, args);
     va_end(args);
-    memcpy(old, words_of(ctx), sizeof old);
+    memcpy(old, message_of(ctx), sizeof old);
     return tern_fail(ctx, status, "%s%s", where, old);
 }
 
@@ -52,7 +52,7 @@ void tern_log(tern_ctx *ctx, tern_log_level level, const char *format, ...)
     va_start(args, format);
     tern_show_v(line, sizeof line, format, args);
     va_end(args);
-    tern_clean_words(line);
+    tern_clean_message(line);
     ctx->log(ctx->log_user, level, line);
 }
 

@@ -1,7 +1,7 @@
 /* The context as the library sees it, and how a function fails.
  *
  *     tern_status st = TERN_OK;
- *     TERN_TRY(tern_map_file(ctx, path, &map));       failure: st is set, the words are in ctx, goto done
+ *     TERN_TRY(tern_map_file(ctx, path, &map));       failure: st is set, the message is in ctx, goto done
  *   done:
  *     ...release...
  *     return st;
@@ -35,10 +35,10 @@ struct tern_ctx {
  * character's end and marked with "..."; it is made clean, so that what a file contains cannot break it. */
 tern_status tern_fail(tern_ctx *ctx, tern_status status, const char *format, ...) TERN_PRINTF(3, 4);
 
-/* Puts words before the present sentence: "model.safetensors: " + what went wrong. Returns status. */
+/* Puts text before the present message: "model.safetensors: " + what went wrong. Returns status. */
 tern_status tern_fail_in(tern_ctx *ctx, tern_status status, const char *format, ...) TERN_PRINTF(3, 4);
 
-/* errno's words for a file: "config.json: No such file or directory". */
+/* errno's message for a file: "config.json: No such file or directory". */
 tern_status tern_fail_errno(tern_ctx *ctx, int error_number, const char *path);
 
 void tern_log(tern_ctx *ctx, tern_log_level level, const char *format, ...) TERN_PRINTF(3, 4);

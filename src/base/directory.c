@@ -1,4 +1,4 @@
-/* Recognises directories that are no checkpoint: see directory.h. One table of signs, in the order in which they are tried; what needs a look
+/* Recognizes directories that are no checkpoint: see directory.h. One table of signs, in the order in which they are tried; what needs a look
  * into the directory (a cache of a hub, a folder below) is found in directory_below.c. */
 #include "base/directory.h"
 
@@ -23,7 +23,7 @@ enum { ANY = TERN_LACKS_CONFIG | TERN_LACKS_WEIGHTS | TERN_LACKS_TOKENIZER, MODE
 
 /* name: a pattern of "*"s. also: a second one that must be there, too. lacks: when the row is tried. The sentence is of the first row that fits, and
  * of the first name, in the order of bytes, that fits this row. */
-static const struct { const char *name, *also; unsigned lacks; const char *words; } signs[] = {
+static const struct { const char *name, *also; unsigned lacks; const char *message; } signs[] = {
     { "model_index.json", NULL, ANY, "a pipeline of diffusers, which makes pictures or sound and is no language model; its text encoder may be opened by itself, in a folder below" },
     { "consolidated.*.pth", "params.json", MODEL, META },
     { "consolidated*.safetensors", "params.json", MODEL, "Mistral's own layout; take the files for transformers beside it (config.json, model-*.safetensors)" },
@@ -72,7 +72,7 @@ static const struct { const char *name, *also; unsigned lacks; const char *words
 };
 enum { N_SIGNS = sizeof signs / sizeof *signs };
 
-static const char *words_of_lack(tern_lack lack)
+static const char *text_of_lack(tern_lack lack)
 {
     if (lack == TERN_LACKS_CONFIG) return "no config.json is there";
     if (lack == TERN_LACKS_WEIGHTS) return "neither model.safetensors nor model.safetensors.index.json is there";
@@ -81,7 +81,7 @@ static const char *words_of_lack(tern_lack lack)
 
 /* ---- No directory ---- */
 
-static const struct { const char *name, *words; } files[] = {
+static const struct { const char *name, *message; } files[] = {
     { "*.gguf", "a GGUF file, which this version does not read; take the model's original files (config.json, *.safetensors)" },
     { "*.safetensors", "a file of weights; name the directory it lies in, which must have the config.json, too" },
     { "*.json", "a file; name the directory it lies in" },
@@ -100,7 +100,7 @@ static tern_status is_a_file(tern_ctx *ctx, const char *path)
 {
     size_t i = 0;
     while (!tern_name_matches(files[i].name, path)) i++;
-    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s", path, files[i].words);
+    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s", path, files[i].message);
 }
 
 /* Whether a hub may have a model of that name, "org/model" or "model": letters, digits, '-', '_' and '.', and at most one '/'. */
@@ -146,7 +146,7 @@ static tern_status is_adapter(tern_ctx *ctx, const char *dir, tern_lack lack)
         json_decref(config);
     }
     return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s, but adapter_config.json: an adapter of PEFT%s, not a whole model; merge it into that model "
-                     "(merge_and_unload and save_pretrained of peft), and name the directory that this writes", dir, words_of_lack(lack), named);
+                     "(merge_and_unload and save_pretrained of peft), and name the directory that this writes", dir, text_of_lack(lack), named);
 }
 
 /* The names in a directory that the rows look for: of each row the first by bytes. */
@@ -185,12 +185,12 @@ tern_status tern_directory_lacks(tern_ctx *ctx, const char *dir, tern_lack lack)
     if (!l.any) return tern_fail(ctx, TERN_ERR_IO, "%s: an empty directory; a model has config.json, *.safetensors and a tokenizer's files", dir);
     if (lack != TERN_LACKS_TOKENIZER && tern_file_exists(dir, "adapter_config.json")) return is_adapter(ctx, dir, lack);
     bool whole = tern_file_exists(dir, "config.json");    /* the folders below are then its own */
-    if (!whole && lack != TERN_LACKS_WEIGHTS && (st = tern_directory_below(ctx, dir, words_of_lack(lack)))) return st;
+    if (!whole && lack != TERN_LACKS_WEIGHTS && (st = tern_directory_below(ctx, dir, text_of_lack(lack)))) return st;
     for (size_t i = 0; i < N_SIGNS; i++) {
         if (!(signs[i].lacks & (unsigned)lack) || !l.found[i][0] || (signs[i].also && !l.also[i])) continue;
-        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s, but %s: %s", dir, words_of_lack(lack), l.found[i], signs[i].words);
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s, but %s: %s", dir, text_of_lack(lack), l.found[i], signs[i].message);
     }
-    return tern_fail(ctx, TERN_ERR_IO, "%s: %s; a model's directory has config.json, *.safetensors and a tokenizer's files", dir, words_of_lack(lack));
+    return tern_fail(ctx, TERN_ERR_IO, "%s: %s; a model's directory has config.json, *.safetensors and a tokenizer's files", dir, text_of_lack(lack));
 }
 
 bool tern_directory_has_tokenizer(tern_ctx *ctx, const char *dir)

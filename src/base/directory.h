@@ -1,5 +1,5 @@
 /* What a path is that cannot be opened as a checkpoint: no directory at all, another library's files, a folder beside or above the right one.
- * Called by the readers of checkpoints, tokenizers and templates where they do not find what they look for, so that a user hears what
+ * Called by the readers of checkpoints, tokenizers and templates where they do not find what they look for, so that a user sees what
  * lies there and what to do, and by tern_model_open before anything is read. */
 #ifndef TERN_BASE_DIRECTORY_H
 #define TERN_BASE_DIRECTORY_H
@@ -14,7 +14,7 @@ typedef enum tern_lack { TERN_LACKS_CONFIG = 1, TERN_LACKS_WEIGHTS = 2, TERN_LAC
  * by its kind. */
 tern_status tern_directory_there(tern_ctx *ctx, const char *dir);
 
-/* What dir has in place of what it lacks: TERN_ERR_UNSUPPORTED with a sentence where its files are recognised (diffusers, PEFT, ONNX, GGUF, pickles, a
+/* What dir has in place of what it lacks: TERN_ERR_UNSUPPORTED with a sentence where its files are recognized (diffusers, PEFT, ONNX, GGUF, pickles, a
  * cache of a hub, ...); TERN_ERR_IO where it is empty or has nothing known; never TERN_OK. */
 tern_status tern_directory_lacks(tern_ctx *ctx, const char *dir, tern_lack lack);
 

@@ -1,4 +1,4 @@
-/* The types of floating point. Those of 16 bits, converted one number at a time: the definition that every vectorised conversion is tested against.
+/* The types of floating point. Those of 16 bits, converted one number at a time: the definition that every vectorized conversion is tested against.
  * Rounding is to nearest, ties to even; NaN stays NaN, overflow becomes infinity, subnormals are kept. IEEE 754-2019. */
 #ifndef TERN_BASE_DTYPE_H
 #define TERN_BASE_DTYPE_H

@@ -1,4 +1,4 @@
-/* JSON files, and words for JSON values: see json.h. Text is read by json_read.c. */
+/* JSON files, and text for JSON values: see json.h. Text is read by json_read.c. */
 #include "base/json.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* JSON as jansson's values: reading with words that say where, and words for values. */
+/* JSON as jansson's values: reading with messages that say where, and text for values. */
 #ifndef TERN_BASE_JSON_H
 #define TERN_BASE_JSON_H
 
@@ -32,7 +32,7 @@ tern_status tern_json_read_repeats(tern_ctx *ctx, const char *dir, const char *n
 /* The kind of a value as a word: "a string", "null". */
 const char *tern_json_kind(const json_t *value);
 
-/* A value as compact ASCII text for the words of an error: what is longer than size (at least 4) is cut, not inside an escape, and marked "...". Returns buffer. */
+/* A value as compact ASCII text for an error's message: what is longer than size (at least 4) is cut, not inside an escape, and marked "...". Returns buffer. */
 const char *tern_json_show(const json_t *value, char *buffer, size_t size);
 
 #endif

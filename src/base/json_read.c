@@ -18,7 +18,7 @@ enum { MAX_DEPTH = 512 };    /* every level takes some hundred bytes of stack */
 
 typedef struct reader {
     tern_json_scan s;
-    char *scratch;          /* room for any string or number of the text */
+    char *scratch;          /* space for any string or number of the text */
     bool exact;             /* an integer beyond 64 bits is an error, not the nearest double */
     bool repeats;           /* of a key that is there twice the last value counts */
     locale_t c_locale;      /* numbers have a point whatever the program's locale says */
@@ -112,16 +112,16 @@ static json_t *make_minus_infinity(void)
 
 static tern_status read_word(reader *r, json_t **out)
 {
-    static const struct { const char *word; json_t *(*make)(void); } words[] = {
+    static const struct { const char *word; json_t *(*make)(void); } literals[] = {
         { "true", json_true }, { "false", json_false }, { "null", json_null },
         { "NaN", make_nan }, { "Infinity", make_infinity }, { "-Infinity", make_minus_infinity },
     };
     tern_json_scan *s = &r->s;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        size_t n = strlen(words[i].word);
-        if (s->end - s->at < n || memcmp(s->text + s->at, words[i].word, n)) continue;
+    for (size_t i = 0; i < sizeof literals / sizeof *literals; i++) {
+        size_t n = strlen(literals[i].word);
+        if (s->end - s->at < n || memcmp(s->text + s->at, literals[i].word, n)) continue;
         s->at += n;
-        return give(r, words[i].make(), out);
+        return give(r, literals[i].make(), out);
     }
     return tern_json_expected(s, "a value");
 }

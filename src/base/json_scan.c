@@ -9,7 +9,7 @@
 #include "base/ctx.h"
 
 /* "byte 17" or "line 3, column 7" (columns count characters from 1) */
-static void place_of(const tern_json_scan *s, char *buffer, size_t size)
+static void position_of(const tern_json_scan *s, char *buffer, size_t size)
 {
     size_t line = 1, column = 1;
     if (s->in_bytes) {
@@ -29,13 +29,13 @@ static void place_of(const tern_json_scan *s, char *buffer, size_t size)
 
 tern_status tern_json_wrong(tern_json_scan *s, const char *format, ...)
 {
-    char words[256], place[64];
+    char message[256], position[64];
     va_list args;
     va_start(args, format);
-    tern_show_v(words, sizeof words, format, args);
+    tern_show_v(message, sizeof message, format, args);
     va_end(args);
-    place_of(s, place, sizeof place);
-    return tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: %s: %s", s->what, place, words);
+    position_of(s, position, sizeof position);
+    return tern_fail(s->ctx, TERN_ERR_FORMAT, "%s: %s: %s", s->what, position, message);
 }
 
 tern_status tern_json_expected(tern_json_scan *s, const char *wanted)

@@ -1,4 +1,4 @@
-/* The pieces of JSON text, one at a time: blanks, punctuation, strings, numbers, and the words for what else is found. Used by the reader of
+/* The pieces of JSON text, one at a time: blanks, punctuation, strings, numbers, and the message for what else is found. Used by the reader of
  * whole documents (json_read.c) and by readers of one form that must be fast and small (formats/st_header.c).
  * Source: RFC 8259. */
 #ifndef TERN_BASE_JSON_SCAN_H
@@ -21,7 +21,7 @@ typedef struct tern_json_scan {
 /* Fails with "what: line 3, column 7: a ':' is expected, not 'x'" about the byte at s->at. */
 tern_status tern_json_expected(tern_json_scan *s, const char *wanted);
 
-/* The same place with other words. */
+/* The same place with another message. */
 tern_status tern_json_wrong(tern_json_scan *s, const char *format, ...) TERN_PRINTF(2, 3);
 
 /* The whole text is UTF-8, or the first byte that is not is named. Everything below relies on it. */
@@ -31,7 +31,7 @@ void tern_json_blanks(tern_json_scan *s);
 bool tern_json_take(tern_json_scan *s, char c);               /* after blanks; false leaves the place */
 tern_status tern_json_need(tern_json_scan *s, char c);
 
-/* A string after blanks, decoded into out with a NUL behind it; out has room for as many bytes as the text has left. */
+/* A string after blanks, decoded into out with a NUL behind it; out has space for as many bytes as the text has left. */
 tern_status tern_json_string(tern_json_scan *s, const char *wanted, char *out, size_t *n_bytes);
 
 #endif

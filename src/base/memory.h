@@ -1,4 +1,4 @@
-/* Allocation with words: the one place of the library that calls malloc and free.
+/* Allocation with messages: the one place of the library that calls malloc and free.
  *
  * What has a lifetime of its own comes from tern_alloc; what lives for one step comes from the context's arena (arena.h).
  * Every release accepts null. */
@@ -7,7 +7,7 @@
 
 #include <tern/context.h>
 
-/* count * size zeroed bytes, or null with TERN_ERR_MEMORY's words in ctx ("what" names the thing). A product that overflows is
+/* count * size zeroed bytes, or null with TERN_ERR_MEMORY's message in ctx ("what" names the thing). A product that overflows is
  * a failure like any other. ctx may be null. count 0 gives a pointer that only tern_free may touch. */
 void *tern_alloc(tern_ctx *ctx, size_t count, size_t size, const char *what);
 

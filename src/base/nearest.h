@@ -1,4 +1,4 @@
-/* The nearest known name to a word nobody knows, for "did you mean": config keys, ops, options, flags.
+/* The nearest known name to an unknown word, for "did you mean": config keys, ops, options, flags.
  *
  *     tern_nearest near = { .word = key };
  *     for (each name) tern_nearest_offer(&near, name);

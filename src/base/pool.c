@@ -32,7 +32,7 @@ enum { FIRST_NS = 15000, WATCH_NS = 7000, SPIN_NS = 50000, CALIBRATION = 500, MO
 
 /* One of the threads; number 0 is whoever calls. */
 typedef struct worker {
-    _Alignas(64) _Atomic uint64_t share;    /* tiles that nobody has taken: the first, and in the upper half the end */
+    _Alignas(64) _Atomic uint64_t share;    /* tiles not taken yet: the first, and in the upper half the end */
     _Atomic bool inside;                    /* a tile */
     _Atomic pid_t id;
     tern_pool *pool;
@@ -43,7 +43,7 @@ typedef struct worker {
 struct tern_pool {
     int threads, started;
     bool may_move;       /* there is a core for each thread */
-    int64_t spin[3];     /* FIRST_NS, WATCH_NS, SPIN_NS in breaths */
+    int64_t spin[3];     /* FIRST_NS, WATCH_NS, SPIN_NS in steps */
     worker *workers;
 
     _Alignas(64) tern_tile_fn *fn;           /* the job: written while no tile is out */
@@ -70,7 +70,7 @@ static void futex_wake_all(_Atomic uint32_t *word)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-static inline void breathe(void)
+static inline void spin_step(void)
 {
     __builtin_ia32_pause();
 }
@@ -82,12 +82,12 @@ static int64_t now_ns(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-/* A breath is 10 to 60 ns long, by the processor. */
-static void count_breaths(tern_pool *p)
+/* A step of spinning is 10 to 60 ns long, by the processor. */
+static void count_steps(tern_pool *p)
 {
     static const int64_t ns[3] = { FIRST_NS, WATCH_NS, SPIN_NS };
     int64_t start = now_ns();
-    for (int i = 0; i < CALIBRATION; i++) breathe();
+    for (int i = 0; i < CALIBRATION; i++) spin_step();
     int64_t took = now_ns() - start;
     for (int i = 0; i < 3; i++) p->spin[i] = took > 0 ? ns[i] * CALIBRATION / took + 1 : CALIBRATION;
 }
@@ -160,9 +160,9 @@ static bool is_done(tern_pool *p, int self)
     return atomic_load_explicit(&p->undone, memory_order_acquire) <= 0;
 }
 
-static inline bool spin(tern_pool *p, int self, condition *met, int64_t breaths)
+static inline bool spin(tern_pool *p, int self, condition *met, int64_t steps)
 {
-    for (int64_t i = 0; i < breaths && !met(p, self); i++) breathe();
+    for (int64_t i = 0; i < steps && !met(p, self); i++) spin_step();
     return met(p, self);
 }
 
@@ -217,7 +217,7 @@ tern_status tern_pool_create(tern_ctx *ctx, int threads, tern_pool **out)
     }
     memset(p->workers, 0, (size_t)threads * sizeof *p->workers);
     p->may_move = threads <= tern_cores();
-    count_breaths(p);
+    count_steps(p);
     for (int i = 1; i < threads; i++, p->started++) {
         p->workers[i].pool = p;
         p->workers[i].index = i;

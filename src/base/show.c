@@ -1,4 +1,4 @@
-/* Text for messages: see show.h. Every room writes its sentences by it; it calls utf8proc to find where characters end. */
+/* Text for messages: see show.h. Every module writes its messages by it; it calls utf8proc to find where characters end. */
 #include "base/show.h"
 
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 
 static const char mark[] = "...";
 
-/* Puts the mark behind the last whole character that leaves room for it. */
+/* Puts the mark behind the last whole character that leaves space for it. */
 static size_t mark_cut(char *text, size_t size)
 {
     size_t end = size - sizeof mark;
@@ -36,7 +36,7 @@ size_t tern_show(char *buffer, size_t size, const char *format, ...)
     return n;
 }
 
-/* Controls of ASCII and of Latin-1, and the marks that turn the direction of text (Unicode's Bidi_Control). */
+/* Controls of ASCII and of Latin-1, and the marks that change the direction of text (Unicode's Bidi_Control). */
 static bool is_control(utf8proc_int32_t c)
 {
     if (c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x61C) return true;
@@ -82,9 +82,9 @@ const char *tern_show_name(const char *name, char buffer[TERN_SHOWN_BYTES])
     return buffer;
 }
 
-void tern_clean_words(char *words)
+void tern_clean_message(char *message)
 {
-    for (unsigned char *p = (unsigned char *)words; *p;) {
+    for (unsigned char *p = (unsigned char *)message; *p;) {
         utf8proc_int32_t code;
         size_t n = next_character(p, &code);
         if (code < 0) *p = '?';

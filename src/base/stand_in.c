@@ -1,4 +1,4 @@
-/* Recognises what lies in a file's place where it was not downloaded: see stand_in.h. */
+/* Recognizes what lies in a file's place where it was not downloaded: see stand_in.h. */
 #include "base/stand_in.h"
 
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 static const struct { size_t bytes; const char *name; } dtypes[TERN_N_DTYPES] = {
     [TERN_F32] = { 4, "f32" }, [TERN_F16] = { 2, "f16" },   [TERN_BF16] = { 2, "bf16" }, [TERN_I8] = { 1, "i8" },
     [TERN_U8] = { 1, "u8" },   [TERN_BOOL] = { 1, "bool" }, [TERN_I32] = { 4, "i32" },   [TERN_I64] = { 8, "i64" },
-    [TERN_F16_LAID] = { 2, "f16 laid out" },
+    [TERN_F16_PACKED] = { 2, "f16 packed" },
 };
 
 size_t tern_dtype_bytes(tern_dtype dtype)

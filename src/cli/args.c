@@ -42,7 +42,7 @@ static bool parse_seed(const char *text, uint64_t *out)
 bool cli_parse_ids(const char *text, size_t n_bytes, int32_t **ids, size_t *n, const char **bad)
 {
     const char *end = text + n_bytes;
-    size_t room = 0;
+    size_t capacity = 0;
     *ids = NULL;
     *n = 0;
     for (const char *p = text; p < end;) {
@@ -54,9 +54,9 @@ bool cli_parse_ids(const char *text, size_t n_bytes, int32_t **ids, size_t *n, c
         *bad = p;
         while (p < end && *p >= '0' && *p <= '9' && id <= INT32_MAX) id = id * 10 + (*p++ - '0');
         if (p == *bad || id > INT32_MAX || (p < end && !memchr(" \t\r\n,", *p, 5))) goto wrong;
-        if (*n == room) {
-            room = room ? 2 * room : 64;
-            int32_t *more = realloc(*ids, room * sizeof *more);
+        if (*n == capacity) {
+            capacity = capacity ? 2 * capacity : 64;
+            int32_t *more = realloc(*ids, capacity * sizeof *more);
             if (!more) goto wrong;
             *ids = more;
         }
@@ -94,7 +94,7 @@ static bool in_range(const cli_flag *flag, double x)
 static bool check_word(const cli_flag *flag, const char *text)
 {
     char word[64], list[256] = "";
-    for (size_t i = 0; cli_word_at(flag->words, i, word, sizeof word); i++) {
+    for (size_t i = 0; cli_word_at(flag->choices, i, word, sizeof word); i++) {
         if (!strcmp(word, text)) return true;
         if (i) strncat(list, ", ", sizeof list - strlen(list) - 1);
         strncat(list, word, sizeof list - strlen(list) - 1);
@@ -164,11 +164,11 @@ static bool take_value(cli_args *args, cli_flag_id id, const char *text)
     return true;
 }
 
-/* ---- The words, one after the other ---- */
+/* ---- The arguments, one after the other ---- */
 
 typedef struct cursor {
     int n, at;
-    char **words;
+    char **argv;
 } cursor;
 
 /* The argument of a flag: what is joined to it, or the next word. */
@@ -181,7 +181,7 @@ static bool take_argument(cli_args *args, cli_flag_id id, const char *joined, cu
         cli_usage("--%s takes no argument, and got \"%s\"", flag->name, joined);
         return false;
     }
-    if (!joined && c->at < c->n) joined = c->words[c->at++];
+    if (!joined && c->at < c->n) joined = c->argv[c->at++];
     if (joined) return take_value(args, id, joined);
     cli_usage("--%s needs an argument: %s", flag->name, flag->argument);
     return false;
@@ -235,7 +235,7 @@ static bool take_short(cli_args *args, const char *letters, cursor *c)
     return false;
 }
 
-/* What was probably meant by a word that stands alone; null: nobody knows. */
+/* What was probably meant by a word that stands alone; null: unknown. */
 static const char *hint_for(const cli_command *command, const char *word)
 {
     static const char en_dash[] = "\xE2\x80\x93", em_dash[] = "\xE2\x80\x94", minus[] = "\xE2\x88\x92";
@@ -268,9 +268,9 @@ static bool fit_together(const cli_args *args)
     return true;
 }
 
-bool cli_args_parse(const cli_command *command, int n, char **words, cli_args *args)
+bool cli_args_parse(const cli_command *command, int n, char **argv, cli_args *args)
 {
-    cursor c = { .n = n, .words = words };
+    cursor c = { .n = n, .argv = argv };
     int n_operand = 0;
     bool only_operands = false;
     *args = (cli_args){ .command = command, .stop = calloc((size_t)n + 1, sizeof *args->stop) };
@@ -279,7 +279,7 @@ bool cli_args_parse(const cli_command *command, int n, char **words, cli_args *a
         return false;
     }
     while (c.at < c.n && !args->value[FLAG_HELP].set) {
-        const char *word = c.words[c.at++];
+        const char *word = c.argv[c.at++];
         bool ok = true;
         if (only_operands || word[0] != '-' || !word[1]) ok = take_operand(args, &n_operand, word);
         else if (!strcmp(word, "--")) only_operands = true;

@@ -25,8 +25,8 @@ typedef struct cli_args {
 } cli_args;
 
 /* Parses what follows the command's name. Returns false where a word is wrong, with one sentence on stderr: the exit status is 2 then. --help
- * ends the parsing: value[FLAG_HELP].set. The words are borrowed; cli_args_free afterwards, whatever came out. */
-bool cli_args_parse(const cli_command *command, int n, char **words, cli_args *args);
+ * ends the parsing: value[FLAG_HELP].set. argv is borrowed; cli_args_free afterwards, whatever came out. */
+bool cli_args_parse(const cli_command *command, int n, char **argv, cli_args *args);
 void cli_args_free(cli_args *args);
 
 /* Numbers as the flags take them: the whole text, in decimal, nothing before or behind. */

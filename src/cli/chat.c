@@ -1,4 +1,4 @@
-/* tern chat: turns of a conversation by the model's chat template. The engine keeps the blocks of what was said, so that a turn computes its own tokens only. */
+/* tern chat: turns of a conversation by the model's chat template. The engine keeps the pages of what was said, so that a turn computes its own tokens only. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ typedef struct chat {
     tern_sampling sampling;
     json_t *messages;          /* [{"role", "content"}, ...] */
     char *answer;              /* of this turn */
-    size_t n_answer, room;
+    size_t n_answer, capacity;
     tern_finish finish;
     char error[1024];
     bool lost;                 /* stdout takes no more, or memory is out */
@@ -26,12 +26,12 @@ typedef struct chat {
 
 static bool keep(chat *c, const char *text, size_t n)
 {
-    if (c->n_answer + n + 1 > c->room) {
-        size_t room = 2 * c->room + n + 256;
-        char *more = realloc(c->answer, room);
+    if (c->n_answer + n + 1 > c->capacity) {
+        size_t capacity = 2 * c->capacity + n + 256;
+        char *more = realloc(c->answer, capacity);
         if (!more) return false;
         c->answer = more;
-        c->room = room;
+        c->capacity = capacity;
     }
     memcpy(c->answer + c->n_answer, text, n);
     c->n_answer += n;

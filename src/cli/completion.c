@@ -11,9 +11,9 @@ static void each_flag(const cli_command *command, void (*fn)(const cli_command *
     for (const cli_flag_id *id = command->common; *id != N_FLAGS; id++) fn(command, &cli_flags[*id]);
 }
 
-static void put_words(const char *words)
+static void put_choices(const char *choices)
 {
-    for (; *words; words++) putchar(*words == '|' ? ' ' : *words);
+    for (; *choices; choices++) putchar(*choices == '|' ? ' ' : *choices);
 }
 
 /* Text inside single quotes of a shell; also keeps zsh's own marks [ ] : from counting. */
@@ -40,9 +40,9 @@ static void bash_value(const cli_command *command, const cli_flag *flag)
     printf("        %s:--%s", command->name, flag->name);
     if (flag->letter) printf("|%s:-%c", command->name, flag->letter);
     printf(") ");
-    if (flag->words) {
+    if (flag->choices) {
         printf("COMPREPLY=($(compgen -W '");
-        put_words(flag->words);
+        put_choices(flag->choices);
         printf("' -- \"$word\")) ;;\n");
     } else if (flag->kind == CLI_DIR || flag->kind == CLI_FILE) {
         printf("COMPREPLY=($(compgen -%c -- \"$word\")) ;;\n", flag->kind == CLI_DIR ? 'd' : 'f');
@@ -82,9 +82,9 @@ static void zsh_flag(const cli_command *command, const cli_flag *flag)
         putchar(':');
         put_quoted(flag->argument, "[]:");
         putchar(':');
-        if (flag->words) {
+        if (flag->choices) {
             putchar('(');
-            put_words(flag->words);
+            put_choices(flag->choices);
             putchar(')');
         } else if (flag->kind == CLI_DIR) {
             fputs("_files -/", stdout);
@@ -119,9 +119,9 @@ static void fish_flag(const cli_command *command, const cli_flag *flag)
 {
     printf("complete -c tern -n '__fish_seen_subcommand_from %s' -l %s", command->name, flag->name);
     if (flag->letter) printf(" -s %c", flag->letter);
-    if (flag->words) {
+    if (flag->choices) {
         printf(" -x -a '");
-        put_words(flag->words);
+        put_choices(flag->choices);
         putchar('\'');
     } else if (flag->argument) {
         fputs(flag->kind == CLI_DIR ? " -x -a '(__fish_complete_directories)'" : flag->kind == CLI_FILE ? " -r -F" : " -x", stdout);

@@ -9,14 +9,14 @@
 
 static tern_embed_options options_of(const cli_args *args)
 {
-    static const struct { const char *word; tern_pooling pooling; } words[] = {
+    static const struct { const char *word; tern_pooling pooling; } choices[] = {
         { "mean", TERN_POOL_MEAN }, { "cls", TERN_POOL_CLS }, { "last", TERN_POOL_LAST }, { "max", TERN_POOL_MAX }, { "pooler", TERN_POOL_POOLER },
         { "mean_sqrt_len_tokens", TERN_POOL_MEAN_SQRT_LEN }, { "weightedmean", TERN_POOL_WEIGHTED_MEAN },
     };
     tern_embed_options options = { .normalize = args->value[FLAG_NORMALIZE].set ? TERN_NORMALIZE_YES : TERN_NORMALIZE_AUTO, .truncate_dim = args->value[FLAG_TRUNCATE_DIM].integer,
                                    .context_tokens = args->value[FLAG_CONTEXT].integer };
-    for (size_t i = 0; args->value[FLAG_POOLING].set && i < sizeof words / sizeof *words; i++)
-        if (!strcmp(args->value[FLAG_POOLING].text, words[i].word)) options.pooling = words[i].pooling;
+    for (size_t i = 0; args->value[FLAG_POOLING].set && i < sizeof choices / sizeof *choices; i++)
+        if (!strcmp(args->value[FLAG_POOLING].text, choices[i].word)) options.pooling = choices[i].pooling;
     return options;
 }
 

@@ -15,9 +15,9 @@ enum { DEFAULT_TOKENS = 256 };
 typedef struct result {
     bool json, has_text;      /* print at the end, or as it comes: text, or ids where there is no tokenizer */
     int32_t *ids;
-    size_t n, room;
+    size_t n, capacity;
     char *text;
-    size_t n_bytes, text_room;
+    size_t n_bytes, text_capacity;
     char last;                /* the last byte printed */
     tern_finish finish;
     char error[1024];
@@ -25,24 +25,24 @@ typedef struct result {
     bool lost;                /* stdout takes no more, or memory is out: cancelled */
 } result;
 
-static bool grow(void **p, size_t *room, size_t wanted, size_t size)
+static bool grow(void **p, size_t *capacity, size_t wanted, size_t size)
 {
-    if (wanted <= *room) return true;
-    size_t more = wanted + *room + 256;
+    if (wanted <= *capacity) return true;
+    size_t more = wanted + *capacity + 256;
     void *q = realloc(*p, more * size);
     if (!q) return false;
     *p = q;
-    *room = more;
+    *capacity = more;
     return true;
 }
 
 static bool keep(result *r, const tern_event *e)
 {
     if (e->token >= 0) {
-        if (!grow((void **)&r->ids, &r->room, r->n + 1, sizeof *r->ids)) return false;
+        if (!grow((void **)&r->ids, &r->capacity, r->n + 1, sizeof *r->ids)) return false;
         r->ids[r->n++] = e->token;
     }
-    if (!grow((void **)&r->text, &r->text_room, r->n_bytes + e->n_bytes, 1)) return false;
+    if (!grow((void **)&r->text, &r->text_capacity, r->n_bytes + e->n_bytes, 1)) return false;
     if (e->n_bytes) memcpy(r->text + r->n_bytes, e->text, e->n_bytes);
     r->n_bytes += e->n_bytes;
     return true;
@@ -95,7 +95,7 @@ static void print_json(const result *r)
 static int finish(result *r, double took)
 {
     if (r->finish == TERN_FINISH_ERROR) return cli_fail("%s", r->error);
-    if (r->lost) return r->json ? cli_fail("no memory for the text") : EXIT_OK;    /* cli_finish has the words about stdout */
+    if (r->lost) return r->json ? cli_fail("no memory for the text") : EXIT_OK;    /* cli_finish has the message about stdout */
     if (r->json) print_json(r);
     else if (r->last && r->last != '\n') cli_put("\n", 1);
     if (isatty(STDERR_FILENO) && took > 0)

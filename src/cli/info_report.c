@@ -1,4 +1,4 @@
-/* The part of tern info that says what is the matter and what can be done: see info_report.h. */
+/* The part of tern info that says which faults there are and what can be done: see info_report.h. */
 #include "cli/info_report.h"
 
 #include <stdio.h>
@@ -27,7 +27,7 @@ void cli_print_report(const tern_report *report)
     for (size_t i = 0; i < reasons.n; i++) printf("%s\n", reasons.text[i]);
     for (size_t i = 0; i < n; i++) {
         printf("%s: %s", list[i].command, list[i].able ? "yes" : "no");
-        if (*list[i].words) printf(" (%s)", list[i].words);
+        if (*list[i].detail) printf(" (%s)", list[i].detail);
         putchar('\n');
     }
 }
@@ -39,9 +39,9 @@ static void put_ignored(json_out *j, const tern_report *report)
     size_t n = tern_report_ignored(report, &list);
     out_open(j, "ignored", '[');
     for (size_t i = 0; i < n; i++) {
-        char words[512];
-        tern_show(words, sizeof words, "%s: %s", list[i].file, list[i].key);
-        out_word(j, NULL, strcmp(list[i].file, "config.json") ? words : list[i].key);
+        char detail[512];
+        tern_show(detail, sizeof detail, "%s: %s", list[i].file, list[i].key);
+        out_word(j, NULL, strcmp(list[i].file, "config.json") ? detail : list[i].key);
     }
     out_close(j);
 }
@@ -59,7 +59,7 @@ void cli_put_report(json_out *j, const tern_report *report)
     for (size_t i = 0; i < n; i++) {
         out_open(j, list[i].command, '{');
         out_bool(j, "able", list[i].able);
-        out_word(j, "words", list[i].words);
+        out_word(j, "detail", list[i].detail);
         out_close(j);
     }
     out_close(j);

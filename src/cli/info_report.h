@@ -8,7 +8,7 @@
 
 void cli_print_report(const tern_report *report);
 
-/* As members of the open object: "ignored" and "reasons", lists of texts, and "commands", {"generate": {"able": true, "words": ""}, ...}. */
+/* As members of the open object: "ignored" and "reasons", lists of texts, and "commands", {"generate": {"able": true, "detail": ""}, ...}. */
 void cli_put_report(json_out *j, const tern_report *report);
 
 #endif

@@ -7,20 +7,20 @@
 
 #include "cli/session.h"
 
-enum { FIRST_ROOM = 65536 };
+enum { FIRST_CAPACITY = 65536 };
 
 static bool read_all(int fd, const char *what, char **text, size_t *n_bytes)
 {
-    size_t room = FIRST_ROOM, n = 0;
-    char *data = malloc(room + 1);
+    size_t capacity = FIRST_CAPACITY, n = 0;
+    char *data = malloc(capacity + 1);
     while (data) {
-        if (n == room) {
-            char *more = realloc(data, 2 * room + 1);
+        if (n == capacity) {
+            char *more = realloc(data, 2 * capacity + 1);
             if (!more) break;
             data = more;
-            room *= 2;
+            capacity *= 2;
         }
-        ssize_t got = read(fd, data + n, room - n);
+        ssize_t got = read(fd, data + n, capacity - n);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) {
             cli_fail("%s: %s", what, strerror(errno));
@@ -36,7 +36,7 @@ static bool read_all(int fd, const char *what, char **text, size_t *n_bytes)
         n += (size_t)got;
     }
     free(data);
-    cli_fail("%s: no memory for more than %zu bytes", what, room);
+    cli_fail("%s: no memory for more than %zu bytes", what, capacity);
     return false;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/room.h"
+#include "base/available_memory.h"
 
 double cli_seconds(void)
 {
@@ -16,8 +16,8 @@ double cli_seconds(void)
 
 double cli_free_memory(void)
 {
-    uint64_t bytes = tern_room_now("", 0).bytes;
-    return bytes == TERN_ROOM_UNKNOWN ? -1 : (double)bytes;
+    uint64_t bytes = tern_available_memory_now("", 0).bytes;
+    return bytes == TERN_MEMORY_UNKNOWN ? -1 : (double)bytes;
 }
 
 const char *cli_cpu_name(char *buffer, size_t size)

@@ -1,4 +1,4 @@
-/* The program: finds the command, has its words parsed, runs it. */
+/* The program: finds the command, parses its arguments, runs it. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,27 +35,27 @@ static int unknown_word(const char *word)
 }
 
 /* tern --help and its like; -1 where the word is none of them. */
-static int program_flag(int n, char **words)
+static int program_flag(int n, char **argv)
 {
-    const char *word = words[0];
+    const char *word = argv[0];
     bool help = !strcmp(word, "--help") || !strcmp(word, "-h"), version = !strcmp(word, "--version"), manual = !strcmp(word, "--man");
     if (!strcmp(word, "--completion")) {
-        if (n == 2 && cli_completion(words[1])) return EXIT_OK;
-        return cli_usage("--completion \"%s\" is none of: bash, zsh, fish", n > 1 ? words[1] : "");
+        if (n == 2 && cli_completion(argv[1])) return EXIT_OK;
+        return cli_usage("--completion \"%s\" is none of: bash, zsh, fish", n > 1 ? argv[1] : "");
     }
     if (!help && !version && !manual) return -1;
-    if (n > 1) return cli_usage("%s takes no argument, and got \"%s\"", word, words[1]);
+    if (n > 1) return cli_usage("%s takes no argument, and got \"%s\"", word, argv[1]);
     if (help) cli_help_program();
     if (version) printf("tern %s\n", tern_version());
     if (manual) cli_manual();
     return EXIT_OK;
 }
 
-static int run_command(const cli_command *command, int n, char **words)
+static int run_command(const cli_command *command, int n, char **argv)
 {
     cli_args args;
     int status = EXIT_USAGE;
-    if (cli_args_parse(command, n, words, &args)) {
+    if (cli_args_parse(command, n, argv, &args)) {
         status = EXIT_OK;
         if (args.value[FLAG_HELP].set) cli_help_command(command);
         else status = command->run(&args);

@@ -25,7 +25,7 @@ static void put_text(const char *text)
 }
 
 /* A paragraph as mdoc wants it: each sentence begins a line, and no line is long. *at is the column, 0 at the beginning of a line. */
-static void put_words(const char *text, size_t *at)
+static void put_wrapped(const char *text, size_t *at)
 {
     while (*text) {
         size_t n = strcspn(text, " ");
@@ -65,18 +65,18 @@ static void put_flag(const cli_flag *flag)
         put_text(flag->argument);
     }
     putchar('\n');
-    char words[1024], word[64];
-    snprintf(words, sizeof words, "%s", flag->help);
-    for (size_t i = 0; flag->words && cli_word_at(flag->words, i, word, sizeof word); i++) append(words, sizeof words, i ? ", %s" : ": %s", word);
-    if (flag->fallback) append(words, sizeof words, " (default: %s)", flag->fallback);
-    append(words, sizeof words, "%s", ".\n");
-    put_words(words, &(size_t){ 0 });
+    char shown[1024], word[64];
+    snprintf(shown, sizeof shown, "%s", flag->help);
+    for (size_t i = 0; flag->choices && cli_word_at(flag->choices, i, word, sizeof word); i++) append(shown, sizeof shown, i ? ", %s" : ": %s", word);
+    if (flag->fallback) append(shown, sizeof shown, " (default: %s)", flag->fallback);
+    append(shown, sizeof shown, "%s", ".\n");
+    put_wrapped(shown, &(size_t){ 0 });
 }
 
 static void put_command(const cli_command *command)
 {
     printf(".Ss tern %s\n", command->name);
-    put_words(command->about, &(size_t){ 0 });
+    put_wrapped(command->about, &(size_t){ 0 });
     printf("\n.Pp\n.Bd -literal -offset indent -compact\ntern %s ", command->name);
     put_text(command->usage);
     printf("\n\n");

@@ -14,7 +14,7 @@ static void say(const char *format, va_list args)
 {
     char line[2048];
     tern_show_v(line, sizeof line, format, args);
-    tern_clean_words(line);
+    tern_clean_message(line);
     fprintf(stderr, "tern: %s\n", line);
 }
 

@@ -49,14 +49,14 @@ int64_t cli_max_tokens(const cli_args *args, const cli_session *s, size_t n_prom
 {
     if (args->value[FLAG_TOKENS].set) return args->value[FLAG_TOKENS].integer;
     const tern_hf_generation *model = tern_model_generation(s->model);
-    int64_t wanted = model->max_new_tokens, room = tern_engine_get_info(s->engine).context_tokens - (int64_t)n_prompt;
+    int64_t wanted = model->max_new_tokens, available = tern_engine_get_info(s->engine).context_tokens - (int64_t)n_prompt;
     if (wanted <= 0) {
         int64_t left = model->max_length - (int64_t)n_prompt;
         wanted = fallback;
         if (model->max_length && left < 1) cli_say("warning: the prompt's %zu tokens leave nothing of the model's max_length of %lld, so that one token is made; -n says how many", n_prompt, (long long)model->max_length);
-        if (model->max_length && left < room) room = left;
+        if (model->max_length && left < available) available = left;
     }
-    return room < 1 ? 1 : wanted < room ? wanted : room;
+    return available < 1 ? 1 : wanted < available ? wanted : available;
 }
 
 const char *cli_finish_name(tern_finish finish)

@@ -13,16 +13,16 @@ const cli_flag cli_flags[N_FLAGS] = {
                        .help = "the checkpoint directory: config.json, *.safetensors, tokenizer.json" },
     [FLAG_THREADS] = { .name = "threads", .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = 1024,
                        .fallback = "physical cores within the cgroup's quota", .help = "threads that compute; TERN_THREADS is the same" },
-    [FLAG_ISA]     = { .name = "isa", .kind = CLI_WORD, .argument = "NAME", .words = "scalar|avx2|avx512|avx512_bf16|avx512_fp16|avx512_vnni|amx",
+    [FLAG_ISA]     = { .name = "isa", .kind = CLI_WORD, .argument = "NAME", .choices = "scalar|avx2|avx512|avx512_bf16|avx512_fp16|avx512_vnni|amx",
                        .fallback = "the best that this CPU has", .help = "the highest instruction set to use; TERN_ISA is the same" },
-    [FLAG_COMPUTE] = { .name = "compute", .kind = CLI_WORD, .argument = "TYPE", .words = "f32|bf16|f16", .fallback = "f32; bf16 where the weights are stored so",
+    [FLAG_COMPUTE] = { .name = "compute", .kind = CLI_WORD, .argument = "TYPE", .choices = "f32|bf16|f16", .fallback = "f32; bf16 where the weights are stored so",
                        .help = "the type in which matrix products multiply" },
-    [FLAG_KV]      = { .name = "kv", .kind = CLI_WORD, .argument = "TYPE", .words = "f32|bf16|f16", .fallback = "the compute type",
+    [FLAG_KV]      = { .name = "kv", .kind = CLI_WORD, .argument = "TYPE", .choices = "f32|bf16|f16", .fallback = "the compute type",
                        .help = "the type of the KV cache" },
     [FLAG_CONTEXT] = { .name = "context", .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = TOKENS_MOST,
                        .fallback = "the least of the model's, 8192 and what fits in memory", .help = "most tokens of a request, prompt and output together" },
 
-    [FLAG_ATTENTION] = { .name = "attention", .kind = CLI_WORD, .argument = "HOW", .words = "causal|bidirectional", .fallback = "as config.json says",
+    [FLAG_ATTENTION] = { .name = "attention", .kind = CLI_WORD, .argument = "HOW", .choices = "causal|bidirectional", .fallback = "as config.json says",
                          .help = "whether a decoder's tokens see those behind them (bidirectional)" },
     [FLAG_STRICT]  = { .name = "strict", .help = "refuse keys of config.json that transformers does not read, instead of ignoring them" },
     [FLAG_QUIET]   = { .name = "quiet", .help = "say nothing of what was ignored; warnings and errors stay" },
@@ -58,7 +58,7 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_PAD]           = { .name = "pad", .help = "fill up as tokenizer.json's padding states" },
     [FLAG_SKIP_SPECIAL]  = { .name = "skip-special", .help = "leave special tokens out of the text" },
 
-    [FLAG_POOLING]     = { .name = "pooling", .kind = CLI_WORD, .argument = "HOW", .words = "mean|cls|last|max|pooler|mean_sqrt_len_tokens|weightedmean", .fallback = "the model's",
+    [FLAG_POOLING]     = { .name = "pooling", .kind = CLI_WORD, .argument = "HOW", .choices = "mean|cls|last|max|pooler|mean_sqrt_len_tokens|weightedmean", .fallback = "the model's",
                            .help = "how a text's tokens become one vector" },
     [FLAG_NORMALIZE]   = { .name = "normalize", .fallback = "as the model says", .help = "make the vector's length 1" },
     [FLAG_PROMPT_NAME] = { .name = "prompt-name", .kind = CLI_TEXT, .argument = "NAME", .fallback = "the model's default", .help = "the model's prompt to put before each text, as query" },
@@ -85,7 +85,7 @@ const cli_flag cli_flags[N_FLAGS] = {
     [FLAG_BENCH_REPEAT]  = { .name = "repeat", .kind = CLI_INTEGER, .argument = "N", .least = 1, .most = 1000, .fallback = "3, fewer where that takes over 10 seconds",
                              .help = "measure N times" },
     [FLAG_SHAPE]         = { .name = "config", .kind = CLI_FILE, .argument = "FILE", .help = "random weights of the shape that this config.json gives" },
-    [FLAG_STORED]        = { .name = "stored", .kind = CLI_WORD, .argument = "TYPE", .words = "f32|bf16|f16", .fallback = "bf16",
+    [FLAG_STORED]        = { .name = "stored", .kind = CLI_WORD, .argument = "TYPE", .choices = "f32|bf16|f16", .fallback = "bf16",
                              .help = "the type of the random weights of --config" },
     [FLAG_SVG]           = { .name = "svg", .kind = CLI_FILE, .argument = "FILE", .help = "draw the results below the machine's limits, a roofline, as SVG" },
     [FLAG_KERNELS]       = { .name = "kernels", .kind = CLI_TEXT, .argument = "NAME", .help = "time the kernels whose names begin so, or \"all\", instead of a model; --isa and --batch choose among them" },
@@ -157,7 +157,7 @@ const cli_command cli_commands[] = {
     { .name = "info", .summary = "what a model is, and what fits", .run = cli_info, .usage = "[FLAG]...",
       .about = "Prints the architecture, the parameters, the bytes of the weights and of the KV cache per token, and how long a context fits in this machine's memory; then what is wrong with any "
                "file of the directory, a line each, and for each command whether it takes the model, \"generate: yes\", \"chat: no (why)\". Fails where the model does not open, or not for what its "
-               "architecture is for. --json prints {\"architecture\", ..., \"ignored\", \"reasons\", \"commands\": {\"generate\": {\"able\", \"words\"}, ...}}. --check looks for weights that are NaN or infinite.",
+               "architecture is for. --json prints {\"architecture\", ..., \"ignored\", \"reasons\", \"commands\": {\"generate\": {\"able\", \"detail\"}, ...}}. --check looks for weights that are NaN or infinite.",
       .flags = FLAGS(FLAG_CHECK, FLAG_JSON), .common = model_common, .example = "info -m models/demo" },
     { .name = "bench", .summary = "tokens per second, and how near to this machine's limits", .run = cli_bench,
       .usage = "[-p LIST] [-n N] [-b LIST] [--threads LIST] [--config FILE | --kernels NAME | --ops NAME] [FLAG]...",
@@ -205,16 +205,16 @@ bool cli_takes(const cli_command *command, cli_flag_id id)
     return listed(command->flags, id) || listed(command->common, id);
 }
 
-bool cli_word_at(const char *words, size_t i, char *out, size_t size)
+bool cli_word_at(const char *choices, size_t i, char *out, size_t size)
 {
     while (i--) {
-        words = strchr(words, '|');
-        if (!words) return false;
-        words++;
+        choices = strchr(choices, '|');
+        if (!choices) return false;
+        choices++;
     }
-    size_t n = strcspn(words, "|");
+    size_t n = strcspn(choices, "|");
     if (n >= size) n = size - 1;
-    memcpy(out, words, n);
+    memcpy(out, choices, n);
     out[n] = 0;
     return true;
 }

@@ -13,7 +13,7 @@ typedef enum cli_kind {
     CLI_LIST,       /* one or more of them, separated by commas                       */
     CLI_SEED,       /* a whole number of 64 bits without a sign                       */
     CLI_NUMBER,     /* a finite number within least..most                             */
-    CLI_WORD,       /* one of words                                                   */
+    CLI_WORD,       /* one of choices                                                 */
     CLI_TEXT,       /* anything, "" too                                               */
     CLI_IDS,        /* one or more whole numbers, separated by blanks or commas       */
     CLI_FILE,       /* the name of a file; "-" is standard input where it is read     */
@@ -44,7 +44,7 @@ typedef struct cli_flag {
     double least, most;         /* of a number                                                            */
     bool above;                 /* the number must be greater than least, not equal to it                 */
     bool repeats;               /* may be given more than once, and each counts; else the last one counts */
-    const char *words;          /* "f32|bf16": of a CLI_WORD                                              */
+    const char *choices;          /* "f32|bf16": of a CLI_WORD                                              */
     const char *fallback;       /* what holds without the flag, as --help shows it; null: nothing to say  */
     const char *help;           /* a few words, without a full stop                                       */
 } cli_flag;
@@ -82,6 +82,6 @@ extern const cli_clash cli_clashes[];    /* ended by a null command */
 bool cli_takes(const cli_command *command, cli_flag_id id);
 
 /* The i-th word of "a|b|c" in out [size]; false past the last. */
-bool cli_word_at(const char *words, size_t i, char *out, size_t size);
+bool cli_word_at(const char *choices, size_t i, char *out, size_t size);
 
 #endif

@@ -7,14 +7,14 @@
 /* Cuts text into lines in place; a last line without its end counts, an empty rest does not. */
 static bool cut_lines(cli_texts *t, size_t n_bytes)
 {
-    size_t room = 0;
+    size_t capacity = 0;
     char *end = t->text + n_bytes;
     for (char *line = t->text; line < end;) {
         char *stop = memchr(line, '\n', (size_t)(end - line));
         if (!stop) stop = end;
-        if (t->n == room) {
-            room = room ? 2 * room : 64;
-            cli_line *more = realloc(t->lines, room * sizeof *more);
+        if (t->n == capacity) {
+            capacity = capacity ? 2 * capacity : 64;
+            cli_line *more = realloc(t->lines, capacity * sizeof *more);
             if (!more) return false;
             t->lines = more;
         }

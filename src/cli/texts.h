@@ -39,7 +39,7 @@ bool cli_texts_how_of(const cli_args *args, const tern_embedder *embedder, cli_t
 bool cli_texts_of_ids(const cli_args *args, const cli_session *s, cli_texts *out);
 void cli_texts_free(cli_texts *t);
 
-/* Says the sentence of the context's last failure with the number of the line that it is about; returns that sentence's words, which live until the next call. */
+/* Says the sentence of the context's last failure with the number of the line that it is about; returns that sentence, which live until the next call. */
 const char *cli_texts_complain(const cli_session *s, const cli_texts *t, size_t i);
 
 /* Prints what stands in place of an answer: {"error": why}, or an empty line, so that lines in and lines out stay side by side. */
@@ -48,7 +48,7 @@ void cli_texts_put_error(bool as_json, const char *why);
 /* Whether a failure is one input's own, so that the others can be answered. */
 bool cli_texts_is_own(tern_status status);
 
-/* What an embedder makes of n inputs, out [n, width]; and where input i's goes: out null and the words why where it has none. */
+/* What an embedder makes of n inputs, out [n, width]; and where input i's goes: out null and the reason where it has none. */
 typedef tern_status cli_texts_run_fn(tern_embedder *embedder, const tern_embed_input *inputs, size_t n, float *out);
 typedef void cli_texts_put_fn(void *user, size_t i, const float *out, const char *why);
 

@@ -14,14 +14,14 @@ bool cli_texts_is_own(tern_status status)
 
 const char *cli_texts_complain(const cli_session *s, const cli_texts *t, size_t i)
 {
-    static char words[1200];
+    static char message[1200];
     static const char named[] = "input 0";
     const char *text = tern_ctx_error(s->ctx);
     bool begins = !strncmp(text, named, sizeof named - 1);
-    int n = t->text ? snprintf(words, sizeof words, "line %zu", i + 1) : snprintf(words, sizeof words, "the input");
-    snprintf(words + n, sizeof words - (size_t)n, "%s%s", begins ? "" : ": ", begins ? text + sizeof named - 1 : text);
-    cli_fail("%s", words);
-    return words;
+    int n = t->text ? snprintf(message, sizeof message, "line %zu", i + 1) : snprintf(message, sizeof message, "the input");
+    snprintf(message + n, sizeof message - (size_t)n, "%s%s", begins ? "" : ": ", begins ? text + sizeof named - 1 : text);
+    cli_fail("%s", message);
+    return message;
 }
 
 void cli_texts_put_error(bool as_json, const char *why)

@@ -30,7 +30,7 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Room for a call's inputs: as many tokens as its largest batch has, in at most MOST_SEQUENCES sequences, each of which may leave part of its last page unused. It
+/* Space for a call's inputs: as many tokens as its largest batch has, in at most MOST_SEQUENCES sequences, each of which may leave part of its last page unused. It
  * grows with the longest call so far; a call no longer than that takes no memory. */
 static tern_status take_pages(tern_embedder *e, const tern_embed_input *inputs, size_t n)
 {
@@ -197,7 +197,7 @@ static size_t count_batch(const tern_embedder *e, const tern_embed_input *inputs
     return i;
 }
 
-static tern_status lay_out(tern_embedder *e, const tern_embed_input *inputs, size_t n, batch *b)
+static tern_status make_batch(tern_embedder *e, const tern_embed_input *inputs, size_t n, batch *b)
 {
     tern_ctx *ctx = e->ctx;
     tern_arena *step = &ctx->step;
@@ -239,7 +239,7 @@ static tern_status lay_out(tern_embedder *e, const tern_embed_input *inputs, siz
 static tern_status run_batch(tern_embedder *e, const tern_embed_input *inputs, size_t n, batch *b)
 {
     tern_status st = TERN_OK;
-    TERN_TRY(lay_out(e, inputs, n, b));
+    TERN_TRY(make_batch(e, inputs, n, b));
     TERN_TRY(tern_model_step(e->model, &(tern_step){ .batch = &b->ragged, .kv = &e->kv, .id = b->id, .type_id = b->type, .out_row = b->out_row, .n_out = b->ragged.n_row,
                                                      .hidden = b->hidden }));
 done:
@@ -261,7 +261,7 @@ static tern_status pick_rows(tern_embedder *e, const batch *b, float *out)
     int32_t *row = tern_arena_get(e->ctx, &e->ctx->step, (size_t)b->ragged.n_seq, sizeof *row);
     if (!row) return TERN_ERR_MEMORY;
     for (int32_t s = 0; s < b->ragged.n_seq; s++) row[s] = b->row[s] + (e->info.decoder ? last_text(e, b, s) : 0);
-    return e->ctx->backend->dispatch(e->ctx, &(tern_dispatch){ .x = b->hidden, .out = out, .token = row, .ldx = dim, .ldout = dim, .n_route = b->ragged.n_seq, .dim = dim });
+    return e->ctx->backend->gather_rows(e->ctx, &(tern_gather_rows){ .x = b->hidden, .out = out, .token = row, .ldx = dim, .ldout = dim, .n_route = b->ragged.n_seq, .dim = dim });
 }
 
 /* What becomes of one batch's hidden states: vectors, or logits of classes. */
@@ -381,7 +381,7 @@ tern_status tern_embedder_logits(tern_embedder *e, const tern_embed_input *input
     if (!e->info.has_logits) return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no head over the vocabulary", tern_model_dir(e->model), e->info.architecture);
     TERN_TRY(check_input(e, input, 0));
     TERN_TRY(take_pages(e, input, 1));
-    TERN_TRY(lay_out(e, input, 1, &b));
+    TERN_TRY(make_batch(e, input, 1, &b));
     TERN_TRY(tern_model_step(e->model, &(tern_step){ .batch = &b.ragged, .kv = &e->kv, .id = b.id, .type_id = b.type, .out_row = b.out_row, .n_out = b.ragged.n_row,
                                                      .logits = logits }));
     TERN_TRY(check_finite(e, "position", 0, "logit", logits, input->n_ids, e->info.vocab));

@@ -34,8 +34,8 @@ tern_status tern_engine_create_on(const tern_runner *runner, const tern_engine_o
     if (!e) return TERN_ERR_MEMORY;
     e->runner = *runner;
     e->share = !(options && options->no_prefix_sharing);
-    TERN_TRY(tern_plan_engine(runner, options, tern_room_now("", runner->mapped_bytes), &e->plan));
-    TERN_TRY(tern_blocks_create(runner->ctx, e->plan.n_page, &e->blocks));
+    TERN_TRY(tern_plan_engine(runner, options, tern_available_memory_now("", runner->mapped_bytes), &e->plan));
+    TERN_TRY(tern_pages_create(runner->ctx, e->plan.n_page, &e->pages));
     TERN_TRY(make_batch(e));
     e->kv = runner->kv;
     e->kv.n_page = (int32_t)e->plan.n_page;
@@ -63,7 +63,7 @@ static tern_job *unlink_job(tern_engine *e, tern_job **link, tern_job *before)
     return job;
 }
 
-/* A queued job holds no block and was promised none. */
+/* A queued job holds no page and was promised none. */
 static void cancel_queued(tern_job *job)
 {
     tern_job_end(job, TERN_FINISH_CANCELLED, NULL);
@@ -91,17 +91,17 @@ void tern_engine_free(tern_engine *e)
     tern_free(b->draw);
     tern_free(b->logits);
     tern_free(e->running);
-    tern_blocks_destroy(e->blocks);
+    tern_pages_destroy(e->pages);
     tern_free(e->kv.data);
     tern_free(e);
 }
 
 tern_engine_info tern_engine_get_info(const tern_engine *e)
 {
-    tern_block_counts n = tern_blocks_count(e->blocks);
+    tern_page_counts n = tern_pages_count(e->pages);
     return (tern_engine_info){ .context_tokens = e->plan.context_tokens, .kv_tokens = e->plan.n_page * TERN_KV_PAGE, .step_tokens = e->plan.step_tokens,
                                .kv_bytes = e->plan.kv_bytes, .workspace_bytes = e->plan.workspace_bytes, .max_requests = e->plan.max_requests,
-                               .n_free_blocks = n.n_free + n.n_idle - n.n_reserved, .n_blocks = n.n };
+                               .n_free_pages = n.n_free + n.n_idle - n.n_reserved, .n_pages = n.n };
 }
 
 tern_status tern_engine_submit(tern_engine *e, const tern_request *request, uint64_t *id)
@@ -110,21 +110,21 @@ tern_status tern_engine_submit(tern_engine *e, const tern_request *request, uint
     if (e->closing) return tern_fail(e->runner.ctx, TERN_ERR_STATE, "the engine is being freed");
     tern_status st = tern_job_create(&e->runner, request, e->plan.context_tokens, e->plan.n_page * TERN_KV_PAGE, &job);
     if (st != TERN_OK) return st;
-    job->name = ++e->n_named;
+    job->request_id = ++e->n_submitted;
     if (e->last) e->last->next = job;
     else e->first = job;
     e->last = job;
     e->n_queued++;
-    if (id) *id = job->name;
+    if (id) *id = job->request_id;
     return TERN_OK;
 }
 
 void tern_engine_cancel(tern_engine *e, uint64_t id)
 {
     for (tern_job *job = e->first; job; job = job->next)
-        if (job->name == id) job->cancelled = true;
+        if (job->request_id == id) job->cancelled = true;
     for (int32_t i = 0; i < e->n_running; i++)
-        if (e->running[i]->name == id) e->running[i]->cancelled = true;
+        if (e->running[i]->request_id == id) e->running[i]->cancelled = true;
 }
 
 /* Drops the jobs that have sent their last event; the others keep their order. */
@@ -171,7 +171,7 @@ static void draw_tokens(tern_engine *e)
         tern_job *job = b->job[i];
         job->drawn = -1;
         if (!tern_job_draws(job)) continue;
-        b->draw[n++] = (tern_draw){ .sampling = &job->ask.sampling, .logits = b->logits + (int64_t)(job->first_out + job->n_out - 1) * e->runner.vocab,
+        b->draw[n++] = (tern_draw){ .sampling = &job->request.sampling, .logits = b->logits + (int64_t)(job->first_out + job->n_out - 1) * e->runner.vocab,
                                     .seen = job->id, .n_seen = (size_t)job->n_id, .position = job->n_id, .token = &job->drawn };
     }
     tern_sample_rows(e->runner.ctx, b->draw, n, e->runner.vocab);

@@ -36,13 +36,13 @@ static size_t workspace_bytes(const tern_runner *r, const tern_plan *p)
          + (size_t)tern_pool_threads(r->ctx->pool) * tern_sampling_bytes(r->vocab);
 }
 
-static tern_status refuse(const tern_runner *r, const char *what, int64_t tokens, uint64_t needed, uint64_t available, tern_room room)
+static tern_status refuse(const tern_runner *r, const char *what, int64_t tokens, uint64_t needed, uint64_t available, tern_available_memory memory)
 {
     return tern_fail(r->ctx, TERN_ERR_MEMORY, "%s of %" PRId64 " tokens needs %" PRIu64 " bytes of KV cache, and %" PRIu64 " are available (%s: %" PRIu64 " beside the weights, less the workspace)",
-                     what, tokens, needed, available, room.limit, room.bytes);
+                     what, tokens, needed, available, memory.limit, memory.bytes);
 }
 
-tern_status tern_plan_engine(const tern_runner *r, const tern_engine_options *options, tern_room room, tern_plan *out)
+tern_status tern_plan_engine(const tern_runner *r, const tern_engine_options *options, tern_available_memory memory, tern_plan *out)
 {
     tern_engine_options o = options ? *options : (tern_engine_options){ 0 };
     tern_status st = check_options(r, &o);
@@ -54,7 +54,7 @@ tern_status tern_plan_engine(const tern_runner *r, const tern_engine_options *op
     p.workspace_bytes = workspace_bytes(r, &p);
 
     uint64_t fixed = (uint64_t)p.workspace_bytes + SPARE_BYTES;
-    uint64_t available = room.bytes > fixed ? room.bytes - fixed : 0;
+    uint64_t available = memory.bytes > fixed ? memory.bytes - fixed : 0;
     uint64_t pages_that_fit = available / r->page_bytes;
     if (pages_that_fit > INT32_MAX) pages_that_fit = INT32_MAX;
     int64_t fit = (int64_t)pages_that_fit * TERN_KV_PAGE;
@@ -73,7 +73,7 @@ tern_status tern_plan_engine(const tern_runner *r, const tern_engine_options *op
     int64_t pages = kv / TERN_KV_PAGE + (kv % TERN_KV_PAGE != 0);
     uint64_t needed;
     if (__builtin_mul_overflow((uint64_t)pages, (uint64_t)r->page_bytes, &needed)) needed = UINT64_MAX;
-    if (pages > (int64_t)pages_that_fit) return refuse(r, o.kv_tokens ? "a KV pool" : "a context", o.kv_tokens ? kv : context, needed, available, room);
+    if (pages > (int64_t)pages_that_fit) return refuse(r, o.kv_tokens ? "a KV pool" : "a context", o.kv_tokens ? kv : context, needed, available, memory);
 
     p.context_tokens = context;
     p.n_page = pages;

@@ -2,7 +2,7 @@
 #ifndef TERN_ENGINE_MEMORY_H
 #define TERN_ENGINE_MEMORY_H
 
-#include "base/room.h"
+#include "base/available_memory.h"
 #include "engine/runner.h"
 
 typedef struct tern_plan {
@@ -13,7 +13,7 @@ typedef struct tern_plan {
 } tern_plan;
 
 /* Fills in what options leave open. TERN_ERR_ARGUMENT a negative option | TERN_ERR_LIMIT a context beyond the model's | TERN_ERR_MEMORY what is
- * asked, or the least that works, does not fit in room; the sentence has the bytes needed and available. */
-tern_status tern_plan_engine(const tern_runner *runner, const tern_engine_options *options, tern_room room, tern_plan *out);
+ * asked, or the least that works, does not fit in memory; the sentence has the bytes needed and available. */
+tern_status tern_plan_engine(const tern_runner *runner, const tern_engine_options *options, tern_available_memory memory, tern_plan *out);
 
 #endif

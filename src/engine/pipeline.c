@@ -51,7 +51,7 @@ struct tern_pipeline {
     size_t score;                   /* the feature of a CrossEncoder's logits */
     int64_t n_score;                /* 0: none */
     float *unit;                    /* [dim], for a division by the length at the end; null: not wanted */
-    char pooling_words[160], reason[512];
+    char pooling_name[160], reason[512];
 };
 
 /* ---- The plan ---- */
@@ -119,8 +119,8 @@ static tern_status plan_pooling(tern_pipeline *p, step *s)
     if (p->pooling) n = 1;
     s->tokens = false;
     s->out_dim = p->pooling == TERN_POOL_POOLER ? p->model_dim : (int64_t)n * s->in_dim;
-    for (size_t i = 0; i < n && used < sizeof p->pooling_words; i++)
-        used += (size_t)snprintf(p->pooling_words + used, sizeof p->pooling_words - used, "%s%s", i ? "+" : "",
+    for (size_t i = 0; i < n && used < sizeof p->pooling_name; i++)
+        used += (size_t)snprintf(p->pooling_name + used, sizeof p->pooling_name - used, "%s%s", i ? "+" : "",
                                  tern_pooling_name(p->pooling ? p->pooling : m->mode[i]));
     return TERN_OK;
 }
@@ -263,7 +263,7 @@ tern_status tern_pipeline_create(tern_ctx *ctx, tern_model *model, const tern_se
     p->model_dim = tern_model_get_info(model).dim;
     p->dir = tern_model_dir(model);
     p->pooling = options->pooling;
-    snprintf(p->pooling_words, sizeof p->pooling_words, "none");
+    snprintf(p->pooling_name, sizeof p->pooling_name, "none");
     TERN_TRY(plan_list(p, sentence, options));
     if (uses_pooler(p) && !tern_model_has_pooler(model)) {
         st = tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the model has no pooler", p->dir);
@@ -307,7 +307,7 @@ const char *tern_pipeline_reason(const tern_pipeline *p)
 
 const char *tern_pipeline_pooling(const tern_pipeline *p)
 {
-    return p->pooling_words;
+    return p->pooling_name;
 }
 
 bool tern_pipeline_leaves_prompt(const tern_pipeline *p)

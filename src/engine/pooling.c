@@ -25,9 +25,9 @@ static tern_status pick(tern_ctx *ctx, const tern_pool_rows *r, bool last, float
     int32_t *row = tern_arena_get(ctx, &ctx->step, (size_t)r->n_seq, sizeof *row);
     if (!row) return TERN_ERR_MEMORY;
     for (int32_t s = 0; s < r->n_seq; s++) row[s] = r->row[s] + (last ? r->n_tok[s] - 1 : skipped(r, s));
-    return ctx->backend->dispatch(
+    return ctx->backend->gather_rows(
         ctx,
-        &(tern_dispatch){
+        &(tern_gather_rows){
             .x = r->x, .out = out, .token = row, .ldx = r->dim, .ldout = ldout, .n_route = r->n_seq, .dim = r->dim });
 }
 

@@ -10,15 +10,15 @@
 #include "base/directory.h"
 #include "base/memory.h"
 #include "formats/sentence.h"
-#include "formats/words.h"
+#include "formats/faults.h"
 #include "model/model.h"
 
 enum { MOST_ABILITIES = 16 };
 
 struct tern_report {
-    tern_faults reasons, words;     /* words: of the abilities, and keys that are ignored */
+    tern_faults reasons, details;   /* details: of the abilities, and keys that are ignored */
     tern_ignored *ignored;
-    size_t n_ignored, room;
+    size_t n_ignored, capacity;
     tern_ability list[MOST_ABILITIES];
     size_t n;
     bool serves;
@@ -56,13 +56,13 @@ static const char *keep(tern_faults *list, const char *sentence)
 /* A part that failed: what the context says is a reason. */
 static part failed(look *l, tern_status st)
 {
-    if (st == TERN_ERR_MEMORY) return (part){ false, keep(&l->report->words, tern_ctx_error(l->ctx)) };
+    if (st == TERN_ERR_MEMORY) return (part){ false, keep(&l->report->details, tern_ctx_error(l->ctx)) };
     return (part){ false, keep(&l->report->reasons, tern_ctx_error(l->ctx)) };
 }
 
 static part missing(look *l, const char *why)
 {
-    return (part){ false, keep(&l->report->words, why) };
+    return (part){ false, keep(&l->report->details, why) };
 }
 
 /* ---- The parts ---- */
@@ -112,12 +112,12 @@ static void look_at_template(look *l)
 /* What the report keeps of an embedder, which ends before it. */
 static void describe(look *l, tern_embedder *embedder)
 {
-    char words[256];
+    char details[256];
     const char *similarity = tern_embedder_similarity(embedder);
     bool other = strcmp(similarity, "cosine");
-    tern_show(words, sizeof words, "%s, %lld%s%s", tern_embedder_pooling(embedder), (long long)tern_embedder_dim(embedder),
+    tern_show(details, sizeof details, "%s, %lld%s%s", tern_embedder_pooling(embedder), (long long)tern_embedder_dim(embedder),
               other ? ", compared by " : "", other ? similarity : "");
-    l->embeds = keep(&l->report->words, words);
+    l->embeds = keep(&l->report->details, details);
     l->n_label = tern_embedder_labels(embedder);
     if (!tern_embedder_dim(embedder) && tern_embedder_run(embedder, NULL, 0, NULL))
         l->no_vector = keep(&l->report->reasons, tern_ctx_error(l->ctx));
@@ -143,12 +143,12 @@ static void look_at_vectors(look *l)
 static tern_status ignore(look *l, const char *file, const char *key)
 {
     tern_report *r = l->report;
-    if (r->n_ignored == r->room) {
-        r->room = r->room ? 2 * r->room : 16;
-        tern_status st = tern_grow(l->ctx, (void **)&r->ignored, r->room, sizeof *r->ignored, "a list of keys");
+    if (r->n_ignored == r->capacity) {
+        r->capacity = r->capacity ? 2 * r->capacity : 16;
+        tern_status st = tern_grow(l->ctx, (void **)&r->ignored, r->capacity, sizeof *r->ignored, "a list of keys");
         if (st) return st;
     }
-    r->ignored[r->n_ignored++] = (tern_ignored){ file, keep(&r->words, key) };
+    r->ignored[r->n_ignored++] = (tern_ignored){ file, keep(&r->details, key) };
     return TERN_OK;
 }
 
@@ -194,7 +194,7 @@ static tern_status look_at_model(look *l, tern_model **own)
         l->model = *own;
     }
     l->opens = (part){ l->model != NULL, "" };
-    if (!l->model) l->opens.why = keep(&l->report->words, "the model does not open");
+    if (!l->model) l->opens.why = keep(&l->report->details, "the model does not open");
     else l->info = tern_model_get_info(l->model);
     return TERN_OK;
 }
@@ -205,19 +205,19 @@ static void add(look *l, const char *command, bool able, const char *format, ...
 
 static void add(look *l, const char *command, bool able, const char *format, ...)
 {
-    char words[1024];
+    char details[1024];
     va_list args;
     va_start(args, format);
-    tern_show_v(words, sizeof words, format, args);
+    tern_show_v(details, sizeof details, format, args);
     va_end(args);
-    l->report->list[l->report->n++] = (tern_ability){ command, able, keep(&l->report->words, words) };
+    l->report->list[l->report->n++] = (tern_ability){ command, able, keep(&l->report->details, details) };
 }
 
 /* What the model can do, with texts where its tokenizer opens and by ids alone where not. */
-static void add_with_text(look *l, const char *command, const char *words)
+static void add_with_text(look *l, const char *command, const char *details)
 {
-    if (l->tokenizer.ok) add(l, command, true, "%s", words);
-    else add(l, command, true, "%s%sby token ids alone: %s", words, *words ? "; " : "", l->tokenizer.why);
+    if (l->tokenizer.ok) add(l, command, true, "%s", details);
+    else add(l, command, true, "%s%sby token ids alone: %s", details, *details ? "; " : "", l->tokenizer.why);
 }
 
 /* Null, or why the model has no next token to give. */
@@ -254,18 +254,18 @@ static void add_text(look *l)
 
 static void add_vectors(look *l)
 {
-    char words[96];
+    char details[96];
     long long n_label = (long long)l->n_label;
     const char *no = l->opens.ok ? NULL : l->opens.why;
     if (!no && !l->vectors.ok) no = l->vectors.why;
     if (no || l->no_vector) add(l, "embed", false, "%s", no ? no : l->no_vector);
     else add_with_text(l, "embed", l->embeds);
     if (!no && !n_label) no = "no classification head";
-    tern_show(words, sizeof words, "%lld label%s", n_label, n_label == 1 ? "" : "s");
+    tern_show(details, sizeof details, "%lld label%s", n_label, n_label == 1 ? "" : "s");
     if (no) add(l, "classify", false, "%s", no);
-    else add_with_text(l, "classify", words);
+    else add_with_text(l, "classify", details);
     if (!no && !l->tokenizer.ok) no = l->tokenizer.why;
-    add(l, "rerank", !no, "%s", no ? no : words);
+    add(l, "rerank", !no, "%s", no ? no : details);
 }
 
 static void add_all(look *l)
@@ -314,7 +314,7 @@ tern_status tern_report_create(tern_ctx *ctx, const char *dir, const tern_model_
     tern_status st = look_at_all(&l, &own);
     tern_tokenizer_free(l.text);
     tern_model_free(own);
-    if (!st && (r->reasons.out_of_memory || r->words.out_of_memory)) st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for a report", dir);
+    if (!st && (r->reasons.out_of_memory || r->details.out_of_memory)) st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for a report", dir);
     *out = st ? NULL : r;
     if (st) tern_report_free(r);
     return st;
@@ -325,7 +325,7 @@ void tern_report_free(tern_report *r)
     if (!r) return;
     tern_faults_free(&r->reasons);
     tern_free(r->ignored);
-    tern_faults_free(&r->words);
+    tern_faults_free(&r->details);
     tern_free(r);
 }
 

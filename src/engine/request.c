@@ -35,15 +35,15 @@ tern_status tern_job_create(const tern_runner *r, const tern_request *q, int64_t
     if (st != TERN_OK) return st;
     tern_job *job = tern_alloc(r->ctx, 1, sizeof *job, "a request");
     if (!job) return TERN_ERR_MEMORY;
-    job->ask = *q;
-    job->ask.ids = NULL;
-    job->ask.stop = NULL;
+    job->request = *q;
+    job->request.ids = NULL;
+    job->request.stop = NULL;
     job->n_prompt = job->n_id = job->n_given = (int32_t)q->n_ids;
     job->n_most = job->n_prompt + (int32_t)q->max_new_tokens;
     job->crosses = r->rope_tokens && job->n_most > r->rope_tokens;
-    job->n_block = (job->n_most + TERN_KV_PAGE - 1) / TERN_KV_PAGE;
+    job->most_pages = (job->n_most + TERN_KV_PAGE - 1) / TERN_KV_PAGE;
     job->id = tern_alloc(r->ctx, (size_t)job->n_most, sizeof *job->id, "a request's tokens");
-    job->page = tern_alloc(r->ctx, (size_t)job->n_block, sizeof *job->page, "a request's blocks");
+    job->page = tern_alloc(r->ctx, (size_t)job->most_pages, sizeof *job->page, "a request's pages");
     if (!job->id || !job->page) {
         st = TERN_ERR_MEMORY;
         goto done;
@@ -71,13 +71,13 @@ void tern_job_free(tern_job *job)
 
 static void send(tern_job *job, tern_event *event)
 {
-    event->request = job->name;
+    event->request = job->request_id;
     event->n_prompt = job->n_prompt;
     event->n_cached = job->n_cached;
     event->n_output = job->n_id - job->n_prompt;
     if (!event->text) event->text = "";
     job->finish = event->finish;
-    if (job->ask.on_event && !job->ask.on_event(job->ask.user, event)) job->cancelled = true;
+    if (job->request.on_event && !job->request.on_event(job->request.user, event)) job->cancelled = true;
 }
 
 void tern_job_end(tern_job *job, tern_finish finish, const char *error)
@@ -88,9 +88,9 @@ void tern_job_end(tern_job *job, tern_finish finish, const char *error)
 /* Ends the job by the sentence that the context holds. */
 static void fail(const tern_runner *r, tern_job *job)
 {
-    char words[sizeof r->ctx->error];
-    memcpy(words, r->ctx->error, sizeof words);
-    tern_job_end(job, TERN_FINISH_ERROR, words);
+    char message[sizeof r->ctx->error];
+    memcpy(message, r->ctx->error, sizeof message);
+    tern_job_end(job, TERN_FINISH_ERROR, message);
 }
 
 static bool is_eos(const tern_runner *r, int32_t token)
@@ -140,13 +140,13 @@ static void take_token(const tern_runner *r, tern_job *job, int32_t position, co
     tern_event event = { .token = job->drawn, .position = job->n_id, .text = "" };
     bool stopped = false;
     tern_status st = TERN_OK;
-    if (job->drawn < 0) TERN_TRY(tern_sample(r->ctx, &job->ask.sampling, logits, r->vocab, job->id, (size_t)job->n_id, job->n_id, &event.token));
+    if (job->drawn < 0) TERN_TRY(tern_sample(r->ctx, &job->request.sampling, logits, r->vocab, job->id, (size_t)job->n_id, job->n_id, &event.token));
     job->id[job->n_id++] = event.token;
-    bool eos = !job->ask.ignore_eos && is_eos(r, event.token), full = job->n_id == job->n_most;
+    bool eos = !job->request.ignore_eos && is_eos(r, event.token), full = job->n_id == job->n_most;
     TERN_TRY(next_text(r, job, eos ? -1 : event.token, eos || full, &event, &stopped));
     if (eos || stopped) event.finish = TERN_FINISH_STOP;
     else if (full) event.finish = TERN_FINISH_LENGTH;
-    if (job->ask.logits != TERN_LOGITS_NONE) {
+    if (job->request.logits != TERN_LOGITS_NONE) {
         event.logits = logits;
         event.position = position;
     }

@@ -1,26 +1,26 @@
-/* One request inside the engine: its tokens, its blocks, its text, and the events it sends. */
+/* One request inside the engine: its tokens, its pages, its text, and the events it sends. */
 #ifndef TERN_ENGINE_REQUEST_H
 #define TERN_ENGINE_REQUEST_H
 
-#include "engine/blocks.h"
+#include "engine/pages.h"
 #include "engine/runner.h"
 #include "engine/stop.h"
 
 typedef struct tern_job {
     struct tern_job *next;        /* behind it in the queue */
-    uint64_t name;
-    tern_request ask;             /* ids, stop: null, their copies are below */
+    uint64_t request_id;
+    tern_request request;             /* ids, stop: null, their copies are below */
     int32_t *id;                  /* the prompt, then the tokens drawn */
     int32_t n_prompt, n_id, n_most;
     int32_t n_given;              /* tokens to run before the next one is drawn: the prompt, or all there are after a restart */
     int32_t n_told;               /* positions that every-position logits were told of */
-    bool crosses;                 /* may grow past the runner's rope_tokens: shares no blocks */
+    bool crosses;                 /* may grow past the runner's rope_tokens: shares no pages */
     bool restarted;               /* the runner's rope_restarts: its cache is computed for more than rope_tokens */
 
     int32_t past;                 /* tokens whose keys and values are in the cache */
-    int32_t *page;                /* the blocks held, in order; room for n_block */
-    int32_t n_page, n_block;
-    int32_t n_published;          /* of the held blocks, from the first: known to other requests */
+    int32_t *page;                /* the pages held, in order; space for most_pages */
+    int32_t n_page, most_pages;
+    int32_t n_published;          /* of the held pages, from the first: known to other requests */
     int32_t n_cached;             /* prompt tokens that were in the cache at admission */
 
     int32_t chunk, first_row, first_out, n_out;    /* its part of the present step; chunk 0: none */
@@ -34,7 +34,7 @@ typedef struct tern_job {
 
 /* Checks the request against the limits and copies what it borrows. context and pool are in tokens. */
 tern_status tern_job_create(const tern_runner *runner, const tern_request *request, int64_t context, int64_t pool, tern_job **out);
-void tern_job_free(tern_job *job);    /* its blocks must have been given back */
+void tern_job_free(tern_job *job);    /* its pages must have been given back */
 
 /* Whether the step's last row of this job draws a token. */
 bool tern_job_draws(const tern_job *job);

@@ -14,7 +14,7 @@ typedef struct tern_runner {
     tern_ctx *ctx;
     tern_kv kv;                    /* its shape: all fields but data and n_page */
     size_t page_bytes;             /* of one page of that shape */
-    size_t mapped_bytes;           /* weights in the file: they need room in memory though nobody allocates them */
+    size_t mapped_bytes;           /* weights in the file: they need memory though they are not allocated */
     size_t row_bytes;              /* of a step's workspace for one row */
     int64_t vocab;
     int64_t max_tokens;            /* 0: no limit */

@@ -1,4 +1,4 @@
-/* Who runs in a step, and with how many tokens: see state.h. Called by tern_engine_step; calls the block pool.
+/* Who runs in a step, and with how many tokens: see state.h. Called by tern_engine_step; calls the page pool.
  *
  * The policy is Dynamic SplitFuse: steps of nearly constant size, in which long prompts are split and short ones fused with decoding.
  * Source: Holmes et al., "DeepSpeed-FastGen: High-throughput Text Generation for LLMs via MII and DeepSpeed-Inference", 2024. */
@@ -9,25 +9,25 @@ static int32_t min32(int32_t a, int32_t b)
     return a < b ? a : b;
 }
 
-/* Blocks of the prompt's beginning that are known already. The last prompt token is always run, because its logits are wanted; where every
+/* Pages of the prompt's beginning that are known already. The last prompt token is always run, because its logits are wanted; where every
  * position's are, nothing can be skipped. */
 static void share_prefix(tern_engine *e, tern_job *job)
 {
-    if (!e->share || job->crosses || job->ask.logits == TERN_LOGITS_ALL) return;
+    if (!e->share || job->crosses || job->request.logits == TERN_LOGITS_ALL) return;
     int32_t most = (job->n_prompt - 1) / TERN_KV_PAGE;
     while (job->n_page < most) {
-        int32_t parent = job->n_page ? job->page[job->n_page - 1] : TERN_NO_BLOCK;
-        int32_t block = tern_blocks_find(e->blocks, parent, job->id + job->n_page * TERN_KV_PAGE);
-        if (block == TERN_NO_BLOCK) break;
-        job->page[job->n_page++] = block;
+        int32_t parent = job->n_page ? job->page[job->n_page - 1] : TERN_NO_PAGE;
+        int32_t page = tern_pages_find(e->pages, parent, job->id + job->n_page * TERN_KV_PAGE);
+        if (page == TERN_NO_PAGE) break;
+        job->page[job->n_page++] = page;
     }
 }
 
 static bool admit(tern_engine *e, tern_job *job)
 {
     share_prefix(e, job);
-    if (!tern_blocks_reserve(e->blocks, job->n_block - job->n_page)) {
-        while (job->n_page) tern_blocks_release(e->blocks, job->page[--job->n_page]);
+    if (!tern_pages_reserve(e->pages, job->most_pages - job->n_page)) {
+        while (job->n_page) tern_pages_release(e->pages, job->page[--job->n_page]);
         return false;
     }
     job->n_published = job->n_page;
@@ -49,9 +49,9 @@ void tern_schedule_admit(tern_engine *e)
 
 void tern_schedule_release(tern_engine *e, tern_job *job)
 {
-    tern_blocks_unreserve(e->blocks, job->n_block - job->n_page);
-    while (job->n_page) tern_blocks_release(e->blocks, job->page[--job->n_page]);
-    job->n_block = 0;
+    tern_pages_unreserve(e->pages, job->most_pages - job->n_page);
+    while (job->n_page) tern_pages_release(e->pages, job->page[--job->n_page]);
+    job->most_pages = 0;
 }
 
 /* What a step has left to give. */
@@ -63,7 +63,7 @@ typedef struct budget {
 static void grant(budget *left, tern_job *job, int32_t n)
 {
     n = min32(n, min32(left->tokens, job->n_id - job->past - job->chunk));
-    if (job->ask.logits == TERN_LOGITS_ALL) {
+    if (job->request.logits == TERN_LOGITS_ALL) {
         int32_t own_row = job->chunk == 0;
         n = min32(n, left->extra_rows + own_row);
         if (n > own_row) left->extra_rows -= n - own_row;
@@ -78,7 +78,7 @@ static bool in_prompt(const tern_job *job)
     return job->past < job->n_given;
 }
 
-/* A request that grows past the runner's rope_tokens under longrope has its cache computed again, in the blocks that it holds: it shares none. */
+/* A request that grows past the runner's rope_tokens under longrope has its cache computed again, in the pages that it holds: it shares none. */
 static void restart(const tern_engine *e, tern_job *job)
 {
     if (!e->runner.rope_restarts || job->restarted || job->n_id <= e->runner.rope_tokens) return;
@@ -107,25 +107,25 @@ static void grant_prompts(tern_engine *e, budget *left, int32_t waiting)
         if (in_prompt(e->running[i])) grant(left, e->running[i], left->tokens);
 }
 
-/* Blocks for the positions that the chunk reaches: promised at admission, so they are there. */
-static void take_blocks(tern_engine *e, tern_job *job)
+/* Pages for the positions that the chunk reaches: promised at admission, so they are there. */
+static void take_pages(tern_engine *e, tern_job *job)
 {
     int32_t n = (job->past + job->chunk + TERN_KV_PAGE - 1) / TERN_KV_PAGE;
-    while (job->n_page < n) job->page[job->n_page++] = tern_blocks_take(e->blocks);
+    while (job->n_page < n) job->page[job->n_page++] = tern_pages_take(e->pages);
 }
 
 static int32_t rows_wanted(const tern_job *job)
 {
     int32_t end = job->past + job->chunk;
-    if (job->ask.logits == TERN_LOGITS_ALL) return min32(job->chunk, end > job->n_told ? end - job->n_told : 0);
-    bool any = job->ask.max_new_tokens > 0 || job->ask.logits == TERN_LOGITS_LAST;
+    if (job->request.logits == TERN_LOGITS_ALL) return min32(job->chunk, end > job->n_told ? end - job->n_told : 0);
+    bool any = job->request.max_new_tokens > 0 || job->request.logits == TERN_LOGITS_LAST;
     return any && end == job->n_id;
 }
 
 static void lay(tern_engine *e, tern_job *job)
 {
     tern_batch *b = &e->batch;
-    take_blocks(e, job);
+    take_pages(e, job);
     job->first_row = b->n_row;
     job->first_out = b->n_out;
     job->n_out = rows_wanted(job);
@@ -164,8 +164,8 @@ void tern_schedule_advance(tern_engine *e, tern_job *job)
 {
     job->past += job->chunk;
     for (int32_t i = job->n_published; e->share && !job->crosses && (i + 1) * TERN_KV_PAGE <= job->past; i++) {
-        int32_t parent = i ? job->page[i - 1] : TERN_NO_BLOCK;
-        job->page[i] = tern_blocks_publish(e->blocks, parent, job->page[i], job->id + i * TERN_KV_PAGE);
+        int32_t parent = i ? job->page[i - 1] : TERN_NO_PAGE;
+        job->page[i] = tern_pages_publish(e->pages, parent, job->page[i], job->id + i * TERN_KV_PAGE);
         job->n_published = i + 1;
     }
 }

@@ -2,7 +2,7 @@
 #ifndef TERN_ENGINE_STATE_H
 #define TERN_ENGINE_STATE_H
 
-#include "engine/blocks.h"
+#include "engine/pages.h"
 #include "engine/memory.h"
 #include "engine/request.h"
 #include "engine/sampling.h"
@@ -21,21 +21,21 @@ typedef struct tern_batch {
 struct tern_engine {
     tern_runner runner;
     tern_plan plan;
-    bool share;                              /* blocks of equal beginnings are shared */
+    bool share;                              /* pages of equal beginnings are shared */
     bool closing;
     tern_kv kv;                              /* data is owned */
-    tern_blocks *blocks;
+    tern_pages *pages;
     tern_job *first, *last;                  /* the queue */
     size_t n_queued;
     tern_job **running;                      /* [max_requests] */
     int32_t n_running;
-    int32_t turn;                            /* which decoding request is served first where a step has no room for all */
-    uint64_t n_named;
+    int32_t turn;                            /* which decoding request is served first where a step cannot take all */
+    uint64_t n_submitted;
     tern_batch batch;
 };
 
-/* Moves requests from the queue to running, in order, as long as the next one's blocks can all be promised to it: so no running request ever
- * waits for a block. */
+/* Moves requests from the queue to running, in order, as long as the next one's pages can all be promised to it: so no running request ever
+ * waits for a page. */
 void tern_schedule_admit(tern_engine *engine);
 
 /* Builds the step's batch. Decoding requests come first, a token each, in turns where the budget is too small for all; a quarter of it is kept
@@ -43,10 +43,10 @@ void tern_schedule_admit(tern_engine *engine);
  * what then remains goes to the first that still has tokens. */
 void tern_schedule_batch(tern_engine *engine);
 
-/* Counts the step's tokens as written, and makes the blocks that they fill known. */
+/* Counts the step's tokens as written, and makes the pages that they fill known. */
 void tern_schedule_advance(tern_engine *engine, tern_job *job);
 
-/* Gives all blocks back, the last first, and the promise of those not taken. */
+/* Gives all pages back, the last first, and the promise of those not taken. */
 void tern_schedule_release(tern_engine *engine, tern_job *job);
 
 #endif

@@ -1,4 +1,4 @@
-/* Command-R: attention and MLP in parallel behind one LayerNorm without bias, pairs turned side by side, scaled logits.
+/* Command-R: attention and MLP in parallel behind one LayerNorm without bias, pairs rotated side by side, scaled logits.
  * Source: Hugging Face CohereForCausalLM. */
 #include "families/common.h"
 

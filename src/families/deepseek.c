@@ -40,7 +40,7 @@ static tern_status adjust_v2(tern_ctx *ctx, tern_hf_config *config, tern_spec *s
     read_shared(config, s);
     if (tern_spec_flag(s, "mlp_bias", false)) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"mlp_bias\" is true, and this family's MLPs run without biases");
     tern_spec_not_null(config, "topk_method");
-    tern_hf_word(config, "topk_method", methods, 2, &method);
+    tern_hf_choice(config, "topk_method", methods, 2, &method);
     if (method == 0) s->value[S_ROUTE_GROUPS] = 1;
     for (size_t i = 0; method == 1 && i < 2; i++)
         if (!tern_hf_has(config, i ? "topk_group" : "n_group")) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"%s\" is missing, and \"topk_method\" chooses among groups", i ? "topk_group" : "n_group");
@@ -53,8 +53,8 @@ static tern_status adjust_v3(tern_ctx *ctx, tern_hf_config *config, tern_spec *s
     int only = 0;
     (void)ctx;
     read_shared(config, s);
-    tern_hf_word(config, "topk_method", methods, 1, &only);
-    tern_hf_word(config, "scoring_func", scores, 1, &only);
+    tern_hf_choice(config, "topk_method", methods, 1, &only);
+    tern_hf_choice(config, "scoring_func", scores, 1, &only);
     if (!tern_spec_flag(s, "rope_interleave", true)) s->value[S_POSITION] = POS_ROPE_HALF;
     return TERN_OK;
 }

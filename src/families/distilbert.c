@@ -10,7 +10,7 @@ const tern_family tern_family_distilbert = {
     .no_effect = { "sinusoidal_pos_embds", "qa_dropout", "seq_classif_dropout", "tie_weights_" },
     KEYS(KEY(DIM, "dim"), KEY(LAYERS, "n_layers"), KEY(HEADS, "n_heads"), KEY_AS(KV_HEADS, NULL, HEADS), KEY_OVER(HEAD_DIM, NULL, DIM, HEADS),
          KEY_TIMES(FFN, "hidden_dim", DIM, 4), KEY(VOCAB, "vocab_size"), KEY_OR(MAX_POS, "max_position_embeddings", 512), KEY_OR(ACT, "activation", ACT_GELU_ERF),
-         KEY_OR(TIED, "tie_word_embeddings", 1), SET(EPS, 1e-12), SET(NORM, NORM_LAYER), SET(PLACE, PLACE_POST), SET(GATED, 0), SET(CAUSAL, 0),
+         KEY_OR(TIED, "tie_word_embeddings", 1), SET(EPS, 1e-12), SET(NORM, NORM_LAYER), SET(NORM_POSITION, NORM_POST), SET(GATED, 0), SET(CAUSAL, 0),
          SET(POSITION, POS_LEARNED), SET(CLASSIFY_ACT, ACT_RELU)),
     BINDS(BIND(EMBED, "embeddings.word_embeddings.weight"), BIND(POS, "embeddings.position_embeddings.weight"),
           BIND(EMBED_NORM, "embeddings.LayerNorm.weight"), BIND(EMBED_NORM_B, "embeddings.LayerNorm.bias"),

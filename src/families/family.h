@@ -39,7 +39,7 @@
     X(WINDOW_ALL, FLAG, 0)           /* every layer has the window, and layer_types cannot say otherwise */       \
     X(WINDOW_EVERY, INT, 0)          /* n: every n-th layer is full, the others have the window; 0: all have it */ \
     X(ROTARY_DIM, INT, 0)            /* 0: by the config's share of a head, else ROTARY_FRACTION       */         \
-    X(ROTARY_FRACTION, NUMBER, 1)    /* without a row for it or ROTARY_DIM all of a head turns         */         \
+    X(ROTARY_FRACTION, NUMBER, 1)    /* without a row for it or ROTARY_DIM all of a head rotates         */         \
     X(LONGROPE_ONLY, FLAG, 0)        /* ropes of other types are refused (Phi-3)                       */         \
     X(EPS, NUMBER, 1e-5)                                                                                          \
     X(ATTN_SCALE, NUMBER, 0)         /* 0: 1 / sqrt(HEAD_DIM)                                          */         \
@@ -52,7 +52,7 @@
     X(CLIP_QKV, NUMBER, 0)           /* 0: none; q, k and v are clamped to +-it                         */         \
     X(NORM_WEIGHTS, FLAG, 1)         /* 0: norms have no parameters                                    */         \
     X(NORM, CHOICE, NORM_RMS)        /* NORM_RMS, NORM_LAYER                                           */         \
-    X(PLACE, CHOICE, PLACE_PRE)      /* PLACE_PRE, PLACE_POST, PLACE_BRANCH (norms of the branches only) */       \
+    X(NORM_POSITION, CHOICE, NORM_PRE)      /* NORM_PRE, NORM_POST, NORM_BRANCH (norms of the branches only) */       \
     X(ACT, CHOICE, ACT_SILU)         /* of the MLP, by Hugging Face's names in config.json             */         \
     X(GATED, FLAG, 1)                                                                                             \
     X(PARALLEL, FLAG, 0)             /* attention and MLP in parallel                                  */         \
@@ -78,7 +78,7 @@
     X(SPARSE_STEP, INT, 1)           /* experts in every n-th layer                                    */         \
     X(Q_RANK, INT, 0)                /* multi-head latent attention: ranks of q and of k, v            */         \
     X(KV_RANK, INT, 0)                                                                                            \
-    X(ROPE_HEAD_DIM, INT, 0)         /* channels of a head that are turned, behind those that are not  */
+    X(ROPE_HEAD_DIM, INT, 0)         /* channels of a head that are rotated, behind those that are not  */
 
 typedef enum tern_setting {
 #define X(name, kind, fallback) S_##name,
@@ -87,7 +87,7 @@ typedef enum tern_setting {
     N_SETTINGS
 } tern_setting;
 
-enum { PLACE_PRE, PLACE_POST, PLACE_BRANCH };
+enum { NORM_PRE, NORM_POST, NORM_BRANCH };
 typedef enum tern_layer_rope { ROPE_GLOBAL, ROPE_LOCAL, ROPE_NONE } tern_layer_rope;
 enum { POS_NONE, POS_ROPE_HALF, POS_ROPE_PAIR, POS_LEARNED, POS_ALIBI, POS_ALIBI_BF16 };    /* the last: Falcon's, rounded to bf16 and scaled like the scores */
 
@@ -150,7 +150,7 @@ typedef struct tern_family {
     const char *arch[8];               /* architectures of config.json that it serves; with XForCausalLM, XModel and XForSequenceClassification too */
     const char *model_type[4];         /* model_type values, where architectures is absent */
     const char *prefix[4];             /* of every tensor's name, any of them; "" is always tried */
-    const char *ignore[8];             /* tensors that a checkpoint may carry and nobody reads; '*' stands for anything */
+    const char *ignore[8];             /* tensors that a checkpoint may carry and the model does not read; '*' stands for anything */
     const char *no_effect[32];         /* keys of this family's config without effect on inference */
     const tern_family_key *keys;
     size_t n_key;
@@ -173,7 +173,7 @@ struct tern_spec {
     bool one_norm;                     /* a parallel block's MLP takes attention's norm */
     bool *windowed;                    /* [LAYERS] which layers have the window */
     bool *sparse;                      /* [LAYERS] which layers have experts */
-    uint8_t *rope_of;                  /* [LAYERS] which rope turns a layer's q and k: a tern_layer_rope */
+    uint8_t *rope_of;                  /* [LAYERS] which rope rotates a layer's q and k: a tern_layer_rope */
     tern_rope_plan *rope, *rope_local; /* owned; null: not rotary; null: all layers by the first */
 };
 

@@ -10,7 +10,7 @@ static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
     int64_t layers = tern_get(s, S_LAYERS);
     (void)ctx;
     const json_t *types = tern_hf_value(config, "attention_types");
-    if (!tern_hf_words(config, "attention_layers", kinds, 2, kind, MOST_LAYERS, &n)) {
+    if (!tern_hf_choices(config, "attention_layers", kinds, 2, kind, MOST_LAYERS, &n)) {
         for (size_t i = 0; i < json_array_size(types); i++) {
             const json_t *entry = json_array_get(types, i), *names = json_array_get(entry, 0);
             json_int_t times = json_integer_value(json_array_get(entry, 1));

@@ -1,17 +1,17 @@
-/* GPT-J: attention and MLP in parallel behind one norm, pairs turned side by side. Source: Wang & Komatsuzaki 2021; Hugging Face GPTJForCausalLM. */
+/* GPT-J: attention and MLP in parallel behind one norm, pairs rotated side by side. Source: Wang & Komatsuzaki 2021; Hugging Face GPTJForCausalLM. */
 #include "base/ctx.h"
 #include "base/memory.h"
 #include "families/spec.h"
 
-/* Its class turns rotary_dim channels by 10000 and reads no other key of a rope. */
+/* Its class rotates rotary_dim channels by 10000 and reads no other key of a rope. */
 static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
 {
-    int64_t head_dim = tern_get(s, S_HEAD_DIM), turned = tern_get(s, S_ROTARY_DIM) ? tern_get(s, S_ROTARY_DIM) : head_dim, max = tern_get(s, S_MAX_POS);
+    int64_t head_dim = tern_get(s, S_HEAD_DIM), rotated = tern_get(s, S_ROTARY_DIM) ? tern_get(s, S_ROTARY_DIM) : head_dim, max = tern_get(s, S_MAX_POS);
     s->rope = tern_alloc(ctx, 1, sizeof *s->rope, "a rope");
     if (!s->rope) return TERN_ERR_MEMORY;
-    bool fits = turned >= 2 && turned % 2 == 0 && turned <= head_dim;
-    if (!fits) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"rotary_dim\" is %lld of a head's %lld dimensions, and must be even", (long long)turned, (long long)head_dim);
-    *s->rope = (tern_rope_plan){ .theta = 10000, .n_dims = fits ? turned : 2, .factor = 1, .max_tokens = max, .original_tokens = max, .magnitude = 1 };
+    bool fits = rotated >= 2 && rotated % 2 == 0 && rotated <= head_dim;
+    if (!fits) tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "\"rotary_dim\" is %lld of a head's %lld dimensions, and must be even", (long long)rotated, (long long)head_dim);
+    *s->rope = (tern_rope_plan){ .theta = 10000, .n_dims = fits ? rotated : 2, .factor = 1, .max_tokens = max, .original_tokens = max, .magnitude = 1 };
     return TERN_OK;
 }
 

@@ -5,7 +5,7 @@
 static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
 {
     (void)ctx;
-    if (!tern_spec_flag(s, "do_layer_norm_before", true)) s->value[S_PLACE] = PLACE_POST;
+    if (!tern_spec_flag(s, "do_layer_norm_before", true)) s->value[S_NORM_POSITION] = NORM_POST;
     if (!tern_spec_flag(s, "layer_norm_elementwise_affine", true)) s->value[S_NORM_WEIGHTS] = 0;
     if (tern_spec_flag(s, "_remove_final_layer_norm", false)) s->no_out_norm = true;
     if (!tern_get(s, S_LM_HEAD) && tern_get(s, S_EMBED_DIM) && tern_get(s, S_EMBED_DIM) != tern_get(s, S_DIM))

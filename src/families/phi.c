@@ -1,4 +1,4 @@
-/* Phi-1 to Phi-2: attention and MLP in parallel behind one norm, part of each head turned. Source: Hugging Face PhiForCausalLM. */
+/* Phi-1 to Phi-2: attention and MLP in parallel behind one norm, part of each head rotated. Source: Hugging Face PhiForCausalLM. */
 #include "families/common.h"
 
 const tern_family tern_family_phi = {

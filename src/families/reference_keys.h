@@ -1,4 +1,4 @@
-/* What Hugging Face's class of each model_type knows of config.json: which keys its code reads, and what a
+/* What Hugging Face's class of each model_type has in config.json: which keys its code reads, and what a
  * missing one stands for. The rows are generated (tools/make_config_keys.py, over several versions of
  * transformers); src/families/spec.c and tern_hf_finish's callers ask them. */
 #ifndef TERN_FAMILIES_REFERENCE_KEYS_H

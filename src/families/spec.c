@@ -59,7 +59,7 @@ static bool read_key(tern_hf_config *config, tern_setting s, const char *key, do
         *value = flag;
         return true;
     default:
-        if (!tern_hf_word(config, key, act_names, (int)(sizeof act_names / sizeof *act_names), &word)) return false;
+        if (!tern_hf_choice(config, key, act_names, (int)(sizeof act_names / sizeof *act_names), &word)) return false;
         *value = acts[word];
         return true;
     }
@@ -153,7 +153,7 @@ static void choose_layers(tern_hf_config *config, tern_spec *s)
     int64_t n = tern_get(s, S_LAYERS), every = tern_get(s, S_WINDOW_EVERY), step = tern_get(s, S_SPARSE_STEP);
     int type[MOST_LAYERS];
     size_t count = 0;
-    bool listed = tern_hf_words(config, "layer_types", types, 2, type, MOST_LAYERS, &count);
+    bool listed = tern_hf_choices(config, "layer_types", types, 2, type, MOST_LAYERS, &count);
     if (listed && (int64_t)count != n) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" has %zu entries for %lld layers", count, (long long)n);
     for (int64_t l = 0; l < n; l++) {
         bool window = listed && l < (int64_t)count ? type[l] == 1 : every == 0 || (l + 1) % every != 0;

@@ -12,8 +12,8 @@ typedef struct tern_spec_options {
     tern_attention_mask attention;
 } tern_spec_options;
 
-/* Finds the family and Hugging Face's class, reads every setting, checks ranges, and refuses or ignores keys that nobody
- * consumed (tern_hf_finish). All refusals are gathered: the sentence has the first ones, tern_hf_config's list has them
+/* Finds the family and Hugging Face's class, reads every setting, checks ranges, and refuses or ignores keys that no code
+ * consumed (tern_hf_finish). All refusals are collected: the sentence has the first ones, tern_hf_config's list has them
  * all. config is borrowed as long as *out lives. The caller frees *out. */
 tern_status tern_spec_read(tern_ctx *ctx, tern_hf_config *config, const tern_spec_options *options, tern_spec **out);
 void tern_spec_free(tern_spec *spec);

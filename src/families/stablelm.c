@@ -1,4 +1,4 @@
-/* StableLM: LayerNorm, part of each head turned, a gated MLP. Source: Hugging Face StableLmForCausalLM. */
+/* StableLM: LayerNorm, part of each head rotated, a gated MLP. Source: Hugging Face StableLmForCausalLM. */
 #include "families/common.h"
 
 static tern_status adjust(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)

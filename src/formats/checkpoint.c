@@ -10,17 +10,17 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "formats/checkpoint_index.h"
-#include "formats/words.h"
+#include "formats/faults.h"
 
 static const char single_name[] = "model.safetensors", index_name[] = "model.safetensors.index.json";
 
 static int compare_tensors(const void *a, const void *b)
 {
-    return strcmp(((const tern_held *)a)->stored->name, ((const tern_held *)b)->stored->name);
+    return strcmp(((const tern_indexed_tensor *)a)->stored->name, ((const tern_indexed_tensor *)b)->stored->name);
 }
 
 /* One list over all files, by name. The same name in two files is a fault. */
-static tern_status gather(tern_ctx *ctx, tern_checkpoint *c, tern_faults *faults)
+static tern_status collect(tern_ctx *ctx, tern_checkpoint *c, tern_faults *faults)
 {
     char shown[TERN_SHOWN_BYTES];
     size_t n = 0;
@@ -29,7 +29,7 @@ static tern_status gather(tern_ctx *ctx, tern_checkpoint *c, tern_faults *faults
     if (!c->tensors) return TERN_ERR_MEMORY;
     for (size_t f = 0; f < c->n_files; f++) {
         for (size_t i = 0; i < c->files[f]->count; i++) {
-            c->tensors[n++] = (tern_held){ .stored = &c->files[f]->tensors[c->files[f]->by_name[i]], .file = (uint32_t)f };
+            c->tensors[n++] = (tern_indexed_tensor){ .stored = &c->files[f]->tensors[c->files[f]->by_name[i]], .file = (uint32_t)f };
         }
     }
     if (c->n_files > 1) qsort(c->tensors, c->count, sizeof *c->tensors, compare_tensors);
@@ -65,7 +65,7 @@ tern_status tern_checkpoint_open(tern_ctx *ctx, const char *dir, tern_checkpoint
     if (tern_file_exists(dir, single_name)) TERN_TRY(open_single(ctx, c));
     else if (tern_file_exists(dir, index_name)) TERN_TRY(tern_checkpoint_open_shards(ctx, c, index_name, &faults));
     else TERN_TRY(tern_directory_lacks(ctx, dir, TERN_LACKS_WEIGHTS));
-    TERN_TRY(gather(ctx, c, &faults));
+    TERN_TRY(collect(ctx, c, &faults));
     TERN_TRY(tern_faults_fail(ctx, &faults, dir));
     *out = c;
     c = NULL;
@@ -107,7 +107,7 @@ size_t tern_checkpoint_bytes(const tern_checkpoint *c)
     return n;
 }
 
-static tern_held *find(const tern_checkpoint *c, const char *name)
+static tern_indexed_tensor *find(const tern_checkpoint *c, const char *name)
 {
     size_t lo = 0, hi = c->count;
     while (lo < hi) {
@@ -122,26 +122,26 @@ static tern_held *find(const tern_checkpoint *c, const char *name)
 
 const tern_stored *tern_checkpoint_find(const tern_checkpoint *c, const char *name)
 {
-    const tern_held *held = find(c, name);
-    return held ? held->stored : NULL;
+    const tern_indexed_tensor *found = find(c, name);
+    return found ? found->stored : NULL;
 }
 
 tern_status tern_checkpoint_take(tern_ctx *ctx, tern_checkpoint *c, const char *name, tern_tensor *out)
 {
     char shown[TERN_SHOWN_BYTES];
-    tern_held *held = find(c, name);
-    if (!held) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\" is missing", c->dir, tern_show_name(name, shown));
-    tern_status st = tern_stored_view(ctx, held->stored, out);
-    if (st) return tern_fail_in(ctx, st, "%s: ", c->files[held->file]->path);
-    held->used = true;
+    tern_indexed_tensor *found = find(c, name);
+    if (!found) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\" is missing", c->dir, tern_show_name(name, shown));
+    tern_status st = tern_stored_view(ctx, found->stored, out);
+    if (st) return tern_fail_in(ctx, st, "%s: ", c->files[found->file]->path);
+    found->used = true;
     return TERN_OK;
 }
 
 bool tern_checkpoint_mark(tern_checkpoint *c, const char *name)
 {
-    tern_held *held = find(c, name);
-    if (held) held->used = true;
-    return held != NULL;
+    tern_indexed_tensor *found = find(c, name);
+    if (found) found->used = true;
+    return found != NULL;
 }
 
 bool tern_checkpoint_used(const tern_checkpoint *c, size_t i)

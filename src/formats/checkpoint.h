@@ -11,7 +11,7 @@
 
 #include "base/pattern.h"
 #include "formats/safetensors.h"
-#include "formats/words.h"
+#include "formats/faults.h"
 
 typedef struct tern_checkpoint tern_checkpoint;
 

@@ -3,19 +3,19 @@
 #define TERN_FORMATS_CHECKPOINT_INDEX_H
 
 #include "formats/checkpoint.h"
-#include "formats/words.h"
+#include "formats/faults.h"
 
-typedef struct tern_held {
+typedef struct tern_indexed_tensor {
     const tern_stored *stored;
     uint32_t file;                /* index into files */
     bool used;
-} tern_held;
+} tern_indexed_tensor;
 
 struct tern_checkpoint {
     char *dir;
     tern_safetensors **files;
     size_t n_files;
-    tern_held *tensors;           /* of all files, by name */
+    tern_indexed_tensor *tensors;           /* of all files, by name */
     size_t count;
 };
 

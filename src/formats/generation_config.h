@@ -1,4 +1,4 @@
-/* generation_config.json: which tokens end a text, and how its author means it to be sampled. Called by the model room. */
+/* generation_config.json: which tokens end a text, and how its author means it to be sampled. Called by the model module. */
 #ifndef TERN_FORMATS_GENERATION_CONFIG_H
 #define TERN_FORMATS_GENERATION_CONFIG_H
 

@@ -1,4 +1,4 @@
-/* Typed look-ups in a parsed config.json that keep what was asked for and what was wrong: see hf_config.h. What nobody asked for is found
+/* Typed look-ups in a parsed config.json that keep what was asked for and what was wrong: see hf_config.h. What was not looked up is found
  * in hf_finish.c. */
 #include "formats/hf_config.h"
 
@@ -160,7 +160,7 @@ void tern_hf_refuse(tern_hf_config *c, tern_status status, const char *format, .
     va_start(args, format);
     tern_show_v(sentence, sizeof sentence, format, args);
     va_end(args);
-    tern_clean_words(sentence);
+    tern_clean_message(sentence);
     for (size_t i = 0; i < c->faults.count; i++)
         if (!strcmp(c->faults.sentences[i], sentence)) return;
     tern_faults_add(&c->faults, status, "%s", sentence);
@@ -239,47 +239,47 @@ bool tern_hf_bool(tern_hf_config *c, const char *key, bool *out)
     return true;
 }
 
-static int index_of(const json_t *value, const char *const *words, int n_words)
+static int index_of(const json_t *value, const char *const *names, int n_names)
 {
-    for (int i = 0; i < n_words; i++) {
-        if (json_is_string(value) && json_string_length(value) == strlen(words[i]) && !strcmp(json_string_value(value), words[i])) return i;
+    for (int i = 0; i < n_names; i++) {
+        if (json_is_string(value) && json_string_length(value) == strlen(names[i]) && !strcmp(json_string_value(value), names[i])) return i;
     }
     return -1;
 }
 
 /* "a", "b" or "c" */
-static const char *list_words(const char *const *words, int n_words, char *text, size_t size)
+static const char *list_names(const char *const *names, int n_names, char *text, size_t size)
 {
     size_t used = 0;
     text[0] = 0;
-    for (int i = 0; i < n_words && used + 4 < size; i++) {
-        used += tern_show(text + used, size - used, "%s\"%s\"", !i ? "" : i + 1 < n_words ? ", " : " or ", words[i]);
+    for (int i = 0; i < n_names && used + 4 < size; i++) {
+        used += tern_show(text + used, size - used, "%s\"%s\"", !i ? "" : i + 1 < n_names ? ", " : " or ", names[i]);
     }
     return text;
 }
 
-static bool get_word(tern_hf_config *c, const char *key, bool needed, const char *const *words, int n_words, int *out)
+static bool get_choice(tern_hf_config *c, const char *key, bool needed, const char *const *names, int n_names, int *out)
 {
     char allowed[400];
     const json_t *value = look_or_fallback(c, key);
     if (!value && !needed) return false;
-    int i = index_of(value, words, n_words);
+    int i = index_of(value, names, n_names);
     if (i < 0) {
         tern_status status = json_is_string(value) ? TERN_ERR_UNSUPPORTED : TERN_ERR_FORMAT;
-        return wrong(c, status, key, value, "%s", list_words(words, n_words, allowed, sizeof allowed));
+        return wrong(c, status, key, value, "%s", list_names(names, n_names, allowed, sizeof allowed));
     }
     *out = i;
     return true;
 }
 
-bool tern_hf_word(tern_hf_config *c, const char *key, const char *const *words, int n_words, int *index)
+bool tern_hf_choice(tern_hf_config *c, const char *key, const char *const *names, int n_names, int *index)
 {
-    return get_word(c, key, false, words, n_words, index);
+    return get_choice(c, key, false, names, n_names, index);
 }
 
-bool tern_hf_need_word(tern_hf_config *c, const char *key, const char *const *words, int n_words, int *index)
+bool tern_hf_need_choice(tern_hf_config *c, const char *key, const char *const *names, int n_names, int *index)
 {
-    return get_word(c, key, true, words, n_words, index);
+    return get_choice(c, key, true, names, n_names, index);
 }
 
 static bool is_plain_string(const json_t *value)
@@ -296,27 +296,27 @@ bool tern_hf_string(tern_hf_config *c, const char *key, const char **out)
     return true;
 }
 
-/* The list of a key, null where there is none or (a fault) none that fits into room. */
-static const json_t *get_list(tern_hf_config *c, const char *key, size_t room, const char *what)
+/* The list of a key, null where there is none or (a fault) none that fits. */
+static const json_t *get_list(tern_hf_config *c, const char *key, size_t capacity, const char *what)
 {
     const json_t *value = look(c, key);
-    if (json_is_array(value) && json_array_size(value) <= room) return value;
-    if (value) wrong(c, TERN_ERR_FORMAT, key, value, "%s of at most %zu elements", what, room);
+    if (json_is_array(value) && json_array_size(value) <= capacity) return value;
+    if (value) wrong(c, TERN_ERR_FORMAT, key, value, "%s of at most %zu elements", what, capacity);
     return NULL;
 }
 
-bool tern_hf_ints(tern_hf_config *c, const char *key, int64_t lowest, int64_t highest, int64_t *values, size_t room, size_t *count)
+bool tern_hf_ints(tern_hf_config *c, const char *key, int64_t lowest, int64_t highest, int64_t *values, size_t capacity, size_t *count)
 {
     int64_t one = 0;
     size_t i;
     const json_t *element;
     if (json_is_integer(look(c, key))) {
-        if (!room || !tern_hf_int(c, key, lowest, highest, &one)) return false;
+        if (!capacity || !tern_hf_int(c, key, lowest, highest, &one)) return false;
         values[0] = one;
         *count = 1;
         return true;
     }
-    const json_t *list = get_list(c, key, room, "an integer, or a list");
+    const json_t *list = get_list(c, key, capacity, "an integer, or a list");
     if (!list) return false;
     json_array_foreach(list, i, element) {
         if (!int_within(element, lowest, highest)) {
@@ -328,10 +328,10 @@ bool tern_hf_ints(tern_hf_config *c, const char *key, int64_t lowest, int64_t hi
     return true;
 }
 
-bool tern_hf_numbers(tern_hf_config *c, const char *key, double lowest, double highest, double *values, size_t room, size_t *count)
+bool tern_hf_numbers(tern_hf_config *c, const char *key, double lowest, double highest, double *values, size_t capacity, size_t *count)
 {
     size_t i;
-    const json_t *element, *list = get_list(c, key, room, "a list");
+    const json_t *element, *list = get_list(c, key, capacity, "a list");
     if (!list) return false;
     json_array_foreach(list, i, element) {
         if (!number_within(element, lowest, highest)) return wrong(c, TERN_ERR_FORMAT, key, list, "a list of numbers from %g to %g", lowest, highest);
@@ -341,18 +341,18 @@ bool tern_hf_numbers(tern_hf_config *c, const char *key, double lowest, double h
     return true;
 }
 
-bool tern_hf_words(tern_hf_config *c, const char *key, const char *const *words, int n_words, int *indices, size_t room, size_t *count)
+bool tern_hf_choices(tern_hf_config *c, const char *key, const char *const *names, int n_names, int *indices, size_t capacity, size_t *count)
 {
     char allowed[400];
     size_t i;
-    const json_t *element, *list = get_list(c, key, room, "a list");
+    const json_t *element, *list = get_list(c, key, capacity, "a list");
     if (!list) return false;
     json_array_foreach(list, i, element) {
-        if (index_of(element, words, n_words) < 0) {
-            return wrong(c, TERN_ERR_UNSUPPORTED, key, list, "a list of %s", list_words(words, n_words, allowed, sizeof allowed));
+        if (index_of(element, names, n_names) < 0) {
+            return wrong(c, TERN_ERR_UNSUPPORTED, key, list, "a list of %s", list_names(names, n_names, allowed, sizeof allowed));
         }
     }
-    json_array_foreach(list, i, element) indices[i] = index_of(element, words, n_words);
+    json_array_foreach(list, i, element) indices[i] = index_of(element, names, n_names);
     *count = json_array_size(list);
     return true;
 }

@@ -1,11 +1,11 @@
-/* config.json and its like: values by name, each checked, and at the end no key that nobody looked at.
+/* config.json and its like: values by name, each checked, and at the end no key that was not looked up.
  *
  *     tern_hf_need_int(config, "hidden_size", 1, 1 << 20, &dim);          required
  *     heads = 8; tern_hf_int(config, "num_heads", 1, 1024, &heads);       8 where the key is absent or null
  *     st = tern_hf_finish(config, rows, n);                               every fault so far, and every key not explained
  *
  * A getter returns true where the key is there and good. A value of another kind or out of range, and a required key that is missing, is
- * kept as a fault (file, key, value, what is allowed), the caller's value stays, and reading goes on, so that a user hears every reason
+ * kept as a fault (file, key, value, what is allowed), the caller's value stays, and reading goes on, so that a user sees every reason
  * at once from tern_hf_finish.
  *
  * A key may be a dotted path, "rope_parameters.rope_type". Where "text_config" is an object (the language part of a composite model),
@@ -21,7 +21,7 @@
 #include <stdint.h>
 #include <tern/context.h>
 
-#include "formats/words.h"
+#include "formats/faults.h"
 
 typedef struct tern_hf_config tern_hf_config;
 
@@ -52,18 +52,18 @@ bool tern_hf_number(tern_hf_config *config, const char *key, double lowest, doub
 bool tern_hf_need_number(tern_hf_config *config, const char *key, double lowest, double highest, double *value);
 bool tern_hf_bool(tern_hf_config *config, const char *key, bool *value);
 
-/* The index of a string among words; another string is a fault that lists them. */
-bool tern_hf_word(tern_hf_config *config, const char *key, const char *const *words, int n_words, int *index);
-bool tern_hf_need_word(tern_hf_config *config, const char *key, const char *const *words, int n_words, int *index);
+/* The index of a string among names; another string is a fault that lists them. */
+bool tern_hf_choice(tern_hf_config *config, const char *key, const char *const *names, int n_names, int *index);
+bool tern_hf_need_choice(tern_hf_config *config, const char *key, const char *const *names, int n_names, int *index);
 
 /* Any string without NUL; lives as long as the config. *value stays where there is none. */
 bool tern_hf_string(tern_hf_config *config, const char *key, const char **value);
 
-/* Lists into the caller's room; more elements than room are a fault. *count stays where the key is absent. A single integer counts as a
+/* Lists into the caller's array; more elements than capacity are a fault. *count stays where the key is absent. A single integer counts as a
  * list of one. */
-bool tern_hf_ints(tern_hf_config *config, const char *key, int64_t lowest, int64_t highest, int64_t *values, size_t room, size_t *count);
-bool tern_hf_numbers(tern_hf_config *config, const char *key, double lowest, double highest, double *values, size_t room, size_t *count);
-bool tern_hf_words(tern_hf_config *config, const char *key, const char *const *words, int n_words, int *indices, size_t room, size_t *count);
+bool tern_hf_ints(tern_hf_config *config, const char *key, int64_t lowest, int64_t highest, int64_t *values, size_t capacity, size_t *count);
+bool tern_hf_numbers(tern_hf_config *config, const char *key, double lowest, double highest, double *values, size_t capacity, size_t *count);
+bool tern_hf_choices(tern_hf_config *config, const char *key, const char *const *names, int n_names, int *indices, size_t capacity, size_t *count);
 
 /* The class names of "architectures"; null past the last. */
 const char *tern_hf_architecture(tern_hf_config *config, size_t i);

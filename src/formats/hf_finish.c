@@ -1,4 +1,4 @@
-/* Finds the keys of a config that nobody asked for and no row explains: see hf_config.h. */
+/* Finds the keys of a config that were not looked up and that no row explains: see hf_config.h. */
 #include <stdio.h>
 #include <string.h>
 
@@ -93,7 +93,7 @@ static void refuse_value(search *s, const char *path, const json_t *value)
 {
     const char *name = name_of(path);
     if (!strcmp(name, "quantization_config") || !strcmp(name, "compression_config"))
-        refuse(s, path, value, "the weights are quantised, which this version does not read:", "");
+        refuse(s, path, value, "the weights are quantized, which this version does not read:", "");
     else
         refuse(s, path, value, "key", " changes the result, and is not supported");
 }

@@ -34,7 +34,7 @@ const tern_hf_ignorable tern_hf_ignorables[] = {
     /* encoder and decoder in one, which no family here is; is_decoder is asked for by the encoders whose class reads it, and a decoder is one */
     { "is_encoder_decoder", "false" }, { "is_decoder", "false" }, { "is_decoder", "true" }, { "add_cross_attention", "false" }, { "cross_attention_hidden_size", "null" },
     { "tie_encoder_decoder", "false" }, { "pruned_heads", "{}" },
-    /* weights that were quantised or compressed before */
+    /* weights that were quantized or compressed before */
     { "quantization_config", "null" }, { "compression_config", "null" },
     /* sampling and search, which generation_config.json and the caller decide; those that would change what greedy search gives only off */
     { "task_specific_params", NULL }, { "max_length", NULL }, { "min_length", "0" }, { "do_sample", NULL }, { "early_stopping", NULL },

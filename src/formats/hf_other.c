@@ -1,7 +1,7 @@
-/* Recognises the config.json of other libraries and of parts of models by a key of each: see hf_other.h. Called where no family is named. */
+/* Recognizes the config.json of other libraries and of parts of models by a key of each: see hf_other.h. Called where no family is named. */
 #include "formats/hf_other.h"
 
-static const struct { const char *key, *words; } signs[] = {
+static const struct { const char *key, *description; } signs[] = {
     { "_diffusers_version", "a part of a pipeline of diffusers, which tern does not run" },
     { "pooling_mode", "the Pooling module of sentence-transformers; name the directory above it" },
     { "pooling_mode_mean_tokens", "the Pooling module of sentence-transformers; name the directory above it" },
@@ -18,6 +18,6 @@ static const struct { const char *key, *words; } signs[] = {
 const char *tern_hf_other(const tern_hf_config *config)
 {
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
-        if (tern_hf_has(config, signs[i].key)) return signs[i].words;
+        if (tern_hf_has(config, signs[i].key)) return signs[i].description;
     return NULL;
 }

@@ -31,22 +31,22 @@ static double grown_theta(const tern_rope_plan *r, int64_t length)
 
 static double llama3(const tern_rope_plan *r, double f)
 {
-    double turns = (double)r->original_tokens * f / (2 * M_PI);
-    if (turns < r->low_freq_factor) return f / r->factor;
-    if (turns > r->high_freq_factor) return f;
-    double blend = (turns - r->low_freq_factor) / (r->high_freq_factor - r->low_freq_factor);
+    double rotations = (double)r->original_tokens * f / (2 * M_PI);
+    if (rotations < r->low_freq_factor) return f / r->factor;
+    if (rotations > r->high_freq_factor) return f;
+    double blend = (rotations - r->low_freq_factor) / (r->high_freq_factor - r->low_freq_factor);
     return (1 - blend) * f / r->factor + blend * f;
 }
 
-/* The pair, as a real number, that turns this many times within the original length. */
-static double pair_that_turns(const tern_rope_plan *r, double turns)
+/* The pair, as a real number, that makes this many rotations within the original length. */
+static double pair_of_rotations(const tern_rope_plan *r, double rotations)
 {
-    return (double)r->n_dims * log((double)r->original_tokens / (turns * 2 * M_PI)) / (2 * log(r->theta));
+    return (double)r->n_dims * log((double)r->original_tokens / (rotations * 2 * M_PI)) / (2 * log(r->theta));
 }
 
 static double yarn(const tern_rope_plan *r, double f, int64_t j)
 {
-    double low = pair_that_turns(r, r->beta_fast), high = pair_that_turns(r, r->beta_slow);
+    double low = pair_of_rotations(r, r->beta_fast), high = pair_of_rotations(r, r->beta_slow);
     if (r->truncate) {
         low = floor(low);
         high = ceil(high);

@@ -1,12 +1,12 @@
-/* Rotary positions as config.json describes them: which frequencies a head's pairs turn with, and how far their vectors are stretched.
+/* Rotary positions as config.json describes them: which frequencies a head's pairs rotate with, and how far their vectors are stretched.
  *
  *     angle of pair j at position p:  p * f_j,   f_j = theta^(-2j / n_dims)  for 0 <= j < n_dims / 2      "default"
  *     linear    f_j / factor
  *     dynamic   theta grows with the length: theta * (factor * length / max - (factor - 1))^(n_dims / (n_dims - 2)), length >= max
- *     llama3    f_j / factor where a turn takes more than original / low_freq_factor positions, f_j where it takes less than
+ *     llama3    f_j / factor where a rotation takes more than original / low_freq_factor positions, f_j where it takes less than
  *               original / high_freq_factor, between them a blend that is linear in original * f_j / 2 pi
- *     yarn      between f_j / factor and f_j by a ramp over j, from the pair that turns beta_fast times within original positions to the one
- *               that turns beta_slow times; sines and cosines times 0.1 ln(factor) + 1 (or mscale's form of it)
+ *     yarn      between f_j / factor and f_j by a ramp over j, from the pair that makes beta_fast rotations within original positions to the one
+ *               that makes beta_slow rotations; sines and cosines times 0.1 ln(factor) + 1 (or mscale's form of it)
  *     longrope  f_j / short_factor[j] up to original positions, f_j / long_factor[j] beyond; sines and cosines times
  *               sqrt(1 + ln(factor) / ln(original))
  * Sources: Su et al. 2021; Peng et al. 2023 (YaRN); Ding et al. 2024 (LongRoPE); Llama 3.1's reference code; transformers, modeling_rope_utils,
@@ -23,7 +23,7 @@ typedef enum tern_rope_type {
 typedef struct tern_rope_plan {
     tern_rope_type type;
     double theta;
-    int64_t n_dims;                     /* of a head that turn: even, at least 2          */
+    int64_t n_dims;                     /* of a head that rotate: even, at least 2          */
     double factor;
     int64_t max_tokens;                 /* "max_position_embeddings"                       */
     int64_t original_tokens;            /* before the context was extended: llama3, yarn, longrope */
@@ -34,16 +34,16 @@ typedef struct tern_rope_plan {
     double *short_factor, *long_factor; /* longrope, [n_dims / 2]: owned                   */
 } tern_rope_plan;
 
-/* What a family knows beside the keys. Zero where not used. */
+/* What a family has beside the keys. Zero where not used. */
 typedef struct tern_rope_source {
     const char *group;        /* "full_attention": which entry of rope_parameters, where those are given per type of layer */
     const char *theta_key;    /* another old key for theta; null: "rope_theta" or "rotary_emb_base" */
     bool unscaled;            /* old keys only: "rope_scaling" is not for this group       */
-    bool whole;               /* all of a head turns: another share is refused             */
+    bool whole;               /* all of a head rotates: another share is refused             */
     bool longrope_only;       /* Phi-3: no other type, which older files call "su", "yarn" */
     double theta;             /* where no key says it                                      */
-    double partial;           /* share of a head that turns where no key says it; 0: 1     */
-    int64_t head_dim;         /* of the vectors that turn                                  */
+    double partial;           /* share of a head that rotates where no key says it; 0: 1     */
+    int64_t head_dim;         /* of the vectors that rotate                                  */
     int64_t max_tokens;       /* "max_position_embeddings"                                 */
 } tern_rope_source;
 

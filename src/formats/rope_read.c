@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "formats/rope.h"
 
-static const char *const type_words[] = { "default", "linear", "dynamic", "yarn", "llama3", "longrope", "su" };
+static const char *const type_names[] = { "default", "linear", "dynamic", "yarn", "llama3", "longrope", "su" };
 
 enum { WORD_SU = 6, MAX_FACTORS = 4096 };
 
@@ -68,20 +68,20 @@ static const char *find_prefix(tern_hf_config *c, const tern_rope_source *source
 }
 
 /* "type" is the older name of "rope_type"; where both are there they agree. Only Phi-3's class takes "su" and "yarn" for longrope,
- * and it knows no others. */
+ * and it has no others. */
 static tern_rope_type read_type(place *p, const tern_rope_source *source)
 {
     int type = TERN_ROPE_DEFAULT, old;
-    const int n_words = sizeof type_words / sizeof *type_words;
+    const int n_names = sizeof type_names / sizeof *type_names;
     if (!*p->prefix) return TERN_ROPE_DEFAULT;
-    bool found = tern_hf_word(p->config, at(p, "rope_type"), type_words, n_words, &type);
-    if (tern_hf_word(p->config, at(p, "type"), type_words, n_words, &old)) {
-        if (found && old != type) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is \"%s\" and \"rope_type\" is \"%s\"", at(p, "type"), type_words[old], type_words[type]);
+    bool found = tern_hf_choice(p->config, at(p, "rope_type"), type_names, n_names, &type);
+    if (tern_hf_choice(p->config, at(p, "type"), type_names, n_names, &old)) {
+        if (found && old != type) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is \"%s\" and \"rope_type\" is \"%s\"", at(p, "type"), type_names[old], type_names[type]);
         type = old;
     }
     bool renamed = type == WORD_SU || (source->longrope_only && type == TERN_ROPE_YARN);
     if (source->longrope_only ? type != TERN_ROPE_DEFAULT && type != TERN_ROPE_LONGROPE && !renamed : renamed)
-        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"%s\" is \"%s\", which the class of this model does not know", at(p, "rope_type"), type_words[type]);
+        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"%s\" is \"%s\", which the class of this model does not know", at(p, "rope_type"), type_names[type]);
     return renamed ? TERN_ROPE_LONGROPE : (tern_rope_type)type;
 }
 
@@ -148,7 +148,7 @@ static void read_factors(place *p, const char *name, int64_t n, double **out)
     }
     bool found = tern_hf_numbers(p->config, at(p, name), 1e-6, 1e6, *out, (size_t)n, &count);
     if ((found && count != (size_t)n) || (!found && !tern_hf_has(p->config, at(p, name)))) {
-        tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" has %zu numbers, and a head has %lld pairs that turn", at(p, name), count, (long long)n);
+        tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" has %zu numbers, and a head has %lld pairs that rotate", at(p, name), count, (long long)n);
     }
 }
 
@@ -178,12 +178,12 @@ static void read_scaling(place *p, tern_rope_plan *out)
     }
 }
 
-/* What transformers has no place for: a share of the head where the class turns all of it, and one rope beside a class that has one
+/* What transformers has no place for: a share of the head where the class rotates all of it, and one rope beside a class that has one
  * for each type of layer, but for the older "rope_scaling" with "rope_type". */
 static void check_place(place *p, const tern_rope_source *source, double partial)
 {
     if (source->whole && partial != 1)
-        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"partial_rotary_factor\" is %g, and the class of this model turns whole heads", partial);
+        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"partial_rotary_factor\" is %g, and the class of this model rotates whole heads", partial);
     if (!source->group || !*p->prefix || strchr(p->prefix, '.')) return;
     bool older = !strcmp(p->prefix, "rope_scaling") && (tern_hf_has(p->config, "rope_scaling.rope_type") || !tern_hf_has(p->config, "rope_scaling.type"));
     if (!older) tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"%s\" has no \"%s\", and this class has a rope for each type of layer", p->prefix, source->group);
@@ -218,7 +218,7 @@ void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern
     check_place(&p, source, partial);
     out->n_dims = (int64_t)((double)source->head_dim * partial);
     if (out->n_dims < 2 || out->n_dims % 2 || out->n_dims > 2 * MAX_FACTORS) {
-        tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "%lld of a head's %lld dimensions would turn with their position, and that number must be even and from 2 to %d",
+        tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "%lld of a head's %lld dimensions would rotate with their position, and that number must be even and from 2 to %d",
                        (long long)out->n_dims, (long long)source->head_dim, 2 * MAX_FACTORS);
         out->n_dims = 2;
     }

@@ -9,11 +9,11 @@
 #include "base/memory.h"
 #include "base/stand_in.h"
 #include "formats/st_header.h"
-#include "formats/words.h"
+#include "formats/faults.h"
 
 enum { MAX_HEADER_BYTES = 100000000 };
 
-static int compare_place(const void *a, const void *b)
+static int compare_offset(const void *a, const void *b)
 {
     const tern_stored *x = a, *y = b;
     if (x->data != y->data) return x->data < y->data ? -1 : 1;
@@ -37,8 +37,8 @@ static tern_status check_places(tern_ctx *ctx, tern_safetensors *file, const uns
     char shown[TERN_SHOWN_BYTES], before[TERN_SHOWN_BYTES];
     const unsigned char *covered = data;
     size_t i = 1;
-    while (i < file->count && compare_place(&file->tensors[i - 1], &file->tensors[i]) <= 0) i++;
-    if (i < file->count) qsort(file->tensors, file->count, sizeof *file->tensors, compare_place);
+    while (i < file->count && compare_offset(&file->tensors[i - 1], &file->tensors[i]) <= 0) i++;
+    if (i < file->count) qsort(file->tensors, file->count, sizeof *file->tensors, compare_offset);
     for (i = 0; i < file->count; i++) {
         const tern_stored *t = &file->tensors[i];
         if (t->data > covered) {
@@ -81,12 +81,12 @@ static tern_status check_names(tern_ctx *ctx, tern_safetensors *file)
 /* What a file is that begins with these 8 bytes and is not as long as they would have it. */
 static const char *looks_like(const unsigned char *bytes)
 {
-    static const struct { const char *magic; size_t n; const char *words; } others[] = {
+    static const struct { const char *magic; size_t n; const char *description; } others[] = {
         { "PK\x03\x04", 4, "an archive, as PyTorch's pickles are," }, { "\x80\x02\x8a\x0a", 4, "a pickle of PyTorch" }, { "GGUF", 4, "a GGUF file" },
         { "\x89HDF", 4, "a file of HDF5" }, { "\x1f\x8b\x08", 3, "a gzip archive" }, { "\x93NUMPY", 6, "an array of NumPy" },
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (!memcmp(bytes, others[i].magic, others[i].n)) return others[i].words;
+        if (!memcmp(bytes, others[i].magic, others[i].n)) return others[i].description;
     return NULL;
 }
 

@@ -33,7 +33,7 @@ typedef struct tern_stored {
 } tern_stored;
 
 typedef struct tern_safetensors {
-    char *path;                   /* for words: "dir/model.safetensors" */
+    char *path;                   /* for messages: "dir/model.safetensors" */
     char *real;                   /* where it lies, to look at it again; null for bytes in memory */
     tern_map map;
     tern_stored *tensors;         /* in the order of their bytes */
@@ -45,7 +45,7 @@ typedef struct tern_safetensors {
 } tern_safetensors;
 
 /* Maps and checks dir/name (dir null: a path). The caller owns *out: tern_safetensors_close.
- * TERN_ERR_IO | TERN_ERR_FORMAT, with the file, the tensor or byte, and the numbers | TERN_ERR_UNSUPPORTED a dtype nobody knows. */
+ * TERN_ERR_IO | TERN_ERR_FORMAT, with the file, the tensor or byte, and the numbers | TERN_ERR_UNSUPPORTED an unknown dtype. */
 tern_status tern_safetensors_open(tern_ctx *ctx, const char *dir, const char *name, tern_safetensors **out);
 
 /* The same for bytes in memory, which are borrowed until close. what begins the sentences of errors. */

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "formats/safetensors.h"
-#include "formats/words.h"
+#include "formats/faults.h"
 
 typedef struct place {
     tern_tensor form;         /* dtype and shape, no data */
@@ -28,7 +28,7 @@ struct tern_safetensors_writer {
     size_t count;
 };
 
-static const char *const dtype_words[TERN_N_DTYPES] = {
+static const char *const dtype_names[TERN_N_DTYPES] = {
     [TERN_F32] = "F32", [TERN_F16] = "F16",   [TERN_BF16] = "BF16", [TERN_I8] = "I8",
     [TERN_U8] = "U8",   [TERN_BOOL] = "BOOL", [TERN_I32] = "I32",   [TERN_I64] = "I64",
 };
@@ -66,7 +66,7 @@ static json_t *describe(const place *p, size_t offset)
             return NULL;
         }
     }
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_words[p->form.dtype], "shape", shape, "data_offsets", (json_int_t)offset,
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_names[p->form.dtype], "shape", shape, "data_offsets", (json_int_t)offset,
                      (json_int_t)(offset + p->n_bytes));
 }
 

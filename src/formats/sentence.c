@@ -76,10 +76,10 @@ tern_status settings_text(const settings *s, const char *key, const char **out)
     return TERN_OK;
 }
 
-static bool among(const char *word, const char *const *words)
+static bool among(const char *word, const char *const *names)
 {
-    while (*words && strcmp(word, *words)) words++;
-    return *words;
+    while (*names && strcmp(word, *names)) names++;
+    return *names;
 }
 
 tern_status settings_known(const settings *s, const char *const *known, bool warn)

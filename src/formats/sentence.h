@@ -35,7 +35,7 @@ typedef enum tern_module_kind {
 /* One module that computes. Dropout does not, and has none. */
 typedef struct tern_module {
     tern_module_kind kind;
-    char folder[256];                 /* for the words of an error: "2_Dense" */
+    char folder[256];                 /* for an error's message: "2_Dense" */
     char input[TERN_FEATURE_NAME];    /* the features that it reads and writes */
     char output[TERN_FEATURE_NAME];
 
@@ -58,7 +58,7 @@ typedef struct tern_sentence {
     size_t n_module;
     tern_module *module;         /* [n_module], owned, in the list's order, no Transformer */
     int64_t max_tokens;          /* longest text, special tokens counted; 0: not given */
-    bool lower_case;             /* of texts, before the tokenizer's own normalisers */
+    bool lower_case;             /* of texts, before the tokenizer's own normalizers */
     int64_t truncate_dim;        /* numbers of a vector that are kept; 0: all */
     const char *similarity;      /* "cosine", "dot", "euclidean", "manhattan" */
     json_t *prompts;             /* an object of texts, null: none */

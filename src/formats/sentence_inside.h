@@ -6,7 +6,7 @@
 
 enum { SENTENCE_JSON_BYTES = 1 << 20, SENTENCE_PATH = 4096 };
 
-/* A JSON object of settings and the words that name its file. */
+/* A JSON object of settings and the text that names its file. */
 typedef struct settings {
     tern_ctx *ctx;
     char where[SENTENCE_PATH];

@@ -77,7 +77,7 @@ done:
 static tern_status read_pooling(const settings *c, tern_module *m)
 {
     tern_status st = TERN_OK;
-    int64_t dim = 0;    /* nobody looks at it, in the reference either: the width is that of the tokens */
+    int64_t dim = 0;    /* not read, in the reference either: the width is that of the tokens */
     m->kind = TERN_MODULE_POOLING;
     m->include_prompt = true;
     TERN_TRY(settings_known(c,

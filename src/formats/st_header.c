@@ -6,19 +6,19 @@
 #include "base/ctx.h"
 #include "base/json_scan.h"
 #include "base/memory.h"
-#include "formats/words.h"
+#include "formats/faults.h"
 
 typedef struct scan {
     tern_json_scan json;
     const unsigned char *data;
     size_t n_data;
     tern_safetensors *file;
-    size_t text_used, tensors_room, metadata_room;
+    size_t text_used, tensors_capacity, metadata_capacity;
 } scan;
 
 enum { HAS_DTYPE = 1, HAS_SHAPE = 2, HAS_OFFSETS = 4, HAS_ALL = 7 };
 
-/* A string kept in the file's text. The decoded string is never longer than the quoted one, so that the text has room for all of the header. */
+/* A string kept in the file's text. The decoded string is never longer than the quoted one, so that the text has space for all of the header. */
 static tern_status scan_string(scan *s, const char *wanted, const char **out)
 {
     size_t n;
@@ -180,9 +180,9 @@ static tern_status scan_tensor(scan *s, const char *name)
                          !(seen & HAS_DTYPE) ? "dtype" : !(seen & HAS_SHAPE) ? "shape" : "data_offsets");
     }
     st = check_size(s, &t);
-    if (!st && s->file->count == s->tensors_room) {
-        s->tensors_room = s->tensors_room ? 2 * s->tensors_room : 64;
-        st = tern_grow(s->json.ctx, (void **)&s->file->tensors, s->tensors_room, sizeof t, "a list of tensors");
+    if (!st && s->file->count == s->tensors_capacity) {
+        s->tensors_capacity = s->tensors_capacity ? 2 * s->tensors_capacity : 64;
+        st = tern_grow(s->json.ctx, (void **)&s->file->tensors, s->tensors_capacity, sizeof t, "a list of tensors");
     }
     if (!st) s->file->tensors[s->file->count++] = t;
     return st;
@@ -195,17 +195,17 @@ static tern_status scan_metadata(scan *s)
     tern_status st = tern_json_need(&s->json, '{');
     bool empty = !st && tern_json_take(&s->json, '}');
     if (!st) {
-        s->metadata_room = 8;
-        st = tern_grow(s->json.ctx, (void **)&s->file->metadata, s->metadata_room, sizeof pair, "the metadata of a file");
+        s->metadata_capacity = 8;
+        st = tern_grow(s->json.ctx, (void **)&s->file->metadata, s->metadata_capacity, sizeof pair, "the metadata of a file");
     }
     if (st || empty) return st;
     do {
         st = scan_string(s, "a key of \"__metadata__\"", &pair.key);
         if (!st) st = tern_json_need(&s->json, ':');
         if (!st) st = scan_string(s, "a string as a value of \"__metadata__\"", &pair.value);
-        if (!st && s->file->n_metadata == s->metadata_room) {
-            s->metadata_room *= 2;
-            st = tern_grow(s->json.ctx, (void **)&s->file->metadata, s->metadata_room, sizeof pair, "the metadata of a file");
+        if (!st && s->file->n_metadata == s->metadata_capacity) {
+            s->metadata_capacity *= 2;
+            st = tern_grow(s->json.ctx, (void **)&s->file->metadata, s->metadata_capacity, sizeof pair, "the metadata of a file");
         }
         if (!st) s->file->metadata[s->file->n_metadata++] = pair;
     } while (!st && tern_json_take(&s->json, ','));

@@ -34,10 +34,10 @@ static inline size_t k_packed_bytes(size_t m, size_t k_len)    /* strips of 3 or
 typedef void k_gemm_fn(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len);
 
 /* A matrix w [n, k_len] of f16 as its folder's product of f16 likes to read it, whoever has memory of his own for it: to [n * k_len], aligned to 64; n in whole
- * LAID_ROWS, k_len in whole LAID_CHUNKs. Rows [j, j + LAID_ROWS) take the place that they had. gemm_f16_laid multiplies by it, with gemm_f16_f16's bits. */
-typedef void k_lay_fn(void *to, const void *w, size_t n, size_t k_len);
+ * PACKED_ROWS, k_len in whole PACKED_CHUNKs. Rows [j, j + PACKED_ROWS) take the place that they had. gemm_f16_packed multiplies by it, with gemm_f16_f16's bits. */
+typedef void k_prepack_fn(void *to, const void *w, size_t n, size_t k_len);
 
-enum { LAID_ROWS = 16, LAID_CHUNK = 8 };
+enum { PACKED_ROWS = 16, PACKED_CHUNK = 8 };
 
 /* y[i,j] = (add ? y[i,j] : 0) + sum_k a[i,k] * b[k,j]     in ascending k, one product after the other (fused or not: by folder)
  * a f32 [m, k_len], b [k_len, n] of the slot's type, widened to f32. Attention's two products: scores = q kT, context = p v.
@@ -123,7 +123,7 @@ typedef void k_convert_fn(void *to, const void *from, size_t n);
     X(f16_from_f32, k_convert_fn)
 
 /* Rounds of independent multiply-adds that touch registers only: the limit that measurements are divided by. Returns how many operations that was,
- * a multiply-add counting two; *sink takes part, so that nothing can be left out. Not a slot: it computes nothing for anybody. */
+ * a multiply-add counting two; *sink takes part, so that nothing can be left out. Not a slot: its result is not used. */
 typedef double k_peak_fn(size_t rounds, float *sink);
 
 /* One folder's answer: what it is called, where it ranks, whether this CPU can run it, and the slots that it brings. */
@@ -136,8 +136,8 @@ typedef struct tern_kernels {
     TERN_KERNEL_SLOTS(X)
 #undef X
     size_t bf16_rows;                       /* of x that one call of gemm_bf16_bf16 should have, where there are more; 0: the backend's own choice */
-    k_lay_fn *lay_f16;                      /* both or none, which null is: the folder that brings gemm_f16_f16 says so */
-    k_gemm_fn *gemm_f16_laid;
+    k_prepack_fn *prepack_f16;                      /* both or none, which null is: the folder that brings gemm_f16_f16 says so */
+    k_gemm_fn *gemm_f16_packed;
     k_peak_fn *peak_f32;                    /* null: as the next lower rank */
     k_peak_fn *peak_bf16, *peak_f16;        /* of the folder's own instruction for products of that type; null: it has none */
 } tern_kernels;

@@ -115,7 +115,7 @@ static const gemm_shape gemm_nn_bench_rows[] = {
     { 64, 128, 64, "64 contexts, head 128" },
 };
 
-/* ---- Rows: norms, activations, elementwise, turns, conversions ---------------------------------------------------------------------------- */
+/* ---- Rows: norms, activations, elementwise, rotations, conversions ---------------------------------------------------------------------------- */
 
 typedef enum row_kind { EXP, RMS, LAYER_NORM, MAP, SOFTCAP, AXPB, MUL, SCALE, ROPE } row_kind;
 

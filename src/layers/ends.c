@@ -4,10 +4,10 @@
 #include "base/ctx.h"
 #include "layers/layers.h"
 
-static tern_status gather(tern_ctx *ctx, const tern_tensor *table, int64_t n_row, const int32_t *id, double scale, bool add, float *y)
+static tern_status lookup(tern_ctx *ctx, const tern_tensor *table, int64_t n_row, const int32_t *id, double scale, bool add, float *y)
 {
     if (!table->data) return TERN_OK;
-    return ctx->backend->gather(ctx, &(tern_gather){ .table = table->data, .dtype = table->dtype, .n_row = n_row, .dim = table->shape[1], .ldy = table->shape[1],
+    return ctx->backend->lookup(ctx, &(tern_lookup){ .table = table->data, .dtype = table->dtype, .n_row = n_row, .dim = table->shape[1], .ldy = table->shape[1],
                                                      .id = id, .scale = (float)scale, .add = add, .y = y });
 }
 
@@ -43,10 +43,10 @@ tern_status tern_embedding_run(tern_ctx *ctx, const tern_embedding *e, int64_t n
     }
     if (type && !type_id) memset(type, 0, (size_t)n_row * sizeof *type);
     for (int64_t i = 0; at && i < n_row; i++) at[i] = position[i] + (int32_t)e->position_offset;
-    TERN_TRY(gather(ctx, &e->token, n_row, id, e->scale, false, token));
+    TERN_TRY(lookup(ctx, &e->token, n_row, id, e->scale, false, token));
     if (project) TERN_TRY(linear(ctx, &e->project, &none, e->compute, ACT_NONE, n_row, token, y));
-    TERN_TRY(gather(ctx, &e->type, n_row, type, 1, true, y));
-    TERN_TRY(gather(ctx, &e->position, n_row, at, 1, true, y));
+    TERN_TRY(lookup(ctx, &e->type, n_row, type, 1, true, y));
+    TERN_TRY(lookup(ctx, &e->position, n_row, at, 1, true, y));
     if (e->norm_w.data) TERN_TRY(norm(ctx, e->norm, &e->norm_w, &e->norm_b, e->eps, n_row, dim, y, y));
 done:
     tern_arena_reset(&ctx->step, mark);

@@ -1,4 +1,4 @@
-/* A mixture of experts in the place of an MLP: route, gather each expert's tokens, one pass of GEMMs an expert, add back in the order of the scores.
+/* A mixture of experts in the place of an MLP: route, dispatch each expert's tokens, one pass of GEMMs an expert, add back in the order of the scores.
  * Called by transformer.c; built from primitives. */
 #include "base/ctx.h"
 #include "base/memory.h"
@@ -115,10 +115,10 @@ tern_status tern_experts_run(tern_ctx *ctx, const tern_experts *e, const tern_te
     router.part[0] = (tern_matmul_part){ .w = tern_weight_of(&o->router), .bias = o->router_b, .y = logits, .ldy = o->n_expert };
     TERN_TRY(b->matmul(ctx, &router));
     TERN_TRY(b->route(ctx, &(tern_route){ .logits = logits, .choice_bias = o->choice_bias, .n_row = n, .n_expert = o->n_expert, .k = o->k, .n_group = o->n_group,
-                                          .n_group_used = o->n_group_used, .score = o->score, .normalise = o->normalise, .group_pairs = o->group_pairs,
+                                          .n_group_used = o->n_group_used, .score = o->score, .normalize = o->normalize, .group_pairs = o->group_pairs,
                                           .scale = o->scale, .expert = expert, .weight = weight }));
     sort_routes(expert, n, o->k, o->n_expert, first, token, slot);
-    TERN_TRY(b->dispatch(ctx, &(tern_dispatch){ .x = x, .out = in, .token = token, .ldx = dim, .ldout = dim, .n_route = routes, .dim = dim }));
+    TERN_TRY(b->gather_rows(ctx, &(tern_gather_rows){ .x = x, .out = in, .token = token, .ldx = dim, .ldout = dim, .n_route = routes, .dim = dim }));
     for (int64_t i = 0; i < o->n_expert; i++) {
         int64_t lo = first[i], count = first[i + 1] - lo;
         if (count) TERN_TRY(one_expert(ctx, e, &o->expert[i], in + lo * dim, count, h, out + lo * dim));

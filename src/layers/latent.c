@@ -1,11 +1,11 @@
-/* Multi-head latent attention's projection: q, k and v out of narrow latents, laid out as softmax_context takes them. Called by transformer.c; built
+/* Multi-head latent attention's projection: q, k and v out of narrow latents, in the order that softmax_context takes. Called by transformer.c; built
  * from primitives. Source: DeepSeek-V2 (2024), section 2.1; Hugging Face DeepseekV2Attention.
  *
- *     q         = (norm(n qa^T) or n) qb^T                         [head][plain | turned]
- *     latent    = n kva^T                                          [kv_rank | turned]: the turned channels of k are one for all heads
- *     k, v      = norm(latent[kv_rank]) kvb^T                      [head][plain | value]
- *     out       = all q [turned | plain], all k [turned | plain], all v
- * The turned channels go first in q and k alike, which changes no score, so that they are the first rotary_dim ones. */
+ *     q         = (norm(n qa^T) or n) qb^T                         [head][nope | rope]
+ *     latent    = n kva^T                                          [kv_rank | rope]: the rope channels of k are one for all heads
+ *     k, v      = norm(latent[kv_rank]) kvb^T                      [head][nope | value]
+ *     out       = all q [rope | nope], all k [rope | nope], all v
+ * The rope channels go first in q and k alike, which changes no score, so that they are the first rotary_dim ones. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -19,20 +19,20 @@ typedef struct split_job {
     float *out;
 } split_job;
 
-/* One row of q, latent and kv laid out in one row of out. */
+/* One row of q, latent and kv, arranged in one row of out. */
 static void split_row(const split_job *j, int64_t row)
 {
     const tern_latent *l = j->l;
-    size_t plain = (size_t)l->plain_dim, turned = (size_t)l->turned_dim, value = (size_t)l->value_dim, f = sizeof(float);
-    size_t key = plain + turned, n = (size_t)l->n_head;
-    const float *q = j->q + (size_t)row * n * key, *kv = j->kv + (size_t)row * n * (plain + value), *shared = j->latent + (size_t)row * ((size_t)l->kv_rank + turned) + l->kv_rank;
+    size_t nope = (size_t)l->nope_dim, rope = (size_t)l->rope_dim, value = (size_t)l->value_dim, f = sizeof(float);
+    size_t key = nope + rope, n = (size_t)l->n_head;
+    const float *q = j->q + (size_t)row * n * key, *kv = j->kv + (size_t)row * n * (nope + value), *shared = j->latent + (size_t)row * ((size_t)l->kv_rank + rope) + l->kv_rank;
     float *out_q = j->out + (size_t)row * n * (2 * key + value), *out_k = out_q + n * key, *out_v = out_k + n * key;
     for (size_t h = 0; h < n; h++) {
-        memcpy(out_q + h * key, q + h * key + plain, turned * f);
-        memcpy(out_q + h * key + turned, q + h * key, plain * f);
-        memcpy(out_k + h * key, shared, turned * f);
-        memcpy(out_k + h * key + turned, kv + h * (plain + value), plain * f);
-        memcpy(out_v + h * value, kv + h * (plain + value) + plain, value * f);
+        memcpy(out_q + h * key, q + h * key + nope, rope * f);
+        memcpy(out_q + h * key + rope, q + h * key, nope * f);
+        memcpy(out_k + h * key, shared, rope * f);
+        memcpy(out_k + h * key + rope, kv + h * (nope + value), nope * f);
+        memcpy(out_v + h * value, kv + h * (nope + value) + nope, value * f);
     }
 }
 
@@ -58,13 +58,13 @@ static tern_status norm(tern_ctx *ctx, const tern_tensor *w, float *x, int64_t l
 tern_status tern_latent_run(tern_ctx *ctx, const tern_latent *l, const tern_tensor *input, tern_tensor *output)
 {
     tern_status st = TERN_OK;
-    int64_t dim = input->shape[input->rank - 1], n = tern_tensor_count(input) / dim, key = l->plain_dim + l->turned_dim, width = l->kv_rank + l->turned_dim;
+    int64_t dim = input->shape[input->rank - 1], n = tern_tensor_count(input) / dim, key = l->nope_dim + l->rope_dim, width = l->kv_rank + l->rope_dim;
     const float *x = input->data, *q_in = x;
     tern_arena *step = &ctx->step;
     tern_mark mark = tern_arena_mark(step);
     float *q_low = l->q_a.data ? tern_arena_get(ctx, step, (size_t)(n * l->q_a.shape[0]), sizeof(float)) : NULL;
     float *q = tern_arena_get(ctx, step, (size_t)(n * l->n_head * key), sizeof *q), *latent = tern_arena_get(ctx, step, (size_t)(n * width), sizeof *latent);
-    float *kv = tern_arena_get(ctx, step, (size_t)(n * l->n_head * (l->plain_dim + l->value_dim)), sizeof *kv);
+    float *kv = tern_arena_get(ctx, step, (size_t)(n * l->n_head * (l->nope_dim + l->value_dim)), sizeof *kv);
     if ((l->q_a.data && !q_low) || !q || !latent || !kv) {
         st = TERN_ERR_MEMORY;
         goto done;

@@ -17,7 +17,7 @@ typedef struct tern_expert {
 typedef struct tern_experts_options {
     int64_t n_expert, k, n_group, n_group_used;
     tern_route_score score;
-    bool normalise, group_pairs;
+    bool normalize, group_pairs;
     float scale, limit;                    /* limit > 0: of an activation's gate and value, as the activation primitive has it */
     tern_act act;
     tern_dtype compute;
@@ -40,14 +40,14 @@ tern_status tern_experts_run(tern_ctx *ctx, const tern_experts *experts, const t
 
 /* The projection of multi-head latent attention (latent.c has its formula). q_a without data: q comes straight from the input. */
 typedef struct tern_latent {
-    int64_t n_head, plain_dim, turned_dim, value_dim, kv_rank;
-    tern_tensor q_a, q_a_norm, q_b;        /* [q_rank, dim], [q_rank], [n_head * (plain + turned), q_rank or dim] */
-    tern_tensor kv_a, kv_a_norm, kv_b;     /* [kv_rank + turned, dim], [kv_rank], [n_head * (plain + value), kv_rank] */
+    int64_t n_head, nope_dim, rope_dim, value_dim, kv_rank;
+    tern_tensor q_a, q_a_norm, q_b;        /* [q_rank, dim], [q_rank], [n_head * (nope + rope), q_rank or dim] */
+    tern_tensor kv_a, kv_a_norm, kv_b;     /* [kv_rank + rope, dim], [kv_rank], [n_head * (nope + value), kv_rank] */
     const float *q_a_b, *kv_a_b;           /* biases; null: none */
     tern_dtype compute;
 } tern_latent;
 
-/* qkv [..., n_head * (2 (plain + turned) + value)] of x [..., dim], f32 both. */
+/* qkv [..., n_head * (2 (nope + rope) + value)] of x [..., dim], f32 both. */
 tern_status tern_latent_run(tern_ctx *ctx, const tern_latent *latent, const tern_tensor *x, tern_tensor *qkv);
 
 /* What stands in a layer in the place of DeepSpeed's parts; borrowed, null: nothing. */

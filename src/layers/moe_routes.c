@@ -22,7 +22,7 @@ static int64_t shares(const tern_moe *moe)
     return moe->config.enable_expert_tensor_parallelism ? 1 : moe->tensors->size;
 }
 
-/* Are the slots in use alone laid out, each expert's behind the one before? Else every expert has as many. */
+/* Are only the slots in use stored, each expert's behind the one before? Else every expert has as many. */
 static bool packed(const tern_moe *moe)
 {
     return moe->experts->size == 1 && shares(moe) == 1 && !moe->config.einsum_dispatch;
@@ -103,14 +103,14 @@ done:
 /* ---- Dispatch and combine ---- */
 
 /* slots [n_slot, M] f32 by copying each token to its slots. */
-static tern_status gather(tern_moe *moe, const moe_routes *r, const tern_tensor *x, tern_tensor *slots)
+static tern_status dispatch(tern_moe *moe, const moe_routes *r, const tern_tensor *x, tern_tensor *slots)
 {
     int32_t *token = tern_arena_get(moe->ctx, &moe->ctx->step, (size_t)r->n_slot, sizeof *token);
     if (!token) return TERN_ERR_MEMORY;
     memset(token, -1, (size_t)r->n_slot * sizeof *token);
     for (int64_t i = 0; i < r->n_row * r->k; i++)
         if (r->slot[i] >= 0) token[r->slot[i]] = (int32_t)(i / r->k);
-    return moe->ctx->backend->dispatch(moe->ctx, &(tern_dispatch){
+    return moe->ctx->backend->gather_rows(moe->ctx, &(tern_gather_rows){
         .x = x->data, .out = slots->data, .token = token, .ldx = moe->dim, .ldout = moe->dim, .n_route = r->n_slot, .dim = moe->dim });
 }
 
@@ -133,7 +133,7 @@ static tern_tensor dense(tern_moe *moe, const moe_routes *r, bool weights)
     return t;
 }
 
-static tern_status gather_by_einsum(tern_moe *moe, const moe_routes *r, const tern_tensor *x, tern_tensor *slots)
+static tern_status dispatch_by_einsum(tern_moe *moe, const moe_routes *r, const tern_tensor *x, tern_tensor *slots)
 {
     tern_tensor mask = dense(moe, r, false),
                 out = tern_tensor_of(slots->data, TERN_F32, 3, (int64_t[]){ moe->config.global_experts, r->capacity, moe->dim });
@@ -273,7 +273,7 @@ tern_status moe_experts(tern_moe *moe, const moe_routes *r, const tern_tensor *x
     TERN_TRY(no_memory(&sum));
     TERN_TRY(no_memory(&slots));
     TERN_TRY(moe_convert(moe, x, TERN_F32, &wide));
-    TERN_TRY(einsum ? gather_by_einsum(moe, r, &wide, &slots) : gather(moe, r, &wide, &slots));
+    TERN_TRY(einsum ? dispatch_by_einsum(moe, r, &wide, &slots) : dispatch(moe, r, &wide, &slots));
     TERN_TRY(take_share(moe, r, &slots));
     TERN_TRY(exchange(moe, r, &slots));
     TERN_TRY(run_experts(moe, r, &slots, &outputs));

@@ -243,9 +243,9 @@ static tern_status keep_rows(tern_transformer_layer *l, const tern_transformer_l
     int64_t width = t->shape[2], shape[3] = { 1, args->n_out, width };
     tern_tensor kept = tern_tensor_of(tern_arena_get(l->ctx, &l->ctx->step, (size_t)(args->n_out * width), sizeof(float)), TERN_F32, 3, shape);
     if (!kept.data) return TERN_ERR_MEMORY;
-    const tern_dispatch gather = { .x = t->data, .out = kept.data, .token = args->out_row, .ldx = width, .ldout = width, .n_route = args->n_out, .dim = width };
+    const tern_gather_rows gather = { .x = t->data, .out = kept.data, .token = args->out_row, .ldx = width, .ldout = width, .n_route = args->n_out, .dim = width };
     *t = kept;
-    return l->ctx->backend->dispatch(l->ctx, &gather);
+    return l->ctx->backend->gather_rows(l->ctx, &gather);
 }
 
 /* a = attn(n(x)) Wo [+ bo where the wiring adds it here] and normed = n(x), of the rows that leave. */

@@ -39,13 +39,13 @@ static tern_config config_of(const tern_model *m, int64_t layer)
     c.num_hidden_layers = tern_get(s, S_LAYERS);
     c.layer_norm_eps = s->value[S_EPS];
     c.dtype = TERN_DTYPE_FP32;
-    c.pre_layer_norm = tern_get(s, S_PLACE) != PLACE_POST;
+    c.pre_layer_norm = tern_get(s, S_NORM_POSITION) != NORM_POST;
     c.norm_type = tern_get(s, S_NORM) == NORM_RMS ? TERN_NORM_RMS : TERN_NORM_LAYER;
     c.triangular_masking = tern_get(s, S_CAUSAL);
     c.local_attention = s->windowed[layer];
     if (c.local_attention) c.window_size = tern_get(s, S_WINDOW);
-    bool turns = (position == POS_ROPE_HALF || position == POS_ROPE_PAIR) && s->rope_of[layer] != ROPE_NONE;
-    c.rotary_dim = turns ? tern_get(s, S_ROTARY_DIM) : -1;
+    bool rotates = (position == POS_ROPE_HALF || position == POS_ROPE_PAIR) && s->rope_of[layer] != ROPE_NONE;
+    c.rotary_dim = rotates ? tern_get(s, S_ROTARY_DIM) : -1;
     c.rotate_half = position == POS_ROPE_HALF;
     c.rotate_every_two = !c.rotate_half;
     c.mlp_after_attn = !tern_get(s, S_PARALLEL);
@@ -74,7 +74,7 @@ static tern_layer_weights weights_of(const tern_model *m, const tern_model_layer
 {
     const tern_tensor *w = l->slot;
     int64_t ffn = tern_get(m->spec, S_FFN);
-    bool apart = given(w[W_Q]), stacked = given(w[W_GATE_UP]), post = tern_get(m->spec, S_PLACE) == PLACE_POST;
+    bool apart = given(w[W_Q]), stacked = given(w[W_GATE_UP]), post = tern_get(m->spec, S_NORM_POSITION) == NORM_POST;
     /* In a post-norm layer attention's norm stands between the two halves, and the MLP's at the end. */
     tern_slot ends = post ? W_MLP_NORM : W_ATTN_NORM, between = post ? W_ATTN_NORM : W_MLP_NORM;
     tern_slot ends_b = post ? W_MLP_NORM_B : W_ATTN_NORM_B, between_b = post ? W_ATTN_NORM_B : W_MLP_NORM_B;
@@ -184,7 +184,7 @@ static tern_status create_experts(tern_model *m, tern_model_layer *l)
     }
     return tern_experts_create(m->ctx, &(tern_experts_options){
         .n_expert = n, .k = tern_get(s, S_EXPERTS_USED), .n_group = tern_get(s, S_ROUTE_GROUPS), .n_group_used = tern_get(s, S_ROUTE_GROUPS_USED),
-        .score = (tern_route_score)tern_get(s, S_ROUTE_SCORE), .normalise = tern_get(s, S_ROUTE_NORM), .group_pairs = tern_get(s, S_ROUTE_GROUP_PAIRS),
+        .score = (tern_route_score)tern_get(s, S_ROUTE_SCORE), .normalize = tern_get(s, S_ROUTE_NORM), .group_pairs = tern_get(s, S_ROUTE_GROUP_PAIRS),
         .scale = (float)s->value[S_ROUTE_SCALE], .limit = (float)s->value[S_GLU_LIMIT], .act = (tern_act)tern_get(s, S_ACT), .compute = m->compute, .router = w[W_ROUTER],
         .router_b = w[W_ROUTER_B].data, .choice_bias = w[W_ROUTER_CHOICE_B].data, .expert = expert,
         .shared = expert_of(w[W_SHARED_GATE], w[W_SHARED_UP], w[W_SHARED_DOWN]), .shared_score = w[W_SHARED_SCORE] }, &l->experts);
@@ -194,8 +194,8 @@ static tern_latent latent_of(const tern_model *m, const tern_model_layer *l)
 {
     const tern_spec *s = m->spec;
     const tern_tensor *w = l->slot;
-    int64_t turned = tern_get(s, S_ROPE_HEAD_DIM);
-    return (tern_latent){ .n_head = tern_get(s, S_HEADS), .plain_dim = tern_get(s, S_HEAD_DIM) - turned, .turned_dim = turned, .value_dim = tern_get(s, S_VALUE_DIM),
+    int64_t rope = tern_get(s, S_ROPE_HEAD_DIM);
+    return (tern_latent){ .n_head = tern_get(s, S_HEADS), .nope_dim = tern_get(s, S_HEAD_DIM) - rope, .rope_dim = rope, .value_dim = tern_get(s, S_VALUE_DIM),
                           .kv_rank = tern_get(s, S_KV_RANK), .q_a = w[W_Q_A], .q_a_norm = w[W_Q_A_NORM], .q_b = w[W_Q], .kv_a = w[W_KV_A], .kv_a_norm = w[W_KV_A_NORM],
                           .kv_b = w[W_KV_B], .q_a_b = w[W_Q_A_B].data, .kv_a_b = w[W_KV_A_B].data, .compute = m->compute };
 }
@@ -227,7 +227,7 @@ static tern_status create_layers(tern_model *m)
         if (!tern_get(s, S_NORM_WEIGHTS)) w.norm_w = w.attn_nw = ones;
         if (s->sparse[i]) TERN_TRY(create_experts(m, l));
         l->latent = latent_of(m, l);
-        tern_layer_extras extras = { .qkv_interleaved = tern_get(s, S_INTERLEAVED), .no_input_norm = tern_get(s, S_PLACE) == PLACE_BRANCH,
+        tern_layer_extras extras = { .qkv_interleaved = tern_get(s, S_INTERLEAVED), .no_input_norm = tern_get(s, S_NORM_POSITION) == NORM_BRANCH,
                                      .residual_scale = s->value[S_RESIDUAL_SCALE], .clip_qkv = s->value[S_CLIP_QKV],
                                      .residual_normed = tern_get(s, S_RESIDUAL_NORMED) };
         tern_block_parts parts = { .experts = l->experts, .latent = l->latent.kv_a.data ? &l->latent : NULL };

@@ -6,7 +6,7 @@
 
 #include "base/ctx.h"
 #include "base/memory.h"
-#include "formats/words.h"
+#include "formats/faults.h"
 #include "model/internal.h"
 
 enum { NAME_BYTES = 256 };
@@ -66,7 +66,7 @@ static void show_shape(char *text, size_t size, int rank, const int64_t *shape)
     snprintf(text + n, size - n, "]");
 }
 
-/* A fault of a tensor: kept where they are gathered, else the end of loading. */
+/* A fault of a tensor: kept where they are collected, else the end of loading. */
 static tern_status fault(tern_model *m, tern_status status, const char *format, ...) TERN_PRINTF(3, 4);
 
 static tern_status fault(tern_model *m, tern_status status, const char *format, ...)
@@ -88,8 +88,8 @@ static bool fits(const tern_slot_shape *want, tern_slot slot, tern_how how, int 
         if (want->rank[a] != rank) continue;
         bool same = true;
         for (int i = 0; i < rank; i++) {
-            bool turned = (how == TRANSPOSE || (how == UNPAIR && rank == 3)) && i >= rank - 2;
-            int64_t w = want->shape[a][turned ? 2 * rank - 3 - i : i];
+            bool transposed = (how == TRANSPOSE || (how == UNPAIR && rank == 3)) && i >= rank - 2;
+            int64_t w = want->shape[a][transposed ? 2 * rank - 3 - i : i];
             bool padded = i == 0 && (slot == W_EMBED || slot == W_HEAD || slot == W_HEAD_B) && shape[i] > w;
             same &= shape[i] == w || padded;
         }

@@ -9,7 +9,7 @@
 #include "base/dtype.h"
 #include "base/memory.h"
 #include "base/model_folder.h"
-#include "base/room.h"
+#include "base/available_memory.h"
 #include "model/internal.h"
 
 /* The settings, or the faults of config.json one by one. */
@@ -24,7 +24,7 @@ static bool read_spec(tern_model *m, tern_faults *faults)
     return false;
 }
 
-static tern_status gather(tern_model *m, tern_faults *faults)
+static tern_status collect_faults(tern_model *m, tern_faults *faults)
 {
     tern_status st = tern_directory_check(m->ctx, m->dir);
     if (st) {
@@ -49,11 +49,11 @@ tern_status tern_model_weigh(const tern_model *m)
     tern_model *light = tern_alloc(m->ctx, 1, sizeof *light, "a model");
     if (!light) return TERN_ERR_MEMORY;
     *light = (tern_model){ .ctx = m->ctx, .dir = tern_strdup(m->ctx, m->dir), .wanted = m->wanted, .random = true, .random_dtype = m->random_dtype };
-    tern_status st = light->dir ? gather(light, &faults) : TERN_ERR_MEMORY;
+    tern_status st = light->dir ? collect_faults(light, &faults) : TERN_ERR_MEMORY;
     size_t drawn = light->weight_bytes, made = m->compute == TERN_F32 || m->compute == m->random_dtype ? 0 : drawn / tern_dtype_bytes(m->random_dtype) * tern_dtype_bytes(m->compute);
-    tern_room room = tern_room_now("", 0);
-    if (!st && drawn + made > room.bytes)
-        st = tern_fail(m->ctx, TERN_ERR_MEMORY, "%s: random weights of this shape need %zu bytes, and %" PRIu64 " are available (%s)", m->dir, drawn + made, room.bytes, room.limit);
+    tern_available_memory memory = tern_available_memory_now("", 0);
+    if (!st && drawn + made > memory.bytes)
+        st = tern_fail(m->ctx, TERN_ERR_MEMORY, "%s: random weights of this shape need %zu bytes, and %" PRIu64 " are available (%s)", m->dir, drawn + made, memory.bytes, memory.limit);
     tern_model_free(light);
     tern_faults_free(&faults);
     return st;
@@ -78,14 +78,14 @@ static tern_status join(tern_ctx *ctx, const tern_faults *faults, char **text)
 }
 
 /* All that is wrong with dir, by its headers alone. */
-static tern_status gather_of(tern_ctx *ctx, const char *dir, const tern_spec_options *wanted, tern_faults *faults)
+static tern_status collect_faults_of(tern_ctx *ctx, const char *dir, const tern_spec_options *wanted, tern_faults *faults)
 {
     tern_model *m = tern_alloc(ctx, 1, sizeof *m, "a model");
     if (!m) return TERN_ERR_MEMORY;
     *m = (tern_model){ .ctx = ctx, .wanted = *wanted };
     tern_status st = tern_model_folder(ctx, dir, &m->dir);
     if (!st) {
-        st = gather(m, faults);
+        st = collect_faults(m, faults);
     } else if (st != TERN_ERR_MEMORY) {
         tern_faults_add_error(faults, ctx, st);
         st = TERN_OK;
@@ -99,7 +99,7 @@ tern_status tern_model_fail_whole(const tern_model *m, tern_status first)
     tern_faults faults = { 0 };
     tern_log_fn *log = m->ctx->log;
     m->ctx->log = NULL;    /* what the files are warned of has been said */
-    tern_status st = first == TERN_ERR_MEMORY ? first : gather_of(m->ctx, m->dir, &m->wanted, &faults);
+    tern_status st = first == TERN_ERR_MEMORY ? first : collect_faults_of(m->ctx, m->dir, &m->wanted, &faults);
     m->ctx->log = log;
     if (!st) st = tern_faults_fail(m->ctx, &faults, m->dir);
     tern_faults_free(&faults);
@@ -113,7 +113,7 @@ tern_status tern_model_explain(tern_ctx *ctx, const char *dir, const tern_model_
     char demo[PATH_MAX];
     if (!dir) dir = tern_demo_dir(demo, sizeof demo);
     if (!dir) return tern_fail(ctx, TERN_ERR_IO, "no model is named, and the demo model that comes with tern is not found");
-    tern_status st = gather_of(ctx, dir, &wanted, &faults);
+    tern_status st = collect_faults_of(ctx, dir, &wanted, &faults);
     if (!st) st = join(ctx, &faults, text);
     tern_faults_free(&faults);
     return st;

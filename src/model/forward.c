@@ -11,7 +11,7 @@ typedef struct angles {
     tern_tensor cos, sin;
 } angles;
 
-static tern_status turn_rows(tern_model *m, const tern_rope_plan *rope, int64_t length, const int32_t *position, int64_t first, int64_t n_row, float *inv_freq, angles *out)
+static tern_status rotation_rows(tern_model *m, const tern_rope_plan *rope, int64_t length, const int32_t *position, int64_t first, int64_t n_row, float *inv_freq, angles *out)
 {
     int64_t n = rope->n_dims / 2;
     tern_rope_frequencies(rope, length, inv_freq);
@@ -29,10 +29,10 @@ static tern_status make_angles(tern_model *m, const tern_rope_plan *rope, const 
     out->cos = tern_tensor_of(tern_arena_get(m->ctx, arena, (size_t)(b->n_row * n), sizeof(float)), TERN_F32, 2, shape);
     out->sin = tern_tensor_of(tern_arena_get(m->ctx, arena, (size_t)(b->n_row * n), sizeof(float)), TERN_F32, 2, shape);
     if (!inv_freq || !out->cos.data || !out->sin.data) return TERN_ERR_MEMORY;
-    if (!tern_rope_depends_on_length(rope)) return turn_rows(m, rope, 0, position, 0, b->n_row, inv_freq, out);
+    if (!tern_rope_depends_on_length(rope)) return rotation_rows(m, rope, 0, position, 0, b->n_row, inv_freq, out);
     for (int32_t s = 0; s < b->n_seq; s++) {
         int64_t length = step->length ? step->length[s] : b->past[s] + b->n_tok[s];
-        TERN_TRY(turn_rows(m, rope, length, position, b->row[s], b->n_tok[s], inv_freq, out));
+        TERN_TRY(rotation_rows(m, rope, length, position, b->row[s], b->n_tok[s], inv_freq, out));
     }
 done:
     return st;
@@ -162,7 +162,7 @@ tern_status tern_model_step(tern_model *m, const tern_step *step)
     TERN_TRY(run_layers(m, step, position, &x, &y));
     if (step->n_out) {
         if (!few_rows_leave(step)) {
-            TERN_TRY(ctx->backend->dispatch(ctx, &(tern_dispatch){ .x = x, .out = y, .token = step->out_row, .ldx = dim, .ldout = dim, .n_route = step->n_out, .dim = dim }));
+            TERN_TRY(ctx->backend->gather_rows(ctx, &(tern_gather_rows){ .x = x, .out = y, .token = step->out_row, .ldx = dim, .ldout = dim, .n_route = step->n_out, .dim = dim }));
             x = y;
         }
         TERN_TRY(tern_head_run(ctx, &m->head, step->n_out, x, dim, step->hidden, step->logits));

@@ -5,7 +5,7 @@
 #include "families/spec.h"
 #include "formats/checkpoint.h"
 #include "formats/generation_config.h"
-#include "formats/words.h"
+#include "formats/faults.h"
 #include "layers/layers.h"
 #include "model/model.h"
 
@@ -77,10 +77,10 @@ const tern_stored *tern_model_look_up(const tern_model *m, const tern_family_bin
  * log says so. */
 void tern_model_settle_head(tern_model *m);
 
-/* ---- explain.c: the failure of opening m, whose status was first, again with everything that is the matter in one sentence. */
+/* ---- explain.c: the failure of opening m, whose status was first, again with every fault in one sentence. */
 tern_status tern_model_fail_whole(const tern_model *m, tern_status first);
 
-/* explain.c: TERN_ERR_MEMORY with both figures where m's random weights are more than can be had: what is drawn page by page, nobody refuses. */
+/* explain.c: TERN_ERR_MEMORY with both figures where m's random weights are more than can be had: what is drawn page by page is not refused. */
 tern_status tern_model_weigh(const tern_model *m);
 
 /* ---- forward.c: TERN_ERR_STATE with the file's name where a file of the model was cut or written to since it was
@@ -103,7 +103,7 @@ void tern_owned_free(tern_owned *owned);
 void tern_random_free(tern_random_maps *maps);
 
 /* Brings a stored tensor into the form that its use needs: a vector as f32; a matrix as it is, or copied where it must be transposed or converted for the
- * compute type; a layer's matrix, which products of the compute type read as a whole, likewise, and laid out for them where it was copied; a table, whose rows
+ * compute type; a layer's matrix, which products of the compute type read as a whole, likewise, and packed for them where it was copied; a table, whose rows
  * are looked up, as it is. What is not aligned to its own element is copied. */
 typedef enum tern_use { USE_VECTOR, USE_MATRIX, USE_LAYER_MATRIX, USE_TABLE } tern_use;
 tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor stored, tern_how how, tern_use use, tern_tensor *out);

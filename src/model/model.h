@@ -19,7 +19,7 @@ typedef struct tern_step {
     int32_t n_out;
     float *logits;                  /* [n_out, vocab]; null: not wanted */
     float *hidden;                  /* [n_out, dim] after the last norm; null: not wanted */
-    /* Called behind the embedding (layer -1) and behind each layer with the residual stream [n_row, dim]; null: nobody looks. */
+    /* Called behind the embedding (layer -1) and behind each layer with the residual stream [n_row, dim]; null: not called. */
     void (*after_layer)(void *user, int64_t layer, const float *x);
     void *after_layer_user;
 } tern_step;
@@ -34,7 +34,7 @@ tern_status tern_model_check_tokens(const tern_model *model, const char *what, c
 /* The cache a model needs: all fields but data and n_page. */
 tern_kv tern_model_kv(const tern_model *model);
 
-/* A sequence longer than this is turned by other frequencies than a shorter one; 0: all alike. *restarts: its cache has to be computed again when
+/* A sequence longer than this is rotated by other frequencies than a shorter one; 0: all alike. *restarts: its cache has to be computed again when
  * it grows past that (longrope); false: cached keys stay as they are (dynamic). */
 int64_t tern_model_rope_tokens(const tern_model *model, bool *restarts);
 

@@ -41,7 +41,7 @@ static tern_status convert(tern_model *m, const tern_tensor *from, tern_dtype dt
 }
 
 /* Where column c of cols goes: its place, or with gates and ups in turn, all gates before all ups. */
-static int64_t place_of(int64_t c, int64_t cols, bool unpair)
+static int64_t position_of(int64_t c, int64_t cols, bool unpair)
 {
     return unpair ? c / 2 + (c % 2) * (cols / 2) : c;
 }
@@ -77,7 +77,7 @@ static void transpose_tiles(void *arg, int64_t lo, int64_t hi, int worker)
         int64_t first = item % per_plane * COLUMNS, last = first + COLUMNS < cols ? first + COLUMNS : cols;
         for (int64_t r = 0; r < rows; r += BLOCK)
             for (int64_t c = first; c < last; c++)
-                copy_column(j->to + plane + (size_t)(place_of(c, cols, j->unpair) * rows + r) * j->bytes, j->from + plane + (size_t)(r * cols + c) * j->bytes,
+                copy_column(j->to + plane + (size_t)(position_of(c, cols, j->unpair) * rows + r) * j->bytes, j->from + plane + (size_t)(r * cols + c) * j->bytes,
                             rows - r < BLOCK ? rows - r : BLOCK, cols, j->bytes);
     }
 }
@@ -103,7 +103,7 @@ static tern_status unpair(tern_model *m, const tern_tensor *from, const char *na
     *out = *from;
     float *to = out->data = tern_model_own(m, (size_t)n * sizeof *to, name);
     if (!to) return TERN_ERR_MEMORY;
-    for (int64_t i = 0; i < n; i++) to[i / cols * cols + place_of(i % cols, cols, true)] = ((const float *)from->data)[i];
+    for (int64_t i = 0; i < n; i++) to[i / cols * cols + position_of(i % cols, cols, true)] = ((const float *)from->data)[i];
     return TERN_OK;
 }
 
@@ -120,12 +120,12 @@ static tern_status align(tern_model *m, tern_tensor *t, const char *name)
 }
 
 /* A copy of f16 in the order in which it is multiplied: it costs no more memory, and saves packing it whenever it is. */
-static tern_status lay_out(tern_model *m, tern_tensor *t)
+static tern_status prepack(tern_model *m, tern_tensor *t)
 {
     bool done = false;
     if (m->compute != TERN_F16 || t->dtype != TERN_F16 || t->rank != 2) return TERN_OK;
-    tern_status st = m->ctx->backend->lay_out(m->ctx, &(tern_lay_out){ .w = t->data, .out = t->shape[0], .in = t->shape[1], .done = &done });
-    if (done && !st) t->dtype = TERN_F16_LAID;
+    tern_status st = m->ctx->backend->prepack(m->ctx, &(tern_prepack){ .w = t->data, .out = t->shape[0], .in = t->shape[1], .done = &done });
+    if (done && !st) t->dtype = TERN_F16_PACKED;
     return st;
 }
 
@@ -155,7 +155,7 @@ tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor
             if (m->compute == TERN_F16) TERN_TRY(tern_model_check_f16(m, &t, &next, name));
             t = next;
         }
-        if (use == USE_LAYER_MATRIX && t.data != stored.data) TERN_TRY(lay_out(m, &t));
+        if (use == USE_LAYER_MATRIX && t.data != stored.data) TERN_TRY(prepack(m, &t));
     }
     *out = t;
 done:

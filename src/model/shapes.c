@@ -16,7 +16,7 @@ bool tern_slot_applies(const tern_spec *s, tern_slot slot, int64_t layer)
 {
     bool sparse = layer >= 0 && s->sparse[layer];
     switch (slot) {
-    case W_OUT_NORM: case W_OUT_NORM_B: return !s->no_out_norm && tern_get(s, S_PLACE) != PLACE_POST;
+    case W_OUT_NORM: case W_OUT_NORM_B: return !s->no_out_norm && tern_get(s, S_NORM_POSITION) != NORM_POST;
     case W_MLP_NORM: case W_MLP_NORM_B: return !s->one_norm;
     case W_HEAD: return tern_get(s, S_LM_HEAD) && !tern_get(s, S_TIED);
     case W_HEAD_B: case W_TRANSFORM: case W_TRANSFORM_B: case W_TRANSFORM_NORM: case W_TRANSFORM_NORM_B: return tern_get(s, S_LM_HEAD);

@@ -78,13 +78,13 @@ void tern_model_settle_head(tern_model *m)
         return;
     }
     bool fits = head->rank == 2 && embed->rank == 2 && head->shape[0] >= tern_get(m->spec, S_VOCAB) && head->shape[1] == embed->shape[1] && is_float(head) && is_float(embed);
-    bool room = fits && embed->shape[0] >= tern_get(m->spec, S_VOCAB);
-    if (room && (m->faults || same_values(head, embed, tern_get(m->spec, S_VOCAB) * head->shape[1]))) {
+    bool covers = fits && embed->shape[0] >= tern_get(m->spec, S_VOCAB);
+    if (covers && (m->faults || same_values(head, embed, tern_get(m->spec, S_VOCAB) * head->shape[1]))) {
         tern_checkpoint_mark(m->checkpoint, head->name);
         return;
     }
     m->spec->value[S_TIED] = 0;    /* bound like any other head, or refused for its shape or type */
-    if (room)
+    if (covers)
         tern_log(m->ctx, TERN_LOG_WARNING, "%s: config.json ties the head to the embedding, and tensor %s differs from %s: it is used as it is stored; \"tie_word_embeddings\": false would say so",
                  m->dir, tern_show_name(head->name, shown[0]), tern_show_name(embed->name, shown[1]));
 }

@@ -1,4 +1,4 @@
-/* apply_rotary_pos_emb: queries and keys turned by position. */
+/* apply_rotary_pos_emb: queries and keys rotated by position. */
 #include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
@@ -36,14 +36,14 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     return TERN_OK;
 }
 
-static tern_status turn(tern_op *op, const tern_tensor *from, const rotary_angles *angles, const tern_tensor *to)
+static tern_status rotate(tern_op *op, const tern_tensor *from, const rotary_angles *angles, const tern_tensor *to)
 {
     op_rows x, y;
     tern_status st = TERN_OK;
     TERN_TRY(op_in(op, from, &x));
     TERN_TRY(op_out(op, to, &y));
     if (y.data != x.data) TERN_TRY(op->ctx->backend->convert(op->ctx, &(tern_convert){ .from = x.data, .to = y.data, .n = x.n_row * x.dim }));
-    if (op->config.rotary_dim > 0) TERN_TRY(op_rotary_turn(op, angles, &y, 1, y.dim));
+    if (op->config.rotary_dim > 0) TERN_TRY(op_rotary_rotate(op, angles, &y, 1, y.dim));
     TERN_TRY(op_put(op, &y, to));
 done:
     return st;
@@ -61,21 +61,21 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
         for (int64_t r = 0; r < rows; r++) position[r] = (int32_t)(a->offset + r % s);
         TERN_TRY(op_rotary_angles(op, position, rows, &angles));
     }
-    TERN_TRY(turn(op, &a->mixed_query, &angles, &a->query_output));
-    TERN_TRY(turn(op, &a->key_layer, &angles, &a->key_output));
+    TERN_TRY(rotate(op, &a->mixed_query, &angles, &a->query_output));
+    TERN_TRY(rotate(op, &a->key_layer, &angles, &a->key_output));
 done:
     return st;
 }
 
 static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
 {
-    double turned = op->config.rotary_dim > 0 ? (double)op->config.rotary_dim : 0;
+    double rotated = op->config.rotary_dim > 0 ? (double)op->config.rotary_dim : 0;
     (void)args;
-    c->flops = 2 * 3 * (double)op_dim(d, 'b') * (double)op_dim(d, 'h') * (double)op_dim(d, 's') * turned;
+    c->flops = 2 * 3 * (double)op_dim(d, 'b') * (double)op_dim(d, 'h') * (double)op_dim(d, 's') * rotated;
 }
 
 const op_desc op_apply_rotary_pos_emb = {
-    .name = "apply_rotary_pos_emb", .summary = "queries and keys turned by position", .args_size = sizeof(rotary_args),
+    .name = "apply_rotary_pos_emb", .summary = "queries and keys rotated by position", .args_size = sizeof(rotary_args),
     .args = args_table, .options = options, .config = config, .prepare = op_rotary_prepare, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(apply_rotary_pos_emb)

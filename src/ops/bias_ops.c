@@ -58,8 +58,8 @@ static void cost_activated(const tern_op *op, const void *args, const op_dims *d
     c->flops += (double)d->n_row * (double)op_dim(d, 'C');
 }
 
-#define BIAS_OP(op_name, words, function, cost_function)                                                                              \
-    const op_desc op_##op_name = { .name = #op_name, .summary = words, .args_size = sizeof(tern_bias_add_args), .args = args_table,   \
+#define BIAS_OP(op_name, summary_text, function, cost_function)                                                                              \
+    const op_desc op_##op_name = { .name = #op_name, .summary = summary_text, .args_size = sizeof(tern_bias_add_args), .args = args_table,   \
                                    .config = config, .cost = cost_function, .run = function };                                        \
     OP_TYPED_CALL(op_name)
 

@@ -49,7 +49,7 @@ static tern_status check_rotary(tern_ctx *ctx, const tern_config *c)
     if (c->rotary_dim <= 0) return TERN_OK;
     if (c->rotary_dim > head_dim)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: rotary_dim %lld is larger than a head's %lld", ll(c->rotary_dim), ll(head_dim));
-    if (c->rotary_dim % 2) return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: rotary_dim %lld is odd; channels turn in pairs", ll(c->rotary_dim));
+    if (c->rotary_dim % 2) return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: rotary_dim %lld is odd; channels rotate in pairs", ll(c->rotary_dim));
     if (c->rotate_half == c->rotate_every_two)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "config: rotate_half and rotate_every_two are both %s; with rotary_dim %lld exactly one is true",
                          c->rotate_half ? "true" : "false", ll(c->rotary_dim));

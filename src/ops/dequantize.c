@@ -36,7 +36,7 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     op_rows y;
     tern_status st = TERN_OK;
     TERN_TRY(op_out(op, &a->output, &y));
-    TERN_TRY(op->ctx->backend->dequantise(op->ctx, &(tern_dequantise){
+    TERN_TRY(op->ctx->backend->dequantize(op->ctx, &(tern_dequantize){
         .q = a->weight.data, .scale = a->weight_scale.data, .y = y.data, .n_group = groups, .n = op_dim(d, 'N') * op_dim(d, 'K') / groups,
         .round = TERN_F16 }));
     TERN_TRY(op_put(op, &y, &a->output));

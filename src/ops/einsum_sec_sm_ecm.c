@@ -25,16 +25,16 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
 {
     const tern_einsum_sec_sm_ecm_args *a = args;
     int64_t s = op_dim(d, 's'), places = d->n_row, m = op_dim(d, 'm');
-    op_rows q, turned, y;
+    op_rows q, transposed, y;
     tern_status st = TERN_OK;
     TERN_TRY(op_in(op, &a->Q, &q));
-    TERN_TRY(op_scratch(op, places, s, &turned));
+    TERN_TRY(op_scratch(op, places, s, &transposed));
     TERN_TRY(op_out(op, &a->output, &y));
     tern_copy c = {
-        .x = s ? q.data : NULL, .y = turned.data, .n = { 1, 1, places }, .stride_x = { 0, 0, 1 }, .stride_y = { 0, 0, s }, .dim = s,
+        .x = s ? q.data : NULL, .y = transposed.data, .n = { 1, 1, places }, .stride_x = { 0, 0, 1 }, .stride_y = { 0, 0, s }, .dim = s,
         .step_x = places, .step_y = 1 };
     TERN_TRY(op->ctx->backend->copy(op->ctx, &c));
-    tern_matmul product = { .x = turned.data, .ldx = s, .n_row = places, .n_part = 1, .round = op->t };
+    tern_matmul product = { .x = transposed.data, .ldx = s, .n_row = places, .n_part = 1, .round = op->t };
     product.part[0] = (tern_matmul_part){
         .w = { .data = a->W.data, .dtype = a->W.dtype, .transposed_in = true, .out = m, .in = s, .ld = m, .widen = op->t }, .y = y.data, .ldy = m };
     TERN_TRY(op->ctx->backend->matmul(op->ctx, &product));

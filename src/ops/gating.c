@@ -1,5 +1,5 @@
 /* top1gating, top2gating, topkgating: which experts each token goes to, within each expert's capacity. Scores, choices, queues and the loss are the
- * primitives route and place; this file says how each gate uses them, and writes the routes out, dense or sparse. */
+ * primitives route and assign; this file says how each gate uses them, and writes the routes out, dense or sparse. */
 #include <math.h>
 #include <string.h>
 
@@ -133,7 +133,7 @@ done:
     return st;
 }
 
-static tern_status place(tern_op *op, const gating *a, int64_t capacity, routes *r)
+static tern_status assign(tern_op *op, const gating *a, int64_t capacity, routes *r)
 {
     const float *priority = NULL;
     op_rows drawn;
@@ -147,9 +147,9 @@ static tern_status place(tern_op *op, const gating *a, int64_t capacity, routes 
         priority = r->weight;
     }
     r->capacity = capacity;
-    TERN_TRY(op->ctx->backend->place(op->ctx, &(tern_place){
+    TERN_TRY(op->ctx->backend->assign(op->ctx, &(tern_assign){
         .expert = r->expert, .priority = priority, .score = r->score, .n_row = r->n_row, .capacity = capacity, .n_expert = (int32_t)r->n_expert,
-        .k = (int32_t)r->k, .aux_k = is_top2(op) ? 1 : (int32_t)r->k, .by_rank = is_top2(op), .renormalise = !is_top1(op), .weight = r->weight,
+        .k = (int32_t)r->k, .aux_k = is_top2(op) ? 1 : (int32_t)r->k, .by_rank = is_top2(op), .renormalize = !is_top1(op), .weight = r->weight,
         .location = r->location, .count = r->count, .l_aux = &r->l_aux }));
 done:
     return st;
@@ -160,7 +160,7 @@ static tern_status count_fullest(tern_op *op, const gating *a, const op_dims *d,
 {
     routes r;
     tern_status st = choose(op, a, d, &r);
-    if (!st) st = place(op, a, INT32_MAX, &r);
+    if (!st) st = assign(op, a, INT32_MAX, &r);
     *capacity = 0;
     for (int64_t e = 0; !st && e < r.n_expert; e++)
         if (r.count[e] > *capacity) *capacity = r.count[e];
@@ -244,7 +244,7 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     op_rows loss;
     tern_status st = TERN_OK;
     TERN_TRY(choose(op, a, d, &r));
-    TERN_TRY(place(op, a, op_dim(d, 'C'), &r));
+    TERN_TRY(assign(op, a, op_dim(d, 'C'), &r));
     TERN_TRY(put_dense(op, a, &r));
     put_sparse(a, &r);
     TERN_TRY(op_out(op, &a->l_aux, &loss));
@@ -262,8 +262,8 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
     c->flops = (double)op_dim(d, 's') * (double)op_dim(d, 'e') * (double)(7 + k_of(op, args));
 }
 
-#define GATE(op_name, words, table, option_table)                                                                                               \
-    const op_desc op_##op_name = { .name = #op_name, .summary = words, .args_size = sizeof(gating), .args = table, .options = option_table,     \
+#define GATE(op_name, summary_text, table, option_table)                                                                                               \
+    const op_desc op_##op_name = { .name = #op_name, .summary = summary_text, .args_size = sizeof(gating), .args = table, .options = option_table,     \
                                    .defaults = &defaults, .config = config, .check = check, .cost = cost, .run = run };                         \
     OP_TYPED_CALL(op_name)
 

@@ -11,12 +11,12 @@
 
 tern_status op_fail(const tern_op *op, tern_status status, const char *format, ...)
 {
-    char words[800];
+    char message[800];
     va_list args;
     va_start(args, format);
-    tern_show_v(words, sizeof words, format, args);
+    tern_show_v(message, sizeof message, format, args);
     va_end(args);
-    return tern_fail(op->ctx, status, "%s: %s", op->desc->name, words);
+    return tern_fail(op->ctx, status, "%s: %s", op->desc->name, message);
 }
 
 /* "[2, 3, 8]" */
@@ -35,7 +35,7 @@ static bool type_fits(const tern_op *op, op_type type, tern_dtype d)
     switch (type) {
     case OF_T: return d == op->t;
     case OF_PARAM: return d == op->t || d == TERN_F32;
-    case OF_WEIGHT: return tern_is_float(d) || d == TERN_I8 || (d == TERN_F16_LAID && op->config.compute == TERN_F16);
+    case OF_WEIGHT: return tern_is_float(d) || d == TERN_I8 || (d == TERN_F16_PACKED && op->config.compute == TERN_F16);
     case OF_FLOAT: return tern_is_float(d);
     case OF_F32: return d == TERN_F32;
     case OF_F16: return d == TERN_F16;

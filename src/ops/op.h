@@ -1,6 +1,6 @@
 /* What an op is made of: one constant that describes its arguments and options as data, and up to three short functions.
  *
- * Everything that can be said by a table is checked from the table, with the same words for every op: which tensors must be there, their types,
+ * Everything that can be said by a table is checked from the table, with the same messages for every op: which tensors must be there, their types,
  * their layout, and how their shapes fit each other. A shape is a word of letters, one an axis, each bound by the first tensor that has it:
  *
  *     "*E"    any leading axes (the rows), then E          all tensors with '*' have the same number of rows

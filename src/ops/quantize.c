@@ -43,7 +43,7 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     int64_t groups = op_dim(d, 'G');
     tern_status st = op_floats(op, &a->weight, &w);
     if (st) return st;
-    return op->ctx->backend->quantise(op->ctx, &(tern_quantise){
+    return op->ctx->backend->quantize(op->ctx, &(tern_quantize){
         .w = w, .q = a->q.data, .scale = a->scale.data, .n_group = groups, .n = op_dim(d, 'N') * op_dim(d, 'K') / groups });
 }
 

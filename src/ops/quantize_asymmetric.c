@@ -62,7 +62,7 @@ static tern_status quantize_run(tern_op *op, const void *args, const op_dims *d)
     const float *w;
     tern_status st = op_floats(op, &a->weight, &w);
     if (st) return st;
-    return op->ctx->backend->quantise_range(op->ctx, &(tern_quantise_range){
+    return op->ctx->backend->quantize_range(op->ctx, &(tern_quantize_range){
         .ranges = ranges_of(d, a->num_bits, a->group_size, a->group_dim), .w = w, .q = a->q.data, .scale = a->scale.data, .min = a->min.data });
 }
 
@@ -113,7 +113,7 @@ static tern_status dequantize_run(tern_op *op, const void *args, const op_dims *
     op_rows y;
     tern_status st = TERN_OK;
     TERN_TRY(op_out(op, &a->output, &y));
-    TERN_TRY(op->ctx->backend->dequantise_range(op->ctx, &(tern_dequantise_range){
+    TERN_TRY(op->ctx->backend->dequantize_range(op->ctx, &(tern_dequantize_range){
         .ranges = ranges_of(d, a->num_bits, a->group_size, a->group_dim), .q = a->weight.data, .scale = a->weight_scale.data, .min = a->weight_min.data,
         .y = y.data, .round = op->t }));
     TERN_TRY(op_put(op, &y, &a->output));

@@ -10,7 +10,7 @@ tern_status op_rotary_prepare(tern_op *op)
     const tern_config *c = &op->config;
     int64_t dim = c->rotary_dim;
     if (dim <= 0) return TERN_OK;
-    if (dim % 2) return op_fail(op, TERN_ERR_ARGUMENT, "rotary_dim %lld is odd; channels turn in pairs", (long long)dim);
+    if (dim % 2) return op_fail(op, TERN_ERR_ARGUMENT, "rotary_dim %lld is odd; channels rotate in pairs", (long long)dim);
     if (c->rotate_half == c->rotate_every_two)
         return op_fail(op, TERN_ERR_ARGUMENT, "rotate_half and rotate_every_two are both %s; with rotary_dim %lld exactly one is true",
                        c->rotate_half ? "true" : "false", (long long)dim);
@@ -35,7 +35,7 @@ done:
     return st;
 }
 
-tern_status op_rotary_turn(tern_op *op, const rotary_angles *angles, const op_rows *x, int64_t n_head, int64_t head_dim)
+tern_status op_rotary_rotate(tern_op *op, const rotary_angles *angles, const op_rows *x, int64_t n_head, int64_t head_dim)
 {
     return op->ctx->backend->rope(op->ctx, &(tern_rope){
         .x = x->data, .ld = x->ld, .n_row = x->n_row, .n_head = n_head, .head_dim = head_dim, .n = op->config.rotary_dim / 2, .cos = angles->cos,

@@ -13,7 +13,7 @@ tern_status op_rotary_prepare(tern_op *op);
 
 tern_status op_rotary_angles(tern_op *op, const int32_t *position, int64_t n_row, rotary_angles *angles);
 
-/* Turns the first rotary_dim channels of each head of x, in place. */
-tern_status op_rotary_turn(tern_op *op, const rotary_angles *angles, const op_rows *x, int64_t n_head, int64_t head_dim);
+/* Rotates the first rotary_dim channels of each head of x, in place. */
+tern_status op_rotary_rotate(tern_op *op, const rotary_angles *angles, const op_rows *x, int64_t n_head, int64_t head_dim);
 
 #endif

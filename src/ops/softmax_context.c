@@ -232,7 +232,7 @@ done:
     return st;
 }
 
-/* The columns of x from first on, width of them, with room to change them. */
+/* The columns of x from first on, width of them, where they may be changed. */
 static tern_status take(tern_op *op, const op_rows *x, int64_t first, int64_t width, op_rows *out)
 {
     tern_status st = op_scratch(op, x->n_row, width, out);
@@ -262,8 +262,8 @@ done:
     return st;
 }
 
-/* Norms and turns q and k, in scratch, where the op does any of it. */
-static tern_status turn(tern_op *op, const context_args *a, const widths *w, const tern_ragged *batch, const op_rows *x, op_rows *q, op_rows *k)
+/* Norms and rotates q and k, in scratch, where the op does any of it. */
+static tern_status rotate(tern_op *op, const context_args *a, const widths *w, const tern_ragged *batch, const op_rows *x, op_rows *q, op_rows *k)
 {
     tern_status st = TERN_OK;
     bool rotary = op->config.rotary_dim > 0, q_norm = a->q_gamma.data || a->q_beta.data, k_norm = a->k_gamma.data || a->k_beta.data;
@@ -276,8 +276,8 @@ static tern_status turn(tern_op *op, const context_args *a, const widths *w, con
     TERN_TRY(norm_heads(op, &a->k_gamma, &a->k_beta, k, w->kv, w->key));
     if (!rotary) return TERN_OK;
     TERN_TRY(make_angles(op, a, batch, &angles));
-    TERN_TRY(op_rotary_turn(op, &angles, q, w->heads, w->key));
-    TERN_TRY(op_rotary_turn(op, &angles, k, w->kv, w->key));
+    TERN_TRY(op_rotary_rotate(op, &angles, q, w->heads, w->key));
+    TERN_TRY(op_rotary_rotate(op, &angles, k, w->kv, w->key));
 done:
     return st;
 }
@@ -330,7 +330,7 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
         TERN_TRY(workspace_batch(op, a->workspace, a->layer, n_seq, ids, n_tok, &own));
         batch = &own;
     }
-    TERN_TRY(turn(op, a, &w, batch, &x, &q, &k));
+    TERN_TRY(rotate(op, a, &w, batch, &x, &q, &k));
     TERN_TRY(op->ctx->backend->kv_write(op->ctx, &(tern_kv_write){
         .kv = kv, .layer = (int32_t)a->layer, .batch = batch, .k = k.data, .ldk = k.ld, .v = x.data + (w.heads + w.kv) * w.key, .ldv = x.ld }));
     TERN_TRY(attend(op, a, &w, d, &(tern_attention){ .kv = kv, .layer = (int32_t)a->layer, .batch = batch, .q = q.data, .ldq = q.ld }, &context));
@@ -345,7 +345,7 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 {
     const context_args *a = args;
     bool window = op->config.local_attention, causal = op->config.triangular_masking || window;
-    double turned = op->config.rotary_dim > 0 ? 3.0 * (double)op->config.rotary_dim : 0, pairs = 0, keys = 0, rows = (double)d->n_row;
+    double rotated = op->config.rotary_dim > 0 ? 3.0 * (double)op->config.rotary_dim : 0, pairs = 0, keys = 0, rows = (double)d->n_row;
     widths w;
     if (find_widths(op, op_dim(d, 'N'), &w)) return;
     for (int64_t s = 0; s < op_dim(d, 'b'); s++) {
@@ -355,7 +355,7 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
     }
     double each = 2.0 * (double)(w.key + w.value) + 6 + cost_if(&a->attn_mask) + cost_if(&a->alibi) + 2 * cost_if(&a->slope);
     double kept = (double)(w.kv * (w.key + w.value)) * (double)tern_dtype_bytes(workspace_kv(a->workspace)->dtype);
-    c->flops = rows * (double)(w.heads + w.kv) * turned + pairs * (double)w.heads * each;
+    c->flops = rows * (double)(w.heads + w.kv) * rotated + pairs * (double)w.heads * each;
     c->read_bytes += keys * kept;
     c->written_bytes += rows * kept;
 }

@@ -1,4 +1,4 @@
-/* Kinds of characters: see unicode.h. Called by normalisers, pre-tokenizers and added tokens. */
+/* Kinds of characters: see unicode.h. Called by normalizers, pre-tokenizers and added tokens. */
 #include "text/unicode.h"
 
 #include <utf8proc.h>

@@ -342,7 +342,7 @@ const unicode_pair unicode_lower_later[] = {
 };
 const size_t unicode_lower_later_n = sizeof unicode_lower_later / sizeof *unicode_lower_later;
 
-/* Characters that Oniguruma knows and Unicode 14 does not, by general category; "Al": alphabetic all the same. */
+/* Characters that Oniguruma has and Unicode 14 has not, by general category; "Al": alphabetic all the same. */
 const unicode_later unicode_later_categories[] = {
     { 0x1c89, 0x1c89, "Lu" }, { 0xa7cb, 0xa7cc, "Lu" }, { 0xa7da, 0xa7da, "Lu" }, { 0xa7dc, 0xa7dc, "Lu" },
     { 0x10d50, 0x10d65, "Lu" }, { 0x1c8a, 0x1c8a, "Ll" }, { 0xa7cd, 0xa7cd, "Ll" }, { 0xa7db, 0xa7db, "Ll" },

@@ -1,5 +1,5 @@
 /* What the backend's tests share: contexts of every usable instruction set and several thread counts, random numbers by seed, roundings
- * in the type's own definition, and comparisons with words. Expected values are formulas in double, written in each test. */
+ * in the type's own definition, and comparisons with messages. Expected values are formulas in double, written in each test. */
 #ifndef TESTS_BACKEND_RIG_H
 #define TESTS_BACKEND_RIG_H
 

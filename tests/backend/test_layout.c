@@ -1,4 +1,4 @@
-/* The backend's primitives of layout, random numbers and routing (copy, blend, dequantise, random, route, place), and the limits of a gated
+/* The backend's primitives of layout, random numbers and routing (copy, blend, dequantize, random, route, place), and the limits of a gated
  * activation: each against its contract, written out naively, on every instruction set. */
 #include "backend/rig.h"
 #include "base/philox.h"
@@ -66,7 +66,7 @@ static void test_blend(void **state)
     free(a), free(b), free(w);
 }
 
-static void test_dequantise(void **state)
+static void test_dequantize(void **state)
 {
     enum { N_GROUP = 5, N = 700 };
     static const tern_dtype types[] = { TERN_F32, TERN_F16, TERN_BF16 };
@@ -78,8 +78,8 @@ static void test_dequantise(void **state)
     for (int g = 0; g < N_GROUP; g++) scale[g] = rig_random();
     for (int t = 0; t < 3; t++)
         RIG_EACH(ctx) {
-            tern_dequantise d = { q, scale, y, N_GROUP, N, types[t] };
-            assert_int_equal(ctx->backend->dequantise(ctx, &d), TERN_OK);
+            tern_dequantize d = { q, scale, y, N_GROUP, N, types[t] };
+            assert_int_equal(ctx->backend->dequantize(ctx, &d), TERN_OK);
             for (int i = 0; i < N_GROUP * N; i++) assert_true(y[i] == (float)rig_round(types[t], scale[i / N] * (float)q[i]));
         }
 }
@@ -121,13 +121,13 @@ static void test_route(void **state)
 {
     static const struct {
         tern_route_score score;
-        bool normalise, pairs, biased;
+        bool normalize, pairs, biased;
         int64_t n_group, used;
         int32_t first, second;
         const char *why;
     } rows[] = {
         { ROUTE_SOFTMAX, false, false, false, 1, 1, 1, 3, "the two largest, the lower of equals first" },
-        { ROUTE_SOFTMAX, true, false, false, 1, 1, 1, 3, "renormalised" },
+        { ROUTE_SOFTMAX, true, false, false, 1, 1, 1, 3, "renormalized" },
         { ROUTE_SIGMOID, true, false, false, 1, 1, 1, 3, "sigmoid scores" },
         { ROUTE_SOFTMAX_CHOSEN, false, false, false, 1, 1, 1, 3, "softmax over the chosen" },
         { ROUTE_SIGMOID, false, false, true, 1, 1, 5, 1, "a bias chooses and does not weigh" },
@@ -144,7 +144,7 @@ static void test_route(void **state)
             double want[2], all = 0, sum = 0;
             tern_route r = {
                 .logits = logits, .choice_bias = rows[i].biased ? bias : NULL, .n_row = 1, .n_expert = 6, .k = 2, .n_group = rows[i].n_group, .n_group_used = rows[i].used,
-                .score = rows[i].score, .normalise = rows[i].normalise, .group_pairs = rows[i].pairs, .scale = 1.5f, .expert = expert, .weight = weight, .scores = scores,
+                .score = rows[i].score, .normalize = rows[i].normalize, .group_pairs = rows[i].pairs, .scale = 1.5f, .expert = expert, .weight = weight, .scores = scores,
             };
             assert_int_equal(ctx->backend->route(ctx, &r), TERN_OK);
             if (expert[0] != rows[i].first || expert[1] != rows[i].second) fail_msg("%s (%s): experts %d and %d", rows[i].why, rig_name(ctx), expert[0], expert[1]);
@@ -154,12 +154,12 @@ static void test_route(void **state)
                 want[e] = rows[i].score == ROUTE_SIGMOID ? 1 / (1 + exp(-l)) : exp(l) / all;
                 sum += want[e];
             }
-            for (int e = 0; e < 2; e++) rig_near(ctx, rows[i].why, (size_t)e, weight[e], 1.5 * want[e] / (rows[i].normalise ? sum : 1), 1e-6);
+            for (int e = 0; e < 2; e++) rig_near(ctx, rows[i].why, (size_t)e, weight[e], 1.5 * want[e] / (rows[i].normalize ? sum : 1), 1e-6);
         }
 }
 
 /* Five tokens, two choices each, two places an expert; by hand. */
-static void test_place(void **state)
+static void test_assign(void **state)
 {
     static const int32_t expert[] = { 0, 1, 0, 2, 1, 0, 0, 1, -1, 1 };
     static const float priority[] = { .5f, .1f, .4f, .1f, .3f, .9f, .8f, .2f, 0, .7f };
@@ -177,11 +177,11 @@ static void test_place(void **state)
             int64_t count[3];
             for (int e = 0; e < 10; e++) weight[e] = (float)(e + 1);
             for (int e = 0; e < 15; e++) score[e] = (float)(e % 3 + 1) / 6;
-            tern_place p = {
+            tern_assign p = {
                 .expert = expert, .priority = rows[i].by_priority ? priority : NULL, .score = score, .n_row = 5, .capacity = 2, .n_expert = 3, .k = 2, .aux_k = 1,
-                .by_rank = rows[i].by_rank, .renormalise = true, .weight = weight, .location = location, .count = count, .l_aux = &l_aux,
+                .by_rank = rows[i].by_rank, .renormalize = true, .weight = weight, .location = location, .count = count, .l_aux = &l_aux,
             };
-            assert_int_equal(ctx->backend->place(ctx, &p), TERN_OK);
+            assert_int_equal(ctx->backend->assign(ctx, &p), TERN_OK);
             for (int e = 0; e < 10; e++)
                 if (location[e] != rows[i].location[e]) fail_msg("%s (%s): route %d lies at %d", rows[i].why, rig_name(ctx), e, location[e]);
             for (int t = 0; t < 5; t++) {
@@ -214,8 +214,8 @@ static void test_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copy),  cmocka_unit_test(test_blend), cmocka_unit_test(test_dequantise), cmocka_unit_test(test_random),
-        cmocka_unit_test(test_route), cmocka_unit_test(test_place), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_copy),  cmocka_unit_test(test_blend), cmocka_unit_test(test_dequantize), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_route), cmocka_unit_test(test_assign), cmocka_unit_test(test_limit),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

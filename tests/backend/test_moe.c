@@ -1,5 +1,5 @@
 /* FastGen's tests of its mixture-of-experts kernels, rebuilt for the primitives that stand in their place (tests/unit/inference/v2/kernels/ragged_ops:
- * test_top_k_gating, test_moe_scatter, test_moe_gather; cutlass_ops: test_moe_gemm): route and place, dispatch and combine, one matmul an expert. */
+ * test_top_k_gating, test_moe_scatter, test_moe_gather; cutlass_ops: test_moe_gemm): route and assign, gather rows and combine, one matmul an expert. */
 #include "backend/rig.h"
 
 /* ---- test_top_k_gating ---- */
@@ -28,7 +28,7 @@ static float gate_logit(const gate_row *r)
     return r->ties ? 0.5f : r->low + (r->high - r->low) * (rig_random() + 1) / 2;
 }
 
-/* Route, then place with room for all: each expert's tokens in order, numbered from 0. */
+/* Route, then assign with capacity for all: each expert's tokens in order, numbered from 0. */
 static void check_gate(tern_ctx *ctx, const gate_row *r, const float *logits, int32_t *expert, int32_t *location, int64_t *count)
 {
     int32_t n_route = r->n * r->k;
@@ -48,12 +48,12 @@ static void check_gate(tern_ctx *ctx, const gate_row *r, const float *logits, in
                 if (!taken[e] && (best < 0 || l[e] > l[best])) best = e;
             taken[best] = true;
             if (expert[i * r->k + j] != best) fail_msg("%s (%s): choice %d of token %d is %d, not %d", r->why, rig_name(ctx), j, i, expert[i * r->k + j], best);
-            rig_near(ctx, r->why, (size_t)(i * r->k + j), weight[i * r->k + j], exp(l[best] - max) / sum, 1e-6);    /* over all experts, not renormalised */
+            rig_near(ctx, r->why, (size_t)(i * r->k + j), weight[i * r->k + j], exp(l[best] - max) / sum, 1e-6);    /* over all experts, not renormalized */
         }
     }
-    tern_place place = { .expert = expert, .n_row = r->n, .capacity = n_route, .n_expert = r->n_expert, .k = r->k, .aux_k = r->k, .weight = weight,
+    tern_assign assign = { .expert = expert, .n_row = r->n, .capacity = n_route, .n_expert = r->n_expert, .k = r->k, .aux_k = r->k, .weight = weight,
                          .location = location, .count = count };
-    assert_int_equal(ctx->backend->place(ctx, &place), TERN_OK);
+    assert_int_equal(ctx->backend->assign(ctx, &assign), TERN_OK);
     free(weight);
 }
 
@@ -85,7 +85,7 @@ static void test_top_k_gating(void **state)
 
 /* ---- test_moe_scatter, test_moe_gather: 4096 channels ---- */
 
-static void check_scatter_gather(tern_ctx *ctx, int32_t n, int32_t n_expert, int32_t k, bool normalise)
+static void check_scatter_gather(tern_ctx *ctx, int32_t n, int32_t n_expert, int32_t k, bool normalize)
 {
     enum { DIM = 4096 };
     size_t n_route = (size_t)n * (size_t)k;
@@ -94,11 +94,11 @@ static void check_scatter_gather(tern_ctx *ctx, int32_t n, int32_t n_expert, int
     int32_t *expert = malloc(n_route * sizeof *expert), *location = malloc(n_route * sizeof *location), *slot = malloc(n_route * sizeof *slot),
             *token = malloc(n_route * sizeof *token);
     int64_t count[64], first[65] = { 0 };
-    tern_route route = { .logits = logits, .n_row = n, .n_expert = n_expert, .k = k, .n_group = 1, .n_group_used = 1, .score = ROUTE_SOFTMAX, .normalise = normalise,
+    tern_route route = { .logits = logits, .n_row = n, .n_expert = n_expert, .k = k, .n_group = 1, .n_group_used = 1, .score = ROUTE_SOFTMAX, .normalize = normalize,
                          .scale = 1, .expert = expert, .weight = weight };
-    tern_place place = { .expert = expert, .n_row = n, .capacity = (int64_t)n_route, .n_expert = n_expert, .k = k, .aux_k = k, .weight = weight, .location = location, .count = count };
+    tern_assign assign = { .expert = expert, .n_row = n, .capacity = (int64_t)n_route, .n_expert = n_expert, .k = k, .aux_k = k, .weight = weight, .location = location, .count = count };
     assert_int_equal(ctx->backend->route(ctx, &route), TERN_OK);
-    assert_int_equal(ctx->backend->place(ctx, &place), TERN_OK);
+    assert_int_equal(ctx->backend->assign(ctx, &assign), TERN_OK);
     for (int32_t e = 0; e < n_expert; e++) first[e + 1] = first[e] + count[e];
     assert_int_equal(first[n_expert], n_route);
     for (size_t i = 0; i < n_route; i++) token[i] = -1;
@@ -107,15 +107,15 @@ static void check_scatter_gather(tern_ctx *ctx, int32_t n, int32_t n_expert, int
         assert_int_equal(token[slot[i]], -1);    /* a slot has one token */
         token[slot[i]] = (int32_t)(i / (size_t)k);
     }
-    tern_dispatch d = { x, moved, token, DIM, DIM, (int64_t)n_route, DIM };
+    tern_gather_rows d = { x, moved, token, DIM, DIM, (int64_t)n_route, DIM };
     tern_combine c = { moved, y, slot, weight, DIM, DIM, n, k, DIM, false, TERN_F32 };
-    assert_int_equal(ctx->backend->dispatch(ctx, &d), TERN_OK);
+    assert_int_equal(ctx->backend->gather_rows(ctx, &d), TERN_OK);
     assert_int_equal(ctx->backend->combine(ctx, &c), TERN_OK);
     for (size_t i = 0; i < n_route; i++) rig_same_bits(ctx, "a token that moved", moved + (size_t)slot[i] * DIM, x + i / (size_t)k * DIM, DIM);
     for (int32_t i = 0; i < n; i++) {
         double sum = 0;
         for (int32_t j = 0; j < k; j++) sum += weight[i * k + j];
-        if (normalise && fabs(sum - 1) > 1e-6) fail_msg("the scores of token %d add up to %g", i, sum);
+        if (normalize && fabs(sum - 1) > 1e-6) fail_msg("the scores of token %d add up to %g", i, sum);
         for (size_t at = 0; at < DIM; at++) {
             float xi = x[(size_t)i * DIM + at], first_product = weight[i * k] * xi;
             if (k == 1) assert_true(y[(size_t)i * DIM + at] == first_product);    /* one product, rounded once */

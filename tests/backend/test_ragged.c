@@ -26,7 +26,7 @@ static const batch_row copies[] = {
     { { { 128, 0 }, { 177, 0 }, { 169, 8 }, { 117, 88 }, { 55, 0 }, { 1, 277 }, { 1, 324 } }, "a mixed batch" },
 };
 
-/* ---- Sequences and their pages, in an order of no pattern, with one page left over that nobody may touch ---- */
+/* ---- Sequences and their pages, in an order of no pattern, with one page left over that must not be touched ---- */
 
 typedef struct ragged {
     tern_kv kv;
@@ -76,7 +76,7 @@ static void check_spare(tern_ctx *ctx, const ragged *g, const char *why)
 {
     const unsigned char *spare = (const unsigned char *)g->kv.data + (size_t)g->pages[g->kv.n_page - 1] * g->page_bytes;
     for (size_t i = 0; i < g->page_bytes; i++)
-        if (spare[i] != 0x3A) fail_msg("%s (%s): byte %zu of a page that belongs to nobody was written", why, rig_name(ctx), i);
+        if (spare[i] != 0x3A) fail_msg("%s (%s): byte %zu of a page that is not in use was written", why, rig_name(ctx), i);
 }
 
 /* k, v [n_row, heads * dim] into layer 1, behind what the sequences have. */
@@ -146,15 +146,15 @@ static void test_kv_copy(void **state)
     }
 }
 
-/* ---- test_blocked_rotary_emb: q turned in place, k turned on its way into the cache, v as it is ---- */
+/* ---- test_blocked_rotary_emb: q rotated in place, k rotated on its way into the cache, v as it is ---- */
 
-typedef struct turn_row {
+typedef struct rotate_row {
     int32_t dim, rotary_dim;
     bool trained;              /* frequencies of no formula */
     batch_row batch;
-} turn_row;
+} rotate_row;
 
-static const turn_row turns[] = {
+static const rotate_row rotations[] = {
     { 64, 64, false, { { { 1, 0 } }, "one token" } },
     { 80, 80, false, { { { 17, 0 } }, "part of a page" } },
     { 96, 96, false, { { { 33, 8 } }, "goes on in a page" } },
@@ -168,8 +168,8 @@ static const turn_row turns[] = {
     { 64, 64, false, { { { 1, 4095 } }, "position 4095: the phase is an f32 number" } },
 };
 
-/* x [heads, dim] of one token, turned at position by formula. */
-static void turn(const turn_row *r, const float *freq, int32_t position, int64_t heads, const float *x, double *y)
+/* x [heads, dim] of one token, rotated at position by formula. */
+static void rotate(const rotate_row *r, const float *freq, int32_t position, int64_t heads, const float *x, double *y)
 {
     int64_t n = r->rotary_dim / 2;
     for (int64_t h = 0; h < heads; h++, x += r->dim, y += r->dim) {
@@ -182,7 +182,7 @@ static void turn(const turn_row *r, const float *freq, int32_t position, int64_t
     }
 }
 
-static void check_turn(tern_ctx *ctx, const turn_row *r, tern_dtype type)
+static void check_rotation(tern_ctx *ctx, const rotate_row *r, tern_dtype type)
 {
     enum { HEADS = 16, KV_HEADS = 4 };
     ragged g;
@@ -201,11 +201,11 @@ static void check_turn(tern_ctx *ctx, const turn_row *r, tern_dtype type)
     for (size_t i = 0; i < n * ldk; i++) k[i] = (float)rig_round(type, k[i]);
     float *old_q = rig_copy(q, n * ldq), *old_k = rig_copy(k, n * ldk);
     tern_rope_table table = { position, freq, 1, cosine, sine, (int64_t)n, pairs };
-    tern_rope turn_q = { q, (int64_t)ldq, (int64_t)n, HEADS, r->dim, 0, pairs, cosine, sine, false, type };
-    tern_rope turn_k = { k, (int64_t)ldk, (int64_t)n, KV_HEADS, r->dim, 0, pairs, cosine, sine, false, type };
+    tern_rope rotate_q = { q, (int64_t)ldq, (int64_t)n, HEADS, r->dim, 0, pairs, cosine, sine, false, type };
+    tern_rope rotate_k = { k, (int64_t)ldk, (int64_t)n, KV_HEADS, r->dim, 0, pairs, cosine, sine, false, type };
     assert_int_equal(ctx->backend->rope_table(ctx, &table), TERN_OK);
-    assert_int_equal(ctx->backend->rope(ctx, &turn_q), TERN_OK);
-    assert_int_equal(ctx->backend->rope(ctx, &turn_k), TERN_OK);
+    assert_int_equal(ctx->backend->rope(ctx, &rotate_q), TERN_OK);
+    assert_int_equal(ctx->backend->rope(ctx, &rotate_k), TERN_OK);
     put(ctx, &g, &g.batch, k, v);
     for (int s = 0; s < g.batch.n_seq; s++) {
         int32_t total = g.past[s] + g.n_tok[s];
@@ -213,9 +213,9 @@ static void check_turn(tern_ctx *ctx, const turn_row *r, tern_dtype type)
         assert_int_equal(ctx->backend->kv_read(ctx, &read), TERN_OK);
         for (int32_t t = g.past[s]; t < total; t++) {
             size_t row = (size_t)(g.row[s] + t - g.past[s]);
-            turn(r, freq, t, HEADS, old_q + row * ldq, want);
+            rotate(r, freq, t, HEADS, old_q + row * ldq, want);
             for (size_t d = 0; d < ldq; d++) rig_near(ctx, r->batch.why, d, q[row * ldq + d], want[d], atol);
-            turn(r, freq, t, KV_HEADS, old_k + row * ldk, want);
+            rotate(r, freq, t, KV_HEADS, old_k + row * ldk, want);
             for (size_t d = 0; d < ldk; d++) {
                 size_t at = (d / (size_t)r->dim * (size_t)total + (size_t)t) * (size_t)r->dim + d % (size_t)r->dim;
                 rig_near(ctx, r->batch.why, d, got[at], want[d], atol);
@@ -235,8 +235,8 @@ static void test_rotary(void **state)
     rig_seed = 2;
     RIG_EACH(ctx) {
         if (tern_ctx_threads(ctx) > 1) continue;
-        for (size_t i = 0; i < sizeof turns / sizeof *turns; i++)
-            for (size_t t = 0; t < 3; t++) check_turn(ctx, &turns[i], types[t]);
+        for (size_t i = 0; i < sizeof rotations / sizeof *rotations; i++)
+            for (size_t t = 0; t < 3; t++) check_rotation(ctx, &rotations[i], types[t]);
     }
 }
 
@@ -386,9 +386,9 @@ static void test_logits_gather(void **state)
             size_t dim = (size_t)dims[d];
             float *x = rig_floats((size_t)rows * dim, 1), *y = rig_floats((size_t)n * dim, 1);
             RIG_EACH(ctx) {
-                tern_dispatch a = { x, y, last, dims[d], dims[d], n, dims[d] };
+                tern_gather_rows a = { x, y, last, dims[d], dims[d], n, dims[d] };
                 memset(y, 0, (size_t)n * dim * sizeof *y);
-                assert_int_equal(ctx->backend->dispatch(ctx, &a), TERN_OK);
+                assert_int_equal(ctx->backend->gather_rows(ctx, &a), TERN_OK);
                 for (int32_t s = 0; s < n; s++) rig_same_bits(ctx, "a last row", y + (size_t)s * dim, x + (size_t)last[s] * dim, dim);
             }
             free(x), free(y);

@@ -1,4 +1,4 @@
-/* The backend's primitives on rows (norms, activations, sums, rope, gathers, conversions, softmax, experts, the quantiser) against their
+/* The backend's primitives on rows (norms, activations, sums, rope, lookups, conversions, softmax, experts, the quantizer) against their
  * formulas in double, on every instruction set, with bits that do not depend on the number of threads. */
 #include "backend/rig.h"
 
@@ -212,9 +212,9 @@ static void test_rope(void **state)
         }
 }
 
-/* ---- gather, convert ------------------------------------------------------------------------------------------------------------------ */
+/* ---- lookup, convert ------------------------------------------------------------------------------------------------------------------ */
 
-static void test_gather(void **state)
+static void test_lookup(void **state)
 {
     enum { N = 9, DIM = 600, N_ROW = 70 };
     int32_t id[N_ROW];
@@ -230,11 +230,11 @@ static void test_gather(void **state)
         rig_store(table + misaligned, type, value, N * DIM);
         RIG_EACH(ctx) {
             float *y = rig_copy(old, N_ROW * DIM);
-            tern_gather g = { table + misaligned, type, N_ROW, DIM, DIM, id, 1.5f, add, y };
-            assert_int_equal(ctx->backend->gather(ctx, &g), TERN_OK);
+            tern_lookup g = { table + misaligned, type, N_ROW, DIM, DIM, id, 1.5f, add, y };
+            assert_int_equal(ctx->backend->lookup(ctx, &g), TERN_OK);
             for (size_t i = 0; i < N_ROW * DIM; i++)
-                rig_near(ctx, "gather", i, y[i], 1.5 * rig_round(type, value[id[i / DIM] * DIM + (int)(i % DIM)]) + (add ? old[i] : 0), 1e-6);
-            same_as_one_thread(ctx, "gather", &one, y, N_ROW * DIM);
+                rig_near(ctx, "lookup", i, y[i], 1.5 * rig_round(type, value[id[i / DIM] * DIM + (int)(i % DIM)]) + (add ? old[i] : 0), 1e-6);
+            same_as_one_thread(ctx, "lookup", &one, y, N_ROW * DIM);
             free(y);
         }
         free(one);
@@ -336,7 +336,7 @@ static void test_softmax(void **state)
         for (size_t t = 0; t < 3; t++) check_softmax(&softmax_rows[i], rounds[t], t == 1);
 }
 
-/* ---- experts, the quantiser ------------------------------------------------------------------------------------------------------------- */
+/* ---- experts, the quantizer ------------------------------------------------------------------------------------------------------------- */
 
 static void test_experts(void **state)
 {
@@ -354,9 +354,9 @@ static void test_experts(void **state)
         float *one = NULL;
         RIG_EACH(ctx) {
             float *out = rig_floats(N_SLOT * DIM, 1), *y = rig_copy(old, N_TOKEN * DIM);
-            tern_dispatch d = { x, out, token, DIM, DIM, N_SLOT, DIM };
+            tern_gather_rows d = { x, out, token, DIM, DIM, N_SLOT, DIM };
             tern_combine c = { expert, y, slot, weight, DIM, DIM, N_TOKEN, K, DIM, form >= 3, type };
-            assert_int_equal(ctx->backend->dispatch(ctx, &d), TERN_OK);
+            assert_int_equal(ctx->backend->gather_rows(ctx, &d), TERN_OK);
             assert_int_equal(ctx->backend->combine(ctx, &c), TERN_OK);
             for (int i = 0; i < N_SLOT * DIM; i++) assert_true(out[i] == (token[i / DIM] < 0 ? 0 : x[token[i / DIM] * DIM + i % DIM]));
             for (int i = 0; i < N_TOKEN * DIM; i++) {
@@ -377,7 +377,7 @@ static void test_experts(void **state)
     free(x), free(weight), free(expert), free(old);
 }
 
-static void test_quantise(void **state)
+static void test_quantize(void **state)
 {
     enum { N_GROUP = 7, N = 300 };
     float *w = rig_floats(N_GROUP * N, 2);
@@ -388,8 +388,8 @@ static void test_quantise(void **state)
     RIG_EACH(ctx) {
         int8_t q[N_GROUP * N];
         float scale[N_GROUP];
-        tern_quantise a = { w, q, scale, N_GROUP, N };
-        assert_int_equal(ctx->backend->quantise(ctx, &a), TERN_OK);
+        tern_quantize a = { w, q, scale, N_GROUP, N };
+        assert_int_equal(ctx->backend->quantize(ctx, &a), TERN_OK);
         for (int g = 0; g < N_GROUP; g++) {
             float most = 0;
             for (int i = 0; i < N; i++) most = fmaxf(most, fabsf(w[g * N + i]));
@@ -409,8 +409,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_norm),    cmocka_unit_test(test_activation), cmocka_unit_test(test_add),     cmocka_unit_test(test_rope),
-        cmocka_unit_test(test_gather),  cmocka_unit_test(test_convert),    cmocka_unit_test(test_softmax), cmocka_unit_test(test_experts),
-        cmocka_unit_test(test_quantise),
+        cmocka_unit_test(test_lookup),  cmocka_unit_test(test_convert),    cmocka_unit_test(test_softmax), cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_quantize),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

@@ -91,7 +91,7 @@ static void test_tensor(void **state)
 {
     static const struct { tern_dtype dtype; size_t bytes; const char *name; } rows[] = {
         { TERN_F32, 4, "f32" }, { TERN_F16, 2, "f16" },   { TERN_BF16, 2, "bf16" }, { TERN_I8, 1, "i8" },           { TERN_U8, 1, "u8" },
-        { TERN_I32, 4, "i32" }, { TERN_BOOL, 1, "bool" }, { TERN_I64, 8, "i64" },   { TERN_F16_LAID, 2, "f16 laid out" }, { TERN_N_DTYPES, 0, "?" }, { (tern_dtype)-1, 0, "?" },
+        { TERN_I32, 4, "i32" }, { TERN_BOOL, 1, "bool" }, { TERN_I64, 8, "i64" },   { TERN_F16_PACKED, 2, "f16 packed" }, { TERN_N_DTYPES, 0, "?" }, { (tern_dtype)-1, 0, "?" },
     };
     static const int64_t shape[] = { 2, 3, 4 };
     float data[24];
@@ -107,7 +107,7 @@ static void test_tensor(void **state)
     t.stride[0] = 13;
     assert_false(tern_tensor_contiguous(&t));
     t.shape[0] = 1;
-    assert_true(tern_tensor_contiguous(&t));    /* nobody steps along an axis of one */
+    assert_true(tern_tensor_contiguous(&t));    /* an axis of one has no step */
     t = tern_tensor_of(data, TERN_F32, 0, NULL);
     assert_int_equal(tern_tensor_count(&t), 1);
     assert_null(tern_tensor_of(data, TERN_F32, TERN_MAX_RANK + 1, shape).data);

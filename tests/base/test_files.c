@@ -1,4 +1,4 @@
-/* Files and JSON as tern takes them: what is read and mapped, and everything that is refused, with its words and without waiting. */
+/* Files and JSON as tern takes them: what is read and mapped, and everything that is refused, with its message and without waiting. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -66,7 +66,7 @@ static int tear_down(void **state)
 typedef struct file_row {
     const char *name;
     tern_status status;
-    const char *words;    /* in the sentence, or the content */
+    const char *message;    /* in the sentence, or the content */
     const char *why;
 } file_row;
 
@@ -78,7 +78,7 @@ static const file_row file_rows[] = {
     { "missing", TERN_ERR_IO, "missing: No such file", "a file that is not there" },
     { "dangling", TERN_ERR_IO, "dangling", "a link to nothing" },
     { "sub", TERN_ERR_FORMAT, "a directory", "a directory" },
-    { "fifo", TERN_ERR_FORMAT, "a FIFO", "a FIFO, which nobody writes to: no waiting" },
+    { "fifo", TERN_ERR_FORMAT, "a FIFO", "a FIFO without a writer: no waiting" },
     { "zero", TERN_ERR_FORMAT, "a device", "a device without an end" },
     { "../plain", TERN_ERR_FORMAT, "leads out", "a name that leads out" },
     { "sub/../../plain", TERN_ERR_FORMAT, "leads out", "a name that leads out by a detour" },
@@ -98,15 +98,15 @@ static void test_files(void **state)
         size_t n = 0;
         assert_int_equal(tern_map_file(ctx, dir, r->name, &map), r->status);
         if (r->status) {
-            if (!strstr(tern_ctx_error(ctx), r->words)) fail_msg("%s: \"%s\"", r->why, tern_ctx_error(ctx));
+            if (!strstr(tern_ctx_error(ctx), r->message)) fail_msg("%s: \"%s\"", r->why, tern_ctx_error(ctx));
             assert_null(map.data);
         } else {
-            assert_int_equal(map.n_bytes, strlen(r->words));
-            assert_memory_equal(map.data, r->words, map.n_bytes);
+            assert_int_equal(map.n_bytes, strlen(r->message));
+            assert_memory_equal(map.data, r->message, map.n_bytes);
         }
         assert_int_equal(tern_read_file(ctx, dir, r->name, 100, &text, &n), r->status);
-        if (!r->status) assert_string_equal(text, r->words);
-        bool there = strcmp(r->name, "missing") && strcmp(r->words, "leads out");
+        if (!r->status) assert_string_equal(text, r->message);
+        bool there = strcmp(r->name, "missing") && strcmp(r->message, "leads out");
         assert_int_equal(tern_file_exists(dir, r->name), there);    /* what is no file, or has lost its target, is said when it is read */
         tern_map_close(&map);
         tern_map_close(&map);
@@ -156,7 +156,7 @@ static void test_identity(void **state)
 typedef struct json_row {
     const char *text;
     size_t n_bytes;    /* 0: all of it */
-    const char *words, *why;
+    const char *message, *why;
 } json_row;
 
 static const json_row json_rows[] = {
@@ -185,8 +185,8 @@ static void test_json(void **state)
         const json_row *r = &json_rows[i];
         value = NULL;
         tern_status st = tern_json_parse(ctx, "t.json", r->text, r->n_bytes ? r->n_bytes : strlen(r->text), &value);
-        if ((st == TERN_OK) != !r->words || (st && st != TERN_ERR_FORMAT)) fail_msg("%s: %s", r->why, tern_status_name(st));
-        if (st && !strstr(tern_ctx_error(ctx), r->words)) fail_msg("%s: \"%s\"", r->why, tern_ctx_error(ctx));
+        if ((st == TERN_OK) != !r->message || (st && st != TERN_ERR_FORMAT)) fail_msg("%s: %s", r->why, tern_status_name(st));
+        if (st && !strstr(tern_ctx_error(ctx), r->message)) fail_msg("%s: \"%s\"", r->why, tern_ctx_error(ctx));
         json_decref(value);
     }
     memset(deep, '[', 100000);

@@ -9,7 +9,7 @@
 typedef struct bad_row {
     const char *text;
     size_t n_bytes;       /* 0: up to the NUL */
-    const char *words, *why;
+    const char *message, *why;
 } bad_row;
 
 static const bad_row bad_rows[] = {
@@ -58,8 +58,8 @@ static void refuses(void **state)
     for (size_t i = 0; i < sizeof bad_rows / sizeof *bad_rows; i++) {
         json_t *value = NULL;
         const bad_row *r = &bad_rows[i];
-        expect_words(tern_json_parse(&words, "x.json", r->text, r->n_bytes ? r->n_bytes : strlen(r->text), &value), TERN_ERR_FORMAT, r->words, r->why);
-        expect_words(TERN_OK, TERN_OK, "x.json: line ", r->why);
+        expect_message(tern_json_parse(&message, "x.json", r->text, r->n_bytes ? r->n_bytes : strlen(r->text), &value), TERN_ERR_FORMAT, r->message, r->why);
+        expect_message(TERN_OK, TERN_OK, "x.json: line ", r->why);
         assert_null(value);
     }
 }
@@ -86,19 +86,19 @@ static void reads_numbers_as_python_does(void **state)
     json_t *value;
     for (size_t i = 0; i < sizeof number_rows / sizeof *number_rows; i++) {
         const char *text = number_rows[i].text;
-        assert_int_equal(tern_json_parse(&words, "x", text, strlen(text), &value), TERN_OK);
+        assert_int_equal(tern_json_parse(&message, "x", text, strlen(text), &value), TERN_OK);
         double number = tern_json_number(value), wanted = number_rows[i].value;
         if (json_is_integer(value) != number_rows[i].is_integer) fail_msg("%s: an integer or not", text);
         if (number != wanted && !(isnan(number) && isnan(wanted))) fail_msg("%s: %g", text, number);
         assert_string_equal(tern_json_show(value, shown, sizeof shown), number_rows[i].shown);
         json_decref(value);
         bool beyond = !number_rows[i].is_integer && strspn(text, "-0123456789") == strlen(text);
-        tern_status st = tern_json_parse_exact(&words, "x", text, strlen(text), &value);
-        expect_words(st, beyond ? TERN_ERR_FORMAT : TERN_OK, beyond ? "beyond 64 bits" : NULL, text);
+        tern_status st = tern_json_parse_exact(&message, "x", text, strlen(text), &value);
+        expect_message(st, beyond ? TERN_ERR_FORMAT : TERN_OK, beyond ? "beyond 64 bits" : NULL, text);
         if (!st) json_decref(value);
     }
     memset(long_text + 1, '0', 400);
-    assert_int_equal(tern_json_parse(&words, "x", long_text, 401, &value), TERN_OK);
+    assert_int_equal(tern_json_parse(&message, "x", long_text, 401, &value), TERN_OK);
     assert_true(isinf(tern_json_number(value)));
     json_decref(value);
 }
@@ -112,14 +112,14 @@ static void caps_the_depth(void **state)
         json_t *value = NULL;
         memset(text, '[', (size_t)depth);
         memset(text + depth, ']', (size_t)depth);
-        expect_words(tern_json_parse(&words, "x", text, 2 * (size_t)depth, &value), depth == 512 ? TERN_OK : TERN_ERR_FORMAT, depth == 512 ? NULL : "column 513|depth of 512", "nesting");
+        expect_message(tern_json_parse(&message, "x", text, 2 * (size_t)depth, &value), depth == 512 ? TERN_OK : TERN_ERR_FORMAT, depth == 512 ? NULL : "column 513|depth of 512", "nesting");
         json_decref(value);
     }
     char *open = malloc(1000000);
     json_t *value;
     assert_non_null(open);
     memset(open, '[', 1000000);
-    expect_words(tern_json_parse(&words, "x", open, 1000000, &value), TERN_ERR_FORMAT, "depth of 512", "a million levels");
+    expect_message(tern_json_parse(&message, "x", open, 1000000, &value), TERN_ERR_FORMAT, "depth of 512", "a million levels");
     free(open);
 }
 
@@ -131,7 +131,7 @@ static void gives_the_values(void **state)
     json_t *v;
     for (int turn = 0; turn < 2; turn++) {
         if (turn && !setlocale(LC_ALL, "de_DE.UTF-8")) break;    /* a comma for a point, where the machine has that locale */
-        expect_words(tern_json_parse(&words, "x", text, sizeof text - 1, &v), TERN_OK, NULL, "a good text");
+        expect_message(tern_json_parse(&message, "x", text, sizeof text - 1, &v), TERN_OK, NULL, "a good text");
         const json_t *i = json_object_get(v, "i"), *r = json_object_get(v, "r"), *s = json_object_get(v, "s"), *w = json_object_get(v, "w");
         assert_true(json_integer_value(json_array_get(i, 2)) == INT64_MIN && json_integer_value(json_array_get(i, 3)) == INT64_MAX && json_is_integer(json_array_get(i, 1)));
         assert_true(json_real_value(json_array_get(r, 0)) == 1.5 && json_real_value(json_array_get(r, 1)) == -2.5e-3 && json_real_value(json_array_get(r, 2)) == 100);

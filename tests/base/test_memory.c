@@ -1,4 +1,4 @@
-/* The step arena and the allocation calls: alignment, marks, growth that ends, products that overflow; and the words of errors. */
+/* The step arena and the allocation calls: alignment, marks, growth that ends, products that overflow; and the messages of errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -188,11 +188,11 @@ static void test_words(void **state)
     for (size_t i = 0; i < sizeof wide - 2; i += 2) memcpy(wide + i, "\xc3\xa9", 3);    /* a long sentence is cut between characters */
     for (int shift = 0; shift < 2; shift++) {
         tern_fail(ctx, TERN_ERR_FORMAT, "%s%s", shift ? "x" : "", wide);
-        const char *words = tern_ctx_error(ctx);
-        size_t n = strlen(words);
+        const char *message = tern_ctx_error(ctx);
+        size_t n = strlen(message);
         assert_true(n > 1000 && n < 1024);
-        assert_string_equal(words + n - 3, "...");
-        assert_int_equal((unsigned char)words[n - 4], 0xa9);
+        assert_string_equal(message + n - 3, "...");
+        assert_int_equal((unsigned char)message[n - 4], 0xa9);
     }
     assert_string_equal(tern_status_name(TERN_ERR_LIMIT), "TERN_ERR_LIMIT");
     assert_string_equal(tern_status_name((tern_status)99), "TERN_ERR_?");
@@ -214,7 +214,7 @@ static void test_log(void **state)
     assert_int_equal(tern_ctx_create(&o, &ctx), TERN_OK);
     tern_log(ctx, TERN_LOG_WARNING, "%d pages", 7);
     assert_string_equal(line, "1 7 pages");
-    tern_log(NULL, TERN_LOG_INFO, "nobody hears");
+    tern_log(NULL, TERN_LOG_INFO, "no handler");
     tern_ctx_free(ctx);
 }
 

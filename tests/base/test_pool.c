@@ -122,7 +122,7 @@ static void test_others_take_what_is_left(void **state)
         tern_pool_run(pool, j.n, 1, hold, &j);
         tern_pool_free(pool);
         assert_int_equal(j.done, j.n);
-        if (j.held_up) fail_msg("nobody took what was left: %s", rows[i].why);
+        if (j.held_up) fail_msg("what was left was not taken: %s", rows[i].why);
     }
 }
 
@@ -141,10 +141,10 @@ static void test_idle(void **state)
 
 static void test_context(void **state)
 {
-    static const struct { tern_ctx_options o; tern_status status; const char *words, *why; } rows[] = {
+    static const struct { tern_ctx_options o; tern_status status; const char *message, *why; } rows[] = {
         { { .threads = 3 }, TERN_OK, NULL, "three threads" },
         { { .isa = "scalar", .threads = 1 }, TERN_OK, NULL, "the lowest instruction set" },
-        { { .isa = "abacus" }, TERN_ERR_UNSUPPORTED, "abacus", "an instruction set that nobody knows" },
+        { { .isa = "abacus" }, TERN_ERR_UNSUPPORTED, "abacus", "an unknown instruction set" },
         { { .threads = -1 }, TERN_ERR_ARGUMENT, "-1 threads", "less than one thread" },
         { { .threads = 1025 }, TERN_ERR_ARGUMENT, "1025", "too many threads" },
     };
@@ -152,7 +152,7 @@ static void test_context(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         tern_ctx *ctx = NULL;
         assert_int_equal(tern_ctx_create(&rows[i].o, &ctx), rows[i].status);
-        if (rows[i].words) assert_non_null(strstr(tern_create_error(), rows[i].words));
+        if (rows[i].message) assert_non_null(strstr(tern_create_error(), rows[i].message));
         else if (rows[i].o.threads) assert_int_equal(tern_ctx_threads(ctx), rows[i].o.threads);
         if (rows[i].o.isa && ctx) assert_string_equal(tern_ctx_isa(ctx), rows[i].o.isa);
         tern_ctx_free(ctx);

@@ -38,7 +38,7 @@ static void test_shows_names(void **state)
         { "\x1b[31mred", "\\x1b[31mred", "a terminal's escape" },
         { "a\x7F" "b", "a\\x7fb", "a delete" },
         { "\xC2\x9B" "31m", "\\x9b31m", "a terminal's escape of 8 bits, as UTF-8" },
-        { "\xE2\x80\xAE" "txt.exe", "\\u202etxt.exe", "text turned round" },
+        { "\xE2\x80\xAE" "txt.exe", "\\u202etxt.exe", "text in reverse" },
         { "\xFFok", "?ok", "a byte that is no UTF-8" },
         { "\xC3\x9Cnicode \xE6\xA8\xA1\xE5\x9E\x8B", "\xC3\x9Cnicode \xE6\xA8\xA1\xE5\x9E\x8B", "letters stay what they are" },
     };
@@ -55,20 +55,20 @@ static void test_shows_names(void **state)
 
 static void test_cleans_words(void **state)
 {
-    static const struct { const char *words, *want, *why; } rows[] = {
+    static const struct { const char *message, *want, *why; } rows[] = {
         { "two\nlines", "two lines", "one sentence is one line" },
         { "a\x1b[2J", "a?[2J", "a terminal's escape" },
         { "a\xC2\x9B" "2J", "a??2J", "one of 8 bits" },
-        { "\xE2\x80\xAE" "abc", "???abc", "text turned round" },
+        { "\xE2\x80\xAE" "abc", "???abc", "text in reverse" },
         { "\xC3", "?", "half a letter" },
         { "\xC3\xA9", "\xC3\xA9", "a letter" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char words[64];
-        strcpy(words, rows[i].words);
-        tern_clean_words(words);
-        if (strcmp(words, rows[i].want)) fail_msg("%s: \"%s\"", rows[i].why, words);
+        char message[64];
+        strcpy(message, rows[i].message);
+        tern_clean_message(message);
+        if (strcmp(message, rows[i].want)) fail_msg("%s: \"%s\"", rows[i].why, message);
     }
 }
 

@@ -48,23 +48,23 @@ def _refuse(word):
     raise ValueError(f"{word} is not JSON")
 
 
-def check(ok, words):
+def check(ok, message):
     """Counts a check; a failed one is printed and makes the script fail at its end."""
     global _checks
     _checks += 1
     if not ok:
-        _failures.append(words)
-        print("FAILED:", words, flush=True)
+        _failures.append(message)
+        print("FAILED:", message, flush=True)
     return ok
 
 
-def one_sentence(run, words):
+def one_sentence(run, message):
     """A failure as the program must report it: exit 1, nothing of a crash, one line on stderr that begins with its name."""
     text = run.stderr.decode(errors="replace")
     lines = [line for line in text.split("\n") if line and not line.startswith("tern: seed ")]
-    check(run.returncode == 1, f"{words}: exit {run.returncode}: {text[-2000:]}")
-    check(len(lines) == 1 and lines[0].startswith("tern: ") and len(lines[0]) > 12, f"{words}: not one sentence: {text[-2000:]}")
-    check(not any(word in text for word in SANITIZER), f"{words}: {text[-2000:]}")
+    check(run.returncode == 1, f"{message}: exit {run.returncode}: {text[-2000:]}")
+    check(len(lines) == 1 and lines[0].startswith("tern: ") and len(lines[0]) > 12, f"{message}: not one sentence: {text[-2000:]}")
+    check(not any(word in text for word in SANITIZER), f"{message}: {text[-2000:]}")
 
 
 def isas():

@@ -45,31 +45,31 @@ def check_machine(machine, threads):
     check(all(ordered(p["gflop_per_s"]) for p in peaks), "peaks have a spread")
 
 
-def check_limits(row, machine, words):
-    """Those around a row are of the instruction with the highest median, up to the set in use, and no others than the machine's but for its moods."""
+def check_limits(row, machine, message):
+    """Those around a row are of the instruction with the highest median, up to the set in use, and no others than the machine's but for noise."""
     best = max((p for p in machine["peaks"] if p["threads"] == row["threads"] and p["type"] in ("f32", row["peak_type"])), key=lambda p: p["gflop_per_s"]["median"])
-    check((best["isa"], best["type"]) == (row["peak_isa"], row["peak_type"]), f"{words}: the best instruction: {row['peak_isa']} {row['peak_type']}, not {best}")
+    check((best["isa"], best["type"]) == (row["peak_isa"], row["peak_type"]), f"{message}: the best instruction: {row['peak_isa']} {row['peak_type']}, not {best}")
     read, = [r for r in machine["read"] if r["threads"] == row["threads"]]
     for around, alone, name in ((row["peak_gflop_per_s"], best["gflop_per_s"], "peak"), (row["bandwidth_gb_per_s"], read["gb_per_s"], "bandwidth")):
-        check(ordered(around) and alone["median"] / 5 < around["median"] < alone["median"] * 5, f"{words}: the {name} around it is {around}, and {alone} before")
+        check(ordered(around) and alone["median"] / 5 < around["median"] < alone["median"] * 5, f"{message}: the {name} around it is {around}, and {alone} before")
         apart = around["max"] - around["min"] > 0.1 * around["median"]
-        check(row[name + "_moved"] in ((False, True) if apart else (False,)), f"{words}: a {name} that moved: {row[name + '_moved']} of {around}")
+        check(row[name + "_moved"] in ((False, True) if apart else (False,)), f"{message}: a {name} that moved: {row[name + '_moved']} of {around}")
 
 
 def check_row(row, model, machine):
-    words = f"row {row['threads']} threads, batch {row['batch']}, prompt {row['prompt_tokens']}"
-    check(ordered(row["prompt_spread"]) and ordered(row["decode_spread"]), f"{words}: spreads")
-    check(row["prompt_tokens_per_s"] == row["prompt_spread"]["median"] and row["decode_tokens_per_s"] == row["decode_spread"]["median"], f"{words}: the figures are medians")
-    check_limits(row, machine, words)
+    message = f"row {row['threads']} threads, batch {row['batch']}, prompt {row['prompt_tokens']}"
+    check(ordered(row["prompt_spread"]) and ordered(row["decode_spread"]), f"{message}: spreads")
+    check(row["prompt_tokens_per_s"] == row["prompt_spread"]["median"] and row["decode_tokens_per_s"] == row["decode_spread"]["median"], f"{message}: the figures are medians")
+    check_limits(row, machine, message)
     peak, read = row["peak_gflop_per_s"]["median"], row["bandwidth_gb_per_s"]["median"]
-    check(near(row["peak_share"], row["prompt_tokens_per_s"] * row["prompt_flops_per_token"] / peak / 1e9), f"{words}: the share of the peak is rate times work over peak")
-    check(near(row["bandwidth_share"], row["decode_tokens_per_s"] * row["decode_bytes_per_token"] / read / 1e9), f"{words}: so is that of the bandwidth")
-    check(near(row["decode_peak_share"], row["decode_tokens_per_s"] * row["decode_flops_per_token"] / peak / 1e9), f"{words}: and decoding's of the peak")
-    check(isinstance(row["disturbed"], bool), f"{words}: says whether it was disturbed")
+    check(near(row["peak_share"], row["prompt_tokens_per_s"] * row["prompt_flops_per_token"] / peak / 1e9), f"{message}: the share of the peak is rate times work over peak")
+    check(near(row["bandwidth_share"], row["decode_tokens_per_s"] * row["decode_bytes_per_token"] / read / 1e9), f"{message}: so is that of the bandwidth")
+    check(near(row["decode_peak_share"], row["decode_tokens_per_s"] * row["decode_flops_per_token"] / peak / 1e9), f"{message}: and decoding's of the peak")
+    check(isinstance(row["disturbed"], bool), f"{message}: says whether it was disturbed")
     context = row["prompt_tokens"] + (row["decode_tokens"] + 1) // 2
     if model["architecture"] == "LlamaForCausalLM":
-        check(near(row["decode_bytes_per_token"], model["read_bytes_per_token"] / row["batch"] + context * model["kv_bytes_per_token"]), f"{words}: weights once a step, keys and values of each")
-    check(model["flops_per_token"] < row["decode_flops_per_token"] < 1.5 * model["flops_per_token"], f"{words}: attention counts, too")
+        check(near(row["decode_bytes_per_token"], model["read_bytes_per_token"] / row["batch"] + context * model["kv_bytes_per_token"]), f"{message}: weights once a step, keys and values of each")
+    check(model["flops_per_token"] < row["decode_flops_per_token"] < 1.5 * model["flops_per_token"], f"{message}: attention counts, too")
 
 
 def check_demo():
@@ -168,11 +168,11 @@ def check_picture(place):
     width, height = float(root.get("width")), float(root.get("height"))
     texts = [e for e in root.iter("{http://www.w3.org/2000/svg}text")]
     inside = all(0 <= float(e.get("x")) <= width and 0 <= float(e.get("y")) <= height for e in texts)
-    check(inside and len(texts) > 20, "words are inside the picture")
-    words = [e.text for e in texts]
-    check(any("1 thread: " in w and "GB/s" in w for w in words) and any("2 threads: " in w and "GB/s" in w for w in words), "the slopes have names")
+    check(inside and len(texts) > 20, "message are inside the picture")
+    message = [e.text for e in texts]
+    check(any("1 thread: " in w and "GB/s" in w for w in message) and any("2 threads: " in w and "GB/s" in w for w in message), "the slopes have names")
     for p in d["machine"]["peaks"]:
-        check(p["isa"] == "scalar" or any(w.startswith(f"{p['isa']} {p['type']}, {p['threads']} thread") for w in words), f"a roof for {p['isa']}, {p['threads']} threads")
+        check(p["isa"] == "scalar" or any(w.startswith(f"{p['isa']} {p['type']}, {p['threads']} thread") for w in message), f"a roof for {p['isa']}, {p['threads']} threads")
     boxes = [(float(e.get("x")) - 3.5 * len(e.text), float(e.get("y")) - 11, float(e.get("x")) + 3.5 * len(e.text), float(e.get("y")) + 4)
              for e in texts if e.get("text-anchor") == "middle" and e.get("fill", "").startswith("#") and e.get("fill") not in ("#fff", "#444", "#000")]
     over = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]]

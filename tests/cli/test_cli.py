@@ -1,4 +1,4 @@
-"""The command line as users meet it: what is refused and in which words, the exit status, streams that cannot be written, JSON that is JSON."""
+"""The command line as users meet it: what is refused and with which message, the exit status, streams that cannot be written, JSON that is JSON."""
 import json
 import os
 import re
@@ -53,8 +53,8 @@ ROWS = [
     ("generate --seed -1", 2, "^$", "18446744073709551615", "seeds have no sign"),
     ("generate --seed 18446744073709551616", 2, "^$", "18446744073709551615", "beyond 64 bits"),
     ("generate --json=1", 2, "^$", "--json takes no argument", "a switch with a value"),
-    ("generate --compute int3", 2, "^$", "none of: f32, bf16, f16", "the words are listed"),
-    ("generate --isa sse9", 2, "^$", "none of: scalar, avx2", "the words are listed"),
+    ("generate --compute int3", 2, "^$", "none of: f32, bf16, f16", "the choices are listed"),
+    ("generate --isa sse9", 2, "^$", "none of: scalar, avx2", "the choices are listed"),
     ("generate --ids 1,2,x", 2, "^$", '"1,2,x"', "ids are whole numbers"),
     ("generate --ids 1,-2", 2, "^$", '"1,-2"', "ids have no sign"),
     ("generate --ids 4294967296", 2, "^$", "token ids", "beyond 31 bits"),
@@ -78,8 +78,8 @@ ROWS = [
     ("bench -n 0", 2, "^$", '--tokens "0"', "decoding nothing"),
     ("bench -n 1,2", 2, "^$", '--tokens "1,2"', "a list for a number"),
     ("bench --repeat 0", 2, "^$", '"0"', "no measurement"),
-    ("bench --kernels nothing", 2, "^$", '"nothing": no kernel', "a kernel that nobody knows"),
-    ("bench --ops nothing", 2, "^$", '"nothing": no op', "an op that nobody knows"),
+    ("bench --kernels nothing", 2, "^$", '"nothing": no kernel', "an unknown kernel"),
+    ("bench --ops nothing", 2, "^$", '"nothing": no op', "an unknown op"),
     ("bench --ops all --kernels all", 2, "^$", "only one", "two modes"),
     ("bench --kernels all --svg a.svg", 2, "^$", "--svg", "a picture of what has none"),
     ("bench --kernels exp_row --isa amx --svg ''", 2, "^$", "a name", "an empty name"),
@@ -88,7 +88,7 @@ ROWS = [
     ("bench --kernels silu_row --threads 2", 2, "^$", "no --threads", "kernels have one thread"),
     ("bench --ops rms_norm -b 2", 2, "^$", "no --batch", "ops have rows of their own"),
     ("bench --ops rms_norm -m a", 2, "^$", "no --model", "a model, where none is run"),
-    ("bench --stored f32", 2, "^$", "--config", "a type for random weights that nobody asked for"),
+    ("bench --stored f32", 2, "^$", "--config", "a type for random weights that are not wanted"),
     ("bench --kernels silu_row --isa avx2 -b 3", 1, "^$", "none of them with so many rows", "rows that no such kernel is timed on"),
     ("bench --svg /nonexistent/a.svg", 1, "^$", "/nonexistent/a.svg", "a picture where nothing can be written"),
     ("bench --svg /", 1, "^$", "tern: /: ", "a directory for a picture"),
@@ -106,7 +106,7 @@ ROWS = [
     ("logits --ids 2147483647", 1, "^$", "2147483647", "the largest id"),
     ("generate --ids 1,2,3 -n 2000", 1, "^$", r"(1024|2003)", "longer than the context: both figures"),
     ("generate --ids 1,2,3 -n 5 --context 4", 1, "^$", "4", "longer than --context"),
-    ("op nothing /dev/null /dev/null", 1, "^$", "tern: ", "an op that nobody knows"),
+    ("op nothing /dev/null /dev/null", 1, "^$", "tern: ", "an unknown op"),
     ("bench --config /nonexistent.json", 1, "^$", "/nonexistent.json", "a shape that is not there"),
     ("ops", 0, r"rms_norm(.*\n)*.*in use", "^$", "ops and the instruction set in use"),
     ("info", 0, r"LlamaForCausalLM(.*\n)*.*KV cache", "^$", "what the demo model is"),
@@ -118,12 +118,12 @@ def check_rows():
     for line, status, out, err, why in ROWS:
         run = tern(*shlex.split(line))
         stdout, stderr = run.stdout.decode(), run.stderr.decode()
-        words = f"tern {line}  ({why})"
-        check(run.returncode == status, f"{words}: exit {run.returncode}, not {status}: {stderr}")
-        check(re.search(out, stdout), f"{words}: stdout does not match {out!r}: {stdout[:500]}")
-        check(re.search(err, stderr), f"{words}: stderr does not match {err!r}: {stderr[:500]}")
+        message = f"tern {line}  ({why})"
+        check(run.returncode == status, f"{message}: exit {run.returncode}, not {status}: {stderr}")
+        check(re.search(out, stdout), f"{message}: stdout does not match {out!r}: {stdout[:500]}")
+        check(re.search(err, stderr), f"{message}: stderr does not match {err!r}: {stderr[:500]}")
         if status:
-            check(stderr.count("\n") == 1 and stderr.startswith("tern: "), f"{words}: not one sentence: {stderr!r}")
+            check(stderr.count("\n") == 1 and stderr.startswith("tern: "), f"{message}: not one sentence: {stderr!r}")
 
 
 def check_environment():
@@ -238,7 +238,7 @@ def check_documents():
     run = subprocess.run(["bash", "-c", 'source /dev/stdin; COMP_WORDS=(tern generate --comp); COMP_CWORD=2; _tern; echo "${COMPREPLY[@]}"; '
                           'COMP_WORDS=(tern generate --compute b); COMP_CWORD=3; _tern; echo "${COMPREPLY[@]}"; '
                           'COMP_WORDS=(tern det); COMP_CWORD=1; _tern; echo "${COMPREPLY[@]}"'], input=bash, capture_output=True)
-    check(run.stdout == b"--compute\nbf16\ndetokenize\n", f"bash completes flags, words and commands: {run.stdout} {run.stderr}")
+    check(run.stdout == b"--compute\nbf16\ndetokenize\n", f"bash completes flags, choices and commands: {run.stdout} {run.stderr}")
     for shell in ("zsh", "fish"):
         text = tern("--completion", shell).stdout.decode()
         check("generate" in text and "repetition-penalty" in text, f"{shell}: commands and flags are there")

@@ -81,7 +81,7 @@ FILES = [("model.gguf", ["GGUF"]), ("model.safetensors", ["directory"]), ("confi
 
 NAMES = [
     ("org/model", ["hub", "downloads nothing"], "a hub's name"),
-    ("bert-base-uncased", ["hub", "downloads nothing"], "one without an organisation"),
+    ("bert-base-uncased", ["hub", "downloads nothing"], "one without an organization"),
     ("https://huggingface.co/org/model", ["address", "downloads nothing"], "an address"),
     ("~/models/x", ["$HOME"], "a tilde that the shell has left"),
     ("/nonexistent/models/x", ["No such file or directory"], "a path"),
@@ -101,22 +101,22 @@ def fill(where, files):
             f.write(text or "")
 
 
-def says(run, words, why):
+def says(run, message, why):
     one_sentence(run, why)
-    for word in words:
+    for word in message:
         check(word in run.stderr.decode(), f"{why}: {word!r} is not in {run.stderr.decode()}")
 
 
 def check_rows():
-    for files, below, words, why in ROWS:
+    for files, below, message, why in ROWS:
         with folder() as where:
             fill(where, files)
             path = os.path.join(where, below)
             run = tern("info", "-m", path)
-            says(run, words, why)
+            says(run, message, why)
             check(path.rstrip("/") in run.stderr.decode(), f"{why}: no path in {run.stderr.decode()}")
             reasons = json.loads(tern("info", "-m", path, "--json").stdout)["reasons"]
-            check(any(all(word in reason for word in words) for reason in reasons), f"{why}: not a reason: {reasons}")
+            check(any(all(word in reason for word in message) for reason in reasons), f"{why}: not a reason: {reasons}")
 
 
 def check_commands():
@@ -132,9 +132,9 @@ def check_commands():
             says(tern("tokenize", "-m", where), [name, "Git LFS"], f"a pointer in place of {name}")
             os.remove(os.path.join(where, name))
         os.remove(os.path.join(where, "llama-2-7b.Q2_K.gguf"))
-        for name, words in (("tekken.json", ["Mistral"]), ("source.spm", ["SentencePiece", "save_pretrained"]), ("qwen.tiktoken", ["tiktoken", "save_pretrained"])):
+        for name, message in (("tekken.json", ["Mistral"]), ("source.spm", ["SentencePiece", "save_pretrained"]), ("qwen.tiktoken", ["tiktoken", "save_pretrained"])):
             fill(where, [name])
-            says(tern("tokenize", "-m", where), [name, "tokenizer.json"] + words, f"{name} in place of a tokenizer that tern reads")
+            says(tern("tokenize", "-m", where), [name, "tokenizer.json"] + message, f"{name} in place of a tokenizer that tern reads")
             os.remove(os.path.join(where, name))
         fill(where, [("chat_template.jinja", POINTER)])
         says(tern("render", "-m", where, stdin=b"[]"), ["chat_template.jinja", "Git LFS"], "a pointer in place of a template")
@@ -190,11 +190,11 @@ def check_tokenizers():
 
 def check_names():
     with folder() as where:
-        for name, words in FILES:
+        for name, message in FILES:
             fill(where, [(name, "x")])
-            says(tern("info", "-m", os.path.join(where, name)), [name] + words, f"the file {name} in place of a directory")
-        for name, words, why in NAMES:
-            says(tern("info", "-m", name, cwd=where), [name] + words, why)
+            says(tern("info", "-m", os.path.join(where, name)), [name] + message, f"the file {name} in place of a directory")
+        for name, message, why in NAMES:
+            says(tern("info", "-m", name, cwd=where), [name] + message, why)
 
 
 check_rows()

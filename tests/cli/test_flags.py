@@ -2,8 +2,8 @@
 
 A row says how the flag is tried beside the command's usual line, and what comes of it:
     changes   stdout is another than without it
-    refused   exit status 1 or 2, with these words on stderr
-    told      stderr has these words
+    refused   exit status 1 or 2, with this message on stderr
+    told      stderr has this message
     same      stdout is the same by promise; what the flag does is tried where it can be seen
 """
 import os
@@ -90,7 +90,7 @@ ROWS = [
     ("embed", "--pooling", ("--pooling", "max"), "changes", ()),
     ("embed", "--normalize", ("--normalize",), "changes", ()),
     ("embed", "--truncate-dim", ("--truncate-dim", "3"), "changes", ()),
-    ("embed", "--prompt-name", ("--prompt-name", "nobody's"), "refused", "no prompt \"nobody's\""),
+    ("embed", "--prompt-name", ("--prompt-name", "missing"), "refused", "no prompt \"missing\""),
     ("embed", "--truncate", ("--truncate",), "long", "more than the"),
     ("embed", "--ids", ("--ids", "5,6"), "changes", ()),
     ("embed", "--type-ids", ("--ids", "5,6", "--type-ids", "0,1"), "changes", ("--ids", "5,6")),
@@ -108,7 +108,7 @@ ROWS = [
     ("classify", "--json", ("--json",), "changes", ()),
     ("rerank", "--raw", ("--raw",), "changes", ()),
     ("rerank", "--truncate", ("--truncate",), "long", "more than the"),
-    ("rerank", "--prompt-name", ("--prompt-name", "nobody's"), "refused", "no prompt \"nobody's\""),
+    ("rerank", "--prompt-name", ("--prompt-name", "missing"), "refused", "no prompt \"missing\""),
     ("rerank", "--json", ("--json",), "changes", ()),
     ("perplexity", "--file", ("-m", LLAMA, "-f", "{text}"), "changes", ("-m", LLAMA, "-p", "two and two")),
     ("perplexity", "--prompt", ("-m", LLAMA, "-p", "one and one"), "changes", ("-m", LLAMA, "-p", "two and two")),
@@ -178,58 +178,58 @@ def run(command, flags, files, whole=False):
 
 def check_row(row, files):
     command, flag, flags, kind, what = row
-    words = f"tern {command} {' '.join(flags)}"
+    message = f"tern {command} {' '.join(flags)}"
     if kind == "long":    # a text that is too long without the flag
         usual = USUAL[command][0] if command != "rerank" else ("-m", files["reranker"], *USUAL[command][0])
         given = b"a b " * 2000 + b"\n"
         without = tern(command, *usual, stdin=given)
-        check(without.returncode == 1 and what in without.stderr.decode(), f"{words}: without it: {without.stderr}")
-        check(tern(command, *usual, *flags, stdin=given).returncode == 0, words)
+        check(without.returncode == 1 and what in without.stderr.decode(), f"{message}: without it: {without.stderr}")
+        check(tern(command, *usual, *flags, stdin=given).returncode == 0, message)
         return
     made = run(command, flags, files)
     told = made.stderr.decode()
     if kind == "refused":
-        check(made.returncode in (1, 2) and what in told, f"{words}: {made.returncode}, {told}")
+        check(made.returncode in (1, 2) and what in told, f"{message}: {made.returncode}, {told}")
     elif kind == "told":
-        check(made.returncode == 0 and what in told, f"{words}: {made.returncode}, {told}")
+        check(made.returncode == 0 and what in told, f"{message}: {made.returncode}, {told}")
     else:
         without = run(command, what, files)
-        check(made.returncode == 0 and without.returncode == 0, f"{words}: {told} {without.stderr.decode()}")
-        check(made.stdout != without.stdout, f"{words}: nothing changes: {made.stdout[:80]}")
+        check(made.returncode == 0 and without.returncode == 0, f"{message}: {told} {without.stderr.decode()}")
+        check(made.stdout != without.stdout, f"{message}: nothing changes: {made.stdout[:80]}")
 
 
 def check_common(command, flag, files):
     """The flags that many commands share, each by the one thing that shows it."""
     usual, _, other = USUAL[command]
-    words = f"tern {command} {flag}"
+    message = f"tern {command} {flag}"
     if flag == "--help":
-        check(tern(command, "--help").stdout.startswith(b"tern " + command.encode()), words)
+        check(tern(command, "--help").stdout.startswith(b"tern " + command.encode()), message)
     elif flag == "--model":
         nowhere = ("-m", "/nonexistent", *usual) if command == "rerank" else tuple("/nonexistent" if arg == usual[1] else arg for arg in usual)
-        check(run(command, nowhere, files).returncode == 1, words)
+        check(run(command, nowhere, files).returncode == 1, message)
         if other:
             swapped = tuple(other if arg == usual[1] else arg for arg in usual)
-            check(run(command, swapped, files).stdout != run(command, (), files).stdout, f"{words}: another model gives the same")
+            check(run(command, swapped, files).stdout != run(command, (), files).stdout, f"{message}: another model gives the same")
     elif flag == "--isa":
         lacking = isas()[1]
         if lacking:
             made = run(command, ("--isa", lacking[0]), files)
-            check(made.returncode == 1 and lacking[0] in made.stderr.decode(), f"{words}: {made.stderr}")
+            check(made.returncode == 1 and lacking[0] in made.stderr.decode(), f"{message}: {made.stderr}")
     elif flag == "--threads":
-        check(run(command, ("--threads", "1"), files).returncode == 0, words)
-        if not sanitized():    # so many stacks have no room: the flag is obeyed
+        check(run(command, ("--threads", "1"), files).returncode == 0, message)
+        if not sanitized():    # there is no memory for so many stacks: the flag is obeyed
             line = [arg.format(**files) if arg.startswith("{") else arg for arg in (("-m", files["reranker"], *usual) if command == "rerank" else usual)]
             made = tern(command, *line, "--threads", "1000", stdin=USUAL[command][1], preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30)))
-            check(made.returncode == 1 and "thread" in made.stderr.decode(), f"{words} 1000: {made.returncode}, {made.stderr}")
+            check(made.returncode == 1 and "thread" in made.stderr.decode(), f"{message} 1000: {made.returncode}, {made.stderr}")
     elif flag == "--compute":
         numbers = (("--compute", "bf16"), ("--compute", "f32"))
         outputs = {run(command, given + (("--json",) if command in ("verify", "info") else ()), files).stdout for given in numbers}
-        check(len(outputs) == 2 or command in ("generate", "chat"), f"{words}: nothing changes")
-        check(len(outputs) == 2 or sampled_changes(command, numbers, files), f"{words}: no token changes")
+        check(len(outputs) == 2 or command in ("generate", "chat"), f"{message}: nothing changes")
+        check(len(outputs) == 2 or sampled_changes(command, numbers, files), f"{message}: no token changes")
     elif flag == "--kv":
         numbers = (("--compute", "f32", "--kv", "f32"), ("--compute", "f32", "--kv", "bf16"))
         outputs = {run(command, given, files).stdout for given in numbers}
-        check(len(outputs) == 2 or sampled_changes(command, numbers, files), f"{words}: nothing changes")
+        check(len(outputs) == 2 or sampled_changes(command, numbers, files), f"{message}: nothing changes")
     elif flag == "--context":
         check_context(command, files)
     elif flag in ("--strict", "--quiet"):
@@ -237,14 +237,14 @@ def check_common(command, flag, files):
     elif flag == "--attention":
         other = "causal" if command in ("embed", "classify", "rerank") else "bidirectional"    # of an encoder, of a decoder
         made, without = run(command, ("--attention", other), files), run(command, (), files)
-        check(made.returncode == 1 or made.stdout != without.stdout, f"{words} {other}: nothing changes")
+        check(made.returncode == 1 or made.stdout != without.stdout, f"{message} {other}: nothing changes")
     else:
         return False
     return True
 
 
 def check_odd_key(command, flag, files):
-    """A key of config.json that nobody reads: ignored with a word, which --quiet leaves out, or refused by --strict."""
+    """A key of config.json that is not read: ignored with a message, which --quiet leaves out, or refused by --strict."""
     usual, stdin, _ = USUAL[command]
     line = ("-m", files["reranker"], *usual) if command == "rerank" else usual
     if command in ("tokenize", "detokenize", "render"):    # which read no config.json: there is nothing to be quiet of

@@ -24,7 +24,7 @@ def check_key(where, path, key, row):
     named = f'"{key}"' in told and "not followed" in told
     check(run.returncode == 0 and told.count("\n") == named, f"{key}: {run.returncode}, {told}")
     matters = row["effect"] != "none" and key not in SPECULATION and key not in REASONS
-    check(named or key in FOLLOWED or not matters, f"{key}: the reference's tokens change ({row['effect']}), and nobody says that it is not followed")
+    check(named or key in FOLLOWED or not matters, f"{key}: the reference's tokens change ({row['effect']}), and no list says that it is not followed")
     check(not (named and key in FOLLOWED), f"{key} is followed, and told of: {told}")
     edit(path, {key: None})
 

@@ -16,7 +16,7 @@ MODULES = json.dumps([{"idx": 0, "name": "0", "path": "", "type": "sentence_tran
 UNKNOWN_MODULE = json.dumps([{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
                              {"idx": 1, "name": "1", "path": "1_X", "type": "custom.NoSuchModule"}])
 
-# The checkpoint, files that change (null: taken away), exit status, the start of a command's line, words of a reason ("": there is none), why
+# The checkpoint, files that change (null: taken away), exit status, the start of a command's line, text of a reason ("": there is none), why
 ROWS = [
     ("demo", {}, 0, {c: "no (no classification head)" if c in ("classify", "rerank") else "yes" for c in COMMANDS}, [], "a model with all its parts"),
     ("demo", {}, 0, {"embed": "yes (last, 256)"}, [], "how it embeds"),
@@ -84,8 +84,8 @@ def check_rows():
             check(list(lines) == COMMANDS, f"{why}: it does not end with the commands: {text}")
             for command, start in wanted.items():
                 check(lines.get(command, "").startswith(start), f"{why}: {command}: {lines.get(command)}, and not {start}")
-            for words in reasons:
-                check(any(words in line for line in text.split("\n")[:-1 - len(COMMANDS)]), f"{why}: no line has {words!r}: {text}")
+            for message in reasons:
+                check(any(message in line for line in text.split("\n")[:-1 - len(COMMANDS)]), f"{why}: no line has {message!r}: {text}")
             check_json(where, lines, status, why)
 
 
@@ -95,7 +95,7 @@ def check_json(where, lines, status, why):
     check(run.returncode == status, f"{why}: --json: exit {run.returncode}")
     for command, line in lines.items():
         told = about["commands"][command]
-        check(line == ("yes" if told["able"] else "no") + (f" ({told['words']})" if told["words"] else ""), f"{why}: --json of {command}: {told}, and not {line}")
+        check(line == ("yes" if told["able"] else "no") + (f" ({told['detail']})" if told["detail"] else ""), f"{why}: --json of {command}: {told}, and not {line}")
     check(("architecture" in about) == (lines["verify"] == "yes"), f"{why}: --json has the model where it opens: {about}")
 
 

@@ -146,12 +146,12 @@ def check_no_numbers():
             tensors[name][1][row] = value
         return change
 
-    for value, words in ((np.nan, "NaN"), (np.inf, "is ")):
+    for value, message in ((np.nan, "NaN"), (np.inf, "is ")):
         with folder() as where:    # the embedding of one id: only the text that has it
             copy("bert-model", where, tensors=spoil("embeddings.word_embeddings.weight", 300, value))
             run = tern("embed", "-m", where, "--ids", "5,300,6")
             one_sentence(run, f"embed of {value}")
-            check(words in run.stderr.decode() and not run.stdout.strip(), f"embed of {value}: {run}")
+            check(message in run.stderr.decode() and not run.stdout.strip(), f"embed of {value}: {run}")
             check(not tern("embed", "-m", where, "--ids", "5,6").returncode, "a text without it")
             one_sentence(tern("embed", "-m", where, "--ids", "5,300,6", "--hidden"), f"hidden states of {value}")
             one_sentence(tern("verify", "-m", where, "--ids", "5,300,6"), f"verify of {value}")

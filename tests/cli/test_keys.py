@@ -1,4 +1,4 @@
-"""Keys of config.json that nobody reads, that are missing, or that decide which way attention looks, added to or taken from recorded checkpoints
+"""Keys of config.json that are not read, that are missing, or that decide which way attention looks, added to or taken from recorded checkpoints
 (tests/golden/models).
 
 Sources. What transformers reads, and the value that a missing key stands for: its classes of version 5.24.0. The keys that are added are those of the
@@ -39,7 +39,7 @@ IGNORED = [
 
 # model, keys changed, what the one sentence has
 REFUSED = [
-    ("llama-mha", {"quantization_config": {"quant_method": "gptq", "bits": 4}}, "the weights are quantised, which this version does not read: \"quantization_config\": {"),
+    ("llama-mha", {"quantization_config": {"quant_method": "gptq", "bits": 4}}, "the weights are quantized, which this version does not read: \"quantization_config\": {"),
     ("llama-mha", {"min_length": 3}, "key \"min_length\": 3 changes the result"),
     ("llama-mha", {"is_encoder_decoder": True}, "key \"is_encoder_decoder\": true changes the result"),
     ("bert-model", {"is_decoder": True}, "\"is_decoder\" is true, and this family is an encoder"),
@@ -111,31 +111,31 @@ def answer(model, path, *flags):
 
 def ignored(at):
     for model, keys, names, source in IGNORED:
-        path, words = changed(at, model, keys), f"{model} with keys of {source}"
+        path, message = changed(at, model, keys), f"{model} with keys of {source}"
         names = list(keys) if names is None else names
         wanted, _ = answer(model, os.path.join(GOLDEN, "models", model))
         got, said = answer(model, path)
-        check(np.array_equal(got, wanted), f"{words}: another answer")
+        check(np.array_equal(got, wanted), f"{message}: another answer")
         lines = [line for line in said.split("\n") if "ignored" in line]
-        check(len(lines) == (1 if names else 0) and all(name in said for name in names), f"{words}: {said!r}")
+        check(len(lines) == (1 if names else 0) and all(name in said for name in names), f"{message}: {said!r}")
         _, said = answer(model, path, "--quiet")
-        check(not said, f"{words}: not quiet: {said!r}")
+        check(not said, f"{message}: not quiet: {said!r}")
         run = tern("info", "-m", path)
-        check(run.returncode == 0 and not run.stderr, f"{words}: info: {run.stderr.decode()}")
+        check(run.returncode == 0 and not run.stderr, f"{message}: info: {run.stderr.decode()}")
         shown = [line for line in run.stdout.decode().split("\n") if line.startswith("ignored ")]
-        check(len(shown) == (1 if names else 0) and all(name in shown[0] for name in names), f"{words}: info shows {shown}")
-        check(document("info", "-m", path, "--json")["ignored"] == names, f"{words}: {document('info', '-m', path, '--json')['ignored']}")
+        check(len(shown) == (1 if names else 0) and all(name in shown[0] for name in names), f"{message}: info shows {shown}")
+        check(document("info", "-m", path, "--json")["ignored"] == names, f"{message}: {document('info', '-m', path, '--json')['ignored']}")
         if names:
             run = tern("info", "-m", path, "--strict")
-            one_sentence(run, f"{words}: strict")
-            check(all(f"unknown key \"{name}\"" in run.stderr.decode() for name in names), f"{words}: strict: {run.stderr.decode()}")
+            one_sentence(run, f"{message}: strict")
+            check(all(f"unknown key \"{name}\"" in run.stderr.decode() for name in names), f"{message}: strict: {run.stderr.decode()}")
 
 
 def refused(at):
-    for model, keys, words in REFUSED:
+    for model, keys, message in REFUSED:
         run = tern("info", "-m", changed(at, model, keys), "--quiet")
         one_sentence(run, f"{model} with {list(keys)}")
-        check(words in run.stderr.decode(), f"{model} with {list(keys)}: {run.stderr.decode()}")
+        check(message in run.stderr.decode(), f"{model} with {list(keys)}: {run.stderr.decode()}")
 
 
 def same(at):

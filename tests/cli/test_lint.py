@@ -21,7 +21,7 @@ BAD = {
     "src/base/condition.c": ("/* x */\n#ifdef __linux__\n#endif\n", "chosen by the build"),
     "src/base/upward.c": ('/* x */\n#include "engine/engine.h"\n', "base may not include engine"),
     "src/text/aside.c": ('/* x */\n#include "model/model.h"\n', "text may not include model"),
-    "src/base/nowhere.c": ('/* x */\n#include "pool.h"\n', "in no room"),
+    "src/base/nowhere.c": ('/* x */\n#include "pool.h"\n', "in no module"),
     "src/base/silent.c": ("int a;\n", "does not open with"),
     "src/base/brace.c": ("/* x */\nint f(void) {\n    return 1;\n}\n", "brace of a function"),
     "src/base/later.c": ("/* x */\nint a;    /* TO" + "DO: b */\n", "unfinished"),
@@ -32,8 +32,15 @@ BAD = {
     "tools/called.py": ("#!/usr/bin/env pyt" + "hon3\n", "the python of PATH"),
     "tools/script.py": ("#!/usr/bin/python3\n", "opens with #! and may not be run"),
     "include/tern/internal.h": ('/* x */\n#ifndef A_H\n#define A_H\n#include "base/pool.h"\n#endif\n', "a public header includes an internal one"),
+    **{f"src/base/old_{i}.c": (f"/* {text} */\nint a;\n", "the old word") for i, text in enumerate((
+        "a desk", "mended", "litter", "its moods", "in breaths", "laid out", "lay_out", "plain_dim", "turned_dim", "room", "ROOMS", "a house", "nobody", "anybody", "knows", "hears", "v_held", "tern_held",
+        "what is the matter", "PLACE_PRE", "quantise", "tern_dequantise_range", "renormalised", "recognised", "tern_dispatch", "tern_gather", "tern_blocks", "TERN_NO_BLOCK", "tern_hf_word"))},
+    "src/base/old_name.c": ("/* x */\nint words;\n", "the old word \"words\""),
+    "include/tern/old_name.h": ("/* x */\n#ifndef A_H\n#define A_H\nextern int ask;\n#endif\n", "the old word \"ask\""),
+    "tests/base/old_text.py": ("# a message of moods\n", "the old word"),
+    "docs/old_text.md": ("A house.\n", "the old word"),
 }
-GOOD = "/* malloc( and printf( in words are no calls: see http://a.b */\nconst char *f(void)\n{\n    return \"abort() // TO\";\n}\n"
+GOOD = "/* malloc( and printf( in message are no calls: see http://a.b */\nconst char *f(void)\n{\n    return \"abort() // TO\";\n}\n"
 
 
 def lint(root):
@@ -44,7 +51,7 @@ def main():
     here = lint(ROOT)
     check(here.returncode == 0, here.stdout[-6000:] + here.stderr[-2000:])
     print(here.stdout[-2000:])
-    for path, (text, words) in [*BAD.items(), ("src/base/good.c", (GOOD, None))]:
+    for path, (text, message) in [*BAD.items(), ("src/base/good.c", (GOOD, None))]:
         with folder() as root:
             os.makedirs(os.path.join(root, "tools"))
             shutil.copy(os.path.join(ROOT, "tools", "lint.py"), os.path.join(root, "tools"))
@@ -53,8 +60,8 @@ def main():
             with open(target, "w", encoding="utf-8") as f:
                 f.write(text)
             run = lint(root)
-            if words:
-                check(run.returncode == 1 and path in run.stdout and words in run.stdout, f"{path}: {run.stdout}{run.stderr}")
+            if message:
+                check(run.returncode == 1 and path in run.stdout and message in run.stdout, f"{path}: {run.stdout}{run.stderr}")
             else:
                 check(run.returncode == 0, f"{path}: {run.stdout}{run.stderr}")
     finish()

@@ -34,20 +34,20 @@ def tolerance(expected, logits):
     return max(5e-4, 20 * expected.get("float32_noise_max_abs", 0), 1e-4 * float(np.abs(logits).max()))
 
 
-def same_logits(got, want, tol, words):
+def same_logits(got, want, tol, message):
     got, want = np.array(got), np.array(want)
-    if check(got.shape == want.shape, f"{words}: {got.shape} logits, not {want.shape}"):
+    if check(got.shape == want.shape, f"{message}: {got.shape} logits, not {want.shape}"):
         worst = float(np.abs(got - want).max())
-        check(worst <= tol, f"{words}: a logit is off by {worst:.3g}, beyond {tol:.3g}")
+        check(worst <= tol, f"{message}: a logit is off by {worst:.3g}, beyond {tol:.3g}")
 
 
-def check_positions(rows, sums, tol, words):
+def check_positions(rows, sums, tol, message):
     """Every position's largest logit, where it stands, and the length of the row."""
     for at, (row, want) in enumerate(zip(np.array(rows), zip(sums["argmax"], sums["max"], sums["margin"], sums["l2"]))):
         argmax, largest, margin, l2 = want
-        check(abs(row.max() - largest) <= tol, f"{words}: position {at}: largest logit {row.max()}, not {largest}")
-        check(margin <= 2 * tol or int(row.argmax()) == argmax, f"{words}: position {at}: argmax {row.argmax()}, not {argmax}")
-        check(abs(np.linalg.norm(row) - l2) <= tol * np.sqrt(len(row)) + 1e-5 * l2, f"{words}: position {at}: norm {np.linalg.norm(row)}, not {l2}")
+        check(abs(row.max() - largest) <= tol, f"{message}: position {at}: largest logit {row.max()}, not {largest}")
+        check(margin <= 2 * tol or int(row.argmax()) == argmax, f"{message}: position {at}: argmax {row.argmax()}, not {argmax}")
+        check(abs(np.linalg.norm(row) - l2) <= tol * np.sqrt(len(row)) + 1e-5 * l2, f"{message}: position {at}: norm {np.linalg.norm(row)}, not {l2}")
 
 
 def generate(folder, isa, ids, n):
@@ -58,45 +58,45 @@ def generate(folder, isa, ids, n):
 def check_prompts(name, folder, expected, isa):
     prompts, runs = expected["prompts"], []
     for i, ids in enumerate(prompts):
-        words = f"{name}, {isa}, prompt {i}"
+        message = f"{name}, {isa}, prompt {i}"
         rows = document("logits", *opened(folder), "--isa", isa, "--ids", ids_text(ids), "--all", "--json")["logits"]
         tol = tolerance(expected, expected["logits_last"][i])
-        check(len(rows) == len(ids), f"{words}: {len(rows)} rows for {len(ids)} ids")
-        same_logits(rows[-1], expected["logits_last"][i], tol, words)
-        check_positions(rows, expected["logits_all_checksum"][i], tol, words)
+        check(len(rows) == len(ids), f"{message}: {len(rows)} rows for {len(ids)} ids")
+        same_logits(rows[-1], expected["logits_last"][i], tol, message)
+        check_positions(rows, expected["logits_all_checksum"][i], tol, message)
         greedy = generate(folder, isa, ids, len(expected["greedy"][i]))["ids"]
-        check(greedy == expected["greedy"][i], f"{words}: greedy {greedy}, not {expected['greedy'][i]}")
+        check(greedy == expected["greedy"][i], f"{message}: greedy {greedy}, not {expected['greedy'][i]}")
         runs.append((rows[-1], greedy))
     batch = expected.get("batch")
     if not batch:
         return
     for row, i in enumerate(batch["prompt_indices"]):
-        words = f"{name}, {isa}, left-padded row {row}"
-        same_logits(runs[i][0], batch["logits_last"][row], tolerance(expected, batch["logits_last"][row]), words)
+        message = f"{name}, {isa}, left-padded row {row}"
+        same_logits(runs[i][0], batch["logits_last"][row], tolerance(expected, batch["logits_last"][row]), message)
         n = min(len(runs[i][1]), len(batch["greedy"][row]))
-        check(runs[i][1][:n] == batch["greedy"][row][:n], f"{words}: greedy {runs[i][1]}, not {batch['greedy'][row]}")
+        check(runs[i][1][:n] == batch["greedy"][row][:n], f"{message}: greedy {runs[i][1]}, not {batch['greedy'][row]}")
 
 
 def check_text(name, folder, expected, isa):
     for i, case in enumerate(expected.get("text") or []):
-        words = f"{name}, {isa}, text {i} {case['text']!r}"
+        message = f"{name}, {isa}, text {i} {case['text']!r}"
         made = document("generate", "-m", folder, "--isa", isa, "--compute", "f32", "-p", case["text"], "-n", str(len(case["greedy"])), "--temperature", "0",
                         "--repetition-penalty", "1", "--ignore-eos", "--json")
-        check(made["usage"]["prompt_tokens"] == len(case["prompt_ids"]), f"{words}: {made['usage']} for {len(case['prompt_ids'])} ids")
-        check(made["ids"] == case["greedy"], f"{words}: {made['ids']}, not {case['greedy']}")
-        check(made["text"] == case["greedy_text"], f"{words}: {made['text']!r}, not {case['greedy_text']!r}")
+        check(made["usage"]["prompt_tokens"] == len(case["prompt_ids"]), f"{message}: {made['usage']} for {len(case['prompt_ids'])} ids")
+        check(made["ids"] == case["greedy"], f"{message}: {made['ids']}, not {case['greedy']}")
+        check(made["text"] == case["greedy_text"], f"{message}: {made['text']!r}, not {case['greedy_text']!r}")
         ids = document("tokenize", "-m", folder, "--parse-special", "--json", stdin=case["text"].encode())["ids"]
-        check(ids == case["prompt_ids"], f"{words}: ids {ids}, not {case['prompt_ids']}")
+        check(ids == case["prompt_ids"], f"{message}: ids {ids}, not {case['prompt_ids']}")
         whole = " ".join(map(str, case["greedy"])).encode()
         text = tern("detokenize", "-m", folder, stdin=whole).stdout.decode()
-        check(text == case["greedy_text_with_special"], f"{words}: {text!r}, not {case['greedy_text_with_special']!r}")
+        check(text == case["greedy_text_with_special"], f"{message}: {text!r}, not {case['greedy_text_with_special']!r}")
 
 
 def check_encoder(name, folder, expected, isa):
     """Hidden states, pooler, pooled vectors and the logits of a masked-language model; the padding of a row is left out, as it means nothing."""
     for i, case in enumerate(expected["cases"]):
         for row in range(len(case["input_ids"])):
-            words = f"{name}, {isa}, case {i}, row {row}"
+            message = f"{name}, {isa}, case {i}, row {row}"
             kept = [at for at, attend in enumerate(case["attention_mask"][row]) if attend]
             given = [*opened(folder), "--isa", isa, "--json", "--ids", ids_text(case["input_ids"][row][at] for at in kept)]
             if case.get("token_type_ids"):
@@ -114,7 +114,7 @@ def check_encoder(name, folder, expected, isa):
                     want = want[kept]
                 if key == "mlm_logits_first_position":
                     got = got[0]
-                same_logits(got, want, tol or tolerance(expected, want), f"{words}, {key}")
+                same_logits(got, want, tol or tolerance(expected, want), f"{message}, {key}")
 
 
 def check_classes(name, folder, expected, isa):
@@ -138,14 +138,14 @@ def check_demo(isa):
     with open(os.path.join(GOLDEN, "demo", "expected.json"), encoding="utf-8") as f:
         cases = json.load(f)["cases"]
     for case in cases:
-        words = f"demo, {isa}, {case['prompt']!r}"
+        message = f"demo, {isa}, {case['prompt']!r}"
         made = document("generate", "--isa", isa, "--compute", "f32", "-p", case["prompt"], "-n", str(len(case["greedy"])), "--temperature", "0", "--ignore-eos", "--json")
-        check(made["ids"] == case["greedy"], f"{words}: {made['ids']}, not {case['greedy']}")
-        check(made["text"] == case["text"], f"{words}: {made['text']!r}, not {case['text']!r}")
-        check(made["usage"]["prompt_tokens"] == len(case["prompt_ids"]), f"{words}: {made['usage']}")
+        check(made["ids"] == case["greedy"], f"{message}: {made['ids']}, not {case['greedy']}")
+        check(made["text"] == case["text"], f"{message}: {made['text']!r}, not {case['text']!r}")
+        check(made["usage"]["prompt_tokens"] == len(case["prompt_ids"]), f"{message}: {made['usage']}")
         logits = np.array(document("logits", "--isa", isa, "--compute", "f32", "--ids", ids_text(case["prompt_ids"]), "--json")["logits"])
         for at, (token, value) in enumerate(case["first_top8"]):
-            check(abs(logits[token] - value) <= max(5e-4, 1e-4 * float(np.abs(logits).max())), f"{words}: top {at}: logit {logits[token]} of {token}, not {value}")
+            check(abs(logits[token] - value) <= max(5e-4, 1e-4 * float(np.abs(logits).max())), f"{message}: top {at}: logit {logits[token]} of {token}, not {value}")
 
 
 def main():

@@ -112,7 +112,7 @@ def complaint(run):
     if run.returncode == 1 and (len(lines) != 1 or not lines[0].startswith("tern: ")):
         return f"not one sentence: {text[-1500:]}"
     if run.returncode == 0 and lines:
-        return f"words on stderr without a failure: {text[-1500:]}"
+        return f"text on stderr without a failure: {text[-1500:]}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The program on CPUs of other years, emulated: no illegal instruction, the same greedy tokens, a higher instruction set refused in words.
+"""The program on CPUs of other years, emulated: no illegal instruction, the same greedy tokens, a higher instruction set refused with a message.
 
 labels: slow
 """
@@ -25,15 +25,15 @@ def main():
     greedy = ("generate", "-n", "5", "--temperature", "0", "--compute", "f32", "--json")
     wanted = document(*greedy)
     for cpu, isa, why in CPUS:
-        words = f"{cpu} ({why})"
+        message = f"{cpu} ({why})"
         run = emulated(cpu, "generate", "-n", "5")
-        check(run.returncode == 0 and run.stdout, f"{words}: generate: exit {run.returncode}: {run.stderr.decode()[-500:]}")
-        check(json.loads(emulated(cpu, *greedy).stdout) == wanted, f"{words}: other tokens than here")
+        check(run.returncode == 0 and run.stdout, f"{message}: generate: exit {run.returncode}: {run.stderr.decode()[-500:]}")
+        check(json.loads(emulated(cpu, *greedy).stdout) == wanted, f"{message}: other tokens than here")
         if isa in known:
-            check(re.search(rf"^  {isa} +in use$", emulated(cpu, "ops").stdout.decode(), re.M), f"{words}: {isa} is in use")
+            check(re.search(rf"^  {isa} +in use$", emulated(cpu, "ops").stdout.decode(), re.M), f"{message}: {isa} is in use")
         if "avx512" in known:
             refused = emulated(cpu, "ops", "--isa", "avx512")
-            check(refused.returncode == 1 and b"cannot run" in refused.stderr, f"{words}: --isa avx512: {refused.returncode} {refused.stderr.decode()}")
+            check(refused.returncode == 1 and b"cannot run" in refused.stderr, f"{message}: --isa avx512: {refused.returncode} {refused.stderr.decode()}")
     finish()
 
 

@@ -1,4 +1,4 @@
-"""bench/peers without any peer: tern alone on small shapes, the checkpoints it makes, and the table's words from figures that are given."""
+"""bench/peers without any peer: tern alone on small shapes, the checkpoints it makes, and the table's text from figures that are given."""
 import json
 import os
 import subprocess
@@ -72,7 +72,7 @@ def check_refusals(home):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
     rows = (
-        # arguments, exit status, words of the sentence, why
+        # arguments, exit status, part of the message, why
         (("--sections", "none"), 2, "no section 'none'; there are tinyllama", "an unknown section"),
         (("--sections", "gpt2,"), 2, "no section ''", "a comma and nothing behind it"),
         (("--threads", "1,x"), 2, "--threads: '1,x' is not", "a word for a number"),
@@ -86,9 +86,9 @@ def check_refusals(home):
         (("--from", home), 1, f"{home}: Is a directory", "a folder for a run"),
         (("--from", os.path.join(home, "none.json")), 1, "none.json: No such file", "a run that is not there"),
     )
-    for arguments, status, words, why in rows:
+    for arguments, status, message, why in rows:
         run = subprocess.run([sys.executable, os.path.join(PEERS, "peers.py"), "--home", os.path.join(home, "none"), *arguments], capture_output=True, text=True, timeout=60, env=environment())
-        sentence = run.stderr.count("\n") == 1 and run.stderr.startswith("peers.py: ") and words in run.stderr
+        sentence = run.stderr.count("\n") == 1 and run.stderr.startswith("peers.py: ") and message in run.stderr
         check(run.returncode == status and sentence and not run.stdout, f"{why}: {run.returncode}: {run.stderr[-500:]}")
 
 

@@ -119,7 +119,7 @@ static void test_heads(void **state)
 
 static void test_refusals(void **state)
 {
-    static const struct { int64_t heads, kv; int rank, size; tern_status status; const char *words; } rows[] = {
+    static const struct { int64_t heads, kv; int rank, size; tern_status status; const char *message; } rows[] = {
         { 6, 6, 0, 8, TERN_ERR_SHAPE, "6 heads cannot be dealt out to 8 ranks" },
         { 5, 2, 0, 1, TERN_ERR_SHAPE, "5 heads are no multiple of 2 KV heads" },
         { 40, 10, 0, 8, TERN_ERR_SHAPE, "10 KV heads cannot be dealt out evenly to 8 ranks" },
@@ -133,7 +133,7 @@ static void test_refusals(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(tern_part_heads(ctx, rows[i].heads, rows[i].kv, rows[i].rank, rows[i].size, &p, &q), rows[i].status);
-        assert_string_equal(tern_ctx_error(ctx), rows[i].words);
+        assert_string_equal(tern_ctx_error(ctx), rows[i].message);
         assert_int_equal(tern_part_qkv(ctx, rows[i].heads, rows[i].kv, 64, rows[i].rank, rows[i].size, part), rows[i].status);
     }
     assert_int_equal(tern_part_qkv(ctx, 8, 8, 0, 0, 1, part), TERN_ERR_ARGUMENT);

@@ -60,7 +60,7 @@ typedef struct steady_row {
     const char *why;
 } steady_row;
 
-enum { REQUESTS = 4, WARM = 70, COUNTED = 100 };    /* both go past a block's end */
+enum { REQUESTS = 4, WARM = 70, COUNTED = 100 };    /* both go past a page's end */
 
 #define GREEDY { 0, 0, 1, 0, 1, 0 }
 

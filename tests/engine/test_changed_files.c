@@ -61,7 +61,7 @@ static void take_away(const char *path)
 
 static const struct {
     void (*change)(const char *path);
-    const char *words;    /* of the failure; null: there is none */
+    const char *message;    /* of the failure; null: there is none */
     const char *why;
 } rows[] = {
     { cut, "4096 bytes now", "pages behind the end are gone" },
@@ -77,7 +77,7 @@ static bool go_on(void *user, const tern_event *event)
     return true;
 }
 
-static tern_status ask(tern_engine *e)
+static tern_status submit_one(tern_engine *e)
 {
     const int32_t ids[] = { 1, 2, 3 };
     tern_request r = { .ids = ids, .n_ids = 3, .max_new_tokens = 2, .sampling = tern_sampling_greedy(), .ignore_eos = true, .on_event = go_on };
@@ -104,20 +104,20 @@ static void remove_copy(const char *dir, char *path)
 
 static void check_row(size_t i)
 {
-    char dir[] = "/tmp/tern-test-XXXXXX", path[64], words[600] = "";
+    char dir[] = "/tmp/tern-test-XXXXXX", path[64], message[600] = "";
     bench b;
     make_copy(dir, path);
     bench_open(&b, dir, NULL, 1, TERN_COMPUTE_F32);
     tern_engine *e = bench_engine(&b, (tern_engine_options){ .context_tokens = 16, .max_requests = 1 });
-    if (ask(e)) fail_msg("%s", tern_ctx_error(b.ctx));
+    if (submit_one(e)) fail_msg("%s", tern_ctx_error(b.ctx));
     rows[i].change(path);
-    tern_status st = ask(e), weights = tern_model_check_weights(b.model);
-    snprintf(words, sizeof words, "%s", tern_ctx_error(b.ctx));
+    tern_status st = submit_one(e), weights = tern_model_check_weights(b.model);
+    snprintf(message, sizeof message, "%s", tern_ctx_error(b.ctx));
     tern_engine_free(e);
     bench_close(&b);
     remove_copy(dir, path);
-    if (st != (rows[i].words ? TERN_ERR_STATE : TERN_OK) || weights != st) fail_msg("%s: %d and %d, \"%s\"", rows[i].why, (int)st, (int)weights, words);
-    if (st && (!strstr(words, rows[i].words) || !strstr(words, "model.safetensors"))) fail_msg("%s: \"%s\"", rows[i].why, words);
+    if (st != (rows[i].message ? TERN_ERR_STATE : TERN_OK) || weights != st) fail_msg("%s: %d and %d, \"%s\"", rows[i].why, (int)st, (int)weights, message);
+    if (st && (!strstr(message, rows[i].message) || !strstr(message, "model.safetensors"))) fail_msg("%s: \"%s\"", rows[i].why, message);
 }
 
 static void a_changed_file_fails_the_next_step(void **state)
@@ -137,7 +137,7 @@ static void another_directory_changes_nothing(void **state)
     bench_open(&b, "llama-mha", NULL, 1, TERN_COMPUTE_F32);
     assert_int_equal(chdir("/"), 0);
     tern_engine *e = bench_engine(&b, (tern_engine_options){ .context_tokens = 16, .max_requests = 1 });
-    if (ask(e)) fail_msg("%s", tern_ctx_error(b.ctx));
+    if (submit_one(e)) fail_msg("%s", tern_ctx_error(b.ctx));
     tern_engine_free(e);
     bench_close(&b);
     assert_int_equal(chdir(before), 0);

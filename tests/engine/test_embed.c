@@ -136,7 +136,7 @@ static void a_prompt_is_left_out(void **state)
     remove_place();
 }
 
-static void vectors_are_normalised_as_asked(void **state)
+static void vectors_are_normalized_as_asked(void **state)
 {
     static const struct {
         tern_normalize how;
@@ -196,7 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_directory_is_described),        cmocka_unit_test(a_plain_checkpoint_is_described),
-        cmocka_unit_test(a_prompt_is_left_out),            cmocka_unit_test(vectors_are_normalised_as_asked),
+        cmocka_unit_test(a_prompt_is_left_out),            cmocka_unit_test(vectors_are_normalized_as_asked),
         cmocka_unit_test(options_out_of_range_are_refused), cmocka_unit_test(one_label_gives_a_sigmoid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

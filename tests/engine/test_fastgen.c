@@ -1,6 +1,6 @@
-/* FastGen's tests of its ragged state, rebuilt for what stands in its place (tests/unit/inference/v2/ragged): the block allocator (test_blocked_allocator),
+/* FastGen's tests of its ragged state, rebuilt for what stands in its place (tests/unit/inference/v2/ragged): the page allocator (test_blocked_allocator),
  * the limits of an engine (test_manager_configs), and what a step's batch says of its sequences (test_ragged_wrapper). */
-#include "engine/blocks.h"
+#include "engine/pages.h"
 #include "engine/play.h"
 
 /* ---- test_blocked_allocator ---- */
@@ -10,77 +10,77 @@ static void sizes_below_one_are_refused(void **state)
     static const int64_t bad[] = { 0, -1 };
     tern_ctx *ctx = *state;
     for (size_t i = 0; i < 2; i++) {
-        char words[64];
-        tern_blocks *b = NULL;
-        assert_int_equal(tern_blocks_create(ctx, bad[i], &b), TERN_ERR_ARGUMENT);
-        snprintf(words, sizeof words, "a pool of %d blocks", (int)bad[i]);
-        if (!strstr(tern_ctx_error(ctx), words)) fail_msg("\"%s\" has not \"%s\"", tern_ctx_error(ctx), words);
+        char message[64];
+        tern_pages *b = NULL;
+        assert_int_equal(tern_pages_create(ctx, bad[i], &b), TERN_ERR_ARGUMENT);
+        snprintf(message, sizeof message, "a pool of %d pages", (int)bad[i]);
+        if (!strstr(tern_ctx_error(ctx), message)) fail_msg("\"%s\" has not \"%s\"", tern_ctx_error(ctx), message);
         assert_null(b);
     }
 }
 
-static tern_blocks *pool_of(tern_ctx *ctx, int64_t n)
+static tern_pages *pool_of(tern_ctx *ctx, int64_t n)
 {
-    tern_blocks *b;
-    assert_int_equal(tern_blocks_create(ctx, n, &b), TERN_OK);
+    tern_pages *b;
+    assert_int_equal(tern_pages_create(ctx, n, &b), TERN_OK);
     return b;
 }
 
-/* Takes n blocks into id; they are of the pool, and nobody has them. */
-static void take(tern_blocks *b, int64_t n, int32_t *id, bool *held)
+/* Takes n pages into id; they are of the pool, and free. */
+static void take(tern_pages *b, int64_t n, int32_t *id, bool *held)
 {
-    assert_true(tern_blocks_reserve(b, n));
+    assert_true(tern_pages_reserve(b, n));
     for (int64_t i = 0; i < n; i++) {
-        id[i] = tern_blocks_take(b);
-        assert_in_range(id[i], 0, tern_blocks_count(b).n - 1);
+        id[i] = tern_pages_take(b);
+        assert_in_range(id[i], 0, tern_pages_count(b).n - 1);
         assert_false(held[id[i]]);
         held[id[i]] = true;
     }
 }
 
-static void blocks_are_counted_and_unique(void **state)
+static void pages_are_counted_and_unique(void **state)
 {
     static const int64_t sizes[] = { 1, 15, 128 };
     for (size_t s = 0; s < 3; s++) {
-        tern_blocks *b = pool_of(*state, sizes[s]);
+        tern_pages *b = pool_of(*state, sizes[s]);
         int32_t id[128];
         bool held[128] = { false };
         take(b, sizes[s], id, held);
-        assert_int_equal(tern_blocks_count(b).n_free, 0);
-        assert_false(tern_blocks_reserve(b, 1));    /* more than there are: nothing changes */
-        assert_int_equal(tern_blocks_take(b), TERN_NO_BLOCK);
+        assert_int_equal(tern_pages_count(b).n_free, 0);
+        assert_false(tern_pages_reserve(b, 1));    /* more than there are: nothing changes */
+        assert_int_equal(tern_pages_take(b), TERN_NO_PAGE);
         for (int64_t i = 0; i < sizes[s]; i++) {
-            assert_true(tern_blocks_release(b, id[i]));
-            assert_int_equal(tern_blocks_count(b).n_free, i + 1);
+            assert_true(tern_pages_release(b, id[i]));
+            assert_int_equal(tern_pages_count(b).n_free, i + 1);
         }
-        tern_blocks_destroy(b);
+        tern_pages_destroy(b);
     }
 }
 
-/* A block given back twice (DeepSpeed's corrupts its list where both lie in one call), and numbers that are none: refused, and nothing changes. */
+/* A page given back twice (DeepSpeed's corrupts its list where both lie in one call), and numbers that are none: refused, and nothing changes. */
 static void strays_change_nothing(void **state)
 {
     enum { N = 16 };
-    tern_blocks *b = pool_of(*state, N);
+    tern_pages *b = pool_of(*state, N);
     int32_t id[N], bad[] = { -1, N, INT32_MIN, INT32_MAX };
     bool held[N] = { false };
     take(b, N / 2, id, held);
-    assert_true(tern_blocks_release(b, id[3]));
-    for (size_t i = 0; i < 4; i++) assert_false(tern_blocks_release(b, bad[i]));
-    assert_false(tern_blocks_release(b, id[3]));
+    assert_true(tern_pages_release(b, id[3]));
+    for (size_t i = 0; i < 4; i++) assert_false(tern_pages_release(b, bad[i]));
+    assert_false(tern_pages_release(b, id[3]));
     for (int32_t i = 0; i < N; i++)
-        if (!held[i]) assert_false(tern_blocks_release(b, i));
-    tern_block_counts n = tern_blocks_count(b);
+        if (!held[i]) assert_false(tern_pages_release(b, i));
+    tern_page_counts n = tern_pages_count(b);
     assert_true(n.n == N && n.n_held == N / 2 - 1 && n.n_free == N / 2 + 1 && n.n_reserved == 0);
     held[id[3]] = false;
-    take(b, N / 2 + 1, id, held);    /* every block that is left, once */
-    tern_blocks_destroy(b);
+    take(b, N / 2 + 1, id, held);    /* every page that is left, once */
+    tern_pages_destroy(b);
 }
 
 static void random_operations_keep_the_books(void **state)
 {
     enum { N = 1024, OPERATIONS = 8192 };
-    tern_blocks *b = pool_of(*state, N);
+    tern_pages *b = pool_of(*state, N);
     dice d = { 8192 };
     static int32_t id[N], list[N];
     bool held[N] = { false };
@@ -89,31 +89,31 @@ static void random_operations_keep_the_books(void **state)
         int64_t want = 1 + dice_below(&d, 64);
         if (dice_below(&d, 2)) {
             if (want > N - n_held) {
-                assert_false(tern_blocks_reserve(b, want));
+                assert_false(tern_pages_reserve(b, want));
             } else {
                 take(b, want, id, held);
                 for (int64_t k = 0; k < want; k++) list[n_held++] = id[k];
             }
         } else {
             for (int64_t k = 0; k < want && n_held; k++) {
-                int32_t at = dice_below(&d, (int32_t)n_held), block = list[at];
+                int32_t at = dice_below(&d, (int32_t)n_held), page = list[at];
                 list[at] = list[--n_held];
-                assert_true(tern_blocks_release(b, block));
-                held[block] = false;
-                if (k == 0) assert_false(tern_blocks_release(b, block));
+                assert_true(tern_pages_release(b, page));
+                held[page] = false;
+                if (k == 0) assert_false(tern_pages_release(b, page));
             }
         }
-        tern_block_counts n = tern_blocks_count(b);
+        tern_page_counts n = tern_pages_count(b);
         if (n.n_held != n_held || n.n_free != N - n_held || n.n_reserved) fail_msg("after %d operations: %d held, %d free", i + 1, (int)n.n_held, (int)n.n_free);
     }
-    tern_blocks_destroy(b);
+    tern_pages_destroy(b);
 }
 
 /* ---- test_manager_configs: limits below zero; more sequences than a step has tokens for are no error here, they take turns ---- */
 
 static void limits_of_an_engine(void **state)
 {
-    static const struct { tern_engine_options o; const char *words, *why; } rows[] = {
+    static const struct { tern_engine_options o; const char *message, *why; } rows[] = {
         { { .max_requests = -1 }, "max_requests is -1", "tracked sequences" },      { { .step_tokens = -1 }, "step_tokens is -1", "tokens of a batch" },
         { { .kv_tokens = -1 }, "kv_tokens is -1", "the pool" },                     { { .context_tokens = -1 }, "context_tokens is -1", "the context" },
         { { .max_requests = 100000 }, "max_requests is 100000", "beyond its most" }, { { .max_requests = 8, .step_tokens = 4 }, NULL, "more sequences than tokens" },
@@ -125,8 +125,8 @@ static void limits_of_an_engine(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         tern_engine *e = NULL;
         tern_status st = tern_engine_create_on(&r, &rows[i].o, &e);
-        if (st != (rows[i].words ? TERN_ERR_ARGUMENT : TERN_OK)) fail_msg("%s: %s", rows[i].why, tern_status_name(st));
-        if (st && !strstr(tern_ctx_error(ctx), rows[i].words)) fail_msg("%s: \"%s\"", rows[i].why, tern_ctx_error(ctx));
+        if (st != (rows[i].message ? TERN_ERR_ARGUMENT : TERN_OK)) fail_msg("%s: %s", rows[i].why, tern_status_name(st));
+        if (st && !strstr(tern_ctx_error(ctx), rows[i].message)) fail_msg("%s: \"%s\"", rows[i].why, tern_ctx_error(ctx));
         tern_engine_free(e);
     }
 }
@@ -172,11 +172,11 @@ static void a_batch_says_what_is_in_it(void **state)
             int32_t token[512];
             for (int32_t i = 0; i < lists[l][n]; i++) token[i] = (n + i * (n + 1)) % TOY_NAN;
             play_prompt(&p[n], token, lists[l][n]);
-            p[n].ask.max_new_tokens = 1;
-            p[n].ask.ignore_eos = true;
-            p[n].ask.sampling = tern_sampling_greedy();
+            p[n].request.max_new_tokens = 1;
+            p[n].request.ignore_eos = true;
+            p[n].request.sampling = tern_sampling_greedy();
             play_expect(ctx, &r.t, &p[n]);
-            assert_int_equal(tern_engine_submit(e, &p[n].ask, &p[n].name), TERN_OK);
+            assert_int_equal(tern_engine_submit(e, &p[n].request, &p[n].request_id), TERN_OK);
         }
         assert_int_equal(tern_engine_run(e), TERN_OK);
         assert_null(r.t.broken);
@@ -213,7 +213,7 @@ static void nothing_to_do_is_no_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes_below_one_are_refused),      cmocka_unit_test(blocks_are_counted_and_unique), cmocka_unit_test(strays_change_nothing),
+        cmocka_unit_test(sizes_below_one_are_refused),      cmocka_unit_test(pages_are_counted_and_unique), cmocka_unit_test(strays_change_nothing),
         cmocka_unit_test(random_operations_keep_the_books), cmocka_unit_test(limits_of_an_engine),           cmocka_unit_test(a_batch_says_what_is_in_it),
         cmocka_unit_test(nothing_to_do_is_no_step),
     };

@@ -45,9 +45,9 @@ static void run_all(int threads, int mode, results *r)
     fesetround(mode);
     bench_open(&b, DEMO, NULL, threads, TERN_COMPUTE_F32);
     tern_engine *e = bench_engine(&b, (tern_engine_options){ .context_tokens = 32, .max_requests = 1 });
-    tern_request ask = { .ids = ids, .n_ids = 4, .max_new_tokens = 1, .sampling = tern_sampling_greedy(), .ignore_eos = true, .logits = TERN_LOGITS_LAST, .on_event = keep, .user = r };
-    ask.sampling.temperature = 1;
-    assert_int_equal(tern_engine_submit(e, &ask, NULL), TERN_OK);
+    tern_request request = { .ids = ids, .n_ids = 4, .max_new_tokens = 1, .sampling = tern_sampling_greedy(), .ignore_eos = true, .logits = TERN_LOGITS_LAST, .on_event = keep, .user = r };
+    request.sampling.temperature = 1;
+    assert_int_equal(tern_engine_submit(e, &request, NULL), TERN_OK);
     assert_int_equal(tern_engine_run(e), TERN_OK);
     run_op(&b, r);
     assert_int_equal(tern_embedder_create(b.ctx, b.model, NULL, &embedder), TERN_OK);

@@ -11,7 +11,7 @@ typedef struct bad_input {
     bool typed;
     size_t n;
     tern_status status;
-    const char *words, *why;
+    const char *message, *why;
 } bad_input;
 
 /* Of a vocabulary of 400 and two types. */
@@ -26,9 +26,9 @@ static const bad_input bad_inputs[] = {
     { { 5, 6, 7 }, { 0 }, false, 0, TERN_ERR_ARGUMENT, "input 0 has no tokens", "nothing" },
 };
 
-static void expect(const bench *b, tern_status got, tern_status wanted, const char *words, const char *why)
+static void expect(const bench *b, tern_status got, tern_status wanted, const char *message, const char *why)
 {
-    if (got != wanted || !strstr(tern_ctx_error(b->ctx), words)) fail_msg("%s: status %d, \"%s\"", why, (int)got, tern_ctx_error(b->ctx));
+    if (got != wanted || !strstr(tern_ctx_error(b->ctx), message)) fail_msg("%s: status %d, \"%s\"", why, (int)got, tern_ctx_error(b->ctx));
 }
 
 static void embedder_of(bench *b, const tern_embed_options *options, tern_embedder **e)
@@ -49,13 +49,13 @@ static void embedders_look_at_every_id(void **state)
     for (size_t i = 0; i < sizeof bad_inputs / sizeof *bad_inputs; i++) {
         const bad_input *row = &bad_inputs[i];
         int32_t id[3];
-        char words[96];
+        char message[96];
         for (int k = 0; k < 3; k++) id[k] = row->id[k] == 400 ? (int32_t)b.info.vocab : row->id[k];
-        snprintf(words, sizeof words, "%s", row->id[1] == 400 ? "input 0: token id 1 is" : row->words);
+        snprintf(message, sizeof message, "%s", row->id[1] == 400 ? "input 0: token id 1 is" : row->message);
         tern_embed_input input = { .ids = id, .type_ids = row->typed ? row->type : NULL, .n_ids = row->n };
-        expect(&b, tern_embedder_run(e, &input, 1, out), row->status, words, row->why);
-        expect(&b, tern_embedder_hidden(e, &input, out), row->status, words, row->why);
-        expect(&b, tern_embedder_logits(e, &input, out), row->status, words, row->why);
+        expect(&b, tern_embedder_run(e, &input, 1, out), row->status, message, row->why);
+        expect(&b, tern_embedder_hidden(e, &input, out), row->status, message, row->why);
+        expect(&b, tern_embedder_logits(e, &input, out), row->status, message, row->why);
     }
     tern_embed_input two[] = { { .ids = (int32_t[]){ 5 }, .n_ids = 1 }, { .ids = (int32_t[]){ 5, -7 }, .n_ids = 2 } };
     expect(&b, tern_embedder_run(e, two, 2, out), TERN_ERR_ARGUMENT, "input 1: token id 1 is -7", "which of two");
@@ -123,7 +123,7 @@ static void classifiers_and_engines_look_too(void **state)
 /* Whoever calls a step: what an embedder or an engine would have refused reads behind no table. */
 static void a_step_looks_last(void **state)
 {
-    static const struct { int32_t id, type, past; tern_status status; const char *words; } rows[] = {
+    static const struct { int32_t id, type, past; tern_status status; const char *message; } rows[] = {
         { 1 << 20, 0, 0, TERN_ERR_ARGUMENT, "token id 0 is 1048576" }, { -1, 0, 0, TERN_ERR_ARGUMENT, "token id 0 is -1" }, { 5, 2, 0, TERN_ERR_ARGUMENT, "token type 0 is 2" },
         { 5, 0, 1 << 20, TERN_ERR_LIMIT, "position 1048576 of a batch" }, { 5, 0, -9, TERN_ERR_LIMIT, "position -9" },
     };
@@ -139,7 +139,7 @@ static void a_step_looks_last(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         tern_ragged batch = { .n_seq = 1, .n_row = 1, .row = &zero, .n_tok = &one, .past = &zero, .page = &page };
         tern_step step = { .batch = &batch, .kv = &kv, .id = &rows[i].id, .type_id = &rows[i].type, .position = &rows[i].past, .out_row = &zero, .n_out = 1, .hidden = hidden };
-        expect(&b, tern_model_step(b.model, &step), rows[i].status, rows[i].words, rows[i].words);
+        expect(&b, tern_model_step(b.model, &step), rows[i].status, rows[i].message, rows[i].message);
     }
     free(kv.data);
     free(hidden);

@@ -33,7 +33,7 @@ static void says_the_same_with_and_without_a_model(void **state)
         assert_int_equal(tern_report_abilities(without, &other), n);
         for (size_t k = 0; k < n; k++) {
             assert_string_equal(list[k].command, other[k].command);
-            assert_string_equal(list[k].words, other[k].words);
+            assert_string_equal(list[k].detail, other[k].detail);
             assert_int_equal(list[k].able, other[k].able);
         }
         assert_true(tern_report_serves(with) && tern_report_serves(without));

@@ -33,7 +33,7 @@ typedef struct bits_row {
     const char *dir, *config;    /* a checkpoint, or a narrow model */
     tern_compute compute;
     int32_t n_prompt;
-    bool crosses;                /* its rope depends on the length, so that it shares no blocks */
+    bool crosses;                /* its rope depends on the length, so that it shares no pages */
     const char *why;
 } bits_row;
 
@@ -80,7 +80,7 @@ static void make_prompt(int32_t *id, int32_t n, int64_t vocab, int32_t kind)
     }
 }
 
-/* The request, with its prompt's logits at every position or, where blocks may be shared, at the last. */
+/* The request, with its prompt's logits at every position or, where pages may be shared, at the last. */
 static void play_scene(const bits_row *row, const char *isa, const scene *s, record *r)
 {
     bench b;

@@ -9,7 +9,7 @@
 enum { MOST = 512 };
 
 /* Known answers of philox4x32-10: the test vectors of the authors' library (Random123, kat_vectors). */
-static void philox_gives_the_published_words(void **state)
+static void philox_gives_the_published_numbers(void **state)
 {
     (void)state;
     static const struct {
@@ -287,7 +287,7 @@ static void rows_together_are_rows_alone(void **state)
 typedef struct refusal {
     tern_sampling s;
     tern_status status;
-    const char *words;
+    const char *message;
 } refusal;
 
 static void bad_fields_are_refused_by_name(void **state)
@@ -310,7 +310,7 @@ static void bad_fields_are_refused_by_name(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int32_t token = 77;
         assert_int_equal(tern_sample(*state, &bad[i].s, logits, 2, NULL, 0, 0, &token), bad[i].status);
-        assert_non_null(strstr(tern_ctx_error(*state), bad[i].words));
+        assert_non_null(strstr(tern_ctx_error(*state), bad[i].message));
         assert_int_equal(token, 77);
     }
 }
@@ -337,7 +337,7 @@ static void bad_logits_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(philox_gives_the_published_words),
+        cmocka_unit_test(philox_gives_the_published_numbers),
         cmocka_unit_test(rows_keep_what_they_should),
         cmocka_unit_test(random_filters_give_the_right_distribution),
         cmocka_unit_test(a_draw_is_a_function_of_seed_and_position),

@@ -138,7 +138,7 @@ static void random_pieces_change_nothing(void **state)
     assert_true(n_held > 5000);
 }
 
-static void a_long_piece_makes_room_for_itself(void **state)
+static void a_long_piece_makes_space_for_itself(void **state)
 {
     (void)state;
     const char *stop[4] = { "stop" };
@@ -172,7 +172,7 @@ static void bad_stop_strings_are_refused(void **state)
         const char *const *stop;
         size_t n;
         tern_status status;
-        const char *words;
+        const char *message;
     } bad[] = {
         { many, TERN_MOST_STOPS + 1, TERN_ERR_LIMIT, "65 stop strings, at most 64" },
         { empty, 2, TERN_ERR_ARGUMENT, "stop string 1 is empty" },
@@ -183,7 +183,7 @@ static void bad_stop_strings_are_refused(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(tern_stops_init(ctx, &s, bad[i].stop, bad[i].n), bad[i].status);
-        assert_string_equal(tern_ctx_error(ctx), bad[i].words);
+        assert_string_equal(tern_ctx_error(ctx), bad[i].message);
         tern_stops_clear(&s);
     }
 }
@@ -193,7 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_stop_where_they_should),
         cmocka_unit_test(random_pieces_change_nothing),
-        cmocka_unit_test(a_long_piece_makes_room_for_itself),
+        cmocka_unit_test(a_long_piece_makes_space_for_itself),
         cmocka_unit_test(bad_stop_strings_are_refused),
     };
     return cmocka_run_group_tests(tests, toy_setup, toy_teardown);

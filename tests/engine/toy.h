@@ -1,7 +1,7 @@
 /* A model small enough to be checked by eye: logits are a hash of every token of the sequence so far, read back from the cache.
  *
  * A page of its cache has a (token, position) pair for each slot. A step writes its rows' pairs, then reads the sequence from its beginning
- * through the page list; a pair that is not where it should be fails the step. So a block that was shared wrongly, freed too early or
+ * through the page list; a pair that is not where it should be fails the step. So a page that was shared wrongly, freed too early or
  * taken twice is seen at once, and toy_logits gives the same numbers from a list of tokens alone. */
 #ifndef TESTS_ENGINE_TOY_H
 #define TESTS_ENGINE_TOY_H
@@ -20,7 +20,7 @@
 enum { TOY_VOCAB = 40, TOY_EOS = 3, TOY_NAN = 39 };    /* a sequence that ends in TOY_NAN has NaN among its logits */
 
 typedef struct toy_slot {
-    int32_t token, position, turn;    /* turn: what a rope that depends on the length did with it */
+    int32_t token, position, rotation;    /* rotation: what a rope that depends on the length did with it */
 } toy_slot;
 
 typedef struct toy {
@@ -47,25 +47,25 @@ static inline void toy_row(uint64_t h, int32_t last_token, float *logits)
     if (last_token == TOY_NAN) logits[7] = NAN;
 }
 
-/* What the rope does with a token of a sequence of this length: one thing beyond rope_tokens if all tokens are turned alike, else one each length. */
-static inline int32_t toy_turn(const toy *t, int32_t length)
+/* What the rope does with a token of a sequence of this length: one thing beyond rope_tokens if all tokens are rotated alike, else one each length. */
+static inline int32_t toy_rotation(const toy *t, int32_t length)
 {
     if (!t->rope_tokens || length <= t->rope_tokens) return 0;
     return t->rope_restarts ? 1 : length;
 }
 
-static inline uint64_t toy_token(uint64_t h, int32_t token, int32_t turn)
+static inline uint64_t toy_token(uint64_t h, int32_t token, int32_t rotation)
 {
-    return toy_mix(toy_mix(h, (uint64_t)token + 1), (uint64_t)turn);
+    return toy_mix(toy_mix(h, (uint64_t)token + 1), (uint64_t)rotation);
 }
 
-/* The logits behind n tokens, n_prompt of them the prompt, by the definition: the prompt is turned by its own full length, a later token by the
+/* The logits behind n tokens, n_prompt of them the prompt, by the definition: the prompt is rotated by its own full length, a later token by the
  * length that it makes; where the rope restarts, all by the whole length. */
 static inline void toy_logits(const toy *t, const int32_t *token, int32_t n, int32_t n_prompt, float *logits)
 {
     uint64_t h = 0;
     int32_t whole = n > n_prompt ? n : n_prompt;
-    for (int32_t i = 0; i < n; i++) h = toy_token(h, token[i], toy_turn(t, t->rope_restarts ? whole : i < n_prompt ? n_prompt : i + 1));
+    for (int32_t i = 0; i < n; i++) h = toy_token(h, token[i], toy_rotation(t, t->rope_restarts ? whole : i < n_prompt ? n_prompt : i + 1));
     toy_row(h, token[n - 1], logits);
 }
 
@@ -75,9 +75,9 @@ static inline toy_slot *toy_at(const tern_step *s, int32_t seq, int32_t position
     return page < 0 || page >= s->kv->n_page ? NULL : (toy_slot *)s->kv->data + (int64_t)page * TERN_KV_PAGE + position % TERN_KV_PAGE;
 }
 
-static inline tern_status toy_break(toy *t, const char *words)
+static inline tern_status toy_break(toy *t, const char *message)
 {
-    t->broken = words;
+    t->broken = message;
     return TERN_ERR_STATE;
 }
 
@@ -98,7 +98,7 @@ static inline tern_status toy_step(void *user, const tern_step *s)
         for (int32_t i = 0; i < b->n_tok[q]; i++) {
             toy_slot *slot = toy_at(s, q, b->past[q] + i);
             if (!slot) return toy_break(t, "a page outside the pool");
-            *slot = (toy_slot){ s->id[b->row[q] + i], b->past[q] + i, toy_turn(t, s->length[q]) };
+            *slot = (toy_slot){ s->id[b->row[q] + i], b->past[q] + i, toy_rotation(t, s->length[q]) };
         }
     }
     if (row != b->n_row) return toy_break(t, "rows that belong to no sequence");
@@ -107,7 +107,7 @@ static inline tern_status toy_step(void *user, const tern_step *s)
         for (int32_t p = 0; p < b->past[q] + b->n_tok[q]; p++) {
             toy_slot *slot = toy_at(s, q, p);
             if (!slot || slot->position != p) return toy_break(t, "a token of the sequence is not in the cache");
-            h = toy_token(h, slot->token, slot->turn);
+            h = toy_token(h, slot->token, slot->rotation);
             if (out < s->n_out && s->out_row[out] == b->row[q] + p - b->past[q]) toy_row(h, slot->token, s->logits + (int64_t)out++ * TOY_VOCAB);
         }
     }

@@ -88,7 +88,7 @@ static bool answer_labels(const bed *b, tern_model *m, answer *a)
 }
 
 /* x null: the model is refused, does not take so many tokens, or has lost its head. */
-static answer ask(const bed *b)
+static answer answer_of(const bed *b)
 {
     answer a = { 0 };
     tern_model *m;
@@ -205,7 +205,7 @@ static void try_config(bed *b, const json_t *config, expected expects, const dou
 {
     static const char *const what[] = { "changes nothing", "fails", "gives other values" };
     write_config(b, config);
-    answer a = ask(b);
+    answer a = answer_of(b);
     bool right = a.x && !a.fails && (is_near(&a, want) || among(lenient, sizeof lenient / sizeof *lenient, b, key)), wrong = a.x && !right;
     bool too_strict = !a.x && expects == SAME && key && !may_be_refused(b, key);
     b->n_wrong += wrong;
@@ -286,7 +286,7 @@ static bool check_model(tern_ctx *ctx, const char *name)
     for (int32_t i = 0; i < b.n_id; i++) b.id[i] = (int32_t)json_integer_value(json_array_get(ids, (size_t)i));
     read_digest(json_object_get(flips, "base"), b.base);
     write_config(&b, b.config);
-    answer a = ask(&b);
+    answer a = answer_of(&b);
     if (!a.x) fail_msg("%s: %s", name, tern_ctx_error(ctx));
     b.has_logits = a.has_logits;
     b.class = tern_reference_class_of(json_string_value(json_object_get(b.config, "model_type")));

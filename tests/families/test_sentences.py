@@ -1,5 +1,5 @@
 """Directories of sentence-transformers against its own vectors and scores: `tern embed` of every module, mode, option and order of tests/families/sentence_cases.py, `tern rerank` of
-CrossEncoders. Each number lies within 1e-4 of the vector's largest (a cosine does not see a lost normalisation), each score within 1e-5.
+CrossEncoders. Each number lies within 1e-4 of the vector's largest (a cosine does not see a lost normalization), each score within 1e-5.
 
 Usage: test_sentences.py BUILD_DIR
 """
@@ -55,7 +55,7 @@ REFUSED = [
     # the case that is changed, the file, what is put over it (None: taken away), what the sentence has, why
     ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "custom_st.Transformer"}], "custom_st.Transformer", "code of the checkpoint's own"),
     ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "Transformer"}], '"Transformer"', "no class of the package"),
-    ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.WordEmbeddings"}], "WordEmbeddings", "words of its own"),
+    ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.WordEmbeddings"}], "WordEmbeddings", "embeddings of its own"),
     ("pooling mean", "modules.json", [{"idx": 0, "name": "0", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}], "one Transformer", "no Transformer"),
     ("pooling mean", "modules.json", [], "empty list", "no modules"),
     ("pooling mean", "modules.json", {"0": "Transformer"}, "object", "no list"),
@@ -85,7 +85,7 @@ REFUSED = [
     ("Dense, activation.Tanh", "2_Dense/config.json", {"in_features": 48, "out_features": 8, "activation_function": "torch.nn.modules.activation.Hardshrink"}, "Hardshrink", "an activation that tern lacks"),
     ("Dense, activation.Tanh", "2_Dense/config.json", {"in_features": 48, "out_features": 8, "activation_function": "my_code.Tanh"}, "my_code.Tanh", "not torch's, though its last word is"),
     ("Dense, activation.Tanh", "2_Dense/config.json", {"in_features": 48, "out_features": 8, "activation_function": None}, "null", "null is no activation"),
-    ("Dense, activation.Tanh", "2_Dense/config.json", {"in_features": 48, "out_features": 8, "module_input_name": "x"}, '"x"', "a feature that nobody writes"),
+    ("Dense, activation.Tanh", "2_Dense/config.json", {"in_features": 48, "out_features": 8, "module_input_name": "x"}, '"x"', "a feature that is not written"),
     ("Dense, activation.Tanh", "2_Dense/config.json", {"in_features": 48, "out_features": 8, "use_residual": True}, "residual.weight", "a residual that the file lacks"),
     ("Dense behind a list of modes", "1_Pooling/config.json", {"embedding_dimension": 48, "pooling_mode": "cls"}, "96", "a width that does not fit"),
     ("Dense on tokens", "1_Dense/config.json", {"in_features": 48, "out_features": 48}, "sentence_embedding", "a sentence before there is one"),
@@ -182,7 +182,7 @@ def check_info():
         ("modules that make 2 scores", {}, "embed", "no ("),
         ("one label", {}, "rerank", "yes (1 label)"),
     ]
-    for name, files, command, words in rows:
+    for name, files, command, message in rows:
         with folder() as place:
             pair = next((row for row in sentence_cases.pair_cases() if row[0] == name), None)
             if pair:
@@ -192,7 +192,7 @@ def check_info():
             for file, value in files.items():
                 sentence_cases.write_json(place, file, value)
             told = tern("info", "-m", place).stdout.decode().splitlines()
-            check(any(line.startswith(f"{command}: {words}") for line in told), f"info of {name}, {command}: not {words!r} in {told}")
+            check(any(line.startswith(f"{command}: {message}") for line in told), f"info of {name}, {command}: not {message!r} in {told}")
 
 
 def main():

@@ -40,18 +40,18 @@ def logits(where, ids, *flags):
 
 
 def check_row(row, ids):
-    words = f"{row['model']}, {row['case']}"
+    message = f"{row['model']}, {row['case']}"
     with folder() as place:
         copy(row["model"], place, tensors=lambda t: change(t, row))
         run, got = logits(place, ids, "--compute", "f32")
         text = run.stderr.decode()
         want = np.array(row["logits"])
-        if not check(run.returncode == 0, f"{words}: {text}"):
+        if not check(run.returncode == 0, f"{message}: {text}"):
             return
         off = np.abs(got[:len(want)] - want).max()
-        check(off <= 5e-4 * max(1, np.abs(want).max()), f"{words}: a logit is off by {off}")
-        check(("differ" in text) == (row["case"] in WARNED) and text.count("\n") == (row["case"] in WARNED), f"{words}: {text!r}")
-        check(not tern("info", "-m", place).returncode, f"{words}: info")
+        check(off <= 5e-4 * max(1, np.abs(want).max()), f"{message}: a logit is off by {off}")
+        check(("differ" in text) == (row["case"] in WARNED) and text.count("\n") == (row["case"] in WARNED), f"{message}: {text!r}")
+        check(not tern("info", "-m", place).returncode, f"{message}: info")
 
 
 def check_wrong():

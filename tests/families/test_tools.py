@@ -38,10 +38,10 @@ def check_reasons():
             copy(where, **changes)
             run = tern("info", "-m", where)
             one_sentence(run, why)
-            for words in told:
-                check(words in run.stdout.decode(), f"{why}: {words!r} is not in {run.stdout.decode()}")
+            for message in told:
+                check(message in run.stdout.decode(), f"{why}: {message!r} is not in {run.stdout.decode()}")
             opened = tern("generate", "-m", where, "-p", "x").stderr.decode()
-            check(any(words in opened for words in told) and (len(told) == 1 or "faults: " in opened), f"{why}: opening says {opened}")
+            check(any(message in opened for message in told) and (len(told) == 1 or "faults: " in opened), f"{why}: opening says {opened}")
             reasons = json.loads(tern("info", "-m", where, "--json").stdout)["reasons"]
             check(run.stdout.decode().startswith("\n".join(reasons) + "\ngenerate: no"), f"{why}: --json has other reasons: {reasons}")
     with folder() as where:
@@ -62,14 +62,14 @@ def put_weight(where, value):
 
 def check_weights():
     check(tern("info", "-m", LLAMA, "--check").returncode == 0, "good weights pass")
-    for value, words in ((float("nan"), "NaN"), (float("-inf"), "infinite")):
+    for value, message in ((float("nan"), "NaN"), (float("-inf"), "infinite")):
         with folder() as where:
             copy(where)
             put_weight(where, value)
             run = tern("info", "-m", where, "--check")
-            one_sentence(run, words)
-            check(f"model.layers.1.mlp.up_proj.weight is {words} at element 77" in run.stderr.decode(), f"{words}: {run.stderr.decode()}")
-            check(tern("info", "-m", where).returncode == 0, "without --check nobody looks")
+            one_sentence(run, message)
+            check(f"model.layers.1.mlp.up_proj.weight is {message} at element 77" in run.stderr.decode(), f"{message}: {run.stderr.decode()}")
+            check(tern("info", "-m", where).returncode == 0, "without --check the file is not read")
 
 
 def check_beyond_f16():
@@ -103,11 +103,11 @@ def check_below_f16():
             for compute in ("f16", "f32", "bf16"):
                 run = tern("generate", "-m", where, "--ids", "1,2", "-n", "1", "--temperature", "0", "--compute", compute)
                 text = run.stderr.decode()
-                words = f"weights times {factor}, {compute}: {text}"
-                check(run.returncode == 0 and (compute == "f16" or not text), words)
-                check(compute != "f16" or (all(part in text for part in told) and ("few" in text) == any("few" in part for part in told)), words)
-                check(compute != "f16" or (f": {lost} of {sum(t.size for t in weights)} weights" in text) == bool(lost), f"{lost} are lost; {words}")
-                check(compute != "f16" or not text or name in text, words)
+                message = f"weights times {factor}, {compute}: {text}"
+                check(run.returncode == 0 and (compute == "f16" or not text), message)
+                check(compute != "f16" or (all(part in text for part in told) and ("few" in text) == any("few" in part for part in told)), message)
+                check(compute != "f16" or (f": {lost} of {sum(t.size for t in weights)} weights" in text) == bool(lost), f"{lost} are lost; {message}")
+                check(compute != "f16" or not text or name in text, message)
 
 
 def check_without_proc():
@@ -140,15 +140,15 @@ def check_verify():
                 check(worst <= bound and (compute == "f32" or worst > 1e-4), f"{name}, {isa}, {compute}: {worst}")
                 check((isa, compute) != ("scalar", "f32") or worst == 0, f"{name}: scalar f32 is the reference itself, and is off by {worst}")
     one_sentence(tern("verify", "--ids", "99999999"), "an id outside the vocabulary")
-    for value, words in ((float("nan"), "is NaN"), (float("inf"), "is ")):
+    for value, message in ((float("nan"), "is NaN"), (float("inf"), "is ")):
         with folder() as where:
             copy(where)
             put_weight(where, value)
             for isa in isas()[0]:
                 run = tern("verify", "-m", where, "--isa", isa)
                 one_sentence(run, f"verify of a weight that is {value}, {isa}")
-                check(words in run.stderr.decode() and b"within" not in run.stdout, f"verify of {value}: {run.stderr.decode()}")
-    check(b"within the bound" in tern("verify", "--ids", "1,2,3").stdout, "words for people")
+                check(message in run.stderr.decode() and b"within" not in run.stdout, f"verify of {value}: {run.stderr.decode()}")
+    check(b"within the bound" in tern("verify", "--ids", "1,2,3").stdout, "text for people")
 
 
 def main():

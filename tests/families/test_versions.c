@@ -16,7 +16,7 @@ static const struct row {
     int least;                      /* files of so many versions at least */
     int64_t dim, kv_heads, head_dim, ffn, max_pos, window;
     double eps, theta, factor;      /* theta 0: no rope */
-    int64_t turned;                 /* channels of a head */
+    int64_t rotated;                 /* channels of a head */
     bool tied;
     const char *why;
 } rows[] = {
@@ -60,7 +60,7 @@ static void check_spec(const struct row *r, const char *file, const tern_spec *s
     if (!s->rope) return;
     check_value(file, "theta", s->rope->theta, r->theta);
     check_value(file, "factor", s->rope->factor, r->factor);
-    check_value(file, "turned channels", (double)s->rope->n_dims, (double)r->turned);
+    check_value(file, "rotated channels", (double)s->rope->n_dims, (double)r->rotated);
     check_value(file, "rope type", s->rope->type, r->factor > 1 ? TERN_ROPE_LINEAR : TERN_ROPE_DEFAULT);
 }
 

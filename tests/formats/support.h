@@ -16,8 +16,8 @@
 
 #include "base/ctx.h"
 
-/* The formats need a context for its words only. */
-static tern_ctx words;
+/* The formats need a context for its message only. */
+static tern_ctx message;
 
 /* A new empty folder; remove_folder takes it away with what is in it. */
 static inline char *make_folder(void)
@@ -87,13 +87,13 @@ static inline void write_safetensors(const char *dir, const char *name, const ch
 }
 
 /* status, and a sentence that contains every part of wanted that "|" separates */
-static inline void expect_words(tern_status status, tern_status wanted_status, const char *wanted, const char *why)
+static inline void expect_message(tern_status status, tern_status wanted_status, const char *wanted, const char *why)
 {
     char parts[1024];
-    if (status != wanted_status) fail_msg("%s: %s instead of %s: %s", why, tern_status_name(status), tern_status_name(wanted_status), tern_ctx_error(&words));
+    if (status != wanted_status) fail_msg("%s: %s instead of %s: %s", why, tern_status_name(status), tern_status_name(wanted_status), tern_ctx_error(&message));
     snprintf(parts, sizeof parts, "%s", wanted ? wanted : "");
     for (char *part = strtok(parts, "|"); part; part = strtok(NULL, "|")) {
-        if (!strstr(tern_ctx_error(&words), part)) fail_msg("%s: \"%s\" is not in: %s", why, part, tern_ctx_error(&words));
+        if (!strstr(tern_ctx_error(&message), part)) fail_msg("%s: \"%s\" is not in: %s", why, part, tern_ctx_error(&message));
     }
 }
 

@@ -1,4 +1,4 @@
-/* Checkpoint directories: which files they take, and in which words an index, a link or a pickle is refused. Numbers in brackets are the
+/* Checkpoint directories: which files they take, and with which message an index, a link or a pickle is refused. Numbers in brackets are the
  * cases of the list of bad inputs that a row stands for. */
 #include "formats/support.h"
 
@@ -23,7 +23,7 @@ static char *make_shards(void)
 typedef struct index_row {
     const char *index;
     tern_status status;
-    const char *words, *why;
+    const char *message, *why;
 } index_row;
 
 static const index_row index_rows[] = {
@@ -63,7 +63,7 @@ static void checks_the_index(void **state)
         const index_row *row = &index_rows[i];
         tern_checkpoint *c = NULL;
         write_text(dir, index_name, row->index);
-        expect_words(tern_checkpoint_open(&words, dir, &c), row->status, row->words, row->why);
+        expect_message(tern_checkpoint_open(&message, dir, &c), row->status, row->message, row->why);
         assert_true(!c == (row->status != TERN_OK));
         if (c) assert_int_equal(tern_checkpoint_count(c), 3);
         tern_checkpoint_close(c);
@@ -79,7 +79,7 @@ static void refuses_a_tensor_in_two_shards(void **state)
     write_safetensors(dir, "s2.safetensors", ONE("a"), 2);
     write_safetensors(dir, "s3.safetensors", TWO("a", "b"), 3);
     write_text(dir, index_name, "{\"weight_map\":{\"a\":\"s1.safetensors\",\"b\":\"s3.safetensors\"}}");
-    expect_words(tern_checkpoint_open(&words, dir, &c), TERN_ERR_FORMAT, "2 faults|\"a\" is in both|\"b\" is in both|s1.safetensors|s3.safetensors", "[12]");
+    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_FORMAT, "2 faults|\"a\" is in both|\"b\" is in both|s1.safetensors|s3.safetensors", "[12]");
     remove_folder(dir);
 }
 
@@ -93,14 +93,14 @@ static void counts_the_faults_that_do_not_fit(void **state)
     for (int i = 0; i < 40; i++) n += sprintf(text + n, "%s\"model.layers.%d.weight\":\"s1.safetensors\"", i ? "," : "", i);
     strcpy(text + n, "}}");
     write_text(dir, index_name, text);
-    expect_words(tern_checkpoint_open(&words, dir, &c), TERN_ERR_FORMAT, "40 faults|\"model.layers.0.weight\"|; and | more", "[12] a long list");
+    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_FORMAT, "40 faults|\"model.layers.0.weight\"|; and | more", "[12] a long list");
     remove_folder(dir);
 }
 
 typedef struct other_row {
     const char *name;
     tern_status status;
-    const char *words, *why;
+    const char *message, *why;
 } other_row;
 
 static const other_row other_rows[] = {
@@ -123,21 +123,21 @@ static void says_what_it_looked_for(void **state)
     for (size_t i = 0; i < sizeof other_rows / sizeof *other_rows; i++) {
         char *dir = make_folder();
         write_text(dir, other_rows[i].name, "x");
-        expect_words(tern_checkpoint_open(&words, dir, &c), other_rows[i].status, other_rows[i].words, other_rows[i].why);
+        expect_message(tern_checkpoint_open(&message, dir, &c), other_rows[i].status, other_rows[i].message, other_rows[i].why);
         remove_folder(dir);
     }
-    expect_words(tern_checkpoint_open(&words, "/nonexistent/dir", &c), TERN_ERR_IO, "/nonexistent/dir: No such file", "no such directory");
+    expect_message(tern_checkpoint_open(&message, "/nonexistent/dir", &c), TERN_ERR_IO, "/nonexistent/dir: No such file", "no such directory");
     char *dir = make_folder();
     write_text(dir, "file", "x");
     char path[128];
     snprintf(path, sizeof path, "%s/file", dir);
-    expect_words(tern_checkpoint_open(&words, path, &c), TERN_ERR_FORMAT, "/file: a file, not a directory", "a file in place of a directory");
+    expect_message(tern_checkpoint_open(&message, path, &c), TERN_ERR_FORMAT, "/file: a file, not a directory", "a file in place of a directory");
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     assert_int_equal(mkdir(path, 0700), 0);
-    expect_words(tern_checkpoint_open(&words, dir, &c), TERN_ERR_FORMAT, "model.safetensors: is a directory", "[13] the file's name is a directory");
+    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_FORMAT, "model.safetensors: is a directory", "[13] the file's name is a directory");
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(symlink("nowhere", path), 0);
-    expect_words(tern_checkpoint_open(&words, dir, &c), TERN_ERR_IO, "model.safetensors: No such file", "a link to nothing");
+    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_IO, "model.safetensors: No such file", "a link to nothing");
     remove_folder(dir);
 }
 
@@ -157,12 +157,12 @@ static void follows_the_links_of_a_download_cache(void **state)
     snprintf(path, sizeof path, "%s/s1.safetensors", dir);
     assert_int_equal(symlink("../../blobs/x", path), 0);
     write_text(dir, index_name, "{\"weight_map\":{\"a\":\"s1.safetensors\"}}");
-    expect_words(tern_checkpoint_open(&words, dir, &c), TERN_OK, NULL, "a link into blobs");
+    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_OK, NULL, "a link into blobs");
     tern_checkpoint_close(c);
     unlink(path);
     write_safetensors(repo, "outside", ONE("a"), 2);
     assert_int_equal(symlink("../../outside", path), 0);
-    expect_words(tern_checkpoint_open(&words, dir, &c), TERN_ERR_FORMAT, "leads out", "[13] a link beside blobs");
+    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_FORMAT, "leads out", "[13] a link beside blobs");
     remove_folder(repo);
 }
 
@@ -174,21 +174,21 @@ static void explains_every_tensor(void **state)
     tern_tensor t;
     write_safetensors(dir, "model.safetensors", "{\"h.0.w\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]},\"h.0.masked_bias\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[8,9]},"
                                                 "\"h.1.w\":{\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[9,10]}}", 10);
-    assert_int_equal(tern_checkpoint_open(&words, dir, &c), TERN_OK);
+    assert_int_equal(tern_checkpoint_open(&message, dir, &c), TERN_OK);
     assert_int_equal(tern_checkpoint_bytes(c), 10);
     assert_string_equal(tern_checkpoint_at(c, 0)->name, "h.0.masked_bias");
     assert_non_null(strstr(tern_checkpoint_path_of(c, 0), "/model.safetensors"));
-    expect_words(tern_checkpoint_take(&words, c, "h.2.w", &t), TERN_ERR_FORMAT, "\"h.2.w\" is missing", "a tensor that is not there");
-    expect_words(tern_checkpoint_take(&words, c, "h.0.w", &t), TERN_ERR_UNSUPPORTED, "model.safetensors|\"h.0.w\"|F64", "[10] a type that tern has not");
-    assert_int_equal(tern_checkpoint_take(&words, c, "h.1.w", &t), TERN_OK);
+    expect_message(tern_checkpoint_take(&message, c, "h.2.w", &t), TERN_ERR_FORMAT, "\"h.2.w\" is missing", "a tensor that is not there");
+    expect_message(tern_checkpoint_take(&message, c, "h.0.w", &t), TERN_ERR_UNSUPPORTED, "model.safetensors|\"h.0.w\"|F64", "[10] a type that tern has not");
+    assert_int_equal(tern_checkpoint_take(&message, c, "h.1.w", &t), TERN_OK);
     assert_true(t.dtype == TERN_I8 && *(const unsigned char *)t.data == 9);
-    expect_words(tern_checkpoint_finish(&words, c, NULL, 0), TERN_ERR_FORMAT, "2 faults|\"h.0.masked_bias\"|\"h.0.w\"", "two nobody asked for");
+    expect_message(tern_checkpoint_finish(&message, c, NULL, 0), TERN_ERR_FORMAT, "2 faults|\"h.0.masked_bias\"|\"h.0.w\"", "two that were not looked up");
     const char *const ignorable[] = { "x", "h.*.masked_bias" };
-    expect_words(tern_checkpoint_finish(&words, c, ignorable, 2), TERN_ERR_FORMAT, "\"h.0.w\"", "one is left");
-    assert_null(strstr(tern_ctx_error(&words), "masked"));
+    expect_message(tern_checkpoint_finish(&message, c, ignorable, 2), TERN_ERR_FORMAT, "\"h.0.w\"", "one is left");
+    assert_null(strstr(tern_ctx_error(&message), "masked"));
     assert_true(tern_checkpoint_mark(c, "h.0.w") && !tern_checkpoint_mark(c, "h.0"));
     assert_true(!tern_checkpoint_used(c, 0) && tern_checkpoint_used(c, 1) && tern_checkpoint_used(c, 2));
-    assert_int_equal(tern_checkpoint_finish(&words, c, ignorable, 2), TERN_OK);
+    assert_int_equal(tern_checkpoint_finish(&message, c, ignorable, 2), TERN_OK);
     tern_checkpoint_close(c);
     remove_folder(dir);
 }
@@ -215,23 +215,23 @@ static void notices_changed_files(void **state)
     tern_checkpoint *c;
     write_text(dir, index_name, "{\"weight_map\":{\"a\":\"s1.safetensors\",\"c\":\"s2.safetensors\"}}");
     snprintf(path, sizeof path, "%s/s2.safetensors", dir);
-    assert_int_equal(tern_checkpoint_open(&words, dir, &c), TERN_OK);
-    assert_int_equal(tern_checkpoint_unchanged(&words, c), TERN_OK);
+    assert_int_equal(tern_checkpoint_open(&message, dir, &c), TERN_OK);
+    assert_int_equal(tern_checkpoint_unchanged(&message, c), TERN_OK);
     assert_int_equal(truncate(path, 20), 0);
-    expect_words(tern_checkpoint_unchanged(&words, c), TERN_ERR_STATE, "s2.safetensors: 20 bytes now", "[14] cut after it was mapped");
+    expect_message(tern_checkpoint_unchanged(&message, c), TERN_ERR_STATE, "s2.safetensors: 20 bytes now", "[14] cut after it was mapped");
     tern_checkpoint_close(c);
     write_safetensors(dir, "s2.safetensors", ONE("c"), 2);
-    assert_int_equal(tern_checkpoint_open(&words, dir, &c), TERN_OK);
+    assert_int_equal(tern_checkpoint_open(&message, dir, &c), TERN_OK);
     const struct timespec times[2] = { { .tv_sec = 5 }, { .tv_sec = 5 } };
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
-    expect_words(tern_checkpoint_unchanged(&words, c), TERN_ERR_STATE, "s2.safetensors: written to", "[15] rewritten in place");
+    expect_message(tern_checkpoint_unchanged(&message, c), TERN_ERR_STATE, "s2.safetensors: written to", "[15] rewritten in place");
     write_safetensors(dir, "new", ONE("c"), 2);
     char from[128];
     snprintf(from, sizeof from, "%s/new", dir);
     assert_int_equal(rename(from, path), 0);
-    expect_words(tern_checkpoint_unchanged(&words, c), TERN_OK, NULL, "[15] another file under the name: what is mapped is whole");
+    expect_message(tern_checkpoint_unchanged(&message, c), TERN_OK, NULL, "[15] another file under the name: what is mapped is whole");
     unlink(path);
-    expect_words(tern_checkpoint_unchanged(&words, c), TERN_OK, NULL, "[15] gone: so it is");
+    expect_message(tern_checkpoint_unchanged(&message, c), TERN_OK, NULL, "[15] gone: so it is");
     tern_checkpoint_close(c);
     remove_folder(dir);
 }
@@ -249,12 +249,12 @@ static void opens_what_transformers_wrote(void **state)
         char dir[512];
         tern_checkpoint *c;
         snprintf(dir, sizeof dir, "%s/models/%s", TERN_GOLDEN, golden_rows[i].name);
-        expect_words(tern_checkpoint_open(&words, dir, &c), TERN_OK, NULL, golden_rows[i].name);
+        expect_message(tern_checkpoint_open(&message, dir, &c), TERN_OK, NULL, golden_rows[i].name);
         assert_int_equal(tern_checkpoint_count(c), golden_rows[i].count);
         assert_int_equal(tern_checkpoint_bytes(c), golden_rows[i].n_bytes);
         assert_string_equal(tern_checkpoint_at(c, 0)->name, golden_rows[i].first);
         assert_string_equal(tern_checkpoint_at(c, golden_rows[i].count - 1)->name, golden_rows[i].last);
-        assert_int_equal(tern_checkpoint_unchanged(&words, c), TERN_OK);
+        assert_int_equal(tern_checkpoint_unchanged(&message, c), TERN_OK);
         tern_checkpoint_close(c);
     }
 }

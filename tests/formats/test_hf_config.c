@@ -1,4 +1,4 @@
-/* config.json and generation_config.json: typed values, the words of every refusal, and that no key goes unexplained. Numbers in brackets are
+/* config.json and generation_config.json: typed values, the message of every refusal, and that no key goes unexplained. Numbers in brackets are
  * the cases of the list of bad inputs that a row stands for. */
 #include "formats/support.h"
 
@@ -10,14 +10,14 @@
 static tern_hf_config *parse(const char *text)
 {
     tern_hf_config *c = NULL;
-    expect_words(tern_hf_config_parse(&words, "config.json", text, strlen(text), &c), TERN_OK, NULL, text);
+    expect_message(tern_hf_config_parse(&message, "config.json", text, strlen(text), &c), TERN_OK, NULL, text);
     return c;
 }
 
 typedef struct text_row {
     const char *text;
     tern_status status;
-    const char *words, *why;
+    const char *message, *why;
 } text_row;
 
 static const text_row text_rows[] = {
@@ -33,14 +33,14 @@ static void refuses_text_that_is_no_config(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof text_rows / sizeof *text_rows; i++) {
         tern_hf_config *c;
-        expect_words(tern_hf_config_parse(&words, "config.json", text_rows[i].text, strlen(text_rows[i].text), &c), text_rows[i].status, text_rows[i].words, text_rows[i].why);
+        expect_message(tern_hf_config_parse(&message, "config.json", text_rows[i].text, strlen(text_rows[i].text), &c), text_rows[i].status, text_rows[i].message, text_rows[i].why);
     }
     size_t n = 1000000;
     char *deep = malloc(n);
     tern_hf_config *c;
     assert_non_null(deep);
     memset(deep, '[', n);
-    expect_words(tern_hf_config_parse(&words, "config.json", deep, n, &c), TERN_ERR_FORMAT, "depth", "[5] a million levels");
+    expect_message(tern_hf_config_parse(&message, "config.json", deep, n, &c), TERN_ERR_FORMAT, "depth", "[5] a million levels");
     free(deep);
 }
 
@@ -48,10 +48,10 @@ typedef enum kind { INT, NEED_INT, NUMBER, NEED_NUMBER, BOOLEAN, WORD, NEED_WORD
 
 typedef struct value_row {
     const char *text;
-    kind kind;             /* how "k" is read: integers 1..100, numbers 0..1, words silu and gelu */
+    kind kind;             /* how "k" is read: integers 1..100, numbers 0..1, names silu and gelu */
     bool found;
     double value;          /* what the caller's variable then holds: it was -7 */
-    const char *words, *why;
+    const char *message, *why;
 } value_row;
 
 static const value_row value_rows[] = {
@@ -91,7 +91,7 @@ static const value_row value_rows[] = {
     { "{\"k\":[3,4]}", INTS, true, 3, NULL, "a list" },
     { "{\"k\":9}", INTS, true, 9, NULL, "one integer is a list of one" },
     { "{\"k\":[]}", INTS, true, -7, NULL, "an empty list" },
-    { "{\"k\":[1,2,3,4,5]}", INTS, false, -7, "at most 4", "longer than the caller's room" },
+    { "{\"k\":[1,2,3,4,5]}", INTS, false, -7, "at most 4", "longer than the caller's array" },
     { "{\"k\":[1,\"2\"]}", INTS, false, -7, "\"k\" is [1,\"2\"]", "one that is no integer" },
     { "{\"k\":[1,0]}", INTS, false, -7, "from 1 to 100", "one out of range" },
     { "{\"k\":0}", INTS, false, -7, "\"k\" is 0", "a single one out of range" },
@@ -99,7 +99,7 @@ static const value_row value_rows[] = {
     { "{\"k\":[0.25,1]}", NUMBERS, true, 0.25, NULL, "a list of numbers" },
     { "{\"k\":[0.25,2]}", NUMBERS, false, -7, "from 0 to 1", "one out of range" },
     { "{\"k\":0.25}", NUMBERS, false, -7, "a list", "a number alone" },
-    { "{\"k\":[\"gelu\",\"silu\"]}", WORDS, true, 1, NULL, "a list of words" },
+    { "{\"k\":[\"gelu\",\"silu\"]}", WORDS, true, 1, NULL, "a list of names" },
     { "{\"k\":[\"gelu\",\"relu\"]}", WORDS, false, -7, "\"silu\" or \"gelu\"", "[20] one unknown" },
 };
 
@@ -118,12 +118,12 @@ static bool read_value(tern_hf_config *c, kind k, double *value)
     case NUMBER: found = tern_hf_number(c, "k", 0, 1, numbers); break;
     case NEED_NUMBER: found = tern_hf_need_number(c, "k", 0, 1, numbers); break;
     case BOOLEAN: found = tern_hf_bool(c, "k", &flag); break;
-    case WORD: found = tern_hf_word(c, "k", acts, 2, index); break;
-    case NEED_WORD: found = tern_hf_need_word(c, "k", acts, 2, index); break;
+    case WORD: found = tern_hf_choice(c, "k", acts, 2, index); break;
+    case NEED_WORD: found = tern_hf_need_choice(c, "k", acts, 2, index); break;
     case STRING: found = tern_hf_string(c, "k", &text); break;
     case INTS: found = tern_hf_ints(c, "k", 1, 100, whole, 4, &count); break;
     case NUMBERS: found = tern_hf_numbers(c, "k", 0, 1, numbers, 4, &count); break;
-    case WORDS: found = tern_hf_words(c, "k", acts, 2, index, 4, &count); break;
+    case WORDS: found = tern_hf_choices(c, "k", acts, 2, index, 4, &count); break;
     }
     *value = k == BOOLEAN && found ? flag : k == NUMBER || k == NEED_NUMBER || k == NUMBERS ? numbers[0] : k == WORD || k == NEED_WORD || k == WORDS ? index[0] : (double)whole[0];
     return found;
@@ -139,8 +139,8 @@ static void reads_values(void **state)
         if (read_value(c, row->kind, &value) != row->found) fail_msg("%s: found or not: %s", row->text, row->why);
         if (value != row->value) fail_msg("%s: %g instead of %g: %s", row->text, value, row->value, row->why);
         tern_status st = tern_hf_finish(c, NULL, 0);
-        if (row->words) expect_words(st, st ? st : TERN_ERR_FORMAT, row->words, row->why);
-        else expect_words(st, TERN_OK, NULL, row->why);
+        if (row->message) expect_message(st, st ? st : TERN_ERR_FORMAT, row->message, row->why);
+        else expect_message(st, TERN_OK, NULL, row->why);
         tern_hf_config_free(c);
     }
 }
@@ -148,7 +148,7 @@ static void reads_values(void **state)
 typedef struct key_row {
     const char *text;
     const char *asked[3];
-    const char *words;      /* null: everything is explained */
+    const char *message;      /* null: everything is explained */
     const char *why;
 } key_row;
 
@@ -166,7 +166,7 @@ static const key_row key_rows[] = {
     { "{\"r\":5}", { "r.x" }, "unknown key \"r\": 5", "a path through what is no object" },
     { "{\"text_config\":{\"a\":1},\"a\":1}", { "a" }, NULL, "inner and outer say the same" },
     { "{\"text_config\":{\"a\":1},\"a\":2}", { "a" }, "unknown key \"a\": 2", "inner and outer differ: the inner one holds" },
-    { "{\"text_config\":{\"a\":1,\"b\":2}}", { "a" }, "unknown key \"text_config.b\": 2", "one inside nobody asked for" },
+    { "{\"text_config\":{\"a\":1,\"b\":2}}", { "a" }, "unknown key \"text_config.b\": 2", "one inside that was not looked up" },
     { "{\"text_config\":{\"hidden_dropout\":0.1,\"a\":1}}", { "a" }, NULL, "inert keys inside" },
     { "{\"text_config\":{\"r\":{\"x\":1,\"y\":2}}}", { "r.x" }, "\"text_config.r.y\"", "a path inside" },
     { "{\"text_config\":3}", { NULL }, "\"text_config\": 3", "not the inner part but a key" },
@@ -178,7 +178,7 @@ static const key_row key_rows[] = {
     { "{\"no_repeat_ngram_size\":3}", { NULL }, "\"no_repeat_ngram_size\": 3", "at one that has" },
     { "{\"add_cross_attention\":true,\"is_decoder\":true,\"is_encoder_decoder\":true}", { NULL }, "2 faults", "at others that have" },
     { "{\"pruned_heads\":{\"0\":[1]}}", { NULL }, "\"pruned_heads\"", "heads that are gone" },
-    { "{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4}}", { NULL }, "\"quantization_config\": {\"quant_method\":\"gptq\",\"bits\":4}", "quantised by others" },
+    { "{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4}}", { NULL }, "\"quantization_config\": {\"quant_method\":\"gptq\",\"bits\":4}", "quantized by others" },
 };
 
 static void explains_every_key(void **state)
@@ -188,13 +188,13 @@ static void explains_every_key(void **state)
         const key_row *row = &key_rows[i];
         tern_hf_config *c = parse(row->text);
         for (int k = 0; k < 3 && row->asked[k]; k++) tern_hf_value(c, row->asked[k]);
-        expect_words(tern_hf_finish(c, NULL, 0), row->words ? TERN_ERR_UNSUPPORTED : TERN_OK, row->words, row->why);
-        expect_words(tern_hf_finish(c, NULL, 0), row->words ? TERN_ERR_UNSUPPORTED : TERN_OK, row->words, "a second time the same");
+        expect_message(tern_hf_finish(c, NULL, 0), row->message ? TERN_ERR_UNSUPPORTED : TERN_OK, row->message, row->why);
+        expect_message(tern_hf_finish(c, NULL, 0), row->message ? TERN_ERR_UNSUPPORTED : TERN_OK, row->message, "a second time the same");
         tern_hf_config_free(c);
     }
 }
 
-/* A class that reads read_*, knows known_* and has defaults for some; keys of a rope are those of rope_parameters. */
+/* A class that reads read_*, has known_* and has defaults for some; keys of a rope are those of rope_parameters. */
 static bool toy_reads(const void *user, const char *key, const char **fallback)
 {
     static const struct { const char *key, *fallback; bool read; } rows[] = {
@@ -212,7 +212,7 @@ static bool toy_reads(const void *user, const char *key, const char **fallback)
 
 typedef struct class_row {
     const char *text, *asked[2];
-    const char *words;          /* of the refusal; null: none */
+    const char *message;          /* of the refusal; null: none */
     const char *ignored;        /* the keys, separated by blanks */
     const char *strict;         /* of the refusal where strict; null: none */
     const char *why;
@@ -224,13 +224,13 @@ static const class_row class_rows[] = {
     { "{\"a\":1}", { "a" }, NULL, "", NULL, "asked for" },
     { "{\"a\\u0000b\":1}", { "a" }, NULL, "a", "unknown key \"a\": 1", "with a NUL it is another key" },
     { "{\"no_repeat_ngram_size\\u0000\":0}", { NULL }, NULL, "no_repeat_ngram_size", "unknown key", "and no row's" },
-    { "{\"read_size\":13}", { NULL }, "key \"read_size\": 13 changes the result, and is not supported", "", "read_size", "read by the class, and nobody asked" },
+    { "{\"read_size\":13}", { NULL }, "key \"read_size\": 13 changes the result, and is not supported", "", "read_size", "read by the class, and not looked up" },
     { "{\"read_size\":12,\"read_number\":2.5,\"read_choice\":\"silu\",\"read_flag\":true}", { NULL }, NULL, "", NULL, "at the class's defaults there is no effect" },
     { "{\"read_list\":[1]}", { NULL }, "read_list", "", "read_list", "read, without a default" },
     { "{\"read_nothing\":1}", { NULL }, "read_nothing", "", "read_nothing", "a default of null is no value" },
     { "{\"read_nothing\":null,\"x\":null}", { NULL }, NULL, "", NULL, "null needs no explanation" },
     { "{\"no_repeat_ngram_size\":3}", { NULL }, "\"no_repeat_ngram_size\": 3", "", "no_repeat_ngram_size", "a row of known effect at this value" },
-    { "{\"quantization_config\":{\"bits\":4}}", { NULL }, "\"quantization_config\"", "", "quantization_config", "quantised by others, whatever the class" },
+    { "{\"quantization_config\":{\"bits\":4}}", { NULL }, "\"quantization_config\"", "", "quantization_config", "quantized by others, whatever the class" },
     { "{\"rope_scaling\":{\"type\":1,\"attn_factor\":2}}", { "rope_scaling.type" }, NULL, "rope_scaling.attn_factor", "rope_scaling.attn_factor", "inside an object" },
     { "{\"rope_scaling\":{\"type\":1,\"factor\":2}}", { "rope_scaling.type" }, "\"rope_scaling.factor\": 2 changes", "", "rope_scaling.factor", "its older name" },
     { "{\"text_config\":{\"a\":1,\"read_size\":1}}", { NULL }, "\"text_config.read_size\"", "text_config.a", "2 faults", "in the language part" },
@@ -248,8 +248,8 @@ static void asks_the_class(void **state)
         tern_hf_config *c = parse(row->text);
         tern_hf_set_class(c, (tern_hf_class){ .reads = toy_reads }, strict);
         for (int k = 0; k < 2 && row->asked[k]; k++) tern_hf_value(c, row->asked[k]);
-        const char *wanted = strict ? row->strict : row->words;
-        expect_words(tern_hf_finish(c, NULL, 0), wanted ? TERN_ERR_UNSUPPORTED : TERN_OK, wanted, row->why);
+        const char *wanted = strict ? row->strict : row->message;
+        expect_message(tern_hf_finish(c, NULL, 0), wanted ? TERN_ERR_UNSUPPORTED : TERN_OK, wanted, row->why);
         for (size_t n = 0; tern_hf_ignored(c, n); n++) snprintf(ignored + strlen(ignored), sizeof ignored - strlen(ignored), "%s%s", n ? " " : "", tern_hf_ignored(c, n));
         assert_string_equal(ignored, strict ? "" : row->ignored);
         tern_hf_config_free(c);
@@ -268,7 +268,7 @@ static void gives_the_class_s_defaults(void **state)
     tern_hf_config *c = parse("{\"own\":3}");
     tern_hf_set_class(c, (tern_hf_class){ .reads = toy_reads }, false);
     assert_true(tern_hf_int(c, "read_size", 1, 100, &size) && tern_hf_number(c, "read_number", 0, 10, &number) && tern_hf_bool(c, "read_flag", &flag));
-    assert_true(tern_hf_word(c, "read_choice", acts, 2, &word) && tern_hf_int(c, "own", 1, 9, &own));
+    assert_true(tern_hf_choice(c, "read_choice", acts, 2, &word) && tern_hf_int(c, "own", 1, 9, &own));
     assert_true(size == 12 && number == 2.5 && flag && word == 1 && own == 3);
     assert_false(tern_hf_has(c, "read_size") || tern_hf_is_null(c, "read_size") || tern_hf_int(c, "read_nothing", 1, 9, &out) || tern_hf_value(c, "read_size"));
     assert_int_equal(tern_hf_finish(c, NULL, 0), TERN_OK);
@@ -318,7 +318,7 @@ static void keeps_every_fault(void **state)
     tern_hf_int(c, "a", 1, 2, &value);
     for (int twice = 0; twice < 2; twice++) tern_hf_bool(c, "b", &flag);
     tern_hf_refuse(c, TERN_ERR_SHAPE, "\"a\" %d is no multiple of %d", 0, 3);
-    expect_words(tern_hf_finish(c, NULL, 0), TERN_ERR_FORMAT, "config.json: 4 faults: |\"a\" is 0|\"b\" is \"x\"|no multiple of 3|unknown key \"z\"", "all at once");
+    expect_message(tern_hf_finish(c, NULL, 0), TERN_ERR_FORMAT, "config.json: 4 faults: |\"a\" is 0|\"b\" is \"x\"|no multiple of 3|unknown key \"z\"", "all at once");
     assert_int_equal(tern_hf_faults(c)->count, 4);
     assert_string_equal(tern_hf_faults(c)->sentences[2], "\"a\" 0 is no multiple of 3");
     tern_hf_config_free(c);
@@ -327,7 +327,7 @@ static void keeps_every_fault(void **state)
 typedef struct gen_row {
     const char *config, *generation;    /* generation null: no such file */
     tern_status status;
-    const char *words;                  /* of the error, or of the log */
+    const char *message;                  /* of the error, or of the log */
     size_t n_eos;
     int64_t eos, bos, pad;
     const char *why;
@@ -353,7 +353,7 @@ static const gen_row gen_rows[] = {
     { "{}", "{\"num_beams\":1,\"guidance_scale\":1,\"typical_p\":1.0,\"diversity_penalty\":0.0,\"encoder_no_repeat_ngram_size\":0,\"bad_words_ids\":null,\"suppress_tokens\":[]}", TERN_OK,
       NULL, 0, 0, -1, -1, "and at the values that change nothing it is not" },
     { "{}", "{\"max_length\":50,\"length_penalty\":2,\"output_scores\":true,\"assistant_lookbehind\":3,\"max_window_size\":6144}", TERN_OK, NULL, 0, 0, -1, -1, "without effect on the text" },
-    { "{}", "{\"my_own_key\":3}", TERN_OK, "ignored: my_own_key", 0, 0, -1, -1, "a key that nobody has is logged" },
+    { "{}", "{\"my_own_key\":3}", TERN_OK, "ignored: my_own_key", 0, 0, -1, -1, "an unknown key is logged" },
     { "{\"num_beams\":3,\"my_own_key\":3}", NULL, TERN_OK, "config.json: not followed \"num_beams\" 3", 0, 0, -1, -1, "without the file, config.json is what transformers takes" },
     { "{\"top_p\":-1,\"do_sample\":3}", NULL, TERN_OK, "config.json: without effect", 0, 0, -1, -1, "where they decide nothing of the model, they are not refused" },
     { "{}", "{\"top_p\":1.5}", TERN_OK, NULL, 0, 0, -1, -1, "beyond 1 nothing is left out" },
@@ -385,7 +385,7 @@ static void expect_logged(const char *wanted, const char *why)
 static void reads_generation_defaults(void **state)
 {
     (void)state;
-    words.log = keep_line;
+    message.log = keep_line;
     for (size_t i = 0; i < sizeof gen_rows / sizeof *gen_rows; i++) {
         const gen_row *row = &gen_rows[i];
         char *dir = make_folder();
@@ -393,15 +393,15 @@ static void reads_generation_defaults(void **state)
         tern_hf_generation g;
         logged[0] = 0;
         if (row->generation) write_text(dir, "generation_config.json", row->generation);
-        expect_words(tern_hf_generation_read(&words, dir, c, 100, &g), row->status, row->status ? row->words : NULL, row->why);
+        expect_message(tern_hf_generation_read(&message, dir, c, 100, &g), row->status, row->status ? row->message : NULL, row->why);
         if (!row->status) {
-            expect_logged(row->words, row->why);
+            expect_logged(row->message, row->why);
             if (g.n_eos != row->n_eos || (g.n_eos && g.eos[0] != row->eos) || g.bos != row->bos || g.pad != row->pad) fail_msg("%s", row->why);
         }
         tern_hf_config_free(c);
         remove_folder(dir);
     }
-    words.log = NULL;
+    message.log = NULL;
 }
 
 static void reads_sampling_defaults(void **state)
@@ -409,13 +409,13 @@ static void reads_sampling_defaults(void **state)
     (void)state;
     char *dir = make_folder();
     tern_hf_generation g;
-    assert_int_equal(tern_hf_generation_read(&words, dir, NULL, 100, &g), TERN_OK);
+    assert_int_equal(tern_hf_generation_read(&message, dir, NULL, 100, &g), TERN_OK);
     assert_true(!g.do_sample && g.temperature == 1 && g.top_k == 0 && g.top_p == 1 && g.min_p == 0 && g.repetition_penalty == 1 && g.max_new_tokens == 0);
     write_text(dir, "generation_config.json", "{\"do_sample\":true,\"temperature\":0.6,\"top_p\":0.9,\"min_p\":0.05,\"repetition_penalty\":1.1,\"max_new_tokens\":2048}");
-    assert_int_equal(tern_hf_generation_read(&words, dir, NULL, 100, &g), TERN_OK);
+    assert_int_equal(tern_hf_generation_read(&message, dir, NULL, 100, &g), TERN_OK);
     assert_true(g.do_sample && g.temperature == 0.6 && g.top_k == 50 && g.top_p == 0.9 && g.min_p == 0.05 && g.repetition_penalty == 1.1 && g.max_new_tokens == 2048);
     write_text(dir, "generation_config.json", "{\"do_sample\":true,\"top_k\":0}");
-    assert_int_equal(tern_hf_generation_read(&words, dir, NULL, 100, &g), TERN_OK);
+    assert_int_equal(tern_hf_generation_read(&message, dir, NULL, 100, &g), TERN_OK);
     assert_int_equal(g.top_k, 0);
     remove_folder(dir);
 }

@@ -87,10 +87,10 @@ static tern_status read_config(const char *dir)
     bool flag;
     int act;
     float frequencies[64];
-    tern_status st = tern_hf_config_open(&words, dir, "config.json", &c);
+    tern_status st = tern_hf_config_open(&message, dir, "config.json", &c);
     if (st) return st;
     for (int i = 0; i < 8; i++) tern_hf_int(c, sizes[i], 1, 1 << 20, &value[i]);
-    tern_hf_need_word(c, "hidden_act", acts, 2, &act);
+    tern_hf_need_choice(c, "hidden_act", acts, 2, &act);
     tern_hf_need_number(c, "rms_norm_eps", 0, 1, &eps);
     tern_hf_bool(c, "attention_bias", &flag);
     tern_hf_bool(c, "mlp_bias", &flag);
@@ -98,7 +98,7 @@ static tern_status read_config(const char *dir)
     tern_rope_read(c, &(tern_rope_source){ .theta = 10000, .head_dim = 8, .max_tokens = value[7] > 1 ? value[7] : 2 }, &rope);
     tern_rope_frequencies(&rope, 100000, frequencies);
     tern_rope_free(&rope);
-    st = tern_hf_generation_read(&words, dir, c, value[6], &g);
+    st = tern_hf_generation_read(&message, dir, c, value[6], &g);
     if (!st) st = tern_hf_finish(c, NULL, 0);
     tern_hf_config_free(c);
     return st;
@@ -107,7 +107,7 @@ static tern_status read_config(const char *dir)
 /* One sentence: there, on one line, and valid UTF-8 to its end. */
 static void expect_sentence(uint64_t copy, tern_status st)
 {
-    const char *sentence = tern_ctx_error(&words);
+    const char *sentence = tern_ctx_error(&message);
     bool fine = *sentence && !strchr(sentence, '\n');
     for (const char *p = sentence; fine && *p;) {
         utf8proc_int32_t c;
@@ -123,12 +123,12 @@ static bool try_copy(uint64_t copy, const char *dir)
 {
     tern_checkpoint *c = NULL;
     static volatile unsigned sink;    /* keeps the sum from being left out */
-    words.error[0] = 0;
-    tern_status weights = tern_checkpoint_open(&words, dir, &c);
+    message.error[0] = 0;
+    tern_status weights = tern_checkpoint_open(&message, dir, &c);
     if (weights) expect_sentence(copy, weights);
     else sink = sink + sum_of_all(c);
     tern_checkpoint_close(c);
-    words.error[0] = 0;
+    message.error[0] = 0;
     tern_status config = read_config(dir);
     if (config) expect_sentence(copy, config);
     return !weights && !config;
@@ -154,7 +154,7 @@ static void damaged_copies_are_taken_or_refused(void **state)
         char *whole = read_bytes(source, originals[o].name, &n_whole);
         unsigned char *bytes = malloc(n_whole + 256);
         assert_non_null(bytes);
-        if (!try_copy(0, dir)) fail_msg("the undamaged %s: %s", originals[o].model, tern_ctx_error(&words));
+        if (!try_copy(0, dir)) fail_msg("the undamaged %s: %s", originals[o].model, tern_ctx_error(&message));
         for (uint64_t copy = o; copy < N_COPIES; copy += n_originals) {
             uint64_t seed = 0x9E3779B97F4A7C15 * (copy + 1);
             size_t n = n_whole;

@@ -1,4 +1,4 @@
-/* Rope: the frequencies that transformers computes for the same keys, and the words for keys that make no sense. */
+/* Rope: the frequencies that transformers computes for the same keys, and the message for keys that make no sense. */
 #include "formats/support.h"
 
 #include <math.h>
@@ -32,7 +32,7 @@ static void check_case(const json_t *row)
     tern_hf_config *c;
     tern_rope_plan rope;
     float got[64];
-    assert_int_equal(tern_hf_config_parse(&words, name, text, strlen(text), &c), TERN_OK);
+    assert_int_equal(tern_hf_config_parse(&message, name, text, strlen(text), &c), TERN_OK);
     tern_rope_read(c, &source, &rope);
     if (tern_hf_faults(c)->count) fail_msg("%s (%s): %s", name, why, tern_hf_faults(c)->sentences[0]);
     assert_int_equal(rope.n_dims / 2, json_array_size(wanted));
@@ -52,14 +52,14 @@ static void equals_transformers(void **state)
     (void)state;
     json_t *golden, *row;
     size_t i;
-    expect_words(tern_json_read(&words, TERN_GOLDEN, "rope/rope.json", 1 << 20, &golden), TERN_OK, NULL, "the recorded cases");
+    expect_message(tern_json_read(&message, TERN_GOLDEN, "rope/rope.json", 1 << 20, &golden), TERN_OK, NULL, "the recorded cases");
     assert_true(json_array_size(json_object_get(golden, "cases")) >= 20);
     json_array_foreach(json_object_get(golden, "cases"), i, row) check_case(row);
     json_decref(golden);
 }
 
 typedef struct bad_row {
-    const char *text, *words, *why;
+    const char *text, *message, *why;
 } bad_row;
 
 #define SHORT "\"short_factor\":[1,1,1,1]"
@@ -106,11 +106,11 @@ static void refuses_what_makes_no_sense(void **state)
         tern_hf_config *c;
         tern_rope_plan rope;
         float frequencies[64];
-        assert_int_equal(tern_hf_config_parse(&words, "config.json", bad_rows[i].text, strlen(bad_rows[i].text), &c), TERN_OK);
+        assert_int_equal(tern_hf_config_parse(&message, "config.json", bad_rows[i].text, strlen(bad_rows[i].text), &c), TERN_OK);
         tern_rope_read(c, &(tern_rope_source){ .theta = 10000, .head_dim = 8, .max_tokens = 1024 }, &rope);
         tern_rope_frequencies(&rope, 2000, frequencies);
         tern_status st = tern_hf_finish(c, NULL, 0);
-        expect_words(st, st ? st : TERN_ERR_FORMAT, bad_rows[i].words, bad_rows[i].why);
+        expect_message(st, st ? st : TERN_ERR_FORMAT, bad_rows[i].message, bad_rows[i].why);
         tern_rope_free(&rope);
         tern_hf_config_free(c);
     }
@@ -136,9 +136,9 @@ static void leaves_nothing_unexplained(void **state)
     for (size_t i = 0; i < sizeof good_rows / sizeof *good_rows; i++) {
         tern_hf_config *c;
         tern_rope_plan rope;
-        assert_int_equal(tern_hf_config_parse(&words, "config.json", good_rows[i].text, strlen(good_rows[i].text), &c), TERN_OK);
+        assert_int_equal(tern_hf_config_parse(&message, "config.json", good_rows[i].text, strlen(good_rows[i].text), &c), TERN_OK);
         tern_rope_read(c, &(tern_rope_source){ .theta = 10000, .head_dim = 8, .max_tokens = 1024 }, &rope);
-        expect_words(tern_hf_finish(c, NULL, 0), TERN_OK, NULL, good_rows[i].why);
+        expect_message(tern_hf_finish(c, NULL, 0), TERN_OK, NULL, good_rows[i].why);
         tern_rope_free(&rope);
         tern_hf_config_free(c);
     }

@@ -1,4 +1,4 @@
-/* safetensors files: what the reader refuses and in which words, what it takes, and what the writer writes. Numbers in brackets are the
+/* safetensors files: what the reader refuses and with which message, what it takes, and what the writer writes. Numbers in brackets are the
  * cases of the list of bad inputs that a row stands for. */
 #include "formats/support.h"
 
@@ -15,7 +15,7 @@ typedef struct bad_row {
     const char *header;    /* n_header bytes; 0: up to its NUL */
     size_t n_header, n_data;
     tern_status status;
-    const char *words, *why;
+    const char *message, *why;
 } bad_row;
 
 static const bad_row bad_rows[] = {
@@ -73,7 +73,7 @@ static const bad_row bad_rows[] = {
     { "{}", 0, 1, TERN_ERR_FORMAT, "behind the last tensor", "[9] bytes of no tensor at all" },
     { "{" T("a", "U8", "[4]", 0, 4) "}", 0, 3, TERN_ERR_FORMAT, "\"a\"|[0, 4]|3 bytes", "[9] the tail is missing" },
     { "{" T("a", "F32", "[2,3]", 0, 20) "}", 0, 20, TERN_ERR_FORMAT, "\"a\"|F32|24|20", "[9] size and shape disagree" },
-    { "{" T("a", "F4", "[2]", 0, 1) "}", 0, 1, TERN_ERR_UNSUPPORTED, "\"a\"|\"F4\"", "[10] a dtype nobody knows" },
+    { "{" T("a", "F4", "[2]", 0, 1) "}", 0, 1, TERN_ERR_UNSUPPORTED, "\"a\"|\"F4\"", "[10] an unknown dtype" },
     { "{" T("a\\nb", "x\\u0001y", "[2]", 0, 1) "}", 0, 1, TERN_ERR_UNSUPPORTED, "\"a\\nb\"|\"x\\x01y\"", "[10] control characters are escaped" },
     { "{\"a\":{\"dtype\":3,\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, TERN_ERR_FORMAT, "dtype|'3'", "[10] a dtype that is a number" },
     { "{\"a\":{\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, TERN_ERR_FORMAT, "\"a\": no dtype", "a member is missing" },
@@ -90,14 +90,14 @@ static void refuses_bad_headers(void **state)
         size_t n;
         tern_safetensors *file = NULL;
         unsigned char *bytes = safetensors_bytes(row->header, row->n_header ? row->n_header : strlen(row->header), row->n_data, &n);
-        expect_words(tern_safetensors_parse(&words, "x.safetensors", bytes, n, &file), row->status, row->words, row->why);
-        expect_words(row->status, row->status, "x.safetensors: ", row->why);
+        expect_message(tern_safetensors_parse(&message, "x.safetensors", bytes, n, &file), row->status, row->message, row->why);
+        expect_message(row->status, row->status, "x.safetensors: ", row->why);
         assert_null(file);
         free(bytes);
     }
 }
 
-static const struct { uint64_t n_header; const char *words, *why; } size_rows[] = {
+static const struct { uint64_t n_header; const char *message, *why; } size_rows[] = {
     { (uint64_t)1 << 63, "x: a header of 9223372036854775808 bytes", "[2] 2^63" },
     { UINT64_MAX, "x: a header of 18446744073709551615 bytes", "[2] 2^64 - 1" },
     { 64, "x: a header of 64 bytes in a file of 64", "[2] the file's own size" },
@@ -115,11 +115,11 @@ static void refuses_header_sizes(void **state)
         memset(bytes, ' ', sizeof bytes);
         memcpy(bytes + 8, "{}", 2);
         for (int b = 0; b < 8; b++) bytes[b] = (unsigned char)(size_rows[i].n_header >> 8 * b);
-        expect_words(tern_safetensors_parse(&words, "x", bytes, sizeof bytes, &file), TERN_ERR_FORMAT, size_rows[i].words, size_rows[i].why);
+        expect_message(tern_safetensors_parse(&message, "x", bytes, sizeof bytes, &file), TERN_ERR_FORMAT, size_rows[i].message, size_rows[i].why);
     }
     for (size_t n = 0; n < 8; n++) {
         tern_safetensors *file;
-        expect_words(tern_safetensors_parse(&words, "x", "\2\0\0\0\0\0\0", n, &file), TERN_ERR_FORMAT, "x: |8", "[1] fewer bytes than the header's size takes");
+        expect_message(tern_safetensors_parse(&message, "x", "\2\0\0\0\0\0\0", n, &file), TERN_ERR_FORMAT, "x: |8", "[1] fewer bytes than the header's size takes");
     }
 }
 
@@ -144,7 +144,7 @@ static void refuses_a_huge_header_without_touching_it(void **state)
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     assert_int_equal(truncate(path, 100000200), 0);
     long before = resident_kb();
-    expect_words(tern_safetensors_open(&words, dir, "model.safetensors", &file), TERN_ERR_FORMAT, "100000001|100000000", "[3]");
+    expect_message(tern_safetensors_open(&message, dir, "model.safetensors", &file), TERN_ERR_FORMAT, "100000001|100000000", "[3]");
     assert_true(resident_kb() - before < 1024);
     remove_folder(dir);
 }
@@ -167,7 +167,7 @@ static void refuses_depth(void **state)
         tern_safetensors *file;
         char *text = nested(1000000, i ? '{' : '[', &n);
         unsigned char *bytes = safetensors_bytes(text, n, 0, &n_file);
-        expect_words(tern_safetensors_parse(&words, "x", bytes, n_file, &file), TERN_ERR_FORMAT, "x: byte ", "[5] a million levels");
+        expect_message(tern_safetensors_parse(&message, "x", bytes, n_file, &file), TERN_ERR_FORMAT, "x: byte ", "[5] a million levels");
         free(bytes);
         free(text);
     }
@@ -194,7 +194,7 @@ static double seconds_for(size_t count)
     header[n++] = '}';
     unsigned char *bytes = safetensors_bytes(header, n, count, &n_file);
     double begin = cpu_seconds();
-    expect_words(tern_safetensors_parse(&words, "x", bytes, n_file, &file), TERN_OK, NULL, "[11]");
+    expect_message(tern_safetensors_parse(&message, "x", bytes, n_file, &file), TERN_OK, NULL, "[11]");
     double seconds = cpu_seconds() - begin;
     assert_int_equal(file->count, count);
     const tern_stored *t = tern_safetensors_find(file, "model.layers.12345.weight");
@@ -226,7 +226,7 @@ static void reads_what_is_good(void **state)
     tern_safetensors *file;
     tern_tensor view;
     unsigned char *bytes = safetensors_bytes(header, strlen(header), 24, &n);
-    expect_words(tern_safetensors_parse(&words, "x", bytes, n, &file), TERN_OK, NULL, "a good file");
+    expect_message(tern_safetensors_parse(&message, "x", bytes, n, &file), TERN_OK, NULL, "a good file");
     assert_int_equal(file->count, 4);
     assert_string_equal(file->tensors[0].name, "a");
     assert_string_equal(file->tensors[1].name, "b");
@@ -238,9 +238,9 @@ static void reads_what_is_good(void **state)
     assert_string_equal(tern_safetensors_metadata(file, "format"), "pt");
     assert_string_equal(tern_safetensors_metadata(file, "a\xC3\xA9"), "\xF0\x9F\x98\x80");
     assert_null(tern_safetensors_metadata(file, "none"));
-    assert_int_equal(tern_stored_view(&words, b, &view), TERN_OK);
+    assert_int_equal(tern_stored_view(&message, b, &view), TERN_OK);
     assert_true(view.data == b->data && view.dtype == TERN_BF16 && view.stride[0] == 3 && view.stride[1] == 1);
-    expect_words(tern_stored_view(&words, tern_safetensors_find(file, "z"), &view), TERN_ERR_UNSUPPORTED, "\"z\"|F64", "a type that tern has not");
+    expect_message(tern_stored_view(&message, tern_safetensors_find(file, "z"), &view), TERN_ERR_UNSUPPORTED, "\"z\"|F64", "a type that tern has not");
     tern_safetensors_close(file);
     free(bytes);
 }
@@ -251,11 +251,11 @@ static void reads_a_checkpoint_of_transformers(void **state)
     (void)state;
     tern_safetensors *file;
     tern_tensor t;
-    expect_words(tern_safetensors_open(&words, TERN_GOLDEN "/models/llama-mha", "model.safetensors", &file), TERN_OK, NULL, "a file that transformers wrote");
+    expect_message(tern_safetensors_open(&message, TERN_GOLDEN "/models/llama-mha", "model.safetensors", &file), TERN_OK, NULL, "a file that transformers wrote");
     assert_string_equal(tern_safetensors_metadata(file, "format"), "pt");
     const tern_stored *norm = tern_safetensors_find(file, "model.norm.weight");
     assert_non_null(norm);
-    assert_int_equal(tern_stored_view(&words, norm, &t), TERN_OK);
+    assert_int_equal(tern_stored_view(&message, norm, &t), TERN_OK);
     assert_true(t.dtype == TERN_F32 && t.rank == 1 && t.shape[0] == 40);
     tern_safetensors_close(file);
 }
@@ -265,25 +265,25 @@ static void names_what_the_system_says(void **state)
     (void)state;
     char *dir = make_folder(), path[128];
     tern_safetensors *file;
-    expect_words(tern_safetensors_open(&words, dir, "none.safetensors", &file), TERN_ERR_IO, "none.safetensors|No such file", "[18] no file");
+    expect_message(tern_safetensors_open(&message, dir, "none.safetensors", &file), TERN_ERR_IO, "none.safetensors|No such file", "[18] no file");
     write_safetensors(dir, "a.safetensors", "{}", 0);
     snprintf(path, sizeof path, "%s/a.safetensors", dir);
     assert_int_equal(chmod(path, 0), 0);
-    if (geteuid()) expect_words(tern_safetensors_open(&words, dir, "a.safetensors", &file), TERN_ERR_IO, "a.safetensors|denied", "[18] no permission");
+    if (geteuid()) expect_message(tern_safetensors_open(&message, dir, "a.safetensors", &file), TERN_ERR_IO, "a.safetensors|denied", "[18] no permission");
     write_text(dir, "empty.safetensors", "");
-    expect_words(tern_safetensors_open(&words, dir, "empty.safetensors", &file), TERN_ERR_FORMAT, "empty.safetensors: 0 bytes", "[1] an empty file");
+    expect_message(tern_safetensors_open(&message, dir, "empty.safetensors", &file), TERN_ERR_FORMAT, "empty.safetensors: 0 bytes", "[1] an empty file");
     snprintf(path, sizeof path, "%s/fifo.safetensors", dir);
     assert_int_equal(mkfifo(path, 0600), 0);
-    expect_words(tern_safetensors_open(&words, dir, "fifo.safetensors", &file), TERN_ERR_FORMAT, "FIFO", "[13] a FIFO, without waiting on it");
-    expect_words(tern_safetensors_open(&words, "/dev", "zero", &file), TERN_ERR_FORMAT, "device", "[13] a device");
-    expect_words(tern_safetensors_open(&words, "/", "tmp", &file), TERN_ERR_FORMAT, "directory", "[13] a directory");
+    expect_message(tern_safetensors_open(&message, dir, "fifo.safetensors", &file), TERN_ERR_FORMAT, "FIFO", "[13] a FIFO, without waiting on it");
+    expect_message(tern_safetensors_open(&message, "/dev", "zero", &file), TERN_ERR_FORMAT, "device", "[13] a device");
+    expect_message(tern_safetensors_open(&message, "/", "tmp", &file), TERN_ERR_FORMAT, "directory", "[13] a directory");
     remove_folder(dir);
 }
 
 static const float numbers[6] = { 0.5f, -1, 2, 3, 4, 65504 };
 static const uint8_t small[3] = { 1, 2, 255 };
 
-/* The bytes are compared with what the format's own words ask for. */
+/* The bytes are compared with what the format's own text requires. */
 static void writes_whole_files(void **state)
 {
     (void)state;
@@ -297,7 +297,7 @@ static void writes_whole_files(void **state)
         { "e", tern_tensor_of((void *)small, TERN_U8, 1, (int64_t[]){ 0 }) },
     };
     snprintf(path, sizeof path, "%s/out.safetensors", dir);
-    assert_int_equal(tern_safetensors_write(&words, path, tensors, 3), TERN_OK);
+    assert_int_equal(tern_safetensors_write(&message, path, tensors, 3), TERN_OK);
     char *bytes = read_bytes(dir, "out.safetensors", &n);
     size_t n_header = (strlen(header) + 7) / 8 * 8;
     assert_int_equal(n, 8 + n_header + 27);
@@ -331,26 +331,26 @@ static void keeps_the_old_file_on_failure(void **state)
     const tern_named_tensor two[] = { { "m", m }, { "n", m } }, twice[] = { { "m", m }, { "m", m } }, reserved[] = { { "__metadata__", m } }, bytes_name[] = { { "\xFF", m } };
     write_text(dir, "out.safetensors", "old");
     snprintf(path, sizeof path, "%s/out.safetensors", dir);
-    expect_words(tern_safetensors_write(&words, path, twice, 2), TERN_ERR_ARGUMENT, "\"m\"|twice", "a name twice");
-    expect_words(tern_safetensors_write(&words, path, reserved, 1), TERN_ERR_ARGUMENT, "__metadata__", "a reserved name");
-    expect_words(tern_safetensors_write(&words, path, bytes_name, 1), TERN_ERR_ARGUMENT, "UTF-8", "a name that is no UTF-8");
-    assert_int_equal(tern_safetensors_write_begin(&words, path, two, 2, NULL, 0, &w), TERN_OK);
-    expect_words(tern_safetensors_write_put(&words, w, 0, &wrong), TERN_ERR_ARGUMENT, "declared", "another shape than declared");
-    assert_int_equal(tern_safetensors_write_put(&words, w, 1, &m), TERN_OK);
-    expect_words(tern_safetensors_write_commit(&words, w), TERN_ERR_STATE, "tensor 0 of 2", "a tensor was left out");
+    expect_message(tern_safetensors_write(&message, path, twice, 2), TERN_ERR_ARGUMENT, "\"m\"|twice", "a name twice");
+    expect_message(tern_safetensors_write(&message, path, reserved, 1), TERN_ERR_ARGUMENT, "__metadata__", "a reserved name");
+    expect_message(tern_safetensors_write(&message, path, bytes_name, 1), TERN_ERR_ARGUMENT, "UTF-8", "a name that is no UTF-8");
+    assert_int_equal(tern_safetensors_write_begin(&message, path, two, 2, NULL, 0, &w), TERN_OK);
+    expect_message(tern_safetensors_write_put(&message, w, 0, &wrong), TERN_ERR_ARGUMENT, "declared", "another shape than declared");
+    assert_int_equal(tern_safetensors_write_put(&message, w, 1, &m), TERN_OK);
+    expect_message(tern_safetensors_write_commit(&message, w), TERN_ERR_STATE, "tensor 0 of 2", "a tensor was left out");
     tern_safetensors_write_close(w);
     struct rlimit old, tiny = { 100, RLIM_INFINITY };    /* [61] the disk takes no more */
     getrlimit(RLIMIT_FSIZE, &old);
     tiny.rlim_max = old.rlim_max;
     setrlimit(RLIMIT_FSIZE, &tiny);
-    expect_words(tern_safetensors_write(&words, path, two, 2), TERN_ERR_IO, "out.safetensors|too large", "[61] a write that fails");
+    expect_message(tern_safetensors_write(&message, path, two, 2), TERN_ERR_IO, "out.safetensors|too large", "[61] a write that fails");
     setrlimit(RLIMIT_FSIZE, &old);
     char *bytes = read_bytes(dir, "out.safetensors", &n);
     assert_string_equal(bytes, "old");
     assert_int_equal(count_files(dir), 1);
     free(bytes);
     snprintf(path, sizeof path, "%s/none/out.safetensors", dir);
-    expect_words(tern_safetensors_write(&words, path, two, 2), TERN_ERR_IO, "No such file", "[61] no such folder");
+    expect_message(tern_safetensors_write(&message, path, two, 2), TERN_ERR_IO, "No such file", "[61] no such folder");
     remove_folder(dir);
 }
 
@@ -363,11 +363,11 @@ static void writes_metadata_that_reads_back(void **state)
     const struct tern_st_pair pairs[] = { { "format", "pt" }, { "quant\"ized", "int8\n\xC3\xA9" } };
     const tern_named_tensor one[] = { { "n\xC3\xA4me", tern_tensor_of((void *)numbers, TERN_F32, 0, NULL) } };
     snprintf(path, sizeof path, "%s/m.safetensors", dir);
-    assert_int_equal(tern_safetensors_write_begin(&words, path, one, 1, pairs, 2, &w), TERN_OK);
-    assert_int_equal(tern_safetensors_write_put(&words, w, 0, &one[0].tensor), TERN_OK);
-    assert_int_equal(tern_safetensors_write_commit(&words, w), TERN_OK);
+    assert_int_equal(tern_safetensors_write_begin(&message, path, one, 1, pairs, 2, &w), TERN_OK);
+    assert_int_equal(tern_safetensors_write_put(&message, w, 0, &one[0].tensor), TERN_OK);
+    assert_int_equal(tern_safetensors_write_commit(&message, w), TERN_OK);
     tern_safetensors_write_close(w);
-    assert_int_equal(tern_safetensors_open(&words, dir, "m.safetensors", &file), TERN_OK);
+    assert_int_equal(tern_safetensors_open(&message, dir, "m.safetensors", &file), TERN_OK);
     assert_string_equal(tern_safetensors_metadata(file, "quant\"ized"), "int8\n\xC3\xA9");
     const tern_stored *t = tern_safetensors_find(file, "n\xC3\xA4me");
     assert_true(t && t->rank == 0 && !memcmp(t->data, numbers, 4) && (uintptr_t)t->data % alignof(double) == 0);

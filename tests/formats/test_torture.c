@@ -21,8 +21,8 @@ static tern_status refused_as(tern_status wanted, tern_status st)
 static tern_status open_shards(void)
 {
     tern_checkpoint *c = NULL;
-    tern_status st = tern_checkpoint_open(&words, TERN_GOLDEN "/models/llama-sharded", &c);
-    if (!st) st = tern_checkpoint_finish(&words, c, (const char *const[]){ "*" }, 1);
+    tern_status st = tern_checkpoint_open(&message, TERN_GOLDEN "/models/llama-sharded", &c);
+    if (!st) st = tern_checkpoint_finish(&message, c, (const char *const[]){ "*" }, 1);
     tern_checkpoint_close(c);
     return st;
 }
@@ -31,8 +31,8 @@ static tern_status open_shards(void)
 static tern_status refuse_tensors(void)
 {
     tern_checkpoint *c = NULL;
-    tern_status st = tern_checkpoint_open(&words, TERN_GOLDEN "/models/llama-mha", &c);
-    if (!st) st = tern_checkpoint_finish(&words, c, NULL, 0);
+    tern_status st = tern_checkpoint_open(&message, TERN_GOLDEN "/models/llama-mha", &c);
+    if (!st) st = tern_checkpoint_finish(&message, c, NULL, 0);
     tern_checkpoint_close(c);
     return refused_as(TERN_ERR_FORMAT, st);
 }
@@ -40,7 +40,7 @@ static tern_status refuse_tensors(void)
 static tern_status refuse_an_index(void)
 {
     tern_checkpoint *c = NULL;
-    tern_status st = tern_checkpoint_open(&words, folder, &c);
+    tern_status st = tern_checkpoint_open(&message, folder, &c);
     tern_checkpoint_close(c);
     return refused_as(TERN_ERR_FORMAT, st);
 }
@@ -51,7 +51,7 @@ static tern_status read_metadata(void)
     size_t n;
     tern_safetensors *file = NULL;
     unsigned char *bytes = safetensors_bytes(header, strlen(header), 0, &n);
-    tern_status st = tern_safetensors_parse(&words, "x", bytes, n, &file);
+    tern_status st = tern_safetensors_parse(&message, "x", bytes, n, &file);
     tern_safetensors_close(file);
     free(bytes);
     return st;
@@ -63,12 +63,12 @@ static tern_status read_config(void)
     tern_rope_plan rope = { 0 };
     tern_hf_generation g;
     float frequencies[8];
-    tern_status st = tern_hf_config_open(&words, folder, "config.json", &c);
+    tern_status st = tern_hf_config_open(&message, folder, "config.json", &c);
     if (!st) {
         tern_rope_read(c, &(tern_rope_source){ .theta = 10000, .head_dim = 8, .max_tokens = 4096 }, &rope);
         tern_rope_frequencies(&rope, 9000, frequencies);
         tern_rope_free(&rope);
-        st = tern_hf_generation_read(&words, folder, c, 100, &g);
+        st = tern_hf_generation_read(&message, folder, c, 100, &g);
     }
     if (!st) st = tern_hf_finish(c, NULL, 0);
     tern_hf_config_free(c);
@@ -86,9 +86,9 @@ static tern_status write_file(void)
     char path[128];
     tern_safetensors_writer *w = NULL;
     snprintf(path, sizeof path, "%s/out.safetensors", folder);
-    tern_status st = tern_safetensors_write_begin(&words, path, tensors, 2, pairs, 1, &w);
-    for (size_t i = 0; !st && i < 2; i++) st = tern_safetensors_write_put(&words, w, i, &tensors[i].tensor);
-    if (!st) st = tern_safetensors_write_commit(&words, w);
+    tern_status st = tern_safetensors_write_begin(&message, path, tensors, 2, pairs, 1, &w);
+    for (size_t i = 0; !st && i < 2; i++) st = tern_safetensors_write_put(&message, w, i, &tensors[i].tensor);
+    if (!st) st = tern_safetensors_write_commit(&message, w);
     tern_safetensors_write_close(w);
     return st;
 }
@@ -121,9 +121,9 @@ static tern_status read_sentence(void)
 {
     tern_sentence s;
     char *dir;
-    tern_status st = tern_model_folder(&words, folder, &dir);
+    tern_status st = tern_model_folder(&message, folder, &dir);
     if (st) return st;
-    st = tern_sentence_read(&words, dir, &s);
+    st = tern_sentence_read(&message, dir, &s);
     tern_free(dir);
     if (st) return st;
     assert_int_equal(s.n_module, 3);
@@ -154,13 +154,13 @@ static void every_allocation_may_fail(void **state)
         bool failed = true;
         while (failed) {
             countdown = ++k;
-            words.error[0] = 0;
+            message.error[0] = 0;
             tern_status st = calls[i].call();
             failed = !countdown;
             countdown = 0;
             if (n_live) fail_msg("%s: %zu allocations are left when the %zuth fails", calls[i].name, n_live, k);
-            if (st && (!failed || st != TERN_ERR_MEMORY || !words.error[0])) {
-                fail_msg("%s: allocation %zu: %s: %s", calls[i].name, k, tern_status_name(st), words.error);
+            if (st && (!failed || st != TERN_ERR_MEMORY || !message.error[0])) {
+                fail_msg("%s: allocation %zu: %s: %s", calls[i].name, k, tern_status_name(st), message.error);
             }
         }
         print_message("%s: %zu allocations\n", calls[i].name, k - 1);

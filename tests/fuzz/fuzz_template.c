@@ -1,5 +1,5 @@
 /* libFuzzer: any bytes as a chat template, rendered with a conversation. The input is the template, or the template, a NUL, and the JSON of the
- * messages. Whatever happens is a status with words; what is rendered is UTF-8, cut into spans without a gap, and the same a second time. */
+ * messages. Whatever happens is a status with a message; what is rendered is UTF-8, cut into spans without a gap, and the same a second time. */
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>

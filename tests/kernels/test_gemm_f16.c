@@ -134,17 +134,17 @@ static void test_beyond(void **state)
     guarded_close(&packed);
 }
 
-typedef struct laid_row {
+typedef struct packed_row {
     size_t m, n, k;
     float scale;
     const char *why;
-} laid_row;
+} packed_row;
 
-/* A matrix that is laid out gives the bits that it gave as stored. */
-static void test_laid(void **state)
+/* A packed matrix gives the bits that it gave as stored. */
+static void test_packed(void **state)
 {
     enum { MOST_M = 37, MOST_N = 64, MOST_K = 1544 };
-    static const laid_row rows[] = {
+    static const packed_row rows[] = {
         { 1, 16, 8, 1, "one panel of one chunk" },
         { 1, 64, 1544, 1, "one row, blocks of k that end between" },
         { 32, 48, 384, 1, "a sentence" },
@@ -153,7 +153,7 @@ static void test_laid(void **state)
     };
     const tern_kernels *tables[ISAS];
     size_t n_table = usable_tables(tables, ISAS);
-    static float x[MOST_M * MOST_K], stored[MOST_M * MOST_N], laid[MOST_M * MOST_N];
+    static float x[MOST_M * MOST_K], stored[MOST_M * MOST_N], prepacked[MOST_M * MOST_N];
     static uint16_t w[MOST_N * MOST_K];
     guarded packed, order;
     rng r = { .s = 43 };
@@ -161,16 +161,16 @@ static void test_laid(void **state)
     guarded_open(&packed, k_packed_bytes(MOST_M, MOST_K));
     guarded_open(&order, sizeof w);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const laid_row *row = &rows[i];
+        const packed_row *row = &rows[i];
         fill_rows(&r, x, 'f', row->m, row->k, row->k);
         for (size_t e = 0; e < row->n * row->k; e++) w[e] = tern_f16_from_f32(rng_unit(&r) * row->scale);
         for (size_t t = 0; t < n_table; t++) {
-            if (!tables[t]->lay_f16) continue;
+            if (!tables[t]->prepack_f16) continue;
             uint16_t *to = guarded_end(&order, row->n * row->k, sizeof *to);
-            tables[t]->lay_f16(to, w, row->n, row->k);
+            tables[t]->prepack_f16(to, w, row->n, row->k);
             run_gemm(tables[t]->pack_f16, tables[t]->gemm_f16_f16, &packed, stored, row->n, x, row->k, w, row->k, row->m, row->n, row->k);
-            run_gemm(tables[t]->pack_f16, tables[t]->gemm_f16_laid, &packed, laid, row->n, x, row->k, to, row->k, row->m, row->n, row->k);
-            if (memcmp(stored, laid, row->m * row->n * sizeof *laid)) fail_msg("%s: %s: other bits", tables[t]->isa, row->why);
+            run_gemm(tables[t]->pack_f16, tables[t]->gemm_f16_packed, &packed, prepacked, row->n, x, row->k, to, row->k, row->m, row->n, row->k);
+            if (memcmp(stored, prepacked, row->m * row->n * sizeof *prepacked)) fail_msg("%s: %s: other bits", tables[t]->isa, row->why);
         }
     }
     guarded_close(&packed);
@@ -183,7 +183,7 @@ int main(void)
         cmocka_unit_test(test_unit_of),
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_beyond),
-        cmocka_unit_test(test_laid),
+        cmocka_unit_test(test_packed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

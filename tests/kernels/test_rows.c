@@ -1,4 +1,4 @@
-/* The kernels of one row (norms, activations, elementwise, turns, conversions) on every instruction set against the scalar twin.
+/* The kernels of one row (norms, activations, elementwise, rotations, conversions) on every instruction set against the scalar twin.
  * CTest runs it. Arrays end at a forbidden page and are aligned to their element only. */
 #include "kernels/check.h"
 #include "kernels/rows.h"
@@ -13,7 +13,7 @@ typedef struct row_case {
     const row_slot *slot;
     const char *isa;
     any_fn *run, *twin;
-    size_t n, total;             /* total: numbers in x and y; a turn has 2n */
+    size_t n, total;             /* total: numbers in x and y; a rotation has 2n */
     const float *a, *b;          /* second and third argument, or null */
     const float *x;
     float scalar;                /* eps, alpha, cap */

@@ -45,7 +45,7 @@ static void test_select(void **state)
         if (strcmp(k.isa, c->isa)) fail_msg("%s: %s, not %s", c->why, k.isa, c->isa);
         if (k.gemm_bf16_bf16 != tern_isa_find(c->bf16_from)->gemm_bf16_bf16) fail_msg("%s: gemm_bf16_bf16 is not that of %s", c->why, c->bf16_from);
 #define X(slot, type) \
-        if (!k.slot) fail_msg("%s: nobody serves " #slot, c->why);
+        if (!k.slot) fail_msg("%s: no table serves " #slot, c->why);
         TERN_KERNEL_SLOTS(X)
 #undef X
     }

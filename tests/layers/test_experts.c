@@ -192,7 +192,7 @@ static void check_mixtral(int64_t n, int64_t dim, int64_t ffn, tern_dtype type)
     }
     tern_experts *experts;
     RIG_OK(tern_experts_create(rig, &(tern_experts_options){
-        .n_expert = N_EXPERT, .k = 2, .n_group = 1, .n_group_used = 1, .score = ROUTE_SOFTMAX, .normalise = true, .scale = 1, .act = ACT_SILU, .router = router, .expert = expert },
+        .n_expert = N_EXPERT, .k = 2, .n_group = 1, .n_group_used = 1, .score = ROUTE_SOFTMAX, .normalize = true, .scale = 1, .act = ACT_SILU, .router = router, .expert = expert },
         &experts));
     RIG_OK(tern_experts_run(rig, experts, &x, &y));
     for (int64_t s = 0; s < rig_samples(n); s += dim > 1000 ? 4 : 1) {

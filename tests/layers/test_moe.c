@@ -60,7 +60,7 @@ static void mlp(const double *x, const tern_tensor *w1, const tern_tensor *b1, c
     }
 }
 
-/* Nothing dropped: the k best experts by softmax, renormalised where k > 1. */
+/* Nothing dropped: the k best experts by softmax, renormalized where k > 1. */
 static void plain_sum(const tern_moe_weights *w, const double *x, int64_t k, bool residual, double *y)
 {
     double p[E], sum = 0, used = 0, out[M];
@@ -313,10 +313,10 @@ static void test_refusals(void **state)
     tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(ROWS, M), 20), narrow = rig_random(TERN_F32, RIG_SHAPE(ROWS, M - 1), 20),
                 y = rig_new(TERN_F32, RIG_SHAPE(ROWS, M)), used = rig_new(TERN_I64, RIG_SHAPE(ROWS));
     (void)state;
-#define REFUSED(call, status, words)                                                                                     \
+#define REFUSED(call, status, message)                                                                                     \
     do {                                                                                                                 \
         assert_int_equal(call, status);                                                                                  \
-        if (!rig_has_words(tern_ctx_error(rig), words)) fail_msg("\"%s\" has not all of %s", tern_ctx_error(rig), words); \
+        if (!rig_has_parts(tern_ctx_error(rig), message)) fail_msg("\"%s\" has not all of %s", tern_ctx_error(rig), message); \
     } while (0)
     REFUSED(tern_moe_create(rig, &c, &none, NULL, &moe), TERN_ERR_ARGUMENT, "moe|gate_w|missing");
     c.moe_experts = 2;

@@ -95,7 +95,7 @@ typedef struct job {
     tern_moe_weights w;
     tern_tensor x[ROWS_MOST][2], y[RANKS_MOST][2];    /* each row's tokens, each rank's outputs: the prompt's and the step's */
     tern_status status[RANKS_MOST];
-    char words[RANKS_MOST][200];
+    char message[RANKS_MOST][200];
 } job;
 
 static tern_moe_config config_of(const grid_row *g, int ep, int tp)
@@ -156,7 +156,7 @@ static void run_rank(tern_ctx *ctx, const tern_comm *row, const tern_comm *colum
         if (j->g->biases) w.inter_b = own[n++] = part_of_experts(ctx, &w.inter_b, true, t, tp);
     }
     j->status[at] = run_layer(ctx, &c, &a, &w, &(tern_moe_comm){ .experts = column, .tensors = row }, j->x[e], j->y[at]);
-    snprintf(j->words[at], sizeof j->words[at], "%s", tern_ctx_error(ctx));
+    snprintf(j->message[at], sizeof j->message[at], "%s", tern_ctx_error(ctx));
     for (size_t i = 0; i < n; i++) free(own[i].data);
 }
 
@@ -182,7 +182,7 @@ static void check_grid(const grid_row *g)
         run_alone(&j, e, alone);
         for (int t = 0; t < g->tp; t++) {
             int at = e * g->tp + t;
-            if (j.status[at]) fail_msg("%s: %s", g->why, j.words[at]);
+            if (j.status[at]) fail_msg("%s: %s", g->why, j.message[at]);
             for (int call = 0; call < 2; call++) {
                 double want[PROMPT * M];
                 int64_t n = tern_tensor_count(&alone[call]);

@@ -58,7 +58,7 @@ typedef struct job {
     const tern_tensor *x;                    /* [2 calls]: the prompt and the step */
     tern_tensor out[RANKS_MOST][2];
     tern_status status[RANKS_MOST];
-    char words[RANKS_MOST][200];
+    char message[RANKS_MOST][200];
 } job;
 
 static tern_config config_of(const wiring_row *w, int size)
@@ -118,7 +118,7 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
         free(alibi.data);
     }
     j->status[rank] = st;
-    snprintf(j->words[rank], sizeof j->words[rank], "%s", tern_ctx_error(ctx));
+    snprintf(j->message[rank], sizeof j->message[rank], "%s", tern_ctx_error(ctx));
     tern_transformer_layer_free(layer);
     tern_workspace_free(ws);
     for (int i = 0; i < 6; i++) free(own[i].data);
@@ -144,7 +144,7 @@ static void check_wiring(const wiring_row *w)
             for (int call = 0; call < 2; call++) j.out[r][call] = rig_new(TERN_F32, RIG_SHAPE(BATCH, call ? 1 : PROMPT, E));
         assert_true(ranks_run(size, run_rank, &j));
         for (int r = 0; r < size; r++) {
-            if (j.status[r]) fail_msg("%s, %d ranks: %s", w->why, size, j.words[r]);
+            if (j.status[r]) fail_msg("%s, %d ranks: %s", w->why, size, j.message[r]);
             for (int call = 0; call < 2; call++) {
                 int64_t n = tern_tensor_count(&j.out[r][call]);
                 for (int64_t i = 0; size == 1 && i < n; i++) want[call][i] = rig_get(&j.out[r][call], i);

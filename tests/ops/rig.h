@@ -1,4 +1,4 @@
-/* What the tests of ops share: contexts, tensors described in words and filled by seed, reading and comparing of any float type.
+/* What the tests of ops share: contexts, tensors described by text and filled by seed, reading and comparing of any float type.
  * Expected values are naive formulas in double, written in each test. */
 #ifndef TESTS_OPS_RIG_H
 #define TESTS_OPS_RIG_H
@@ -136,16 +136,16 @@ static inline tern_tensor rig_random(tern_dtype dtype, int rank, const int64_t *
     return t;
 }
 
-/* For large tensors: numbers like rig_random's, a prime number of them drawn once a type and laid end to end from a place of the seed's. f32, f16, bf16. */
+/* For large tensors: numbers like rig_random's, a prime number of them drawn once a type and repeated from a place of the seed's. f32, f16, bf16. */
 static inline tern_tensor rig_tiled(tern_dtype dtype, int rank, const int64_t *shape, uint64_t seed)
 {
     enum { PRIME = 65537 };
     static tern_tensor tiles[TERN_N_DTYPES];
-    static float room[3][PRIME];
+    static float numbers[3][PRIME];
     tern_tensor t = rig_new(dtype, rank, shape), *tile = &tiles[dtype];
     size_t bytes = tern_dtype_bytes(dtype), n = (size_t)tern_tensor_count(&t), first = (size_t)(seed * 7919 % PRIME);
     if (!tile->data) {
-        *tile = tern_tensor_of(room[dtype == TERN_F16 ? 1 : dtype == TERN_BF16 ? 2 : 0], dtype, 1, (int64_t[]){ PRIME });
+        *tile = tern_tensor_of(numbers[dtype == TERN_F16 ? 1 : dtype == TERN_BF16 ? 2 : 0], dtype, 1, (int64_t[]){ PRIME });
         for (int64_t i = 0; i < PRIME; i++) rig_put(tile, i, rig_normal(0, (uint64_t)i));
     }
     for (size_t at = 0; at < n;) {
@@ -215,10 +215,10 @@ static inline void rig_free(rig_set *set)
 }
 
 /* Is every word in the sentence? '|' parts them. */
-static inline bool rig_has_words(const char *sentence, const char *words)
+static inline bool rig_has_parts(const char *sentence, const char *message)
 {
     char copy[256], *save = NULL;
-    snprintf(copy, sizeof copy, "%s", words);
+    snprintf(copy, sizeof copy, "%s", message);
     for (char *w = strtok_r(copy, "|", &save); w; w = strtok_r(NULL, "|", &save))
         if (!strstr(sentence, w)) return false;
     return true;

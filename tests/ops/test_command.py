@@ -1,4 +1,4 @@
-"""`tern op` on files that are right and wrong: the exit status, and the sentence that says what is the matter.
+"""`tern op` on files that are right and wrong: the exit status, and the sentence that says what is wrong.
 
 Usage: test_command.py BUILD_DIR
 """
@@ -31,7 +31,7 @@ def read_header(path):
     return {name: (entry["dtype"], entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
 
 
-# op, tensors, options, exit status, words on stderr (or the outputs, where it succeeds), why
+# op, tensors, options, exit status, text on stderr (or the outputs, where it succeeds), why
 ROWS = [
     ("rms_norm", {"in.input": ("F32", [2, 8]), "in.gamma": ("F32", [8])}, None, 0, {"out.output": ("F32", [2, 8])}, "no options: the types are the inputs'"),
     ("rms_norm", {"in.input": ("F16", [2, 8]), "in.gamma": ("F16", [8])}, {"layer_norm_eps": 1e-5}, 0, {"out.output": ("F16", [2, 8])}, "options alone"),

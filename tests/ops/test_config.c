@@ -84,7 +84,7 @@ static void test_readings(void **state)
 typedef struct bad_json {
     const char *json;
     tern_status status;
-    const char *words, *why;
+    const char *message, *why;
 } bad_json;
 
 static const bad_json bad_layers[] = {
@@ -117,7 +117,7 @@ static void test_bad_json_changes_nothing(void **state)
         tern_config c = tern_config_default(), before = c;
         c.heads = before.heads = 77;
         tern_status st = read_layer(b->json, TERN_CONFIG_STRICT, &c);
-        if (st != b->status || !rig_has_words(tern_ctx_error(rig), b->words)) fail_msg("%s (%s): %s \"%s\"", b->json, b->why, tern_status_name(st), tern_ctx_error(rig));
+        if (st != b->status || !rig_has_parts(tern_ctx_error(rig), b->message)) fail_msg("%s (%s): %s \"%s\"", b->json, b->why, tern_status_name(st), tern_ctx_error(rig));
         assert_true(c.heads == 77 && c.hidden_size == -1 && c.dtype == before.dtype && c.norm_type == before.norm_type && c.layer_norm_eps == before.layer_norm_eps && c.mp_size == 1);
     }
 }
@@ -187,7 +187,7 @@ static void test_files(void **state)
 typedef struct rule {
     const char *json;
     tern_status status;
-    const char *words;
+    const char *message;
 } rule;
 
 static const rule rules[] = {
@@ -228,7 +228,7 @@ static void test_check(void **state)
         RIG_OK(read_layer("{\"hidden_size\": 64, \"heads\": 8}", TERN_CONFIG_STRICT, &c));
         RIG_OK(read_layer(rules[i].json, TERN_CONFIG_STRICT, &c));
         tern_status st = tern_config_check(rig, &c);
-        if (st != rules[i].status || (st && !rig_has_words(tern_ctx_error(rig), rules[i].words))) fail_msg("%s: %s \"%s\"", rules[i].json, tern_status_name(st), tern_ctx_error(rig));
+        if (st != rules[i].status || (st && !rig_has_parts(tern_ctx_error(rig), rules[i].message))) fail_msg("%s: %s \"%s\"", rules[i].json, tern_status_name(st), tern_ctx_error(rig));
     }
     tern_config c = tern_config_default();
     c.hidden_size = 64, c.heads = 8, c.layer_norm_eps = NAN;
@@ -284,7 +284,7 @@ static void test_moe_config(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         RIG_OK(read_moe(bad[i].json, &c));
         assert_int_equal(tern_moe_config_check(rig, &c), bad[i].status);
-        if (!rig_has_words(tern_ctx_error(rig), bad[i].words)) fail_msg("%s: \"%s\"", bad[i].json, tern_ctx_error(rig));
+        if (!rig_has_parts(tern_ctx_error(rig), bad[i].message)) fail_msg("%s: \"%s\"", bad[i].json, tern_ctx_error(rig));
     }
     static const rule unreadable[] = {
         { "{\"min_capacity\": -1}", TERN_ERR_ARGUMENT, "min_capacity|-1" }, { "{\"noisy_gate_policy\": \"Noise\"}", TERN_ERR_ARGUMENT, "noisy_gate_policy|Noise|Jitter" },
@@ -293,7 +293,7 @@ static void test_moe_config(void **state)
     };
     for (size_t i = 0; i < sizeof unreadable / sizeof *unreadable; i++) {
         assert_int_equal(read_moe(unreadable[i].json, &c), unreadable[i].status);
-        if (!rig_has_words(tern_ctx_error(rig), unreadable[i].words)) fail_msg("%s: \"%s\"", unreadable[i].json, tern_ctx_error(rig));
+        if (!rig_has_parts(tern_ctx_error(rig), unreadable[i].message)) fail_msg("%s: \"%s\"", unreadable[i].json, tern_ctx_error(rig));
     }
 }
 
@@ -302,7 +302,7 @@ static void test_moe_config(void **state)
 typedef struct init_row {
     const char *config, *kwargs;
     tern_status status;
-    const char *words;    /* of the error, or of the config's text afterwards */
+    const char *message;    /* of the error, or of the config's text afterwards */
 } init_row;
 
 static const init_row inits[] = {
@@ -354,11 +354,11 @@ static void test_init_inference(void **state)
         tern_status st = tern_engine_config_init(rig, r->config, r->kwargs, &c);
         if (st != r->status) fail_msg("row %zu, %s: %s \"%s\"", i, r->kwargs ? r->kwargs : r->config, tern_status_name(st), tern_ctx_error(rig));
         if (st) {
-            if (!rig_has_words(tern_ctx_error(rig), r->words)) fail_msg("row %zu: \"%s\" has not all of \"%s\"", i, tern_ctx_error(rig), r->words);
+            if (!rig_has_parts(tern_ctx_error(rig), r->message)) fail_msg("row %zu: \"%s\" has not all of \"%s\"", i, tern_ctx_error(rig), r->message);
             continue;
         }
         RIG_OK(tern_engine_config_to_json(rig, &c, &text));
-        if (!rig_has_words(text, r->words)) fail_msg("row %zu: %s has not all of %s", i, text, r->words);
+        if (!rig_has_parts(text, r->message)) fail_msg("row %zu: %s has not all of %s", i, text, r->message);
         again = tern_engine_config_default();
         RIG_OK(tern_engine_config_from_json(rig, text, strlen(text), &again));
         RIG_OK(tern_engine_config_to_json(rig, &again, &second));

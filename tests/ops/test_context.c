@@ -14,10 +14,10 @@ typedef struct attention_case {
 
 static const attention_case cases[] = {
     { 4, 4, 8, 1, { 1, 1, 1, 1 }, 0, false, true, false, false, 0, 0.6, "a prompt of one token, then three steps" },
-    { 4, 4, 8, 1, { 5, 1, 1, 1 }, 8, true, true, false, false, 0, 0.6, "halves turned" },
-    { 8, 2, 8, 2, { 5, 1, 1, 1 }, 8, false, true, false, false, 0, 0.6, "grouped heads, neighbours turned" },
-    { 4, 1, 16, 2, { 5, 1, 1, 1 }, 8, true, true, false, false, 0, 0.5, "one KV head; half of the channels turned" },
-    { 2, 2, 64, 1, { 5, 1, 1 }, 32, true, true, false, false, 0, 0.35, "32 channels of 64 turned" },
+    { 4, 4, 8, 1, { 5, 1, 1, 1 }, 8, true, true, false, false, 0, 0.6, "halves rotated" },
+    { 8, 2, 8, 2, { 5, 1, 1, 1 }, 8, false, true, false, false, 0, 0.6, "grouped heads, neighbours rotated" },
+    { 4, 1, 16, 2, { 5, 1, 1, 1 }, 8, true, true, false, false, 0, 0.5, "one KV head; half of the channels rotated" },
+    { 2, 2, 64, 1, { 5, 1, 1 }, 32, true, true, false, false, 0, 0.35, "32 channels of 64 rotated" },
     { 2, 2, 8, 2, { 128, 1, 1, 1 }, 8, false, true, false, false, 0, 0.6, "a prompt of 128" },
     { 2, 1, 8, 1, { 3, 4, 1, 5, 1 }, 8, true, true, false, false, 0, 0.6, "continuation chunks see what came before" },
     { 2, 2, 8, 2, { 6, 1, 1 }, 0, false, false, true, false, 0, 0.6, "no causal limit, a mask" },
@@ -32,7 +32,7 @@ static const attention_case cases[] = {
 /* Everything that was ever fed to one sequence, and the masks of the last call. */
 typedef struct history {
     const attention_case *c;
-    double *q, *k, *v;            /* [batch][total][heads or kv][dim], turned */
+    double *q, *k, *v;            /* [batch][total][heads or kv][dim], rotated */
     int64_t total;
 } history;
 
@@ -41,7 +41,7 @@ static double *history_at(double *base, const history *h, int64_t heads, int64_t
     return base + ((b * h->total + t) * heads + head) * h->c->dim;
 }
 
-static void turn(const attention_case *c, double *x, int64_t position)
+static void rotate(const attention_case *c, double *x, int64_t position)
 {
     int64_t n = c->rotary_dim / 2;
     for (int64_t m = 0; m < n; m++) {
@@ -67,8 +67,8 @@ static void remember(history *h, const tern_tensor *qkv, int64_t past)
             }
     for (int64_t b = 0; b < c->batch; b++)
         for (int64_t i = 0; i < s; i++) {
-            for (int64_t head = 0; head < c->heads; head++) turn(c, history_at(h->q, h, c->heads, b, past + i, head), past + i);
-            for (int64_t head = 0; head < c->kv; head++) turn(c, history_at(h->k, h, c->kv, b, past + i, head), past + i);
+            for (int64_t head = 0; head < c->heads; head++) rotate(c, history_at(h->q, h, c->heads, b, past + i, head), past + i);
+            for (int64_t head = 0; head < c->kv; head++) rotate(c, history_at(h->k, h, c->kv, b, past + i, head), past + i);
         }
 }
 
@@ -183,7 +183,7 @@ static void test_against_the_formula(void **state)
 static void test_every_combination(void **state)
 {
     static const int64_t kv[] = { 8, 2, 1 }, prompts[] = { 1, 5, 128 };
-    static const struct { int64_t dim, rotary_dim; bool half; const char *why; } turns[] = {
+    static const struct { int64_t dim, rotary_dim; bool half; const char *why; } rotations[] = {
         { 16, 0, false, "no rotation" }, { 16, 16, true, "halves" }, { 16, 16, false, "neighbours" }, { 64, 32, true, "32 channels of 64" },
     };
     static const struct { bool causal, mask, alibi; int64_t window; const char *why; } masks[] = {
@@ -193,9 +193,9 @@ static void test_every_combination(void **state)
     for (size_t i = 0; i < 3 * 4 * 4 * 3; i++) {
         size_t t = i / 3 % 4, m = i / 12 % 4;
         char why[100];
-        attention_case c = { 8, kv[i % 3], turns[t].dim, m == 1 ? 2 : 1, { prompts[i / 48], 1, 1, 1 }, turns[t].rotary_dim, turns[t].half, masks[m].causal, masks[m].mask,
-                             masks[m].alibi, masks[m].window, 1 / sqrt(sqrt((double)turns[t].dim)), why };
-        snprintf(why, sizeof why, "%d KV heads, %s, %s, a prompt of %d", (int)c.kv, turns[t].why, masks[m].why, (int)c.chunk[0]);
+        attention_case c = { 8, kv[i % 3], rotations[t].dim, m == 1 ? 2 : 1, { prompts[i / 48], 1, 1, 1 }, rotations[t].rotary_dim, rotations[t].half, masks[m].causal, masks[m].mask,
+                             masks[m].alibi, masks[m].window, 1 / sqrt(sqrt((double)rotations[t].dim)), why };
+        snprintf(why, sizeof why, "%d KV heads, %s, %s, a prompt of %d", (int)c.kv, rotations[t].why, masks[m].why, (int)c.chunk[0]);
         check_case(&c, 0);
     }
 }
@@ -226,8 +226,8 @@ static tern_tensor in_chunks(const attention_case *c, const tern_tensor *all, in
 static void test_chunks_give_the_same_bits(void **state)
 {
     static const attention_case rows[] = {
-        { 4, 2, 16, 1, { 0 }, 16, true, true, false, false, 0, 0.5, "grouped heads, halves turned" },
-        { 4, 4, 16, 1, { 0 }, 16, false, true, false, false, 0, 0.5, "neighbours turned" },
+        { 4, 2, 16, 1, { 0 }, 16, true, true, false, false, 0, 0.5, "grouped heads, halves rotated" },
+        { 4, 4, 16, 1, { 0 }, 16, false, true, false, false, 0, 0.5, "neighbours rotated" },
         { 4, 1, 64, 1, { 0 }, 32, true, true, false, false, 4, 0.35, "one KV head, 32 channels of 64, a window" },
         { 4, 4, 16, 1, { 0 }, 0, false, true, false, false, 0, 0.5, "no rotation" },
     };
@@ -313,11 +313,11 @@ static void test_alibi_of_two_ranks(void **state)
 
 /* ---- What is refused ---- */
 
-static void expect(tern_op *op, tern_softmax_context_args a, tern_status status, const char *words)
+static void expect(tern_op *op, tern_softmax_context_args a, tern_status status, const char *message)
 {
     tern_status st = tern_softmax_context_run(op, &a);
-    if (st != status || !rig_has_words(tern_ctx_error(rig), words))
-        fail_msg("%s \"%s\", not %s with \"%s\"", tern_status_name(st), tern_ctx_error(rig), tern_status_name(status), words);
+    if (st != status || !rig_has_parts(tern_ctx_error(rig), message))
+        fail_msg("%s \"%s\", not %s with \"%s\"", tern_status_name(st), tern_ctx_error(rig), tern_status_name(status), message);
 }
 
 static void test_refusals(void **state)
@@ -376,7 +376,7 @@ static void test_refusals(void **state)
     expect(op, a, TERN_ERR_ARGUMENT, "position_ids|5000000000");
     tern_op_free(op);
 
-    static const struct { const char *options, *words; tern_status status; } configs[] = {
+    static const struct { const char *options, *message; tern_status status; } configs[] = {
         { "{\"heads\": 0}", "heads|0|1", TERN_ERR_ARGUMENT },
         { "{\"heads\": 4, \"num_kv\": 3}", "num_kv|3|heads 4", TERN_ERR_ARGUMENT },
         { "{\"heads\": 4, \"local_attention\": true, \"window_size\": 0}", "window_size|0|1", TERN_ERR_ARGUMENT },
@@ -387,7 +387,7 @@ static void test_refusals(void **state)
     };
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         assert_int_equal(tern_op_create_json(rig, "softmax_context", NULL, configs[i].options, &op), configs[i].status);
-        if (!rig_has_words(tern_ctx_error(rig), configs[i].words)) fail_msg("\"%s\" has not all of \"%s\"", tern_ctx_error(rig), configs[i].words);
+        if (!rig_has_parts(tern_ctx_error(rig), configs[i].message)) fail_msg("\"%s\" has not all of \"%s\"", tern_ctx_error(rig), configs[i].message);
     }
     tern_workspace_free(ws);
     free(x.data), free(x3.data), free(odd.data), free(y.data), free(y3.data), free(mask.data), free(ids.data), free(far.data);
@@ -418,10 +418,10 @@ static void test_workspace_bill_and_limits(void **state)
 
     o.limit_bytes = 3 * page - 1;
     assert_int_equal(tern_workspace_create(rig, &o, &ws), TERN_ERR_MEMORY);
-    assert_true(rig_has_words(tern_ctx_error(rig), "workspace|min_tokens is 10"));
+    assert_true(rig_has_parts(tern_ctx_error(rig), "workspace|min_tokens is 10"));
     o.limit_bytes = 0;
 
-    static const struct { size_t offset; int64_t value; const char *words; } bad[] = {
+    static const struct { size_t offset; int64_t value; const char *message; } bad[] = {
         { offsetof(tern_workspace_options, n_layer), 0, "n_layer|0" }, { offsetof(tern_workspace_options, max_batch), -1, "max_batch|-1" },
         { offsetof(tern_workspace_options, n_kv_head), 0, "n_kv_head|0" }, { offsetof(tern_workspace_options, key_dim), 0, "key_dim|0" },
         { offsetof(tern_workspace_options, value_dim), -3, "value_dim|-3" },
@@ -430,11 +430,11 @@ static void test_workspace_bill_and_limits(void **state)
         tern_workspace_options b = o;
         *(int32_t *)((char *)&b + bad[i].offset) = (int32_t)bad[i].value;
         assert_int_equal(tern_workspace_create(rig, &b, &ws), TERN_ERR_ARGUMENT);
-        assert_true(rig_has_words(tern_ctx_error(rig), bad[i].words));
+        assert_true(rig_has_parts(tern_ctx_error(rig), bad[i].message));
     }
     o.min_tokens = 101;
     assert_int_equal(tern_workspace_create(rig, &o, &ws), TERN_ERR_ARGUMENT);
-    assert_true(rig_has_words(tern_ctx_error(rig), "min_tokens|101|100"));
+    assert_true(rig_has_parts(tern_ctx_error(rig), "min_tokens|101|100"));
     o.min_tokens = 1;
     o.dtype = TERN_I8;
     assert_int_equal(tern_workspace_create(rig, &o, &ws), TERN_ERR_DTYPE);

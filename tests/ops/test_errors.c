@@ -4,7 +4,7 @@
 typedef struct refusal {
     const char *op, *options, *in;
     tern_status status;
-    const char *words;    /* parted by '|', each must be in the sentence */
+    const char *message;    /* parted by '|', each must be in the sentence */
     const char *why;
 } refusal;
 
@@ -55,7 +55,7 @@ static const refusal refusals[] = {
     { "qkv_gemm", F32, "input f32 2,8; weight f32 8,5; gamma f32 8; beta f32 9", SHAPE, "qkv_gemm|beta|9|8", "beta's length" },
     { "qkv_gemm", F32, "input f32 2,8; weight f32 8,5; gamma f32 8; bias f32 4", SHAPE, "qkv_gemm|bias|4|5", "a bias's length" },
     { "qkv_gemm", F32, "input f32 2,8; weight f32 6,5; gamma f32 8", SHAPE, "qkv_gemm|weight|6|8", "inner dimensions" },
-    { "qkv_gemm", "{\"dtype\": \"fp32\", \"norm_type\": \"GroupNorm\"}", "input f32 2,8; weight f32 8,5; gamma f32 8", UNSUPPORTED, "qkv_gemm|norm_type|GroupNorm", "a norm that nobody has" },
+    { "qkv_gemm", "{\"dtype\": \"fp32\", \"norm_type\": \"GroupNorm\"}", "input f32 2,8; weight f32 8,5; gamma f32 8", UNSUPPORTED, "qkv_gemm|norm_type|GroupNorm", "an unknown norm" },
     { "qkv_gemm", "{\"dtype\": \"fp32\", \"norm_type\": 7}", "input f32 2,8; weight f32 8,5; gamma f32 8", ARG, "qkv_gemm|norm_type|7", "a number outside the enumeration" },
     { "qkv_gemm", "{\"dtype\": \"fp32\", \"layer_norm_eps\": -1e-5}", "input f32 2,8; weight f32 8,5; gamma f32 8", ARG, "qkv_gemm|layer_norm_eps|-1e-05|0", "a negative epsilon" },
     { "qkv_gemm", INT8, "input f16 2,8; weight i8 6,8; gamma f16 8", ARG, "qkv_gemm|weight.scale|missing", "int8 without scales" },
@@ -96,7 +96,7 @@ static const refusal refusals[] = {
     { "softmax", F32, "~attn_scores f32 2,3,4,5", ARG, "softmax|attn_scores|contiguous|2", "scores apart" },
     /* apply_rotary_pos_emb */
     { "apply_rotary_pos_emb", "{\"dtype\": \"fp32\", \"rotary_dim\": 4}", "mixed_query f32 1,2,3,8", ARG, "apply_rotary_pos_emb|key_layer|missing", "a required tensor" },
-    { "apply_rotary_pos_emb", "{\"dtype\": \"fp32\", \"rotary_dim\": 5}", "mixed_query f32 1,2,3,8; key_layer f32 1,2,3,8", ARG, "apply_rotary_pos_emb|rotary_dim|5", "channels turn in pairs" },
+    { "apply_rotary_pos_emb", "{\"dtype\": \"fp32\", \"rotary_dim\": 5}", "mixed_query f32 1,2,3,8; key_layer f32 1,2,3,8", ARG, "apply_rotary_pos_emb|rotary_dim|5", "channels rotate in pairs" },
     { "apply_rotary_pos_emb", "{\"dtype\": \"fp32\", \"rotary_dim\": 10}", "mixed_query f32 1,2,3,8; key_layer f32 1,2,3,8", ARG, "apply_rotary_pos_emb|rotary_dim|10|8", "beyond the head" },
     { "apply_rotary_pos_emb", "{\"dtype\": \"fp32\", \"rotary_dim\": 4, \"rotate_half\": true}", "mixed_query f32 1,2,3,8; key_layer f32 1,2,3,8", ARG,
       "apply_rotary_pos_emb|rotate_half|rotate_every_two", "both pairings" },
@@ -201,10 +201,10 @@ static void test_refusals(void **state)
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         const refusal *r = &refusals[i];
         tern_status st = call(r);
-        const char *words = tern_ctx_error(rig);
+        const char *message = tern_ctx_error(rig);
         if (st != r->status)
-            fail_msg("row %zu, %s (%s): %s \"%s\", not %s", i, r->op, r->why, tern_status_name(st), st ? words : "", tern_status_name(r->status));
-        if (!rig_has_words(words, r->words)) fail_msg("row %zu, %s (%s): \"%s\" has not all of \"%s\"", i, r->op, r->why, words, r->words);
+            fail_msg("row %zu, %s (%s): %s \"%s\", not %s", i, r->op, r->why, tern_status_name(st), st ? message : "", tern_status_name(r->status));
+        if (!rig_has_parts(message, r->message)) fail_msg("row %zu, %s (%s): \"%s\" has not all of \"%s\"", i, r->op, r->why, message, r->message);
     }
 }
 
@@ -243,16 +243,16 @@ static void test_outputs_and_handles(void **state)
     (void)state;
     RIG_OK(tern_op_create(rig, "rms_norm", &c, &op));
     assert_int_equal(tern_rms_norm_run(op, &(tern_rms_norm_args){ .input = x, .gamma = gamma, .output = y }), TERN_ERR_SHAPE);
-    assert_true(rig_has_words(tern_ctx_error(rig), "rms_norm|output|7|8"));
+    assert_true(rig_has_parts(tern_ctx_error(rig), "rms_norm|output|7|8"));
     assert_int_equal(tern_rms_norm_run(op, &(tern_rms_norm_args){ .input = x, .gamma = gamma, .output = h }), TERN_ERR_DTYPE);
-    assert_true(rig_has_words(tern_ctx_error(rig), "rms_norm|output|f16|f32"));
+    assert_true(rig_has_parts(tern_ctx_error(rig), "rms_norm|output|f16|f32"));
     assert_int_equal(tern_rms_norm_run(op, &(tern_rms_norm_args){ .input = x, .gamma = gamma }), TERN_ERR_ARGUMENT);
-    assert_true(rig_has_words(tern_ctx_error(rig), "rms_norm|output|missing"));
+    assert_true(rig_has_parts(tern_ctx_error(rig), "rms_norm|output|missing"));
     assert_int_equal(tern_layer_norm_run(op, &(tern_layer_norm_args){ .input = x, .gamma = gamma, .output = x }), TERN_ERR_ARGUMENT);
-    assert_true(rig_has_words(tern_ctx_error(rig), "rms_norm|layer_norm"));
+    assert_true(rig_has_parts(tern_ctx_error(rig), "rms_norm|layer_norm"));
     x.device = TERN_CUDA;
     assert_int_equal(tern_rms_norm_run(op, &(tern_rms_norm_args){ .input = x, .gamma = gamma, .output = x }), TERN_ERR_UNSUPPORTED);
-    assert_true(rig_has_words(tern_ctx_error(rig), "rms_norm|input|device 1"));
+    assert_true(rig_has_parts(tern_ctx_error(rig), "rms_norm|input|device 1"));
     assert_int_equal(tern_rms_norm_run(NULL, NULL), TERN_ERR_ARGUMENT);
     tern_op_free(op);
     free(x.data), free(gamma.data), free(y.data), free(h.data);
@@ -317,7 +317,7 @@ static bool among(const char *list, const char *name)
 static tern_workspace *cache;    /* of the op that keeps one: empty before each call */
 
 /* Runs with set as it is; the sentence must begin with the op and name the argument. */
-static void expect_refusal(const good_call *g, tern_op *op, const rig_set *set, size_t arg, const char *how, tern_status status, const char *words)
+static void expect_refusal(const good_call *g, tern_op *op, const rig_set *set, size_t arg, const char *how, tern_status status, const char *message)
 {
     tern_named_tensor out[8] = { { 0 } }, in[RIG_MOST];
     size_t n = 0, n_in = 0;
@@ -329,7 +329,7 @@ static void expect_refusal(const good_call *g, tern_op *op, const rig_set *set, 
     if (!st) tern_outputs_free(out, n);
     snprintf(begin, sizeof begin, "%s: ", g->op);
     const char *sentence = st ? tern_ctx_error(rig) : "";
-    if (st != status || strncmp(sentence, begin, strlen(begin)) || !strstr(sentence, set->name[arg]) || !rig_has_words(sentence, words))
+    if (st != status || strncmp(sentence, begin, strlen(begin)) || !strstr(sentence, set->name[arg]) || !rig_has_parts(sentence, message))
         fail_msg("%s, %s %s: %s \"%s\", not %s", g->op, set->name[arg], how, tern_status_name(st), sentence, tern_status_name(status));
 }
 
@@ -434,13 +434,13 @@ static void test_enumerations(void **state)
             for (size_t b = 0; b < 2; b++) {
                 tern_config c = rig_config(0);
                 tern_op *op;
-                char words[64];
+                char message[64];
                 if (rows[r].ops && !among(rows[r].ops, name)) continue;
                 c.heads = 1;
                 memcpy((char *)&c + rows[r].offset, &bad[b], sizeof bad[b]);
                 tern_status st = tern_op_create(rig, name, &c, &op);
-                snprintf(words, sizeof words, "%s|%s|%d", name, rows[r].field, bad[b]);
-                if ((st != TERN_ERR_ARGUMENT && st != TERN_ERR_UNSUPPORTED) || !rig_has_words(tern_ctx_error(rig), words))
+                snprintf(message, sizeof message, "%s|%s|%d", name, rows[r].field, bad[b]);
+                if ((st != TERN_ERR_ARGUMENT && st != TERN_ERR_UNSUPPORTED) || !rig_has_parts(tern_ctx_error(rig), message))
                     fail_msg("%s, %s %d: %s \"%s\"", name, rows[r].field, bad[b], tern_status_name(st), st ? tern_ctx_error(rig) : "");
             }
 }
@@ -462,11 +462,11 @@ static void test_int8_without_scales(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char words[64];
-        refusal r = { rows[i].op, INT8, rows[i].in, ARG, words, "" };
-        snprintf(words, sizeof words, "%s: |%s.scale|missing", rows[i].op, rows[i].weight);
+        char message[64];
+        refusal r = { rows[i].op, INT8, rows[i].in, ARG, message, "" };
+        snprintf(message, sizeof message, "%s: |%s.scale|missing", rows[i].op, rows[i].weight);
         tern_status st = call(&r);
-        if (st != ARG || !rig_has_words(tern_ctx_error(rig), words)) fail_msg("%s: %s \"%s\", not \"%s\"", rows[i].in, tern_status_name(st), st ? tern_ctx_error(rig) : "", words);
+        if (st != ARG || !rig_has_parts(tern_ctx_error(rig), message)) fail_msg("%s: %s \"%s\", not \"%s\"", rows[i].in, tern_status_name(st), st ? tern_ctx_error(rig) : "", message);
     }
 }
 
@@ -483,7 +483,7 @@ static void test_epsilon(void **state)
             tern_op *op;
             c.layer_norm_eps = bad[b];
             assert_int_equal(tern_op_create(rig, ops[i], &c, &op), TERN_ERR_ARGUMENT);
-            assert_true(rig_has_words(tern_ctx_error(rig), "layer_norm_eps") && strstr(tern_ctx_error(rig), ops[i]));
+            assert_true(rig_has_parts(tern_ctx_error(rig), "layer_norm_eps") && strstr(tern_ctx_error(rig), ops[i]));
         }
 }
 

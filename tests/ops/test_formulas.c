@@ -142,7 +142,7 @@ typedef struct norm_case {
     int64_t rows, c;
 } norm_case;
 
-/* Compares y with the norm of x, x + residual or x + residual + bias, and sum (if there is one) with what was normalised. */
+/* Compares y with the norm of x, x + residual or x + residual + bias, and sum (if there is one) with what was normalized. */
 static void check_norm_rows(const char *what, const norm_case *n, bool residual, bool bias, bool rms, const tern_tensor *y, const tern_tensor *sum)
 {
     double *row = doubles(n->c), *want = doubles(n->c);

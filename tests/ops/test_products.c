@@ -87,7 +87,7 @@ static void check_mlp(const mlp_row *row, size_t type, bool rms)
     }
     tern_op_free(op);
 
-    /* gelu_gemm takes what is normalised already, and a bias of the first product */
+    /* gelu_gemm takes what is normalized already, and a bias of the first product */
     tern_tensor bias = rig_random(t, RIG_SHAPE(wide), 7);
     for (int i = 0; i < R * E; i++) n[i] = rig_get(&a, i);
     product(n, &w1, &bias, R, h);
@@ -116,7 +116,7 @@ static void test_mlp_gemm(void **state)
         }
 }
 
-/* qkv_gemm in one piece and in three, [in, out] and [out, in]: the same bits, and the normalised input. */
+/* qkv_gemm in one piece and in three, [in, out] and [out, in]: the same bits, and the normalized input. */
 static void test_qkv_gemm(void **state)
 {
     enum { R = 6, E = 33, Q = 20, K = 10 };
@@ -156,7 +156,7 @@ static void test_qkv_gemm(void **state)
     }
 }
 
-/* Quantise by groups, multiply: near the product of the weight before, and exactly that of what dequantize gives. */
+/* Quantize by groups, multiply: near the product of the weight before, and exactly that of what dequantize gives. */
 static void test_int8_groups(void **state)
 {
     enum { R = 3, K = 16, N = 12 };
@@ -168,10 +168,10 @@ static void test_int8_groups(void **state)
                     scale = rig_new(TERN_F32, RIG_SHAPE(groups[g]));
         tern_tensor back = rig_new(TERN_F16, RIG_SHAPE(N, K)), y = rig_new(TERN_F16, RIG_SHAPE(R, N)), y2 = rig_new(TERN_F16, RIG_SHAPE(R, N));
         for (int i = 0; i < K * N / (int)groups[g]; i++) rig_put(&w, i, 0);    /* an all-zero group */
-        tern_op *quantise = make_op("quantize", &config), *dequantise = make_op("dequantize", &config), *multiply;
-        RIG_OK(tern_quantize_run(quantise, &(tern_quantize_args){ .weight = w, .num_groups = groups[g], .q = q, .scale = scale }));
+        tern_op *quantize = make_op("quantize", &config), *dequantize = make_op("dequantize", &config), *multiply;
+        RIG_OK(tern_quantize_run(quantize, &(tern_quantize_args){ .weight = w, .num_groups = groups[g], .q = q, .scale = scale }));
         assert_true(rig_get(&scale, 0) == 1);
-        RIG_OK(tern_dequantize_run(dequantise, &(tern_dequantize_args){ .weight = q, .weight_scale = scale, .output = back }));
+        RIG_OK(tern_dequantize_run(dequantize, &(tern_dequantize_args){ .weight = q, .weight_scale = scale, .output = back }));
         for (int i = 0; i < N * K; i++)
             assert_true(fabs(rig_get(&back, i) - rig_get(&w, i)) <=
                         rig_get(&scale, i / (N * K / (int)groups[g])) * 1.1 + 1e-6); /* absmax saturates by one step, and f16 rounds */
@@ -188,7 +188,7 @@ static void test_int8_groups(void **state)
             tern_op_free(multiply);
             assert_memory_equal(y.data, y2.data, R * N * 2);
         }
-        tern_op_free(quantise), tern_op_free(dequantise);
+        tern_op_free(quantize), tern_op_free(dequantize);
         free(w.data), free(x.data), free(q.data), free(scale.data), free(back.data), free(y.data), free(y2.data);
     }
 }
@@ -198,16 +198,16 @@ typedef struct int8_weight {
     tern_tensor q, scale, back;
 } int8_weight;
 
-static int8_weight quantised(int64_t out, int64_t in, int64_t groups, uint64_t seed)
+static int8_weight quantized(int64_t out, int64_t in, int64_t groups, uint64_t seed)
 {
     int8_weight w = { rig_new(TERN_I8, RIG_SHAPE(out, in)), rig_new(TERN_F32, RIG_SHAPE(groups)), rig_new(TERN_F16, RIG_SHAPE(out, in)) };
     tern_config config = rig_config(0);
     tern_tensor from = rig_random(TERN_F32, RIG_SHAPE(out, in), seed);
-    tern_op *quantise = make_op("quantize", &config), *dequantise = make_op("dequantize", &config);
+    tern_op *quantize = make_op("quantize", &config), *dequantize = make_op("dequantize", &config);
     for (int64_t i = 0; i < out * in; i++) rig_put(&from, i, groups > 1 && i < out * in / groups ? 0 : 0.2 * rig_get(&from, i));
-    RIG_OK(tern_quantize_run(quantise, &(tern_quantize_args){ .weight = from, .num_groups = groups, .q = w.q, .scale = w.scale }));
-    RIG_OK(tern_dequantize_run(dequantise, &(tern_dequantize_args){ .weight = w.q, .weight_scale = w.scale, .output = w.back }));
-    tern_op_free(quantise), tern_op_free(dequantise);
+    RIG_OK(tern_quantize_run(quantize, &(tern_quantize_args){ .weight = from, .num_groups = groups, .q = w.q, .scale = w.scale }));
+    RIG_OK(tern_dequantize_run(dequantize, &(tern_dequantize_args){ .weight = w.q, .weight_scale = w.scale, .output = w.back }));
+    tern_op_free(quantize), tern_op_free(dequantize);
     free(from.data);
     return w;
 }
@@ -225,7 +225,7 @@ static void test_int8_products(void **state)
     for (size_t form = 0; form < 3 * sizeof activations / sizeof *activations; form++) {
         const mlp_row *row = &activations[form / 3];
         int64_t wide = row->gated ? 2 * I : I, step = form % 3;
-        int8_weight w1 = quantised(wide, E, step == 2 ? 1 : wide >> step, 1), w2 = quantised(E, I, step == 2 ? 1 : E >> step, 2);
+        int8_weight w1 = quantized(wide, E, step == 2 ? 1 : wide >> step, 1), w2 = quantized(E, I, step == 2 ? 1 : E >> step, 2);
         tern_tensor x = rig_random(TERN_F16, RIG_SHAPE(R, E), 3), r = rig_random(TERN_F16, RIG_SHAPE(R, E), 4), gamma = rig_random(TERN_F16, RIG_SHAPE(E), 5),
                     y[2][3];
         for (int plain = 0; plain < 2; plain++) {
@@ -308,7 +308,7 @@ static void test_int8_gate_with_an_odd_number_of_groups(void **state)
     free(x.data), free(q1.data), free(q2.data), free(s1.data), free(s2.data), free(each.data), free(y.data), free(y2.data);
 }
 
-/* The group quantiser: constants, halves, saturation. */
+/* The group quantizer: constants, halves, saturation. */
 static void test_quantize_values(void **state)
 {
     static const float w[2][4] = { { 128, 64, -128, 0.5f }, { 1, -0.25f, 0.00390625f, 0.01171875f } };
@@ -340,9 +340,9 @@ static void test_quantizer_groups(void **state)
         tern_config config = rig_config(0);
         tern_tensor w = rows[i].zeros ? rig_new(TERN_F32, RIG_SHAPE(groups, n)) : rig_tiled(TERN_F32, RIG_SHAPE(groups, n), i), q = rig_new(TERN_I8, RIG_SHAPE(groups, n)),
                     scale = rig_new(TERN_F32, RIG_SHAPE(groups)), back = rig_new(TERN_F16, RIG_SHAPE(groups, n));
-        tern_op *quantise = make_op("quantize", &config), *dequantise = make_op("dequantize", &config);
-        RIG_OK(tern_quantize_run(quantise, &(tern_quantize_args){ .weight = w, .num_groups = groups, .q = q, .scale = scale }));
-        RIG_OK(tern_dequantize_run(dequantise, &(tern_dequantize_args){ .weight = q, .weight_scale = scale, .output = back }));
+        tern_op *quantize = make_op("quantize", &config), *dequantize = make_op("dequantize", &config);
+        RIG_OK(tern_quantize_run(quantize, &(tern_quantize_args){ .weight = w, .num_groups = groups, .q = q, .scale = scale }));
+        RIG_OK(tern_dequantize_run(dequantize, &(tern_dequantize_args){ .weight = q, .weight_scale = scale, .output = back }));
         for (int64_t g = 0; g < groups; g++) {
             double most = 0, step = rig_get(&scale, g);
             for (int64_t j = g * n; j < (g + 1) * n; j++) most = fmax(most, fabs(rig_get(&w, j)));
@@ -360,12 +360,12 @@ static void test_quantizer_groups(void **state)
             most = fmax(most, off);
         }
         assert_true(sum / (double)(groups * n) < 0.15 && most < 0.5);
-        tern_op_free(quantise), tern_op_free(dequantise);
+        tern_op_free(quantize), tern_op_free(dequantize);
         free(w.data), free(q.data), free(scale.data), free(back.data);
     }
 }
 
-/* More outputs than three times the inputs: DeepSpeed's projection then overlaps the normalised input that it returns beside it. */
+/* More outputs than three times the inputs: DeepSpeed's projection then overlaps the normalized input that it returns beside it. */
 static void test_wide_projection(void **state)
 {
     enum { R = 5, E = 8, N = 61 };

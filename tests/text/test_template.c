@@ -9,7 +9,7 @@
 /* ---- parse errors ---- */
 
 typedef struct place_row {
-    const char *text, *words;
+    const char *text, *message;
     tern_status status;
     const char *why;
 } place_row;
@@ -49,7 +49,7 @@ static void errors_have_places(void **state)
         const place_row *row = &place_rows[i];
         tern_template *t = NULL;
         tern_status st = tern_template_parse(ctx, "chat.jinja", row->text, strlen(row->text), &t);
-        if (st != row->status || !strstr(tern_ctx_error(ctx), row->words) || strncmp(tern_ctx_error(ctx), "chat.jinja: ", 12))
+        if (st != row->status || !strstr(tern_ctx_error(ctx), row->message) || strncmp(tern_ctx_error(ctx), "chat.jinja: ", 12))
             fail_msg("%s (%s): %s: %s", row->text, row->why, tern_status_name(st), st ? tern_ctx_error(ctx) : "parsed");
         assert_null(t);
     }
@@ -72,7 +72,7 @@ static void guarded_names_are_allowed(void **state)
 /* ---- limits and the sandbox ---- */
 
 typedef struct limit_row {
-    const char *text, *words;
+    const char *text, *message;
     tern_status status;
     const char *why;
 } limit_row;
@@ -126,7 +126,7 @@ static void limits_hold(void **state)
         const limit_row *row = &limit_rows[i];
         tern_rendered r;
         tern_status st = render_text(row->text, HI, &r);
-        if (st != row->status || !strstr(tern_ctx_error(ctx), row->words))
+        if (st != row->status || !strstr(tern_ctx_error(ctx), row->message))
             fail_msg("%s (%s): %s: %s", row->text, row->why, tern_status_name(st), st ? tern_ctx_error(ctx) : r.text);
         assert_null(r.text);
     }
@@ -322,7 +322,7 @@ static void bad_inputs_are_refused(void **state)
     for (size_t i = 0; i < sizeof input_rows / sizeof *input_rows; i++) {
         tern_rendered r;
         tern_status st = render_text("{% for m in messages %}{{ '<' + m['content'] + '>' }}{% endfor %}", input_rows[i].text, &r);
-        if (st != input_rows[i].status || !strstr(tern_ctx_error(ctx), input_rows[i].words))
+        if (st != input_rows[i].status || !strstr(tern_ctx_error(ctx), input_rows[i].message))
             fail_msg("%s (%s): %s: %s", input_rows[i].text, input_rows[i].why, tern_status_name(st), st ? tern_ctx_error(ctx) : r.text);
     }
 }

@@ -42,15 +42,15 @@ static void expect_rendered(const char *json, const char *want)
     tern_template_free(t);
 }
 
-/* A broken template is an error of the rendering that chooses it, each time with the same words. */
-static void expect_broken(const char *json, const char *words)
+/* A broken template is an error of the rendering that chooses it, each time with the same message. */
+static void expect_broken(const char *json, const char *message)
 {
     tern_template *t;
     tern_rendered r;
     if (tern_template_open(ctx, folder, &t)) fail_msg("%s", tern_ctx_error(ctx));
     for (int i = 0; i < 2; i++) {
         assert_int_equal(tern_template_render(t, json, strlen(json), NULL, &r), TERN_ERR_FORMAT);
-        if (!strstr(tern_ctx_error(ctx), words)) fail_msg("%s", tern_ctx_error(ctx));
+        if (!strstr(tern_ctx_error(ctx), message)) fail_msg("%s", tern_ctx_error(ctx));
     }
     tern_template_free(t);
 }

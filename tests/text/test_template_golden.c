@@ -20,7 +20,7 @@ static char *inputs_of(const json_t *golden, const json_t *one)
     return text;
 }
 
-/* Everything but the words of the error, which tern puts a place before: "NAME: line 1, column 2: TypeError: ...". */
+/* Everything but the message of the error, which tern puts a place before: "NAME: line 1, column 2: TypeError: ...". */
 static bool same_error(const char *want, const char *got)
 {
     return strstr(got, want) != NULL;

@@ -1,4 +1,4 @@
-/* Every allocation of parsing and rendering a chat template fails once: the call returns TERN_ERR_MEMORY with words, and nothing stays behind. */
+/* Every allocation of parsing and rendering a chat template fails once: the call returns TERN_ERR_MEMORY with a message, and nothing stays behind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "base/ctx.h"
 #include "torture.h"
 
-static tern_ctx words;
+static tern_ctx message;
 
 static const char text[] =
     "{% macro m(a, b='x') %}<{{ a ~ b }}>{% endmacro %}{% set ns = namespace(s='', l=[]) %}"
@@ -28,7 +28,7 @@ static tern_status once(void)
 {
     tern_template *t = NULL;
     tern_rendered r = { 0 };
-    tern_status st = tern_template_parse(&words, "t", text, sizeof text - 1, &t);
+    tern_status st = tern_template_parse(&message, "t", text, sizeof text - 1, &t);
     if (!st) st = tern_template_render(t, chat, sizeof chat - 1, NULL, &r);
     if (!st) assert_true(r.n_bytes > 5000);
     tern_rendered_free(&r);
@@ -41,13 +41,13 @@ static void every_allocation_may_fail(void **state)
     size_t k = 1, before = n_live;
     (void)state;
     for (; k < 1000; k++) {
-        words.error[0] = 0;
+        message.error[0] = 0;
         countdown = k;
         tern_status st = once();
         countdown = 0;
         assert_int_equal(n_live, before);
         if (!st) break;
-        if (st != TERN_ERR_MEMORY || !words.error[0]) fail_msg("allocation %zu: %s: %s", k, tern_status_name(st), words.error);
+        if (st != TERN_ERR_MEMORY || !message.error[0]) fail_msg("allocation %zu: %s: %s", k, tern_status_name(st), message.error);
     }
     assert_true(k > 10 && k < 1000);
 }

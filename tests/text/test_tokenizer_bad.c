@@ -1,11 +1,11 @@
-/* Files and texts that must be refused with a sentence, or come through: components that nobody knows, files that contradict themselves, text that is no
+/* Files and texts that must be refused with a sentence, or come through: unknown components, files that contradict themselves, text that is no
  * UTF-8, texts of millions of one letter, special tokens spelled by a user. */
 #include "tokenizer_help.h"
 
 typedef struct bad_row {
     const char *json;
     tern_status status;
-    const char *words;    /* what the sentence must have */
+    const char *message;    /* what the sentence must have */
     const char *why;
 } bad_row;
 
@@ -16,7 +16,7 @@ static const bad_row bad_rows[] = {
     { "[]", TERN_ERR_FORMAT, "not an object", "a list" },
     { "{}", TERN_ERR_FORMAT, "model", "no model" },
     { "{\"model\":{\"type\":\"Magic\",\"vocab\":{}}}", TERN_ERR_UNSUPPORTED, "Magic", "an unknown model" },
-    { "{" BPE_MODEL ",\"normalizer\":{\"type\":\"Upside\"}}", TERN_ERR_UNSUPPORTED, "Upside", "an unknown normaliser" },
+    { "{" BPE_MODEL ",\"normalizer\":{\"type\":\"Upside\"}}", TERN_ERR_UNSUPPORTED, "Upside", "an unknown normalizer" },
     { "{" BPE_MODEL ",\"pre_tokenizer\":{\"type\":\"Sideways\"}}", TERN_ERR_UNSUPPORTED, "Sideways", "an unknown pre-tokenizer" },
     { "{" BPE_MODEL ",\"post_processor\":{\"type\":\"After\"}}", TERN_ERR_UNSUPPORTED, "After", "an unknown post-processor" },
     { "{" BPE_MODEL ",\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Back\"}]}}", TERN_ERR_UNSUPPORTED, "Back", "an unknown decoder in a sequence" },
@@ -49,7 +49,7 @@ static void bad_files_are_refused(void **unused)
         const bad_row *row = &bad_rows[i];
         tern_tokenizer *tok = NULL;
         tern_status st = tern_tokenizer_from_json(ctx, row->json, strlen(row->json), NULL, 0, &tok);
-        if (st != row->status || !strstr(tern_ctx_error(ctx), row->words)) fail_msg("%s: %s, \"%s\"", row->why, tern_status_name(st), tern_ctx_error(ctx));
+        if (st != row->status || !strstr(tern_ctx_error(ctx), row->message)) fail_msg("%s: %s, \"%s\"", row->why, tern_status_name(st), tern_ctx_error(ctx));
         assert_null(tok);
     }
     tern_ctx_free(ctx);

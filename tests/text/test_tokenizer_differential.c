@@ -2,7 +2,7 @@
  * each 1,000 and has the same generator of strings. TERN_DIFFERENTIAL_STRINGS lowers their number, for slow builds. */
 #include "tokenizer_help.h"
 
-static const char *const words[] = {
+static const char *const message[] = {
     "the", "fox", "isn't", "I'll", "HELLO", "World", "12", "345678", "3.14", "x=1;", "def", "f(a):", "return", "{}", "<s>", "</s>", "<unk>", "[MASK]", "[CLS]",
     "<|endoftext|>", "<mask>", "[NORM]", "myword", "caf\u00e9", "na\u00efve", "stra\u00dfe", "\u041f\u0440\u0438\u0432\u0435\u0442", "\u4f60\u597d\u4e16\u754c",
     "\u3053\u3093", "\uc548\ub155", "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d", "\u0939\u093f\u0928\u094d\u0926\u0940", "\u0e44\u0e17\u0e22", "\ufb01x",
@@ -61,7 +61,7 @@ static void make_string(text *t, uint64_t *state)
     t->n = 0;
     for (uint64_t parts = 1 + below(state, 8); parts; parts--) {
         uint64_t kind = below(state, 8);
-        if (kind < 3) add(t, words[below(state, COUNT(words))]);
+        if (kind < 3) add(t, message[below(state, COUNT(message))]);
         else if (kind < 5) add(t, spaces[below(state, COUNT(spaces))]);
         else if (kind == 5) add(t, marks[below(state, COUNT(marks))]);
         else if (kind == 6) {

@@ -32,7 +32,7 @@ static const kind_row rows[] = {
     { "gpt2-bpe", NULL, FAST ",\"pad_token\":\"[PAD]\"}", "[PAD]user", 4, { 400, 85, 83, 263 }, "a pad token that the vocabulary lacks" },
     { "gpt2-bpe", "{\"truncation\":{\"direction\":\"Right\",\"max_length\":2,\"strategy\":\"LongestFirst\",\"stride\":0},\"padding\":{\"strategy\":{\"Fixed\":8},\"direction\":"
                   "\"Right\",\"pad_to_multiple_of\":null,\"pad_id\":0,\"pad_type_id\":0,\"pad_token\":\"x\"}}",
-      NULL, "Hello world", 5, { 355, 270, 79, 342, 298 }, "truncation and padding that nobody asked for" },
+      NULL, "Hello world", 5, { 355, 270, 79, 342, 298 }, "truncation and padding that were not requested" },
     { "{" BPE("\"a\":0,\"b\":1,\"\\u0000\":2"), NULL, NULL, "ab", 2, { 0, 1 }, "NUL as a token" },
     { "{\"added_tokens\":[" SPECIAL("8", "the", "true", "false") "," SPECIAL("9", "\\n\\n1", "false", "false") "]," BPE("\"a\":0,\"b\":1,\"t\":2,\"h\":3,\"e\":4,\"\\n\":5,\"1\":6,\" \":7"),
       NULL, NULL, "the\n\n1", 2, { 8, 9 }, "a token that begins in blanks that the one before it took" },
@@ -82,7 +82,7 @@ static void every_kind_is_read(void **unused)
     tern_ctx_free(ctx);
 }
 
-/* A special token is left out whatever the normaliser makes of its text, and one that the configuration makes special, too. */
+/* A special token is left out whatever the normalizer makes of its text, and one that the configuration makes special, too. */
 static void special_tokens_are_left_out(void **unused)
 {
     (void)unused;

@@ -70,9 +70,9 @@ static bool check_text_of(const char *what, tern_tokenizer *tok, const char *tex
         same = false;
         fprintf(stderr, "%s: ids%s of \"%s\"\n  got ", what, plain ? " without special tokens" : "", text);
         for (size_t i = 0; i < enc->n; i++) fprintf(stderr, " %d", enc->ids[i]);
-        char *words = json_dumps(ids, 0);
-        fprintf(stderr, "\n  want %s\n", words);
-        free(words);
+        char *message = json_dumps(ids, 0);
+        fprintf(stderr, "\n  want %s\n", message);
+        free(message);
     }
     size_t n_ids, n_got;
     int32_t *ids = read_ids(json_array_get(want, 0), &n_ids);

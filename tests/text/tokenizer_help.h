@@ -1,4 +1,4 @@
-/* What the tokenizer tests share: a context, the golden folders, comparing ids with words that say where. */
+/* What the tokenizer tests share: a context, the golden folders, comparing ids with a message that says where. */
 #ifndef TERN_TESTS_TOKENIZER_HELP_H
 #define TERN_TESTS_TOKENIZER_HELP_H
 

@@ -1,6 +1,6 @@
 """A GGUF file as a Hugging Face directory: config.json, model.safetensors in float32, tokenizer.json. models.py calls it, until tern reads the format itself.
 
-The gguf package reads the container and dequantises the blocks; what differs from a Hugging Face checkpoint is undone here. Source: llama.cpp's conversion scripts (LlamaModel.permute,
+The gguf package reads the container and dequantizes the blocks; what differs from a Hugging Face checkpoint is undone here. Source: llama.cpp's conversion scripts (LlamaModel.permute,
 Gemma3Model.norm_shift) and gguf-py/gguf/tensor_mapping.py. Architectures: llama and gemma3.
 """
 import json
@@ -56,7 +56,7 @@ def name_of(arch, name):
 
 
 def values_of(arch, config, tensor):
-    """float32 as Hugging Face has it: q and k of llama turn halves, not neighbours, and Gemma's norms are stored less 1."""
+    """float32 as Hugging Face has it: q and k of llama rotate halves, not neighbours, and Gemma's norms are stored less 1."""
     w = np.ascontiguousarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32).reshape([int(n) for n in reversed(tensor.shape)])
     part = tensor.name.split(".")[-2]
     if arch == "llama" and part in ("attn_q", "attn_k"):

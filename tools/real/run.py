@@ -60,7 +60,7 @@ def check_embed(name, folder, cases):
 
 
 def check_minilm(folder, expected):
-    """By ids under each compute type, f16 on each instruction set, and by text in float32, as sentence-transformers cuts, pools and normalises it."""
+    """By ids under each compute type, f16 on each instruction set, and by text in float32, as sentence-transformers cuts, pools and normalizes it."""
     for compute, least in (("f32", 0.99999), ("f16", 0.9999), ("bf16", 0.999)):
         for case in expected["cases"]:
             made = document("embed", "-m", folder, "--compute", compute, "--ids", ids_text(case["ids"]), "--json")["embedding"]

@@ -12,7 +12,7 @@
 
 #include "backend/cpu/cpu.h"
 
-enum { TILE_ROWS = 128, TILE_TOKENS = 64, TILES_A_THREAD = 2, BLOCK_RUNS = 4, MOST_ROOM = 1024,
+enum { TILE_ROWS = 128, TILE_TOKENS = 64, TILES_A_THREAD = 2, BLOCK_RUNS = 4, MOST_PARTIALS = 1024,
        SCORE_LD = TERN_KEY_BLOCK + 16 };    /* a line more than a power of two, so that rows do not fall on each other in a cache */
 
 /* What a set of keys gives a number of rows: merged in ascending order of the keys. */
@@ -46,14 +46,14 @@ typedef struct job {
     int64_t n_partial;         /* per kv head */
 } job;
 
-/* A worker's scratch, laid out for most_rows rows. */
-typedef struct desk {
+/* A worker's scratch for most_rows rows. */
+typedef struct scratch {
     float *q;        /* [m, ldq], scaled, packed */
     float *score;    /* [m, SCORE_LD] */
     float *ramp;     /* [TERN_KEY_BLOCK] absolute positions of the block */
-    float *page;     /* a page's values, as mend_token has them */
+    float *page;     /* a page's values, as recompute_token has them */
     partial whole, block;
-} desk;
+} scratch;
 
 static size_t partial_floats(const job *j)
 {
@@ -72,15 +72,15 @@ static size_t query_floats(const job *j)
     return cpu_line_bytes((size_t)j->most_rows * (size_t)j->ldq * sizeof(float)) / sizeof(float);
 }
 
-static size_t desk_floats(const job *j)
+static size_t scratch_floats(const job *j)
 {
     return query_floats(j) + (size_t)j->most_rows * SCORE_LD + TERN_KEY_BLOCK + (size_t)TERN_KV_PAGE * (size_t)j->a->kv->value_dim + 2 * j->partial_floats;
 }
 
-static desk desk_of(const job *j, int worker)
+static scratch scratch_of(const job *j, int worker)
 {
     float *p = (float *)(void *)(j->scratch + (size_t)worker * j->scratch_bytes);
-    desk d = { .q = p };
+    scratch d = { .q = p };
     d.score = p + query_floats(j);
     d.ramp = d.score + (size_t)j->most_rows * SCORE_LD;
     d.page = d.ramp + TERN_KEY_BLOCK;
@@ -131,7 +131,7 @@ static const float *bias_row(const tern_score_bias *b, int64_t seq, int64_t head
 
 /* One row's scores over the block's n keys from position base on, of which it sees [lo, hi): capped, biased, and made the exponentials above
  * the largest of them, which goes to *max; zeros where it sees nothing. Returns their sum. */
-static float weigh_row(const job *j, const desk *d, float *s, int32_t seq, int32_t head, int64_t token, int64_t base, int64_t lo, int64_t hi, int64_t n, float *max)
+static float weigh_row(const job *j, const scratch *d, float *s, int32_t seq, int32_t head, int64_t token, int64_t base, int64_t lo, int64_t hi, int64_t n, float *max)
 {
     const tern_attention *a = j->a;
     const float *alibi = bias_row(&a->alibi, seq, head, token), *mask = bias_row(&a->mask, seq, head, token);
@@ -179,7 +179,7 @@ static const void *values_at(const job *j, const query_tile *t, int32_t kv_head,
 }
 
 /* score [m, hi) = q kT, page by page, for the pages that the span touches. While one is multiplied, the next is fetched; at last the first values. */
-static void score_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, span s)
+static void score_block(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, span s)
 {
     size_t m = (size_t)t->n * (size_t)j->group, dim = (size_t)j->a->kv->key_dim;
     int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE;
@@ -191,7 +191,7 @@ static void score_block(const job *j, const desk *d, const query_tile *t, int32_
 }
 
 /* value [m, value_dim] = p v over the same pages. next: the keys that follow these values. */
-static void weigh_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, span s, float *value, const void *next)
+static void weigh_block(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, span s, float *value, const void *next)
 {
     size_t m = (size_t)t->n * (size_t)j->group, dim = (size_t)j->a->kv->value_dim;
     int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE;
@@ -228,7 +228,7 @@ static span seen_by(const job *j, const query_tile *t, int32_t i, span s)
 
 /* Token i's rows of value once more, the values that it does not see being zeros: its weights for them are zero, and so is the product unless such a
  * value is infinite or NaN. */
-static void mend_token(const job *j, const desk *d, const query_tile *t, int32_t kv_head, int32_t i, span s, float *value)
+static void recompute_token(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, int32_t i, span s, float *value)
 {
     int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE, first = (int64_t)i * j->group;
     size_t dim = (size_t)j->a->kv->value_dim;
@@ -241,17 +241,17 @@ static void mend_token(const job *j, const desk *d, const query_tile *t, int32_t
 }
 
 /* What a token does not see must not reach it, whatever it is. */
-static void mend_rows(const job *j, const desk *d, const query_tile *t, int32_t kv_head, span s, float *value)
+static void recompute_rows(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, span s, float *value)
 {
     int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE, each = (int64_t)j->group * j->a->kv->value_dim;
     for (int32_t i = 0; i < t->n; i++) {
         span seen = seen_by(j, t, i, s);
-        if ((seen.lo > start || seen.hi < s.hi) && seen.lo < seen.hi && !all_finite(value + i * each, each)) mend_token(j, d, t, kv_head, i, s, value);
+        if ((seen.lo > start || seen.hi < s.hi) && seen.lo < seen.hi && !all_finite(value + i * each, each)) recompute_token(j, d, t, kv_head, i, s, value);
     }
 }
 
 /* What one block gives the tile's rows. d->q holds the queries. then: the block after this one follows. */
-static void run_block(const job *j, const desk *d, const query_tile *t, int32_t kv_head, int32_t block, bool then, partial *out)
+static void run_block(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, int32_t block, bool then, partial *out)
 {
     const tern_attention *a = j->a;
     span s = span_of(j, t, block);
@@ -267,7 +267,7 @@ static void run_block(const job *j, const desk *d, const query_tile *t, int32_t 
         }
     }
     weigh_block(j, d, t, kv_head, s, out->value, then ? keys_at(j, t, kv_head, s.base + TERN_KEY_BLOCK) : NULL);
-    mend_rows(j, d, t, kv_head, s, out->value);
+    recompute_rows(j, d, t, kv_head, s, out->value);
 }
 
 /* ---- merging -------------------------------------------------------------------------------------------------------------------------- */
@@ -331,7 +331,7 @@ static void finish_rows(const job *j, const query_tile *t, int32_t kv_head, cons
 static void run_tiles(void *arg, int64_t lo, int64_t hi, int worker)
 {
     const job *j = arg;
-    desk d = desk_of(j, worker);
+    scratch d = scratch_of(j, worker);
     for (int64_t item = lo; item < hi; item++) {
         /* one head's keys stay in a cache for all tiles; the last tiles of a prompt see the most keys: they go first */
         const query_tile *t = &j->tile[j->n_tile - 1 - item % j->n_tile];
@@ -355,7 +355,7 @@ static partial stored_partial(const job *j, const query_tile *t, int32_t kv_head
 static void run_blocks(void *arg, int64_t lo, int64_t hi, int worker)
 {
     const job *j = arg;
-    desk d = desk_of(j, worker);
+    scratch d = scratch_of(j, worker);
     for (int64_t item = lo; item < hi; item++) {
         int32_t kv_head = (int32_t)(item / j->n_partial);
         int64_t at = item % j->n_partial, i = 0;
@@ -371,7 +371,7 @@ static void run_blocks(void *arg, int64_t lo, int64_t hi, int worker)
 static void merge_blocks(void *arg, int64_t lo, int64_t hi, int worker)
 {
     const job *j = arg;
-    desk d = desk_of(j, worker);
+    scratch d = scratch_of(j, worker);
     for (int64_t item = lo; item < hi; item++) {
         const query_tile *t = &j->tile[item / j->a->kv->n_kv_head];
         int32_t kv_head = (int32_t)(item % j->a->kv->n_kv_head), m = t->n * j->group;
@@ -419,15 +419,15 @@ static tern_status get_scratch(tern_ctx *ctx, job *j)
 {
     int64_t threads = tern_pool_threads(ctx->pool);
     j->partial_floats = partial_floats(j);
-    j->scratch_bytes = desk_floats(j) * sizeof(float);
+    j->scratch_bytes = scratch_floats(j) * sizeof(float);
     j->scratch = tern_arena_get(ctx, &ctx->step, (size_t)threads, j->scratch_bytes);
     if (!j->scratch) return TERN_ERR_MEMORY;
     if (threads == 1 || j->n_item >= TILES_A_THREAD * threads || j->n_partial <= j->n_tile) return TERN_OK;
-    /* room for what these sequences can grow to (up to a point), so that a long generation does not take memory now and then */
+    /* space for what these sequences can grow to (up to a point), so that a long generation does not take memory now and then */
     int64_t pool = j->a->kv->n_page / (TERN_KEY_BLOCK / TERN_KV_PAGE) + j->n_tile;
-    int64_t room = pool < MOST_ROOM ? pool : MOST_ROOM;
-    if (room < j->n_partial) room = j->n_partial;
-    j->partials = tern_arena_get(ctx, &ctx->step, (size_t)(room * j->a->kv->n_kv_head), j->partial_floats * sizeof(float));
+    int64_t n_stored = pool < MOST_PARTIALS ? pool : MOST_PARTIALS;
+    if (n_stored < j->n_partial) n_stored = j->n_partial;
+    j->partials = tern_arena_get(ctx, &ctx->step, (size_t)(n_stored * j->a->kv->n_kv_head), j->partial_floats * sizeof(float));
     return j->partials ? TERN_OK : TERN_ERR_MEMORY;
 }
 

@@ -12,7 +12,7 @@
 enum { CPU_CHUNK = 512 };    /* elements of a row that a step keeps on the stack at a time */
 
 tern_status cpu_matmul(tern_ctx *ctx, const tern_matmul *m);
-tern_status cpu_lay_out(tern_ctx *ctx, const tern_lay_out *l);
+tern_status cpu_prepack(tern_ctx *ctx, const tern_prepack *l);
 tern_status cpu_norm(tern_ctx *ctx, const tern_norm *n);
 tern_status cpu_activation(tern_ctx *ctx, const tern_activation *a);
 tern_status cpu_add(tern_ctx *ctx, const tern_add *a);
@@ -22,19 +22,19 @@ tern_status cpu_kv_write(tern_ctx *ctx, const tern_kv_write *w);
 tern_status cpu_kv_read(tern_ctx *ctx, const tern_kv_read *r);
 tern_status cpu_attention(tern_ctx *ctx, const tern_attention *a);
 tern_status cpu_softmax(tern_ctx *ctx, const tern_softmax *s);
-tern_status cpu_gather(tern_ctx *ctx, const tern_gather *g);
+tern_status cpu_lookup(tern_ctx *ctx, const tern_lookup *g);
 tern_status cpu_convert(tern_ctx *ctx, const tern_convert *c);
 tern_status cpu_route(tern_ctx *ctx, const tern_route *r);
-tern_status cpu_dispatch(tern_ctx *ctx, const tern_dispatch *d);
+tern_status cpu_gather_rows(tern_ctx *ctx, const tern_gather_rows *d);
 tern_status cpu_combine(tern_ctx *ctx, const tern_combine *c);
-tern_status cpu_quantise(tern_ctx *ctx, const tern_quantise *q);
-tern_status cpu_dequantise(tern_ctx *ctx, const tern_dequantise *d);
-tern_status cpu_quantise_range(tern_ctx *ctx, const tern_quantise_range *q);
-tern_status cpu_dequantise_range(tern_ctx *ctx, const tern_dequantise_range *d);
+tern_status cpu_quantize(tern_ctx *ctx, const tern_quantize *q);
+tern_status cpu_dequantize(tern_ctx *ctx, const tern_dequantize *d);
+tern_status cpu_quantize_range(tern_ctx *ctx, const tern_quantize_range *q);
+tern_status cpu_dequantize_range(tern_ctx *ctx, const tern_dequantize_range *d);
 tern_status cpu_blend(tern_ctx *ctx, const tern_blend *b);
 tern_status cpu_copy(tern_ctx *ctx, const tern_copy *c);
 tern_status cpu_random(tern_ctx *ctx, const tern_random_fill *r);
-tern_status cpu_place(tern_ctx *ctx, const tern_place *p);
+tern_status cpu_assign(tern_ctx *ctx, const tern_assign *p);
 
 /* y[i] rounded to type and back, in place; f32: untouched. */
 void cpu_round_row(const tern_kernels *k, tern_dtype type, float *y, int64_t n);

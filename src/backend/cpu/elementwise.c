@@ -1,4 +1,4 @@
-/* Primitives that touch each element once: activation, add, gather, convert. Rows, or runs of elements, are split over threads. */
+/* Primitives that touch each element once: activation, add, lookup, convert. Rows, or runs of elements, are split over threads. */
 #include <math.h>
 #include <string.h>
 
@@ -137,17 +137,17 @@ tern_status cpu_add(tern_ctx *ctx, const tern_add *a)
     return TERN_OK;
 }
 
-/* ---- gather ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- lookup ------------------------------------------------------------------------------------------------------------------------- */
 
-typedef struct gather_job {
+typedef struct lookup_job {
     const tern_kernels *k;
-    const tern_gather *g;
-} gather_job;
+    const tern_lookup *g;
+} lookup_job;
 
-static void gather_rows(void *arg, int64_t lo, int64_t hi, int worker)
+static void lookup_rows(void *arg, int64_t lo, int64_t hi, int worker)
 {
-    const gather_job *j = arg;
-    const tern_gather *g = j->g;
+    const lookup_job *j = arg;
+    const tern_lookup *g = j->g;
     size_t size = tern_dtype_bytes(g->dtype);
     float t[CPU_CHUNK];
     (void)worker;
@@ -163,10 +163,10 @@ static void gather_rows(void *arg, int64_t lo, int64_t hi, int worker)
     }
 }
 
-tern_status cpu_gather(tern_ctx *ctx, const tern_gather *g)
+tern_status cpu_lookup(tern_ctx *ctx, const tern_lookup *g)
 {
-    gather_job j = { ctx->kernels, g };
-    tern_parallel_for(ctx, g->n_row, cpu_row_grain(g->dim), gather_rows, &j);
+    lookup_job j = { ctx->kernels, g };
+    tern_parallel_for(ctx, g->n_row, cpu_row_grain(g->dim), lookup_rows, &j);
     return TERN_OK;
 }
 

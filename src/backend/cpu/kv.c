@@ -22,66 +22,66 @@ typedef struct run {
     const float *k, *v;              /* the first one's rows */
 } run;
 
-typedef uint32_t words __attribute__((vector_size(16)));
+typedef uint32_t u32x4 __attribute__((vector_size(16)));
 
-static words get_words(const void *from)
+static u32x4 load_u32x4(const void *from)
 {
-    words v;
+    u32x4 v;
     memcpy(&v, from, sizeof v);
     return v;
 }
 
 /* Four rows of four become four columns. */
-static void turn_four(uint32_t *to, int64_t ldto, const uint32_t *from, int64_t ldfrom)
+static void transpose_four(uint32_t *to, int64_t ldto, const uint32_t *from, int64_t ldfrom)
 {
-    words a = get_words(from), b = get_words(from + ldfrom), c = get_words(from + 2 * ldfrom), d = get_words(from + 3 * ldfrom);
-    words ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    words cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    const words column[4] = { __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5), __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+    u32x4 a = load_u32x4(from), b = load_u32x4(from + ldfrom), c = load_u32x4(from + 2 * ldfrom), d = load_u32x4(from + 3 * ldfrom);
+    u32x4 ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    u32x4 cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    const u32x4 column[4] = { __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5), __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
                               __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7) };
     for (int i = 0; i < 4; i++) memcpy(to + i * ldto, &column[i], sizeof column[i]);
 }
 
-/* to[c, r] = from[r, c], words of 32 bits: numbers of f32, or pairs of bf16. */
-static void turn_words(uint32_t *to, int64_t ldto, const uint32_t *from, int64_t ldfrom, int64_t n_row, int64_t n_column)
+/* to[c, r] = from[r, c], units of 32 bits: numbers of f32, or pairs of bf16. */
+static void transpose_u32(uint32_t *to, int64_t ldto, const uint32_t *from, int64_t ldfrom, int64_t n_row, int64_t n_column)
 {
     int64_t rows = n_row / 4 * 4, columns = n_column / 4 * 4;
     for (int64_t c = 0; c < columns; c += 4)
-        for (int64_t r = 0; r < rows; r += 4) turn_four(to + c * ldto + r, ldto, from + r * ldfrom + c, ldfrom);
+        for (int64_t r = 0; r < rows; r += 4) transpose_four(to + c * ldto + r, ldto, from + r * ldfrom + c, ldfrom);
     for (int64_t r = 0; r < n_row; r++)
         for (int64_t c = r < rows ? columns : 0; c < n_column; c++) to[c * ldto + r] = from[r * ldfrom + c];
 }
 
-enum { TURN_ROWS = 16, TURN_CHANNELS = 128 };    /* what is narrowed before it is turned */
+enum { TRANSPOSE_ROWS = 16, TRANSPOSE_CHANNELS = 128 };    /* what is narrowed before it is transposed */
 
 /* Channels [first, first + n) of tokens [row, row + n_row) of the run, narrowed; first is even, and an odd last channel has a zero beside it. */
 static void write_narrow_keys(const tern_kernels *k, const tern_kv_write *w, const run *u, int64_t row, int64_t n_row, int64_t first, int64_t n)
 {
-    _Alignas(4) uint16_t block[TURN_ROWS * TURN_CHANNELS];
+    _Alignas(4) uint16_t block[TRANSPOSE_ROWS * TRANSPOSE_CHANNELS];
     uint16_t *to = (uint16_t *)(void *)u->keys + first * TERN_KV_PAGE;
     int64_t token = u->token + row;
     for (int64_t r = 0; r < n_row; r++) {
-        cpu_narrow_row(k, block + r * TURN_CHANNELS, w->kv->dtype, u->k + (row + r) * w->ldk + first, n);
-        if (n % 2) block[r * TURN_CHANNELS + n] = 0;
+        cpu_narrow_row(k, block + r * TRANSPOSE_CHANNELS, w->kv->dtype, u->k + (row + r) * w->ldk + first, n);
+        if (n % 2) block[r * TRANSPOSE_CHANNELS + n] = 0;
     }
     if (w->kv->dtype == TERN_BF16) {
-        turn_words((uint32_t *)(void *)to + token, TERN_KV_PAGE, (const uint32_t *)(const void *)block, TURN_CHANNELS / 2, n_row, (n + 1) / 2);
+        transpose_u32((uint32_t *)(void *)to + token, TERN_KV_PAGE, (const uint32_t *)(const void *)block, TRANSPOSE_CHANNELS / 2, n_row, (n + 1) / 2);
         return;
     }
     for (int64_t d = 0; d < n; d++)
-        for (int64_t r = 0; r < n_row; r++) to[d * TERN_KV_PAGE + token + r] = block[r * TURN_CHANNELS + d];
+        for (int64_t r = 0; r < n_row; r++) to[d * TERN_KV_PAGE + token + r] = block[r * TRANSPOSE_CHANNELS + d];
 }
 
 static void write_keys(const tern_kernels *k, const tern_kv_write *w, const run *u)
 {
     int64_t dim = w->kv->key_dim;
     if (w->kv->dtype == TERN_F32) {
-        turn_words((uint32_t *)(void *)u->keys + u->token, TERN_KV_PAGE, (const uint32_t *)(const void *)u->k, w->ldk, u->n, dim);
+        transpose_u32((uint32_t *)(void *)u->keys + u->token, TERN_KV_PAGE, (const uint32_t *)(const void *)u->k, w->ldk, u->n, dim);
         return;
     }
-    for (int64_t row = 0; row < u->n; row += TURN_ROWS)
-        for (int64_t first = 0; first < dim; first += TURN_CHANNELS)
-            write_narrow_keys(k, w, u, row, u->n - row < TURN_ROWS ? u->n - row : TURN_ROWS, first, dim - first < TURN_CHANNELS ? dim - first : TURN_CHANNELS);
+    for (int64_t row = 0; row < u->n; row += TRANSPOSE_ROWS)
+        for (int64_t first = 0; first < dim; first += TRANSPOSE_CHANNELS)
+            write_narrow_keys(k, w, u, row, u->n - row < TRANSPOSE_ROWS ? u->n - row : TRANSPOSE_ROWS, first, dim - first < TRANSPOSE_CHANNELS ? dim - first : TRANSPOSE_CHANNELS);
 }
 
 static void write_value(const tern_kernels *k, const tern_kv *kv, unsigned char *values, int64_t token, const float *x)

@@ -3,9 +3,9 @@
 
 #include "backend/cpu/cpu.h"
 
-static void dispatch_rows(void *arg, int64_t lo, int64_t hi, int worker)
+static void gather_rows(void *arg, int64_t lo, int64_t hi, int worker)
 {
-    const tern_dispatch *d = arg;
+    const tern_gather_rows *d = arg;
     size_t bytes = (size_t)d->dim * sizeof *d->out;
     (void)worker;
     for (int64_t r = lo; r < hi; r++) {
@@ -15,9 +15,9 @@ static void dispatch_rows(void *arg, int64_t lo, int64_t hi, int worker)
     }
 }
 
-tern_status cpu_dispatch(tern_ctx *ctx, const tern_dispatch *d)
+tern_status cpu_gather_rows(tern_ctx *ctx, const tern_gather_rows *d)
 {
-    tern_parallel_for(ctx, d->n_route, cpu_row_grain(d->dim), dispatch_rows, (void *)d);
+    tern_parallel_for(ctx, d->n_route, cpu_row_grain(d->dim), gather_rows, (void *)d);
     return TERN_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Brings weights into the form of the GEMM slots: see panel.h. Called by matmul.c, one panel per tile; cpu_lay_out by models that are opened. */
+/* Brings weights into the form of the GEMM slots: see panel.h. Called by matmul.c, one panel per tile; cpu_prepack by models that are opened. */
 #include "backend/cpu/panel.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@
 static bool stored_as_needed(const cpu_panel *p)
 {
     const tern_weight *w = p->w;
-    return w->dtype == TERN_F16_LAID || (!w->transposed_in && w->dtype == p->dtype && (uintptr_t)w->data % tern_dtype_bytes(w->dtype) == 0);
+    return w->dtype == TERN_F16_PACKED || (!w->transposed_in && w->dtype == p->dtype && (uintptr_t)w->data % tern_dtype_bytes(w->dtype) == 0);
 }
 
 /* A panel's scratch: [rows of the slot's type][rows as stored, where those must be made first][one row of f32]. */
@@ -27,7 +27,7 @@ void cpu_panel_plan(cpu_panel *p, const tern_kernels *k, const tern_weight *w, t
     tern_dtype type = compute != TERN_F32 ? compute : w->dtype == TERN_I8 ? TERN_F32 : w->dtype;
     *p = (cpu_panel){ .w = w, .dtype = type, .pack = k->pack_f32 };
     if (compute == TERN_BF16) p->pack = k->pack_bf16, p->gemm = k->gemm_bf16_bf16;
-    else if (compute == TERN_F16) p->pack = k->pack_f16, p->gemm = w->dtype == TERN_F16_LAID ? k->gemm_f16_laid : k->gemm_f16_f16;
+    else if (compute == TERN_F16) p->pack = k->pack_f16, p->gemm = w->dtype == TERN_F16_PACKED ? k->gemm_f16_packed : k->gemm_f16_f16;
     else p->gemm = type == TERN_F32 ? k->gemm_f32_f32 : type == TERN_BF16 ? k->gemm_f32_bf16 : k->gemm_f32_f16;
     p->direct = stored_as_needed(p);
 }
@@ -120,26 +120,26 @@ typedef struct lay_job {
     int64_t in;
 } lay_job;
 
-static void lay_panels(void *arg, int64_t lo, int64_t hi, int worker)
+static void prepack_panels(void *arg, int64_t lo, int64_t hi, int worker)
 {
     const lay_job *j = arg;
-    size_t bytes = LAID_ROWS * (size_t)j->in * sizeof(uint16_t);
+    size_t bytes = PACKED_ROWS * (size_t)j->in * sizeof(uint16_t);
     unsigned char *copy = j->scratch + (size_t)worker * bytes;
     for (int64_t i = lo; i < hi; i++) {
         memcpy(copy, j->w + (size_t)i * bytes, bytes);
-        j->k->lay_f16(j->w + (size_t)i * bytes, copy, LAID_ROWS, (size_t)j->in);
+        j->k->prepack_f16(j->w + (size_t)i * bytes, copy, PACKED_ROWS, (size_t)j->in);
     }
 }
 
-tern_status cpu_lay_out(tern_ctx *ctx, const tern_lay_out *l)
+tern_status cpu_prepack(tern_ctx *ctx, const tern_prepack *l)
 {
     tern_mark mark = tern_arena_mark(&ctx->step);
     lay_job j = { .k = ctx->kernels, .w = l->w, .in = l->in };
-    *l->done = j.k->lay_f16 && (uintptr_t)l->w % 64 == 0 && l->out % LAID_ROWS == 0 && l->in % LAID_CHUNK == 0;
+    *l->done = j.k->prepack_f16 && (uintptr_t)l->w % 64 == 0 && l->out % PACKED_ROWS == 0 && l->in % PACKED_CHUNK == 0;
     if (!*l->done) return TERN_OK;
-    j.scratch = tern_arena_get(ctx, &ctx->step, (size_t)tern_pool_threads(ctx->pool), LAID_ROWS * (size_t)l->in * sizeof(uint16_t));
+    j.scratch = tern_arena_get(ctx, &ctx->step, (size_t)tern_pool_threads(ctx->pool), PACKED_ROWS * (size_t)l->in * sizeof(uint16_t));
     if (!j.scratch) return TERN_ERR_MEMORY;
-    tern_parallel_for(ctx, l->out / LAID_ROWS, 16, lay_panels, &j);
+    tern_parallel_for(ctx, l->out / PACKED_ROWS, 16, prepack_panels, &j);
     tern_arena_reset(&ctx->step, mark);
     return TERN_OK;
 }

@@ -2,8 +2,8 @@
  *
  * A slot wants [out, in] rows of f32, f16 or bf16 at addresses aligned to their element. A weight that lies so is used in place. Any other
  * (stored [in, out], int8, misaligned, or to be rounded to bf16 or f16) is brought, some outputs at a time, into the same form and then multiplied
- * by the same slot, so that its results have the bits of a weight that was stored that way. One that is laid out (cpu_lay_out) has a slot of its own,
- * with the same bits, and a panel's rows are whole LAID_ROWS. */
+ * by the same slot, so that its results have the bits of a weight that was stored that way. One that is packed (cpu_prepack) has a slot of its own,
+ * with the same bits, and a panel's rows are whole PACKED_ROWS. */
 #ifndef TERN_BACKEND_CPU_PANEL_H
 #define TERN_BACKEND_CPU_PANEL_H
 

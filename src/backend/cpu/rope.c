@@ -1,4 +1,4 @@
-/* Rotary position embedding: the table of a batch's cosines and sines, made once a step, and the turning of queries and keys.
+/* Rotary position embedding: the table of a batch's cosines and sines, made once a step, and the rotation of queries and keys.
  * Su et al. 2021, "RoFormer"; half pairs as in GPT-NeoX and Hugging Face's Llama, neighbouring pairs as in GPT-J. */
 #include <math.h>
 
@@ -31,12 +31,12 @@ static void rope_rows(void *arg, int64_t lo, int64_t hi, int worker)
 {
     const rope_job *j = arg;
     const tern_rope *r = j->r;
-    k_rope_row_fn *turn = r->pair ? j->k->rope_pair_row : j->k->rope_half_row;
+    k_rope_row_fn *rotate = r->pair ? j->k->rope_pair_row : j->k->rope_half_row;
     (void)worker;
     for (int64_t i = lo; i < hi; i++)
         for (int64_t h = 0; h < r->n_head; h++) {
             float *x = r->x + i * r->ld + h * r->head_dim + r->first;
-            turn(x, r->cos + i * r->n, r->sin + i * r->n, (size_t)r->n);
+            rotate(x, r->cos + i * r->n, r->sin + i * r->n, (size_t)r->n);
             cpu_round_row(j->k, r->round, x, 2 * r->n);
         }
 }

@@ -29,7 +29,7 @@ static float group_worth(const tern_route *r, const float *choice, int64_t n)
     return choice[first] + second;
 }
 
-/* Nobody is chosen from the groups that are not among the n_group_used best; of equals the lower group is better. worth: [n_group]. */
+/* No expert is chosen from the groups that are not among the n_group_used best; of equals the lower group is better. worth: [n_group]. */
 static void keep_best_groups(const tern_route *r, float *choice, float *worth)
 {
     int64_t size = r->n_expert / r->n_group;
@@ -63,8 +63,8 @@ static void route_row(const route_job *j, int64_t row, float *score, float *choi
         weight[i] = score[expert[i]];
     }
     if (r->score == ROUTE_SOFTMAX_CHOSEN) j->k->scale_row(weight, 1 / j->k->exp_row(weight, (size_t)r->k, &most), weight, (size_t)r->k);
-    for (int64_t i = 0; r->normalise && i < r->k; i++) sum += weight[i];
-    j->k->scale_row(weight, r->normalise ? r->scale / sum : r->scale, weight, (size_t)r->k);
+    for (int64_t i = 0; r->normalize && i < r->k; i++) sum += weight[i];
+    j->k->scale_row(weight, r->normalize ? r->scale / sum : r->scale, weight, (size_t)r->k);
 }
 
 static void route_rows(void *arg, int64_t lo, int64_t hi, int worker)

@@ -27,15 +27,15 @@ void bench_progress(const char *format, ...)
 
 bench_result *bench_add_result(bench_report *r)
 {
-    if (r->n_result == r->room) {
-        size_t room = r->room ? 2 * r->room : 64;
-        bench_result *more = realloc(r->result, room * sizeof *more);
+    if (r->n_result == r->capacity) {
+        size_t capacity = r->capacity ? 2 * r->capacity : 64;
+        bench_result *more = realloc(r->result, capacity * sizeof *more);
         if (!more) {
             cli_fail("no memory for the results");
             return NULL;
         }
         r->result = more;
-        r->room = room;
+        r->capacity = capacity;
     }
     return &r->result[r->n_result++];
 }

@@ -60,7 +60,7 @@ typedef struct bench_report {
     const char *isa;
     bench_first first[CLI_MOST_LIST];
     bench_result *result;
-    size_t n_first, n_result, room;
+    size_t n_first, n_result, capacity;
     int n_disturbed, n_watched;
 } bench_report;
 
@@ -127,9 +127,9 @@ bool bench_svg_open(bench_svg *svg, const char *path);
 bool bench_svg_write(bench_svg *svg, const bench_report *r);
 void bench_svg_close(bench_svg *svg);
 
-/* litter.c: what is removed when a signal ends the process: a file, and the directory that it lies in (null: none). settle is for the last one added: it is
+/* temp_files.c: what is removed when a signal ends the process: a file, and the directory that it lies in (null: none). settle is for the last one added: it is
  * removed now, or it is there to stay. */
-void bench_litter_add(const char *file, const char *dir);
-void bench_litter_settle(bool keep);
+void bench_temp_files_add(const char *file, const char *dir);
+void bench_temp_files_settle(bool keep);
 
 #endif

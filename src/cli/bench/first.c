@@ -22,7 +22,7 @@ typedef struct one_run {
 } one_run;
 
 /* tern generate with the common flags of this run. */
-static void words_of(const bench_plan *plan, const char *dir, int threads, char *number, size_t size, const char **word)
+static void text_of(const bench_plan *plan, const char *dir, int threads, char *number, size_t size, const char **word)
 {
     static const cli_flag_id common[] = { FLAG_ISA, FLAG_COMPUTE, FLAG_KV, FLAG_CONTEXT };
     static const char *const flag[] = { "--isa", "--compute", "--kv", "--context" };
@@ -80,7 +80,7 @@ static bool measure(const bench_plan *plan, const char *dir, int threads, bench_
     one_run one = { 0 };
     bench_samples first = { 0 }, whole = { 0 }, memory = { 0 };
     bench_first out = { .threads = threads };
-    words_of(plan, dir, threads, number, sizeof number, word);
+    text_of(plan, dir, threads, number, sizeof number, word);
     bool ok = run_once(word, &one);    /* brings the weights into the page cache */
     bench_watch watch = bench_watch_begin();
     double begin = cli_seconds();

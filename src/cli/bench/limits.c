@@ -30,8 +30,8 @@ typedef struct reading {
 static bench_mapping mapping_open(void)
 {
     bench_mapping m = { 0 };
-    double room = cli_free_memory() / 4;
-    size_t n_tile = (size_t)((room >= 0 && room < 1 << 30 ? room : 1 << 30) / READ_TILE), n_bytes = n_tile * READ_TILE;
+    double memory = cli_free_memory() / 4;
+    size_t n_tile = (size_t)((memory >= 0 && memory < 1 << 30 ? memory : 1 << 30) / READ_TILE), n_bytes = n_tile * READ_TILE;
     int fd = memfd_create("tern-bench", MFD_CLOEXEC);
     if (fd >= 0 && n_tile >= LEAST_TILES && !ftruncate(fd, (off_t)n_bytes)) {
         void *data = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -12,7 +12,7 @@
 
 /* A mapped file without a name, of numbers that are finite and small in every type; larger than the caches where memory allows. */
 typedef struct bench_mapping {
-    unsigned char *data;    /* null: there is no room for one */
+    unsigned char *data;    /* null: there is no memory for one */
     size_t n_bytes;
 } bench_mapping;
 
@@ -44,7 +44,7 @@ typedef struct bench_limits {
     bench_peak peak[BENCH_MOST_PEAKS];
 } bench_limits;
 
-/* Measures everything for each of the thread counts, in turn, so that the machine's moods meet all of it. Once for each l. False with a sentence where there
+/* Measures everything for each of the thread counts, in turn, so that the machine's noise is spread over all of it. Once for each l. False with a sentence where there
  * is no memory. */
 bool bench_limits_measure(bench_limits *l, const int *threads, size_t n_threads);
 void bench_limits_free(bench_limits *l);
@@ -59,7 +59,7 @@ double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *ta
 
 /* ---- Limits around a piece of work ---- */
 
-/* A machine's clock and its memory have moods of seconds. So what a row is divided by is sampled where the row is, by the same threads: before each
+/* A machine's clock and its memory vary over seconds. So what a row is divided by is sampled where the row is, by the same threads: before each
  * piece of its work and after the last, a tenth of a second each, as neither a burst nor a pause is what work of seconds can have all the time. {0} samples
  * nothing. */
 typedef struct bench_around {

@@ -34,7 +34,7 @@ static size_t bytes_of(const tern_tensor *t)
     return (size_t)tern_tensor_count(t) * tern_dtype_bytes(t->dtype);
 }
 
-/* The next place in the mapping with room for the tensor. */
+/* The next place in the mapping with space for the tensor. */
 static void *place(job *j, const tern_tensor *t)
 {
     size_t n = (bytes_of(t) + APART - 1) / APART * APART;
@@ -73,7 +73,7 @@ static void close_job(job *j)
     tern_workspace_free(j->ws);
 }
 
-static void words_of(const op_row *row, char *out, size_t size)
+static void text_of(const op_row *row, char *out, size_t size)
 {
     const op_row_tensor *t = &row->in[0];
     int n = snprintf(out, size, "%s ", tern_dtype_name(t->type));
@@ -93,7 +93,7 @@ static bool time_row(tern_ctx *ctx, const op_row *row, const bench_limits *limit
         const bench_peak *peak = bench_best_peak(limits, threads, tern_isa_find(tern_ctx_isa(ctx))->rank, row->in[0].type == TERN_BF16 ? "bf16" : "f32");
         bench_timed t = { .isa = tern_ctx_isa(ctx), .name = row->op, .why = row->why, .threads = threads, .seconds = bench_time(call, &j, false), .flops = cost.flops,
                           .bytes = cost.read_bytes + cost.written_bytes, .peak = peak ? peak->rate.median : 0, .read = weights ? bench_read_limit(limits, threads) : 0 };
-        words_of(row, t.shape, sizeof t.shape);
+        text_of(row, t.shape, sizeof t.shape);
         ok = !j.st;
         if (ok) bench_timed_put(json, &t);
     }

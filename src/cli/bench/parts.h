@@ -164,7 +164,7 @@ static inline tern_status experts_open(tern_ctx *ctx, experts_case *c, const exp
             uint16_t *w = c->w + (size_t)l * a_layer + (size_t)e * each;
             own[e] = (tern_expert){ .gate = experts_matrix(w, s->ffn, s->dim), .up = experts_matrix(w + part, s->ffn, s->dim), .down = experts_matrix(w + 2 * part, s->dim, s->ffn) };
         }
-        tern_experts_options o = { .n_expert = s->n_expert, .k = s->k, .n_group = 1, .n_group_used = 1, .score = ROUTE_SOFTMAX, .normalise = true, .scale = 1,
+        tern_experts_options o = { .n_expert = s->n_expert, .k = s->k, .n_group = 1, .n_group_used = 1, .score = ROUTE_SOFTMAX, .normalize = true, .scale = 1,
                                    .act = ACT_SILU, .compute = s->f32 ? TERN_F32 : TERN_BF16, .expert = own };
         o.router = tern_tensor_of(c->router, TERN_F32, 2, (int64_t[]){ s->n_expert, s->dim });
         st = tern_experts_create(ctx, &o, &c->layer[l]);

@@ -6,7 +6,7 @@
 
 #include "cli/bench/bench.h"
 
-/* A checkpoint directory that holds nothing but a copy of the given config.json. It is litter until it is removed. */
+/* A checkpoint directory that holds nothing but a copy of the given config.json. It is a temporary file until it is removed. */
 static bool make_dir(const char *config, char *dir, size_t size)
 {
     const char *parent = getenv("TMPDIR");
@@ -18,13 +18,13 @@ static bool make_dir(const char *config, char *dir, size_t size)
     bool made = mkdtemp(dir), ok = made;
     if (made) {
         snprintf(path, sizeof path, "%s/config.json", dir);
-        bench_litter_add(path, dir);
+        bench_temp_files_add(path, dir);
         file = fopen(path, "we");
         ok = file && fwrite(text, 1, n_bytes, file) == n_bytes;
         if (file && fclose(file)) ok = false;
     }
     if (!ok) cli_fail("%s: %s", dir, strerror(errno));
-    if (made && !ok) bench_litter_settle(false);
+    if (made && !ok) bench_temp_files_settle(false);
     free(text);
     return ok;
 }
@@ -38,11 +38,11 @@ static tern_dtype stored_of(const cli_args *args)
 /* The sentence names the file that was given, not the copy of it. */
 static void fail_of(const cli_session *s, const char *config, const char *dir)
 {
-    const char *words = tern_ctx_error(s->ctx), *at = strstr(words, dir);
+    const char *message = tern_ctx_error(s->ctx), *at = strstr(message, dir);
     size_t n = strlen(dir);
     if (at && !strncmp(at + n, "/config.json", 12)) n += 12;
-    if (at) cli_fail("%.*s%s%s", (int)(at - words), words, config, at + n);
-    else cli_fail("%s: %s", config, words);
+    if (at) cli_fail("%.*s%s%s", (int)(at - message), message, config, at + n);
+    else cli_fail("%s: %s", config, message);
 }
 
 bool bench_open_model(const cli_args *args, cli_session *s)
@@ -58,6 +58,6 @@ bool bench_open_model(const cli_args *args, cli_session *s)
     bool ok = tern_model_open(s->ctx, dir, &options, &s->model) == TERN_OK;
     bench_progress("%s", "");
     if (!ok) fail_of(s, config, dir);
-    bench_litter_settle(false);
+    bench_temp_files_settle(false);
     return ok;
 }

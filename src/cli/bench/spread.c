@@ -5,12 +5,12 @@
 
 void bench_add(bench_samples *s, double value)
 {
-    if (s->n == s->room) {
-        size_t room = s->room ? 2 * s->room : 64;
-        double *more = realloc(s->at, room * sizeof *more);
+    if (s->n == s->capacity) {
+        size_t capacity = s->capacity ? 2 * s->capacity : 64;
+        double *more = realloc(s->at, capacity * sizeof *more);
         if (!more) return;
         s->at = more;
-        s->room = room;
+        s->capacity = capacity;
     }
     s->at[s->n++] = value;
 }

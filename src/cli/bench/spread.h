@@ -16,7 +16,7 @@ typedef struct bench_spread {
 /* A growing list of measurements; {0} is empty. What no memory is left for is not kept. */
 typedef struct bench_samples {
     double *at;
-    size_t n, room;
+    size_t n, capacity;
 } bench_samples;
 
 void bench_add(bench_samples *s, double value);

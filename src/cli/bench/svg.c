@@ -134,20 +134,20 @@ static void make_axes(picture *p)
 
 /* ---- Drawing ---- */
 
-static void put_words(FILE *out, const char *words)
+static void put_escaped(FILE *out, const char *shown)
 {
-    for (; *words; words++) {
-        if (*words == '<') fputs("&lt;", out);
-        else if (*words == '&') fputs("&amp;", out);
-        else if ((unsigned char)*words >= 0x20 && (unsigned char)*words < 0x7F) fputc(*words, out);
+    for (; *shown; shown++) {
+        if (*shown == '<') fputs("&lt;", out);
+        else if (*shown == '&') fputs("&amp;", out);
+        else if ((unsigned char)*shown >= 0x20 && (unsigned char)*shown < 0x7F) fputc(*shown, out);
         else fputc('?', out);
     }
 }
 
-static void put_text(const picture *p, double x, double y, const char *anchor, const char *colour, const char *words)
+static void put_text(const picture *p, double x, double y, const char *anchor, const char *colour, const char *shown)
 {
     fprintf(p->out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" fill=\"%s\">", x, y, anchor, colour);
-    put_words(p->out, words);
+    put_escaped(p->out, shown);
     fputs("</text>\n", p->out);
 }
 
@@ -190,16 +190,16 @@ static void draw_ticks(const picture *p, bool across)
 static void draw_frame(const picture *p)
 {
     const tern_model_info *m = &p->r->model;
-    char words[256], cpu[128];
+    char shown[256], cpu[128];
     fprintf(p->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"DejaVu Sans, Verdana, sans-serif\" font-size=\"11\">\n",
             WIDTH, HEIGHT, WIDTH, HEIGHT);
     fprintf(p->out, "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n", WIDTH, HEIGHT);
-    snprintf(words, sizeof words, "%s, %.1f million parameters, stored %s, compute %s", p->r->architecture, (double)m->n_param / 1e6, m->stored, m->compute);
+    snprintf(shown, sizeof shown, "%s, %.1f million parameters, stored %s, compute %s", p->r->architecture, (double)m->n_param / 1e6, m->stored, m->compute);
     fputs("<g font-size=\"15\">\n", p->out);
-    put_text(p, LEFT, 30, "start", "#000", words);
+    put_text(p, LEFT, 30, "start", "#000", shown);
     fputs("</g>\n", p->out);
-    snprintf(words, sizeof words, "%s, %s in use; tern %s", cli_cpu_name(cpu, sizeof cpu), p->r->isa, tern_version());
-    put_text(p, LEFT, 50, "start", "#444", words);
+    snprintf(shown, sizeof shown, "%s, %s in use; tern %s", cli_cpu_name(cpu, sizeof cpu), p->r->isa, tern_version());
+    put_text(p, LEFT, 50, "start", "#444", shown);
     draw_ticks(p, true);
     draw_ticks(p, false);
     fprintf(p->out, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"#888\"/>\n", LEFT, TOP, RIGHT - LEFT, BOTTOM - TOP);
@@ -237,12 +237,12 @@ static void draw_roof(picture *p, const roof *r)
 {
     const char *colour = colours[colour_of(p->r, r->peak->threads)];
     double read = bench_read_limit(&p->r->limits, r->peak->threads), knee = read > 0 ? r->peak->rate.median / read : p->x_low;
-    char words[96];
+    char shown[96];
     put_limit(p, x_of(p, knee), r->y, RIGHT, r->y, colour, 1.5);
     put_line(p, RIGHT, r->y, RIGHT + 16, r->label, colour, 0.7);
-    snprintf(words, sizeof words, "%s %s, %d thread%s: %.0f", tern_isa_short(r->peak->table), r->peak->type, r->peak->threads, r->peak->threads == 1 ? "" : "s",
+    snprintf(shown, sizeof shown, "%s %s, %d thread%s: %.0f", tern_isa_short(r->peak->table), r->peak->type, r->peak->threads, r->peak->threads == 1 ? "" : "s",
              r->peak->rate.median / 1e9);
-    put_text(p, RIGHT + 20, r->label + 4, "start", colour, words);
+    put_text(p, RIGHT + 20, r->label + 4, "start", colour, shown);
 }
 
 static void draw_roofs(picture *p)
@@ -319,17 +319,17 @@ static box place(const picture *p, double x, double y, double width)
     return (box){ x + away, y - LINE / 2.0, x + away + width, y + LINE / 2.0 };
 }
 
-static void draw_name(picture *p, double x, double y, const char *words, const char *colour)
+static void draw_name(picture *p, double x, double y, const char *shown, const char *colour)
 {
     double away = DOT + 5;
-    box b = place(p, x, y, (double)strlen(words) * LETTER);
+    box b = place(p, x, y, (double)strlen(shown) * LETTER);
     take(p, b);
     double near_x = between(x, b.x0, b.x1), near_y = between(y, b.y0, b.y1);
     if (hypot(near_x - x, near_y - y) > 2 * away) put_limit(p, x, y, near_x, near_y, colour, 0.6);
-    fputs("<g stroke=\"#fff\" stroke-width=\"3\">", p->out);    /* what passes behind the words is kept off them */
-    put_text(p, (b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2 + 4, "middle", "#fff", words);
+    fputs("<g stroke=\"#fff\" stroke-width=\"3\">", p->out);    /* what passes behind the text is kept off them */
+    put_text(p, (b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2 + 4, "middle", "#fff", shown);
     fputs("</g>", p->out);
-    put_text(p, (b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2 + 4, "middle", colour, words);
+    put_text(p, (b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2 + 4, "middle", colour, shown);
 }
 
 /* The slope of the bandwidth, up to the highest roof of that many threads. Its name, which is drawn later, is at its lower end. */
@@ -339,13 +339,13 @@ static void draw_slopes(picture *p, bool names)
         const bench_read *read = &p->r->limits.read[i];
         int colour = colour_of(p->r, read->threads);
         double top = 0, x = p->x_low, rate = read->rate.median;
-        char words[64];
+        char shown[64];
         for (size_t k = 0; k < p->r->limits.n_peak; k++)
             if (p->r->limits.peak[k].threads == read->threads && p->r->limits.peak[k].rate.median > top) top = p->r->limits.peak[k].rate.median;
         if (colour < 0 || top <= 0 || rate <= 0) continue;
         if (x * rate < p->y_low) x = p->y_low / rate;
-        snprintf(words, sizeof words, "%d thread%s: %.1f GB/s", read->threads, read->threads == 1 ? "" : "s", rate / 1e9);
-        if (names) draw_name(p, x_of(p, x * 1.1), y_of(p, x * 1.1 * rate), words, colours[colour]);
+        snprintf(shown, sizeof shown, "%d thread%s: %.1f GB/s", read->threads, read->threads == 1 ? "" : "s", rate / 1e9);
+        if (names) draw_name(p, x_of(p, x * 1.1), y_of(p, x * 1.1 * rate), shown, colours[colour]);
         else put_limit(p, x_of(p, x), y_of(p, x * rate), x_of(p, top / rate), y_of(p, top), colours[colour], 1.5);
     }
 }
@@ -377,7 +377,7 @@ bool bench_svg_open(bench_svg *svg, const char *path)
         return false;
     }
     svg->listed = svg->save.temporary;
-    if (svg->listed) bench_litter_add(svg->save.temporary, NULL);
+    if (svg->listed) bench_temp_files_add(svg->save.temporary, NULL);
     return true;
 }
 
@@ -397,7 +397,7 @@ bool bench_svg_write(bench_svg *svg, const bench_report *r)
 
 void bench_svg_close(bench_svg *svg)
 {
-    if (svg->listed) bench_litter_settle(!svg->save.temporary);
+    if (svg->listed) bench_temp_files_settle(!svg->save.temporary);
     cli_save_close(&svg->save);
     *svg = (bench_svg){ 0 };
 }

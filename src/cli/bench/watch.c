@@ -7,7 +7,7 @@
 #include "cli/bench/bench.h"
 #include "cli/machine.h"
 
-/* Seconds of all CPUs that were spent, by anybody, a hypervisor's other guests among them; -1 where the system does not say. */
+/* Seconds of all CPUs that were spent, by any process, a hypervisor's other guests among them; -1 where the system does not say. */
 static double spent_by_all(void)
 {
     unsigned long long user = 0, nice = 0, system = 0, idle, wait, irq = 0, soft = 0, steal = 0;

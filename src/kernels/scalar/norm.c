@@ -1,4 +1,4 @@
-/* Rows that are normalised by a sum over themselves: softmax's exponentials, RMS norm, layer norm. The definitions.
+/* Rows that are normalized by a sum over themselves: softmax's exponentials, RMS norm, layer norm. The definitions.
  * The CPU backend calls them through the table; they call libm. */
 #include <math.h>
 

@@ -1,4 +1,4 @@
-/* Elementwise functions of one row, a register at a time. Each vector folder compiles this for itself; math.h lists the words. */
+/* Elementwise functions of one row, a register at a time. Each vector folder compiles this for itself; math.h lists the SIMD operations. */
 #include "kernels/vector/math.h"
 
 /* x / (1 + exp(-2u)) equals 0.5 x (1 + tanh u), u = sqrt(2 / pi) (x + 0.044715 x^3). */

@@ -1,4 +1,4 @@
-/* The numbers behind the vectorised exp and erf, one copy for every instruction set. The folders' simd.h files use them.
+/* The numbers behind the vectorized exp and erf, one copy for every instruction set. The folders' simd.h files use them.
  *
  * exp(x) = 2^n exp(r), n = round(x / ln 2), r = x - n ln 2 in two steps (Cody and Waite 1980), and for |r| <= ln 2 / 2
  *     exp(r) - 1 = r + r^2 (E0 + E1 r + ... + E4 r^4),          relative error 1.6e-8

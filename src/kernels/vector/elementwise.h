@@ -1,4 +1,4 @@
-/* Sums, products and turns of rows, a register at a time. Each vector folder compiles this for itself; math.h lists the words. */
+/* Sums, products and rotations of rows, a register at a time. Each vector folder compiles this for itself; math.h lists the SIMD operations. */
 void K(axpb_row)(float *y, float alpha, const float *a, const float *b, size_t n)
 {
     for (size_t i = 0; i < n; i += LANES) v_store_n(y + i, n - i, v_fma(v_all(alpha), v_load_n(a + i, n - i), v_load_n(b + i, n - i)));

@@ -1,5 +1,5 @@
 /* softmax's exponentials of a row: as f32, or rounded to bf16 as gemm_nn_bf16_bf16 of the vector folders takes them. Each of these compiles this for itself;
- * math.h lists the words. */
+ * math.h lists the SIMD operations. */
 #include "kernels/vector/exp_walk.h"
 
 INLINE void exp_put(float *s, size_t j, size_t left, const vec e[], int count)

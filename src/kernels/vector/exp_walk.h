@@ -1,5 +1,5 @@
 /* A row's exponentials above its largest number, and their sum, which has LANES lanes. Included by the files that leave them in one form or another:
- * exp.h, and those of folders that multiply pairs of bf16. math.h lists the words. */
+ * exp.h, and those of folders that multiply pairs of bf16. math.h lists the SIMD operations. */
 #ifndef TERN_KERNELS_VECTOR_EXP_WALK_H
 #define TERN_KERNELS_VECTOR_EXP_WALK_H
 

@@ -27,20 +27,20 @@ INLINE pair packed_pair(const char *at)
     return (pair){ v_load_n(p, LANES), v_load_n(p + LANES, LANES) };
 }
 
-INLINE pair held_pair(pair p)
+INLINE pair pair_in_registers(pair p)
 {
-    return (pair){ v_held(p.a), v_held(p.b) };
+    return (pair){ v_in_register(p.a), v_in_register(p.b) };
 }
 
 /* One half of a step of row j of w, from the panel or as stored. For the other half the row is read again, as registers are few. */
 INLINE vec half_of_w(const tile_job *t, int j, source from, size_t k, size_t left, stored type, split by, int half)
 {
     float *panel = (float *)(void *)t->panel + k * TILE_N + j * STEP + half * LANES;
-    if (from == PANEL) return v_held(v_load_n(panel, LANES));
+    if (from == PANEL) return v_in_register(v_load_n(panel, LANES));
     const char *row = t->row[j];
     __asm__("" : "+r"(row));
     pair p = stored_pair(row, k, left, type, by);
-    vec v = v_held(half ? p.b : p.a);
+    vec v = v_in_register(half ? p.b : p.a);
     v_store_n(panel, LANES, v);
     return v;
 }
@@ -64,15 +64,15 @@ INLINE void add_stored(int tm, int tn, vec sum[MOST_M][TILE_N], const tile_job *
     pair a[MOST_M], b[TILE_N];
     UNROLLED for (int i = 0; i < tm && tm <= tn; i++) a[i] = packed_pair(x_at(t, sizeof(float), tm, i, k));
     UNROLLED for (int j = 0; j < tn; j++) {
-        b[j] = held_pair(stored_pair(t->row[j], k, left, type, by));
+        b[j] = pair_in_registers(stored_pair(t->row[j], k, left, type, by));
         UNROLLED for (int i = 0; i < tm && tm <= tn; i++) sum[i][j] = v_fma(a[i].a, b[j].a, sum[i][j]);
         UNROLLED for (int i = 0; i < tm && tm <= tn; i++) sum[i][j] = v_fma(a[i].b, b[j].b, sum[i][j]);
     }
     UNROLLED for (int i = 0; i < tm && tm > tn; i++) {
         const float *x = (const float *)(const void *)x_at(t, sizeof(float), tm, i, k);
-        vec half = v_held(v_load_n(x, LANES));
+        vec half = v_in_register(v_load_n(x, LANES));
         UNROLLED for (int j = 0; j < tn; j++) sum[i][j] = v_fma(half, b[j].a, sum[i][j]);
-        half = v_held(v_load_n(x + LANES, LANES));
+        half = v_in_register(v_load_n(x + LANES, LANES));
         UNROLLED for (int j = 0; j < tn; j++) sum[i][j] = v_fma(half, b[j].b, sum[i][j]);
     }
 }

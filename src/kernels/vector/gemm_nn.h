@@ -1,5 +1,5 @@
 /* y (+)= a b, b [k, n] f32 or f16, or bf16 in pairs: every output is one FMA chain in ascending k. Each vector folder compiles this for itself; gemm_nn_walk.h
- * has the order of the tiles, math.h lists the words.
+ * has the order of the tiles, math.h lists the SIMD operations.
  *
  * Where b is to be widened for several tiles, a block of it is widened once, into a panel: the chains stop in y and go on from there. a that is to be
  * bf16 is packed as f32 that was rounded to bf16, because products of two bf16 are exact in f32. */

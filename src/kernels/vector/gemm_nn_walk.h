@@ -1,5 +1,5 @@
 /* The walk of y (+)= a b that all types of b share: which tile comes when, what is fetched ahead. Included by the gemm_nn files of the vector folders: a file
- * gives its step along k, and everything is inlined around it. math.h lists the words.
+ * gives its step along k, and everything is inlined around it. math.h lists the SIMD operations.
  *
  * Each pair of k spreads two rows of b over the outputs. A tile is up to NN_M rows by NN_N registers of columns, or up to NN_TALL rows by NN_SLIM; a single
  * row takes NN_WIDE. The rows of a call are cut evenly, 14 into 5 + 5 + 4. What is wanted next is fetched by the first tiles that pass over b, at b's own

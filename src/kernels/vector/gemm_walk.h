@@ -1,5 +1,5 @@
 /* The walk of y = x w^T that all types share: which tile comes when, what is packed, what is fetched ahead. Included by the gemm files of the
- * vector folders: a file gives its step along k, and everything is inlined around it. math.h lists the words.
+ * vector folders: a file gives its step along k, and everything is inlined around it. math.h lists the SIMD operations.
  *
  *              part                        A tile is some rows of x by some rows of w, one register of sums each. One output is summed so,
  *        +------+------+----               whatever tile it lies in: k in blocks, of a length that depends on k alone (block_of); a block in
@@ -30,7 +30,7 @@ typedef struct tile_job {
     const char *row[TILE_N];     /* of w, from the part's first k on; beyond the last row, that one again */
     char *panel;                 /* the same rows packed */
     const float *from;           /* the tile's sums so far */
-    float *held;                 /* where they wait for the block's next part */
+    float *acc;                 /* where they wait for the block's next part */
     size_t n, k_len;             /* outputs of a row that are wanted; length of the part */
     bool ends;                   /* it is the last part of its block */
     bool first;                  /* the block's sums are stored; those of later blocks are added */
@@ -95,19 +95,19 @@ INLINE void take_sums(int tm, int tn, vec sum[MOST_M][TILE_N], const float *from
         UNROLLED for (int j = 0; j < tn; j++) sum[i][j] = v_load_n(from + (i * tn + j) * LANES, LANES);
 }
 
-INLINE void keep_sums(int tm, int tn, float *held, vec sum[MOST_M][TILE_N])
+INLINE void keep_sums(int tm, int tn, float *acc, vec sum[MOST_M][TILE_N])
 {
     UNROLLED for (int i = 0; i < tm; i++)
-        UNROLLED for (int j = 0; j < tn; j++) v_store_n(held + (i * tn + j) * LANES, LANES, sum[i][j]);
+        UNROLLED for (int j = 0; j < tn; j++) v_store_n(acc + (i * tn + j) * LANES, LANES, sum[i][j]);
 }
 
 /* The step behind the last whole one. Its registers are its own: in the loop's they would keep all sums in memory. */
 INLINE void rest_of_part(int tm, int tn, source from, const gemm_kind *kind, const tile_job *t, size_t k)
 {
     vec sum[MOST_M][TILE_N];
-    take_sums(tm, tn, sum, t->held);
+    take_sums(tm, tn, sum, t->acc);
     kind->add_step(tm, tn, from, sum, t, k, false);
-    keep_sums(tm, tn, t->held, sum);
+    keep_sums(tm, tn, t->acc, sum);
 }
 
 /* A block's sums, lane by lane in memory, to outputs: TILE_N at once, though a row of the tile may have fewer. */
@@ -117,7 +117,7 @@ INLINE void end_block(int tm, int tn, const tile_job *t)
     size_t n = t->n < (size_t)tn ? t->n : (size_t)tn;
     for (int at = 0; at < tm * tn; at += TILE_N) {
         vec sum[TILE_N];
-        UNROLLED for (int j = 0; j < TILE_N; j++) sum[j] = at + j < tm * tn ? v_load_n(t->held + (at + j) * LANES, LANES) : v_zero();
+        UNROLLED for (int j = 0; j < TILE_N; j++) sum[j] = at + j < tm * tn ? v_load_n(t->acc + (at + j) * LANES, LANES) : v_zero();
         if (tn == TILE_N) v_store_sums(t->y + (size_t)(at / tn) * t->ldy, n, t->first, sum);
         else v_store_sums(total + at, TILE_N, true, sum);
     }
@@ -137,7 +137,7 @@ INLINE void tile(int tm, int tn, source from, const gemm_kind *kind, const tile_
         fetch(tm, tn, from, kind, t, k);
         kind->add_step(tm, tn, from, sum, t, k, true);
     }
-    keep_sums(tm, tn, t->held, sum);
+    keep_sums(tm, tn, t->acc, sum);
     if (k < t->k_len) rest_of_part(tm, tn, from, kind, t, k);
     if (t->ends) end_block(tm, tn, t);
 }
@@ -226,7 +226,7 @@ INLINE void packed_tile(size_t tm, source from, const gemm_kind *kind, const til
 INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
 {
     alignas(64) char panel[PANEL_BYTES];
-    alignas(64) float held[M_BLOCK * TILE_N * LANES];
+    alignas(64) float acc[M_BLOCK * TILE_N * LANES];
     const cut c = cut_of(k_len, PANEL_BYTES / TILE_N / kind->panel_bytes);
     size_t tiles = (m + TILE_M - 1) / TILE_M;
     const share s = share_of(&c, tiles);
@@ -241,8 +241,8 @@ INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, mat
             t.y = y + i * TILE_M * ldy + p.j;
             t.x = x.at + i * x.ld + p.k * TILE_M * kind->x_bytes;
             t.next_x = tiles > FEW_STRIPS && i + 1 < tiles ? t.x + x.ld : NULL;
-            t.held = held + i * TILE_M * TILE_N * LANES;
-            t.from = p.k == p.block ? no_sums : t.held;
+            t.acc = acc + i * TILE_M * TILE_N * LANES;
+            t.from = p.k == p.block ? no_sums : t.acc;
             set_ahead(&t, &s, ahead, n_next, row, piece);
             if (i == 0) packed_tile(m, FILLING, kind, &t);
             else packed_tile(m - i * TILE_M, PANEL, kind, &t);
@@ -256,7 +256,7 @@ INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, mat
 INLINE void stream(int tm, int tn, const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t n, size_t k_len)
 {
     enum { MOST_GROUP = 8 };
-    alignas(64) float held[MOST_GROUP * MOST_M * TILE_N * LANES];
+    alignas(64) float acc[MOST_GROUP * MOST_M * TILE_N * LANES];
     const cut c = cut_of(k_len, STREAM_PART);
     const size_t group = STREAM_GROUP(tm), lead = STREAM_LEAD(tm), rows = (size_t)tn;
     tile_job t = { .ldy = ldy, .ldw = w.ld };
@@ -270,8 +270,8 @@ INLINE void stream(int tm, int tn, const gemm_kind *kind, float *y, size_t ldy, 
             t.ahead = w.at + (ahead.j + (i + lead) % group * rows) * w.ld + ahead.k * kind->w_bytes;
             t.y = y + here.j;
             t.x = x.at + p.k * (size_t)tm * kind->x_bytes;
-            t.held = held + i * (size_t)(tm * tn * LANES);
-            t.from = p.k == p.block ? no_sums : t.held;
+            t.acc = acc + i * (size_t)(tm * tn * LANES);
+            t.from = p.k == p.block ? no_sums : t.acc;
             tile(tm, tn, STORED, kind, &t);
         }
         p = next;

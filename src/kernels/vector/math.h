@@ -1,6 +1,6 @@
 /* exp, tanh, the logistic function and the normal distribution on a register, written once for every vector instruction set.
  *
- * The files of this folder are the kernels in words that each instruction set spells in its own simd.h, which is included first:
+ * The files of this folder are the kernels in SIMD operations that each instruction set defines in its own simd.h, which is included first:
  *     K(slot), INLINE            the name k_<slot>__<folder>; static, always inlined
  *     vec, LANES                 a register of f32 and how many it holds
  *     v_load_n(p, n), v_store_n(p, n, v)       the first n lanes, all from LANES on; lanes beyond read as zero, memory beyond is not touched
@@ -13,7 +13,7 @@
  *     v_abs, v_round, v_sign_from(v, x), v_positive(x, a, b)     nearest even; |v| with x's sign, v >= 0; x > 0 ? a : b
  *     v_scale(v, n)                            v 2^n with one rounding, n whole, -160 to 130
  *     v_any_nan, v_max_of, v_sum_of            over the lanes; the sum by a fixed tree
- *     v_held(v)                                v, kept in a register: else compilers read it from memory again for each use
+ *     v_in_register(v)                                v, kept in a register: else compilers read it from memory again for each use
  *     v_twice_n(p, n), v_swap(v), v_fma_sub_add(a, b, c)     lanes 0 0 1 1 ... of the first n numbers; 1 0 3 2 ...; a b - c in even lanes, a b + c in odd
  *     v_round_bf16(v), v_round_f16(v), v_evens_of(a, b), v_odds_of(a, b)     each lane to bf16 or f16 and back; lanes 0 2 4 ..., 1 3 5 ... of a and then b
  *     b_load_n(p, n)                                           the first n of 2 LANES numbers of 16 bits, zeros behind them

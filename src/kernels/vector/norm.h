@@ -1,4 +1,4 @@
-/* Rows that are normalised by a sum over themselves: RMS norm, layer norm. Each vector folder compiles this for itself; math.h lists the words. A norm's
+/* Rows that are normalized by a sum over themselves: RMS norm, layer norm. Each vector folder compiles this for itself; math.h lists the SIMD operations. A norm's
  * sum has 4 LANES lanes whatever n is. */
 #include <math.h>
 #include <stdbool.h>

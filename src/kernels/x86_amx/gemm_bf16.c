@@ -38,7 +38,7 @@ typedef struct strip {
     size_t ld, n, k_len;                 /* from row to row; of the rows as stored */
 } strip;
 
-/* Sixteen rows of sixteen 32-bit words become columns: words, pairs of words, then the four quarters. */
+/* Transposes sixteen rows of sixteen u32: single ones, pairs, then the four quarters. */
 static void transpose(__m512i r[SIDE])
 {
     __m512i t[SIDE];

@@ -1,4 +1,4 @@
-/* AVX2's words for the kernels of kernels/vector: eight f32 lanes. kernels/vector/math.h says what each word means.
+/* AVX2's SIMD operations for the kernels of kernels/vector: eight f32 lanes. kernels/vector/math.h says what each one does.
  * Tails of f32 are masked; AVX2 has no masks for 16 bits, so that tails of those pass through a small array. */
 #ifndef TERN_KERNELS_X86_AVX2_SIMD_H
 #define TERN_KERNELS_X86_AVX2_SIMD_H
@@ -58,7 +58,7 @@ INLINE vec v_scale(vec v, vec n)
     return _mm256_mul_ps(_mm256_mul_ps(v, a), _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23)));
 }
 
-INLINE vec v_held(vec v)
+INLINE vec v_in_register(vec v)
 {
     __asm__("" : "+x"(v));
     return v;

@@ -1,4 +1,4 @@
-/* AVX-512's words for the kernels of kernels/vector: sixteen f32 lanes, tails by masks. kernels/vector/math.h says what each word means. */
+/* AVX-512's SIMD operations for the kernels of kernels/vector: sixteen f32 lanes, tails by masks. kernels/vector/math.h says what each one does. */
 #ifndef TERN_KERNELS_X86_AVX512_SIMD_H
 #define TERN_KERNELS_X86_AVX512_SIMD_H
 
@@ -53,7 +53,7 @@ INLINE vec v_positive(vec x, vec a, vec b)
     return _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), a);
 }
 
-INLINE vec v_held(vec v)
+INLINE vec v_in_register(vec v)
 {
     __asm__("" : "+v"(v));
     return v;

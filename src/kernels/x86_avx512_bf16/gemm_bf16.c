@@ -17,7 +17,7 @@ INLINE bits load_w(const tile_job *t, size_t j, source from, size_t k, size_t le
     char *panel = t->panel + (k * TILE_N + j * STEP) * sizeof(uint16_t);
     bits v = from == PANEL ? load_bits(panel, STEP) : load_bits(t->row[j] + k * sizeof(uint16_t), left);
     if (from == FILLING) _mm512_store_si512(panel, v);
-    return _mm512_castps_si512(v_held(_mm512_castsi512_ps(v)));
+    return _mm512_castps_si512(v_in_register(_mm512_castsi512_ps(v)));
 }
 
 /* The side with fewer rows stays in registers, the other passes by. */

@@ -5,7 +5,7 @@
  *
  * Register c of a panel holds the rows c, c + 4, c + 8, c + 12, eight numbers of each; eight numbers of a row of x are spread to meet all four. So an output
  * is summed in eight lanes, lane l taking k = l, l + 8, ... of a block, by at most 64 multiply-adds in f16; then the lanes by neighbours, pairs and quarters
- * in f16; then the blocks in f32, one after the other. The length of a block depends on k alone. A matrix that lay_f16 has laid out is its panels one after the
+ * in f16; then the blocks in f32, one after the other. The length of a block depends on k alone. A matrix that prepack_f16 has packed is its panels one after the
  * other, block by block, so that nothing is left to pack.
  *
  * x lies in its rows' units (kernels/unit.h), whose reciprocals stand before the strips, and multiply the finished sums. Numbers of x are below 8, so that no
@@ -29,7 +29,7 @@ typedef struct product {
     const char *strips;
     const uint16_t *w;
     size_t ldw, m, n, k_len;
-    bool laid;                   /* w is as lay_f16 leaves it */
+    bool packed;                   /* w is as prepack_f16 leaves it */
 } product;
 
 /* A part of a product: outputs [j, j + OUTPUTS) by k in [k, k + k_len). */
@@ -61,8 +61,8 @@ static size_t strip_rows(const product *p, size_t i)
     return p->m - i < ROWS ? p->m - i : ROWS;
 }
 
-/* Where the panel of outputs [j, j + OUTPUTS) lies at k in a matrix that is laid out. */
-static const uint16_t *laid_panel(const product *p, size_t j, size_t k)
+/* Where the panel of outputs [j, j + OUTPUTS) lies at k in a packed matrix. */
+static const uint16_t *packed_panel(const product *p, size_t j, size_t k)
 {
     return p->w + j * p->k_len + k * OUTPUTS;
 }
@@ -71,7 +71,7 @@ static const uint16_t *laid_panel(const product *p, size_t j, size_t k)
 static const uint16_t *chunk_of(const product *p, size_t j, size_t k)
 {
     size_t r = j % OUTPUTS;
-    return p->laid ? laid_panel(p, j - r, k) + (r % REGISTERS * (OUTPUTS / REGISTERS) + r / REGISTERS) * CHUNK : p->w + j * p->ldw + k;
+    return p->packed ? packed_panel(p, j - r, k) + (r % REGISTERS * (OUTPUTS / REGISTERS) + r / REGISTERS) * CHUNK : p->w + j * p->ldw + k;
 }
 
 /* ---- The sums ------------------------------------------------------------------------------------------------------------------------ */
@@ -116,7 +116,7 @@ static float sum_again(const product *p, size_t i, size_t j)
     return (((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]))) * p->factor[i];
 }
 
-static __attribute__((noinline)) void mend(const product *p, size_t i, size_t j, __mmask16 which)
+static __attribute__((noinline)) void recompute(const product *p, size_t i, size_t j, __mmask16 which)
 {
     for (size_t c = 0; c < OUTPUTS; c++)
         if (which >> c & 1) p->y[i * p->ldy + j + c] = sum_again(p, i, j + c);
@@ -132,7 +132,7 @@ INLINE void put_row(const product *p, const part *t, size_t i, __m256i f16)
     if (t->last) v = _mm512_mul_ps(v, _mm512_set1_ps(p->factor[i]));
     _mm512_mask_storeu_ps(y, there, v);
     __mmask16 lost = t->last ? _mm512_mask_fpclass_ps_mask(there, v, NAN_OR_INFINITE) : 0;
-    if (lost && p->factor[i] != NOT_FINITE) mend(p, i, t->j, lost);
+    if (lost && p->factor[i] != NOT_FINITE) recompute(p, i, t->j, lost);
 }
 
 INLINE void put_rows(const product *p, const part *t, size_t i, int tm, __m512h sum[ROWS][REGISTERS])
@@ -221,7 +221,7 @@ static ahead ahead_of(const product *p, const part *next, size_t i, size_t tiles
 {
     size_t rows = (OUTPUTS + tiles - 1) / tiles, r = next->j + i * rows, end = next->j + OUTPUTS < p->n ? next->j + OUTPUTS : p->n;
     ahead a = { p->w + r * p->ldw + next->k, r >= end ? 0 : end - r < rows ? end - r : rows, p->ldw };
-    if (p->laid) a.at = laid_panel(p, next->j, next->k) + i * rows * next->k_len, a.ldw = next->k_len;
+    if (p->packed) a.at = packed_panel(p, next->j, next->k) + i * rows * next->k_len, a.ldw = next->k_len;
     return a;
 }
 
@@ -246,16 +246,16 @@ static void multiply(const product *p)
     for (size_t at = 0; t.j < p->n; at++) {
         part next = part_at(p, at + 1);
         const char *w = panel;
-        if (p->laid) w = (const char *)laid_panel(p, t.j, t.k);
+        if (p->packed) w = (const char *)packed_panel(p, t.j, t.k);
         else pack_panel(p, &t, panel);
         for (size_t i = 0; i < tiles; i++) tile_of(p, &t, w, i * ROWS, next.j < p->n ? ahead_of(p, &next, i, tiles) : (ahead){ 0 });
         t = next;
     }
 }
 
-static product product_of(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len, bool laid)
+static product product_of(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len, bool packed)
 {
-    return (product){ y, ldy, x, (const char *)x + rounded_up(m * sizeof(float), LINE), w, ldw, m, n, k_len, laid };
+    return (product){ y, ldy, x, (const char *)x + rounded_up(m * sizeof(float), LINE), w, ldw, m, n, k_len, packed };
 }
 
 void k_gemm_f16_f16__x86_avx512_fp16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
@@ -264,13 +264,13 @@ void k_gemm_f16_f16__x86_avx512_fp16(float *y, size_t ldy, const void *x, const 
     multiply(&p);
 }
 
-void k_gemm_f16_laid__x86_avx512_fp16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+void k_gemm_f16_packed__x86_avx512_fp16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
 {
     product p = product_of(y, ldy, x, w, ldw, m, n, k_len, true);
     multiply(&p);
 }
 
-void k_lay_f16__x86_avx512_fp16(void *to, const void *w, size_t n, size_t k_len)
+void k_prepack_f16__x86_avx512_fp16(void *to, const void *w, size_t n, size_t k_len)
 {
     product p = { .w = w, .ldw = k_len, .n = n, .k_len = k_len };
     part t = part_at(&p, 0);

@@ -6,8 +6,8 @@
 
 k_pack_fn k_pack_f16__x86_avx512_fp16;
 k_gemm_fn k_gemm_f16_f16__x86_avx512_fp16;
-k_lay_fn k_lay_f16__x86_avx512_fp16;
-k_gemm_fn k_gemm_f16_laid__x86_avx512_fp16;
+k_prepack_fn k_prepack_f16__x86_avx512_fp16;
+k_gemm_fn k_gemm_f16_packed__x86_avx512_fp16;
 k_peak_fn k_peak_f16__x86_avx512_fp16;
 
 #endif

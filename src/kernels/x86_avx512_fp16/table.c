@@ -13,7 +13,7 @@ const tern_kernels tern_kernels_x86_avx512_fp16 = {
     .usable = x86_avx512_fp16_usable,
     .pack_f16 = k_pack_f16__x86_avx512_fp16,
     .gemm_f16_f16 = k_gemm_f16_f16__x86_avx512_fp16,
-    .lay_f16 = k_lay_f16__x86_avx512_fp16,
-    .gemm_f16_laid = k_gemm_f16_laid__x86_avx512_fp16,
+    .prepack_f16 = k_prepack_f16__x86_avx512_fp16,
+    .gemm_f16_packed = k_gemm_f16_packed__x86_avx512_fp16,
     .peak_f16 = k_peak_f16__x86_avx512_fp16,
 };

@@ -41,10 +41,10 @@ bool tpl_undefined_hint(tpl_render *r, const char *hint, tpl_value *out)
 
 static bool unsafe(tpl_render *r, tpl_value object, const char *name, tpl_value *out)
 {
-    tpl_text *words = tpl_text_new(&r->pool, 96);
-    if (!words || !tpl_puts(&r->pool, words, "access to attribute '") || !tpl_puts(&r->pool, words, name) || !tpl_puts(&r->pool, words, "' of '") ||
-        !tpl_puts(&r->pool, words, tpl_type_name(object)) || !tpl_puts(&r->pool, words, "' object is unsafe.") || !tpl_put(&r->pool, words, "", 1, true) ||
-        !tpl_undefined_hint(r, words->data, out))
+    tpl_text *message = tpl_text_new(&r->pool, 96);
+    if (!message || !tpl_puts(&r->pool, message, "access to attribute '") || !tpl_puts(&r->pool, message, name) || !tpl_puts(&r->pool, message, "' of '") ||
+        !tpl_puts(&r->pool, message, tpl_type_name(object)) || !tpl_puts(&r->pool, message, "' object is unsafe.") || !tpl_put(&r->pool, message, "", 1, true) ||
+        !tpl_undefined_hint(r, message->data, out))
         return false;
     out->undefined->security = true;
     return true;

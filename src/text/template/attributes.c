@@ -5,12 +5,12 @@
 #include "text/template/template.h"
 
 /* A word of a blank-separated list. */
-static bool is_listed(const char *words, const char *name, size_t n)
+static bool is_listed(const char *names, const char *name, size_t n)
 {
-    for (; *words; words += strspn(words, " ")) {
-        size_t length = strcspn(words, " ");
-        if (length == n && memcmp(words, name, n) == 0) return true;
-        words += length;
+    for (; *names; names += strspn(names, " ")) {
+        size_t length = strcspn(names, " ");
+        if (length == n && memcmp(names, name, n) == 0) return true;
+        names += length;
     }
     return false;
 }

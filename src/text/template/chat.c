@@ -21,9 +21,9 @@ typedef struct chat {
     tpl_value messages, final;    /* final: the text that is to be continued, MISSING: none */
 } chat;
 
-static bool refuse(tpl_render *r, const char *kind, const char *words)
+static bool refuse(tpl_render *r, const char *kind, const char *reason)
 {
-    if (!r->pool.status) r->pool.status = tern_fail(r->pool.ctx, TERN_ERR_ARGUMENT, "%s: %s: %s", r->v ? r->v->label : "chat template", kind, words);
+    if (!r->pool.status) r->pool.status = tern_fail(r->pool.ctx, TERN_ERR_ARGUMENT, "%s: %s: %s", r->v ? r->v->label : "chat template", kind, reason);
     return false;
 }
 
@@ -130,11 +130,11 @@ static bool messages_from(chat *c, const json_t *list)
     if (!json_array_size(list)) return refuse(r, "ValueError", "Cannot apply chat template to an empty conversation. Provide at least one message.");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
-        char words[200];
+        char reason[200];
         tpl_value message;
         if (!json_is_object(item)) {
-            snprintf(words, sizeof words, "Chat messages should be objects, but messages[%zu] is %s", i, tern_json_kind(item));
-            return refuse(r, "TypeError", words);
+            snprintf(reason, sizeof reason, "Chat messages should be objects, but messages[%zu] is %s", i, tern_json_kind(item));
+            return refuse(r, "TypeError", reason);
         }
         if (!message_from(r, item, &message) || !tpl_append(&r->pool, array, message)) return false;
     }
@@ -143,12 +143,12 @@ static bool messages_from(chat *c, const json_t *list)
 }
 
 /* tools and documents: null, or a list of objects. */
-static bool objects_from(chat *c, const char *key, const char *kind, const char *words, tpl_value *out)
+static bool objects_from(chat *c, const char *key, const char *kind, const char *reason, tpl_value *out)
 {
     const json_t *list = json_object_get(c->in, key);
-    if (list && !json_is_null(list) && !json_is_array(list)) return refuse(c->r, kind, words);
+    if (list && !json_is_null(list) && !json_is_array(list)) return refuse(c->r, kind, reason);
     for (size_t i = 0; i < json_array_size(list); i++)
-        if (!json_is_object(json_array_get(list, i))) return refuse(c->r, kind, words);
+        if (!json_is_object(json_array_get(list, i))) return refuse(c->r, kind, reason);
     return from_json(c->r, list, false, out);
 }
 
@@ -198,16 +198,16 @@ static bool names_field(const chat *c, tpl_dict *last, const char *field, tpl_va
 
 static bool prepare_continuation(chat *c, const json_t *wanted)
 {
-    char words[300];
+    char reason[300];
     const char *field = json_is_string(wanted) ? json_string_value(wanted) : "content";
     tpl_value last = tpl_items(c->messages)[c->messages.n - 1], *text = tpl_dict_get(last.dict, field);
     if (!text || text->kind == TPL_NONE) {
-        tern_show(words, sizeof words, "continue_final_message is set but the final message has no \"%s\" to continue!", field);
-        return refuse(c->r, "ValueError", words);
+        tern_show(reason, sizeof reason, "continue_final_message is set but the final message has no \"%s\" to continue!", field);
+        return refuse(c->r, "ValueError", reason);
     }
     if (!names_field(c, last.dict, field, *text)) {
-        tern_show(words, sizeof words, "continue_final_message is set to \"%s\" but this is not an accepted field in the chat_template", field);
-        return refuse(c->r, "ValueError", words);
+        tern_show(reason, sizeof reason, "continue_final_message is set to \"%s\" but this is not an accepted field in the chat_template", field);
+        return refuse(c->r, "ValueError", reason);
     }
     return text->kind == TPL_LIST ? tag_last_block(c, *text) : tag_fields(c, last.dict, field, *text);
 }

@@ -8,33 +8,33 @@
 
 /* ---- errors ---- */
 
-static bool raise_at(tpl_render *r, tern_status status, const char *kind, const char *words)
+static bool raise_at(tpl_render *r, tern_status status, const char *kind, const char *message)
 {
     uint32_t line, column;
     if (r->pool.status) return false;
-    tpl_place(r->v, r->node ? r->node->at : 0, &line, &column);
-    r->pool.status = tern_fail(r->pool.ctx, status, "%s: line %u, column %u: %s: %s", r->v->label, line, column, kind, words);
+    tpl_position(r->v, r->node ? r->node->at : 0, &line, &column);
+    r->pool.status = tern_fail(r->pool.ctx, status, "%s: line %u, column %u: %s: %s", r->v->label, line, column, kind, message);
     return false;
 }
 
 bool tpl_raise(tpl_render *r, const char *kind, const char *format, ...)
 {
-    char words[600];
+    char message[600];
     va_list args;
     va_start(args, format);
-    tern_show_v(words, sizeof words, format, args);
+    tern_show_v(message, sizeof message, format, args);
     va_end(args);
-    return raise_at(r, TERN_ERR_ARGUMENT, kind, words);
+    return raise_at(r, TERN_ERR_ARGUMENT, kind, message);
 }
 
 bool tpl_refuse(tpl_render *r, const char *format, ...)
 {
-    char words[600];
+    char message[600];
     va_list args;
     va_start(args, format);
-    tern_show_v(words, sizeof words, format, args);
+    tern_show_v(message, sizeof message, format, args);
     va_end(args);
-    return raise_at(r, TERN_ERR_UNSUPPORTED, "not supported", words);
+    return raise_at(r, TERN_ERR_UNSUPPORTED, "not supported", message);
 }
 
 bool tpl_no_such(tpl_render *r, const char *kind, const char *name, const char *end)
@@ -74,9 +74,9 @@ bool tpl_fail_undefined(tpl_render *r, tpl_value v)
 /* super in a block: a chat template has no parent. */
 static bool no_parent(tpl_render *r, const char *block, tpl_value *out)
 {
-    tpl_text *words = tpl_text_new(&r->pool, 64);
-    return words && tpl_puts(&r->pool, words, "there is no parent block called '") && tpl_puts(&r->pool, words, block) &&
-           tpl_puts(&r->pool, words, "'.") && tpl_put(&r->pool, words, "", 1, true) && tpl_undefined_hint(r, words->data, out);
+    tpl_text *message = tpl_text_new(&r->pool, 64);
+    return message && tpl_puts(&r->pool, message, "there is no parent block called '") && tpl_puts(&r->pool, message, block) &&
+           tpl_puts(&r->pool, message, "'.") && tpl_put(&r->pool, message, "", 1, true) && tpl_undefined_hint(r, message->data, out);
 }
 
 static bool name_value(tpl_render *r, const tpl_node *node, const tpl_frame *frame, tpl_value *out)
@@ -308,12 +308,12 @@ static bool concat_value(tpl_render *r, const tpl_node *node, tpl_frame *frame, 
 
 static bool no_else(tpl_render *r, const tpl_node *node, tpl_value *out)
 {
-    char words[128];
+    char message[128];
     uint32_t line, column;
     tpl_value text;
-    tpl_place(r->v, node->at, &line, &column);
-    int n = snprintf(words, sizeof words, "the inline if-expression on line %u evaluated to false and no else section was defined.", line);
-    return tpl_strn(&r->pool, words, (size_t)n + 1, true, &text) && tpl_undefined_hint(r, tpl_data(text), out);
+    tpl_position(r->v, node->at, &line, &column);
+    int n = snprintf(message, sizeof message, "the inline if-expression on line %u evaluated to false and no else section was defined.", line);
+    return tpl_strn(&r->pool, message, (size_t)n + 1, true, &text) && tpl_undefined_hint(r, tpl_data(text), out);
 }
 
 static bool evaluate(tpl_render *r, const tpl_node *node, tpl_frame *frame, tpl_value *out)

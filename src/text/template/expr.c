@@ -78,7 +78,7 @@ static tpl_node *name_or_constant(tpl_parser *p, bool target, bool with_namespac
 static tpl_node *primary(tpl_parser *p, bool target, bool with_namespace)
 {
     const tpl_token *t = tpl_token_at(p);
-    char words[64];
+    char message[64];
     switch (t->kind) {
     case TOK_NAME: return name_or_constant(p, target, with_namespace);
     case TOK_STRING: return strings(p);
@@ -93,7 +93,7 @@ static tpl_node *primary(tpl_parser *p, bool target, bool with_namespace)
         return node && tpl_expect_op(p, ')') ? node : NULL;
     default: break;
     }
-    return tpl_syntax(p, t->at, "unexpected '%s'", tpl_describe(p, t, words, sizeof words)), NULL;
+    return tpl_syntax(p, t->at, "unexpected '%s'", tpl_describe(p, t, message, sizeof message)), NULL;
 }
 
 static bool tuple_ends(const tpl_parser *p, const char *end_name)
@@ -107,7 +107,7 @@ tpl_node *tpl_parse_tuple(tpl_parser *p, bool targets, bool with_condition, bool
     uint32_t at = tpl_token_at(p)->at;
     tpl_nodes list = { 0 };
     bool is_tuple = false;
-    char words[64];
+    char message[64];
     for (;;) {
         if (list.n && !tpl_expect_op(p, ',')) return NULL;
         if (tuple_ends(p, end_name)) break;
@@ -117,7 +117,7 @@ tpl_node *tpl_parse_tuple(tpl_parser *p, bool targets, bool with_condition, bool
     }
     if (!is_tuple && list.n) return list.items[0];
     if (!is_tuple && !parenthesised)
-        return tpl_syntax(p, tpl_token_at(p)->at, "Expected an expression, got '%s'", tpl_describe(p, tpl_token_at(p), words, sizeof words)), NULL;
+        return tpl_syntax(p, tpl_token_at(p)->at, "Expected an expression, got '%s'", tpl_describe(p, tpl_token_at(p), message, sizeof message)), NULL;
     tpl_node *node = tpl_node_new(p, N_TUPLE, at);
     if (node) node->list = list;
     return node;
@@ -125,12 +125,12 @@ tpl_node *tpl_parse_tuple(tpl_parser *p, bool targets, bool with_condition, bool
 
 static bool assignable(tpl_parser *p, const tpl_node *node)
 {
-    static const char *const words[] = { [N_CONST] = "const", [N_LIST] = "list", [N_DICT] = "dict" };
+    static const char *const names[] = { [N_CONST] = "const", [N_LIST] = "list", [N_DICT] = "dict" };
     if (node->kind == N_NAME || node->kind == N_NSREF) return true;
     for (uint32_t i = 0; node->kind == N_TUPLE && i < node->list.n; i++)
         if (!assignable(p, node->list.items[i])) return false;
     if (node->kind == N_TUPLE) return true;
-    return tpl_syntax(p, node->at, "can't assign to '%s'", node->kind <= N_DICT && words[node->kind] ? words[node->kind] : "expression");
+    return tpl_syntax(p, node->at, "can't assign to '%s'", node->kind <= N_DICT && names[node->kind] ? names[node->kind] : "expression");
 }
 
 static bool without_namespaces(tpl_parser *p, const tpl_node *node)

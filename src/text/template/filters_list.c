@@ -177,7 +177,7 @@ static bool before(tpl_render *r, const tpl_pair *a, const tpl_pair *b, bool *ou
     return tpl_work(&r->pool, 1) && tpl_less(r, a->key, b->key, "<", out);
 }
 
-static void turn_round(tpl_pair *a, uint32_t n)
+static void reverse_pairs(tpl_pair *a, uint32_t n)
 {
     for (uint32_t i = 0; i < n / 2; i++) {
         tpl_pair swap = a[i];
@@ -198,7 +198,7 @@ static bool insertion_sort(tpl_render *r, tpl_pair *a, uint32_t n)
         if (!before(r, &a[run], &a[run - 1], &less)) return false;
         if (less != down) break;
     }
-    if (down) turn_round(a, run);
+    if (down) reverse_pairs(a, run);
     for (; run < n; run++) {
         tpl_pair pivot = a[run];
         uint32_t lo = 0, hi = run;
@@ -236,9 +236,9 @@ static bool sort_pairs(tpl_render *r, tpl_pair *pairs, uint32_t n, bool reverse,
     tpl_pair *scratch = tpl_get(&r->pool, n, sizeof *scratch);
     tpl_array *array = tpl_array_new(&r->pool, n);
     if (!scratch || !array) return false;
-    if (reverse) turn_round(pairs, n);
+    if (reverse) reverse_pairs(pairs, n);
     if (!merge_sort(r, pairs, scratch, n)) return false;
-    if (reverse) turn_round(pairs, n);
+    if (reverse) reverse_pairs(pairs, n);
     for (uint32_t i = 0; i < n; i++)
         if (!tpl_append(&r->pool, array, pairs[i].value)) return false;
     *out = tpl_list_of(array, TPL_LIST);

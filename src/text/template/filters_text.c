@@ -206,8 +206,8 @@ FILTER(urlencode)
 
 static bool bad_name(tpl_render *r, tpl_value key)
 {
-    tpl_text *words = tpl_text_new(&r->pool, 64);
-    return words && tpl_put_repr(r, words, key) && tpl_raise(r, "ValueError", "Invalid character in attribute name: %.*s", (int)words->used, words->data);
+    tpl_text *shown = tpl_text_new(&r->pool, 64);
+    return shown && tpl_put_repr(r, shown, key) && tpl_raise(r, "ValueError", "Invalid character in attribute name: %.*s", (int)shown->used, shown->data);
 }
 
 FILTER(xmlattr)
@@ -373,8 +373,8 @@ FILTER(round_)
 
 static bool not_a_float(tpl_render *r, tpl_value s)
 {
-    tpl_text *words = tpl_text_new(&r->pool, 64);
-    return words && tpl_put_repr(r, words, s) && tpl_raise(r, "ValueError", "could not convert string to float: %.*s", (int)words->used, words->data);
+    tpl_text *shown = tpl_text_new(&r->pool, 64);
+    return shown && tpl_put_repr(r, shown, s) && tpl_raise(r, "ValueError", "could not convert string to float: %.*s", (int)shown->used, shown->data);
 }
 
 FILTER(filesizeformat)
@@ -382,7 +382,7 @@ FILTER(filesizeformat)
     static const char *const decimal[] = { "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB" };
     static const char *const binary_names[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB" };
     tpl_value binary;
-    char words[400];
+    char shown[400];
     double bytes = 0;
     if (!tpl_bind(r, "do_filesizeformat", args, "binary", 0, &binary)) return false;
     if (v.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, v);
@@ -394,13 +394,13 @@ FILTER(filesizeformat)
     double base = tpl_truth(binary) ? 1024 : 1000, unit = base;
     if (bytes == 1) return tpl_str(&r->pool, "1 Byte", out);
     if (bytes < base) {
-        snprintf(words, sizeof words, "%.0f Bytes", trunc(bytes));
-        return tpl_str(&r->pool, words, out);
+        snprintf(shown, sizeof shown, "%.0f Bytes", trunc(bytes));
+        return tpl_str(&r->pool, shown, out);
     }
     int i = 0;
     for (unit = base * base; i < 7 && bytes >= unit; i++) unit *= base;
-    snprintf(words, sizeof words, "%.1f %s", base * bytes / unit, tpl_truth(binary) ? binary_names[i] : decimal[i]);
-    return tpl_str(&r->pool, words, out);
+    snprintf(shown, sizeof shown, "%.1f %s", base * bytes / unit, tpl_truth(binary) ? binary_names[i] : decimal[i]);
+    return tpl_str(&r->pool, shown, out);
 }
 
 FILTER(tojson) { return tpl_tojson(r, v, args, out); }

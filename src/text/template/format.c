@@ -10,7 +10,7 @@
 
 enum { MAX_WIDTH = 1 << 24, MAX_PRECISION = 400 };
 
-/* How one value is laid out. */
+/* The format of one value. */
 typedef struct layout {
     char fill[5];             /* a character, UTF-8 */
     char align;               /* '<' '>' '^' '=' */

@@ -17,19 +17,19 @@ typedef struct dumper {
 
 static bool put_value(dumper *d, tpl_value v);
 
-static bool put(dumper *d, const char *words, size_t n)
+static bool put(dumper *d, const char *chars, size_t n)
 {
-    return tpl_put(&d->r->pool, d->text, words, n, true);
+    return tpl_put(&d->r->pool, d->text, chars, n, true);
 }
 
 static bool put_escape(dumper *d, int32_t c)
 {
-    char words[16];
+    char chars[16];
     const char *at = c && c < 128 ? strchr("\"\"\\\\\nn\rr\tt\bb\ff", c) : NULL;
-    if (at) snprintf(words, sizeof words, "\\%c", at[c == '"' || c == '\\' ? 0 : 1]);
-    else if (c < 0x10000) snprintf(words, sizeof words, "\\u%04x", (unsigned)c);
-    else snprintf(words, sizeof words, "\\u%04x\\u%04x", (unsigned)(0xD800 + ((c - 0x10000) >> 10)), (unsigned)(0xDC00 + ((c - 0x10000) & 0x3FF)));
-    return put(d, words, strlen(words));
+    if (at) snprintf(chars, sizeof chars, "\\%c", at[c == '"' || c == '\\' ? 0 : 1]);
+    else if (c < 0x10000) snprintf(chars, sizeof chars, "\\u%04x", (unsigned)c);
+    else snprintf(chars, sizeof chars, "\\u%04x\\u%04x", (unsigned)(0xD800 + ((c - 0x10000) >> 10)), (unsigned)(0xDC00 + ((c - 0x10000) & 0x3FF)));
+    return put(d, chars, strlen(chars));
 }
 
 static bool put_string(dumper *d, tpl_value s)
@@ -53,11 +53,11 @@ static bool put_string(dumper *d, tpl_value s)
 
 static bool put_float(dumper *d, double f)
 {
-    char words[48];
-    size_t n = tpl_float_repr(f, words);
+    char chars[48];
+    size_t n = tpl_float_repr(f, chars);
     if (isnan(f)) return put(d, "NaN", 3);
     if (isinf(f)) return f < 0 ? put(d, "-Infinity", 9) : put(d, "Infinity", 8);
-    return put(d, words, n);
+    return put(d, chars, n);
 }
 
 static bool put_key(dumper *d, tpl_value key)

@@ -37,10 +37,10 @@ static tpl_token *push(lexer *l, tpl_token_kind kind, uint32_t at, uint32_t n)
     return t;
 }
 
-static bool here(const lexer *l, uint32_t at, const char *words)
+static bool here(const lexer *l, uint32_t at, const char *chars)
 {
-    size_t n = strlen(words);
-    return at + n <= l->n && memcmp(l->s + at, words, n) == 0;
+    size_t n = strlen(chars);
+    return at + n <= l->n && memcmp(l->s + at, chars, n) == 0;
 }
 
 static uint32_t skip_space(const lexer *l, uint32_t at)
@@ -262,14 +262,14 @@ static bool escape_of(lexer *l, tpl_text *text, uint32_t *at, uint32_t end)
     if ((unsigned char)*s > 127) {      /* Python turns the character into an escape first, whose backslash this one then escapes */
         size_t next = *at + 1;
         int32_t c = tpl_decode(l->s, l->n, &next);
-        char words[16];
+        char chars[16];
         static const char hex[] = "0123456789abcdef";
         int width = c < 256 ? 2 : c < 65536 ? 4 : 8, k = 0;
-        words[k++] = '\\';
-        words[k++] = width == 2 ? 'x' : width == 4 ? 'u' : 'U';
-        for (int shift = 4 * (width - 1); shift >= 0; shift -= 4) words[k++] = hex[c >> shift & 15];
+        chars[k++] = '\\';
+        chars[k++] = width == 2 ? 'x' : width == 4 ? 'u' : 'U';
+        for (int shift = 4 * (width - 1); shift >= 0; shift -= 4) chars[k++] = hex[c >> shift & 15];
         *at = (uint32_t)next;
-        return tpl_put(l->p->pool, text, words, (size_t)k, true);
+        return tpl_put(l->p->pool, text, chars, (size_t)k, true);
     }
     *at += 1;
     return tpl_puts(l->p->pool, text, "\\");      /* an unknown escape stays as it is */

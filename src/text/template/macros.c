@@ -93,9 +93,9 @@ static bool bind_params(tpl_render *r, const tpl_macro_def *def, const tpl_args 
             } else if (i >= first_default) {
                 if (!tpl_eval(r, def->defaults.items[i - first_default], frame, &value)) return false;
             } else {
-                tpl_text *words = tpl_text_new(&r->pool, 64);
-                if (!words || !tpl_puts(&r->pool, words, "parameter '") || !tpl_puts(&r->pool, words, param->name) ||
-                    !tpl_puts(&r->pool, words, "' was not provided") || !tpl_put(&r->pool, words, "", 1, true) || !tpl_undefined_hint(r, words->data, &value))
+                tpl_text *message = tpl_text_new(&r->pool, 64);
+                if (!message || !tpl_puts(&r->pool, message, "parameter '") || !tpl_puts(&r->pool, message, param->name) ||
+                    !tpl_puts(&r->pool, message, "' was not provided") || !tpl_put(&r->pool, message, "", 1, true) || !tpl_undefined_hint(r, message->data, &value))
                     return false;
             }
             if (!tpl_frame_set(r, frame, param->slot, value)) return false;

@@ -17,8 +17,8 @@ static bool list_index(tpl_render *r, tpl_value self, const tpl_args *args, tpl_
 {
     tpl_value slots[3], item, text;
     int64_t n, from, to;
-    tpl_text *words = tpl_text_new(&r->pool, 64);
-    if (!words || !tpl_bind(r, "index", args, "value start stop", 1, slots) || !tpl_length(r, self, &n)) return false;
+    tpl_text *message = tpl_text_new(&r->pool, 64);
+    if (!message || !tpl_bind(r, "index", args, "value start stop", 1, slots) || !tpl_length(r, self, &n)) return false;
     if (!tpl_need_int(r, slots[1], 0, &from) || !tpl_need_int(r, slots[2], n, &to)) return false;
     if (from < 0) from = from + n < 0 ? 0 : from + n;
     if (to < 0) to += n;
@@ -31,8 +31,8 @@ static bool list_index(tpl_render *r, tpl_value self, const tpl_args *args, tpl_
         *out = tpl_int(i);
         return true;
     }
-    if (!it || !tpl_put_repr(r, words, slots[0])) return false;
-    text = tpl_text_value(words);
+    if (!it || !tpl_put_repr(r, message, slots[0])) return false;
+    text = tpl_text_value(message);
     if (self.kind == TPL_TUPLE) return tpl_raise(r, "ValueError", "tuple.index(x): x not in tuple");
     return tpl_raise(r, "ValueError", "%.*s is not in %s", (int)text.n, tpl_data(text), self.kind == TPL_LIST ? "list" : "range");
 }

@@ -73,18 +73,18 @@ METHOD(is_integer)
 
 METHOD(hex)
 {
-    char words[64];
+    char shown[64];
     int exponent = 0;
     if (!no_args(r, self, "hex", args)) return false;
     if (!isfinite(self.f) || self.f == 0) {
-        snprintf(words, sizeof words, "%s", isnan(self.f) ? "nan" : isinf(self.f) ? (self.f < 0 ? "-inf" : "inf") : signbit(self.f) ? "-0x0.0p+0" : "0x0.0p+0");
-        return tpl_str(&r->pool, words, out);
+        snprintf(shown, sizeof shown, "%s", isnan(self.f) ? "nan" : isinf(self.f) ? (self.f < 0 ? "-inf" : "inf") : signbit(self.f) ? "-0x0.0p+0" : "0x0.0p+0");
+        return tpl_str(&r->pool, shown, out);
     }
     double mantissa = frexp(fabs(self.f), &exponent);
     int shift = exponent < -1021 ? -1021 : exponent;      /* subnormal numbers keep the smallest exponent */
     int64_t bits = (int64_t)ldexp(mantissa, exponent - shift + 53);
-    snprintf(words, sizeof words, "%s0x%d.%013llxp%+d", self.f < 0 ? "-" : "", (int)(bits >> 52), (unsigned long long)(bits & ((1LL << 52) - 1)), shift - 1);
-    return tpl_str(&r->pool, words, out);
+    snprintf(shown, sizeof shown, "%s0x%d.%013llxp%+d", self.f < 0 ? "-" : "", (int)(bits >> 52), (unsigned long long)(bits & ((1LL << 52) - 1)), shift - 1);
+    return tpl_str(&r->pool, shown, out);
 }
 
 METHOD(bytes)

@@ -83,9 +83,9 @@ tern_status tpl_compile(tern_template *t, tpl_variant *v)
 {
     tern_status st = TERN_OK;
     if (v->parsed) return TERN_OK;
-    if (v->broken) return tern_fail(t->ctx, v->broken, "%s", v->words);
+    if (v->broken) return tern_fail(t->ctx, v->broken, "%s", v->message);
     if (tpl_parse_variant(t->ctx, &t->pool, v, &st) || st == TERN_ERR_MEMORY) return st;
-    if (!(v->words = keep(t, tern_ctx_error(t->ctx)))) return t->pool.status;
+    if (!(v->message = keep(t, tern_ctx_error(t->ctx)))) return t->pool.status;
     return v->broken = st;
 }
 

@@ -9,7 +9,7 @@
 
 enum { MAX_DEPTH = 200 };
 
-void tpl_place(const tpl_variant *v, uint32_t at, uint32_t *line, uint32_t *column)
+void tpl_position(const tpl_variant *v, uint32_t at, uint32_t *line, uint32_t *column)
 {
     *line = *column = 1;
     for (uint32_t i = 0; i < at && i < v->n_bytes; i++) {
@@ -24,11 +24,11 @@ void tpl_place(const tpl_variant *v, uint32_t at, uint32_t *line, uint32_t *colu
 
 static bool fail_at(tpl_parser *p, uint32_t at, tern_status status, const char *kind, const char *format, va_list args)
 {
-    char words[512];
+    char message[512];
     uint32_t line, column;
-    tern_show_v(words, sizeof words, format, args);
-    tpl_place(p->v, at, &line, &column);
-    p->status = tern_fail(p->ctx, status, "%s: line %u, column %u: %s: %s", p->v->label, line, column, kind, words);
+    tern_show_v(message, sizeof message, format, args);
+    tpl_position(p->v, at, &line, &column);
+    p->status = tern_fail(p->ctx, status, "%s: line %u, column %u: %s: %s", p->v->label, line, column, kind, message);
     return false;
 }
 
@@ -177,13 +177,13 @@ bool tpl_skip_op(tpl_parser *p, int op)
 
 const char *tpl_describe(const tpl_parser *p, const tpl_token *t, char *buffer, size_t size)
 {
-    static const char *const words[] = {
+    static const char *const names[] = {
         [TOK_END] = "end of template", [TOK_DATA] = "template data / text", [TOK_BLOCK_BEGIN] = "begin of statement block",
         [TOK_BLOCK_END] = "end of statement block", [TOK_PRINT_BEGIN] = "begin of print statement", [TOK_PRINT_END] = "end of print statement",
         [TOK_STRING] = "string", [TOK_INT] = "integer", [TOK_FLOAT] = "float"
     };
     if (t->kind == TOK_NAME || t->kind == TOK_OP) snprintf(buffer, size, "%.*s", (int)(t->n > 60 ? 60 : t->n), p->v->source + t->at);
-    else snprintf(buffer, size, "%s", words[t->kind]);
+    else snprintf(buffer, size, "%s", names[t->kind]);
     return buffer;
 }
 
@@ -244,7 +244,7 @@ static bool unexpected_end(tpl_parser *p, uint32_t at, const char *ends, uint32_
     uint32_t line, column;
     for (const char *w = ends; *w && n < sizeof tags; w += strcspn(w, " ") + (w[strcspn(w, " ")] == ' '))
         n += (size_t)snprintf(tags + n, sizeof tags - n, "%s'%.*s'", w == ends ? "" : " or ", (int)strcspn(w, " "), w);
-    tpl_place(p->v, opened, &line, &column);
+    tpl_position(p->v, opened, &line, &column);
     return tpl_syntax(p, at, "Unexpected end of template. Jinja was looking for the following tags: %s, of the block that line %u, column %u opens.", tags, line, column);
 }
 

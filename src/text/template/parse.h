@@ -84,7 +84,7 @@ static inline const tpl_token *tpl_token_at(const tpl_parser *p)
 {
     return &p->tokens[p->at];
 }
-/* "NAME: line 3, column 7: TemplateSyntaxError: words"; returns false. */
+/* "NAME: line 3, column 7: TemplateSyntaxError: message"; returns false. */
 bool tpl_syntax(tpl_parser *p, uint32_t at, const char *format, ...) TERN_PRINTF(3, 4);
 /* The same, called TemplateAssertionError: what Jinja finds while it compiles. */
 bool tpl_assertion(tpl_parser *p, uint32_t at, const char *format, ...) TERN_PRINTF(3, 4);

@@ -9,7 +9,7 @@
 #include "base/ctx.h"
 #include "text/template/template.h"
 
-/* The shortest decimal that reads back as the same double, laid out as Python's repr: exponents from 1e16 up and below 1e-4. */
+/* The shortest decimal that reads back as the same double, in the form of Python's repr: exponents from 1e16 up and below 1e-4. */
 size_t tpl_float_repr(double f, char *buffer)
 {
     char digits[40], *e;
@@ -138,29 +138,29 @@ static bool put_view(tpl_render *r, tpl_text *text, tpl_value v)
 
 static bool put_range(tpl_render *r, tpl_text *text, const tpl_range *range)
 {
-    char words[100];
+    char shown[100];
     long long start = range->start, step = range->step, stop = range->stop;
-    if (step == 1) snprintf(words, sizeof words, "range(%lld, %lld)", start, stop);
-    else snprintf(words, sizeof words, "range(%lld, %lld, %lld)", start, stop, step);
-    return tpl_puts(&r->pool, text, words);
+    if (step == 1) snprintf(shown, sizeof shown, "range(%lld, %lld)", start, stop);
+    else snprintf(shown, sizeof shown, "range(%lld, %lld, %lld)", start, stop, step);
+    return tpl_puts(&r->pool, text, shown);
 }
 
 static bool put_number(tpl_render *r, tpl_text *text, tpl_value v)
 {
-    char words[400];
-    if (v.kind == TPL_FLOAT) tpl_float_repr(v.f, words);
-    else if (v.kind == TPL_INT) snprintf(words, sizeof words, "%lld", (long long)v.i);
-    else snprintf(words, sizeof words, "%s", v.b ? "True" : "False");
-    return tpl_puts(&r->pool, text, words);
+    char shown[400];
+    if (v.kind == TPL_FLOAT) tpl_float_repr(v.f, shown);
+    else if (v.kind == TPL_INT) snprintf(shown, sizeof shown, "%lld", (long long)v.i);
+    else snprintf(shown, sizeof shown, "%s", v.b ? "True" : "False");
+    return tpl_puts(&r->pool, text, shown);
 }
 
 static bool put_loop(tpl_render *r, tpl_text *text, tpl_loop *loop)
 {
-    char words[80];
+    char shown[80];
     tpl_value length;
     if (!tpl_loop_attr(r, loop, "length", &length)) return false;
-    snprintf(words, sizeof words, "<LoopContext %lld/%lld>", (long long)(loop->index0 + 1), (long long)length.i);
-    return tpl_puts(&r->pool, text, words);
+    snprintf(shown, sizeof shown, "<LoopContext %lld/%lld>", (long long)(loop->index0 + 1), (long long)length.i);
+    return tpl_puts(&r->pool, text, shown);
 }
 
 static bool put_any(tpl_render *r, tpl_text *text, tpl_value v)

@@ -83,8 +83,8 @@ typedef struct tpl_variant {
     const char *source;             /* newlines are \n, the last one is gone */
     uint32_t n_bytes;
     bool parsed;                    /* body, blocks and names are there */
-    tern_status broken;             /* of parsing, and its words */
-    const char *words;
+    tern_status broken;             /* of parsing, and its message */
+    const char *message;
     tpl_nodes body, blocks;         /* blocks: N_BLOCK, wherever they stand */
     const char **names;             /* slot -> name                  */
     unsigned char *first;           /* slot -> what the top level does with it first: FIRST_... */
@@ -106,7 +106,7 @@ struct tern_template {
 bool tpl_parse_variant(tern_ctx *ctx, tpl_pool *pool, tpl_variant *v, tern_status *status);
 tern_status tpl_compile(tern_template *t, tpl_variant *v);      /* parses it, unless that is done */
 /* 1-based line and column (in characters) of a place in the source. */
-void tpl_place(const tpl_variant *v, uint32_t at, uint32_t *line, uint32_t *column);
+void tpl_position(const tpl_variant *v, uint32_t at, uint32_t *line, uint32_t *column);
 
 /* ---- running ---- */
 
@@ -153,9 +153,9 @@ typedef struct tern_clock {         /* local time without a zone */
     int month, day, hour, minute, second, microsecond;
 } tern_clock;
 
-/* Keeps "NAME: line L, column C: KIND: words" with TERN_ERR_ARGUMENT; returns false. */
+/* Keeps "NAME: line L, column C: KIND: message" with TERN_ERR_ARGUMENT; returns false. */
 bool tpl_raise(tpl_render *r, const char *kind, const char *format, ...) TERN_PRINTF(3, 4);
-bool tpl_raise_value(tpl_render *r, const char *kind, tpl_value text);        /* the words are a string of the template */
+bool tpl_raise_value(tpl_render *r, const char *kind, tpl_value text);        /* the message is a string of the template */
 bool tpl_refuse(tpl_render *r, const char *format, ...) TERN_PRINTF(2, 3);    /* what tern has not: TERN_ERR_UNSUPPORTED */
 bool tpl_enter(tpl_render *r);                                                /* one level deeper, one step more; tpl_leave undoes */
 static inline void tpl_leave(tpl_render *r)

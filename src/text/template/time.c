@@ -45,14 +45,14 @@ static int iso_week(const tern_clock *c, int64_t *year)
 
 static bool put_code(tpl_render *r, tpl_text *text, const tern_clock *c, char code, char flag)
 {
-    char words[64];
+    char shown[64];
     int64_t iso_year;
     int hour12 = c->hour % 12 ? c->hour % 12 : 12, wday = weekday(c), yday = day_of_year(c), n = 0, width = 2;
     const char *more = NULL;
     char pad = flag == '_' ? ' ' : '0';
-    words[0] = 0;
+    shown[0] = 0;
     switch (code) {
-    case 'Y': snprintf(words, sizeof words, "%lld", (long long)c->year); return tpl_puts(&r->pool, text, words);
+    case 'Y': snprintf(shown, sizeof shown, "%lld", (long long)c->year); return tpl_puts(&r->pool, text, shown);
     case 'C': n = (int)(c->year / 100); break;
     case 'y': n = (int)(c->year % 100); break;
     case 'm': n = c->month; break;
@@ -71,7 +71,7 @@ static bool put_code(tpl_render *r, tpl_text *text, const tern_clock *c, char co
     case 'V': n = iso_week(c, &iso_year); break;
     case 'u': n = wday ? wday : 7, width = 1; break;
     case 'w': n = wday, width = 1; break;
-    case 'G': iso_week(c, &iso_year); snprintf(words, sizeof words, "%lld", (long long)iso_year); return tpl_puts(&r->pool, text, words);
+    case 'G': iso_week(c, &iso_year); snprintf(shown, sizeof shown, "%lld", (long long)iso_year); return tpl_puts(&r->pool, text, shown);
     case 'g': iso_week(c, &iso_year); n = (int)(iso_year % 100); break;
     case 'B': return tpl_puts(&r->pool, text, months[c->month - 1]);
     case 'b':
@@ -100,9 +100,9 @@ static bool put_code(tpl_render *r, tpl_text *text, const tern_clock *c, char co
         if (letter ? !put_code(r, text, c, *more, 0) : !tpl_put(&r->pool, text, more, 1, true)) return false;
     }
     if (more) return true;
-    if (flag == '-') snprintf(words, sizeof words, "%d", n);
-    else snprintf(words, sizeof words, pad == ' ' ? "%*d" : "%0*d", width, n);
-    return tpl_puts(&r->pool, text, words);
+    if (flag == '-') snprintf(shown, sizeof shown, "%d", n);
+    else snprintf(shown, sizeof shown, pad == ' ' ? "%*d" : "%0*d", width, n);
+    return tpl_puts(&r->pool, text, shown);
 }
 
 bool tpl_strftime(tpl_render *r, tpl_value format, tpl_value *out)

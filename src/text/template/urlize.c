@@ -31,11 +31,11 @@ static uint32_t span_of(tpl_value s, uint32_t at, const char *more, uint32_t *ch
     return (uint32_t)next - at;
 }
 
-static bool starts(tpl_value s, uint32_t at, const char *words, bool any_case)
+static bool starts(tpl_value s, uint32_t at, const char *literal, bool any_case)
 {
-    size_t n = strlen(words);
+    size_t n = strlen(literal);
     if (at + n > s.n) return false;
-    return (any_case ? strncasecmp(tpl_data(s) + at, words, n) : memcmp(tpl_data(s) + at, words, n)) == 0;
+    return (any_case ? strncasecmp(tpl_data(s) + at, literal, n) : memcmp(tpl_data(s) + at, literal, n)) == 0;
 }
 
 static bool is_digit(char c)
@@ -234,7 +234,7 @@ static bool read_schemes(linker *l, tpl_value given)
     if (given.kind == TPL_MISSING || given.kind == TPL_NONE) return true;
     if (!tpl_to_array(l->r, given, &array)) return false;
     for (uint32_t i = 0; i < array->used; i++) {
-        tpl_value scheme = array->items[i], words;
+        tpl_value scheme = array->items[i], literal;
         uint32_t chars, n;
         if (scheme.kind != TPL_STR) return tpl_raise(l->r, "TypeError", "expected string or bytes-like object, got '%s'", tpl_type_name(scheme));
         n = span_of(scheme, 0, ".+-", &chars);
@@ -243,8 +243,8 @@ static bool read_schemes(linker *l, tpl_value given)
         if (good) continue;
         tpl_text *text = tpl_text_new(&l->r->pool, 32);
         if (!text || !tpl_put_repr(l->r, text, scheme)) return false;
-        words = tpl_text_value(text);
-        return tpl_raise(l->r, "FilterArgumentError", "%.*s is not a valid URI scheme prefix.", (int)(words.n > 200 ? 200 : words.n), tpl_data(words));
+        literal = tpl_text_value(text);
+        return tpl_raise(l->r, "FilterArgumentError", "%.*s is not a valid URI scheme prefix.", (int)(literal.n > 200 ? 200 : literal.n), tpl_data(literal));
     }
     l->schemes = tpl_list_of(array, TPL_LIST);
     return true;

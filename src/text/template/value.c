@@ -142,9 +142,9 @@ bool tpl_put(tpl_pool *pool, tpl_text *text, const char *data, size_t n_bytes, b
     return put_run(pool, text, trusted);
 }
 
-bool tpl_puts(tpl_pool *pool, tpl_text *text, const char *words)
+bool tpl_puts(tpl_pool *pool, tpl_text *text, const char *chars)
 {
-    return tpl_put(pool, text, words, strlen(words), true);
+    return tpl_put(pool, text, chars, strlen(chars), true);
 }
 
 bool tpl_put_char(tpl_pool *pool, tpl_text *text, int32_t code, bool trusted)
@@ -204,9 +204,9 @@ bool tpl_strn(tpl_pool *pool, const char *data, size_t n_bytes, bool trusted, tp
     return true;
 }
 
-bool tpl_str(tpl_pool *pool, const char *words, tpl_value *out)
+bool tpl_str(tpl_pool *pool, const char *chars, tpl_value *out)
 {
-    return tpl_strn(pool, words, strlen(words), true, out);
+    return tpl_strn(pool, chars, strlen(chars), true, out);
 }
 
 bool tpl_concat(tpl_pool *pool, tpl_value a, tpl_value b, tpl_value *out)
@@ -247,9 +247,9 @@ size_t tpl_byte_of(tpl_value s, size_t character)
     return i;
 }
 
-bool tpl_is(tpl_value s, const char *words)
+bool tpl_is(tpl_value s, const char *chars)
 {
-    return s.kind == TPL_STR && s.n == strlen(words) && memcmp(tpl_data(s), words, s.n) == 0;
+    return s.kind == TPL_STR && s.n == strlen(chars) && memcmp(tpl_data(s), chars, s.n) == 0;
 }
 
 int32_t tpl_decode(const char *data, size_t n_bytes, size_t *at)

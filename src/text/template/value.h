@@ -116,13 +116,13 @@ bool tpl_work(tpl_pool *pool, size_t units);                  /* counts; false: 
 tpl_text *tpl_text_new(tpl_pool *pool, size_t cap);
 tpl_text *tpl_text_borrow(tpl_pool *pool, const char *data, size_t n_bytes, bool trusted);
 bool tpl_put(tpl_pool *pool, tpl_text *text, const char *data, size_t n_bytes, bool trusted);
-bool tpl_puts(tpl_pool *pool, tpl_text *text, const char *words);               /* trusted */
+bool tpl_puts(tpl_pool *pool, tpl_text *text, const char *chars);               /* trusted */
 bool tpl_put_char(tpl_pool *pool, tpl_text *text, int32_t code, bool trusted);
 bool tpl_put_str(tpl_pool *pool, tpl_text *text, tpl_value s);                  /* with its runs */
 void tpl_distrust(tpl_text *text);                                              /* all its bytes become untrusted */
 bool tpl_trusted(tpl_value s);                                                  /* every byte of the string is           */
 tpl_value tpl_text_value(tpl_text *text);
-bool tpl_str(tpl_pool *pool, const char *words, tpl_value *out);                /* a copy, trusted */
+bool tpl_str(tpl_pool *pool, const char *chars, tpl_value *out);                /* a copy, trusted */
 bool tpl_strn(tpl_pool *pool, const char *data, size_t n_bytes, bool trusted, tpl_value *out);
 bool tpl_concat(tpl_pool *pool, tpl_value a, tpl_value b, tpl_value *out);
 
@@ -133,7 +133,7 @@ static inline const char *tpl_data(tpl_value s)
 tpl_value tpl_cut(tpl_value s, size_t from, size_t to);         /* bytes [from, to) of a string */
 size_t tpl_chars(tpl_value s);                                  /* characters               */
 size_t tpl_byte_of(tpl_value s, size_t character);              /* where a character begins */
-bool tpl_is(tpl_value s, const char *words);                    /* a string equal to words  */
+bool tpl_is(tpl_value s, const char *chars);                    /* a string equal to chars  */
 int32_t tpl_decode(const char *data, size_t n_bytes, size_t *at);   /* the character at *at, which moves on */
 
 /* Lists, tuples, dicts. */

@@ -98,11 +98,11 @@ static bool all_space(const wrapper *w, uint32_t from, uint32_t to)
     return from == to;
 }
 
-/* How much of the chunk [from, to), longer than a line, fits the room that is left: up to its last hyphen, if there is one. */
-static uint32_t break_word(const wrapper *w, uint32_t from, uint32_t to, uint32_t room)
+/* How much of the chunk [from, to), longer than a line, fits the space that is left: up to its last hyphen, if there is one. */
+static uint32_t break_word(const wrapper *w, uint32_t from, uint32_t to, uint32_t space)
 {
-    uint32_t end = from + room, hyphen = 0, i;
-    if (!w->breaks_hyphens || to - from <= room) return end > to ? to : end;
+    uint32_t end = from + space, hyphen = 0, i;
+    if (!w->breaks_hyphens || to - from <= space) return end > to ? to : end;
     for (i = from; i < end; i++)
         if (w->code[i] == '-') hyphen = i;
     for (i = from; i < hyphen && w->code[i] == '-'; i++) continue;
@@ -118,8 +118,8 @@ static bool wrap_line(wrapper *w)
         from = end = last = at;                              /* last: where the last chunk of the line begins */
         while (chunk < w->n_chunks && w->ends[chunk] - from <= w->width) last = end, end = w->ends[chunk++];
         if (chunk < w->n_chunks && w->ends[chunk] - end > w->width) {
-            uint32_t room = (uint32_t)(w->width - (end - from));
-            if (w->breaks_words) last = end, end = break_word(w, end, w->ends[chunk], room);
+            uint32_t space = (uint32_t)(w->width - (end - from));
+            if (w->breaks_words) last = end, end = break_word(w, end, w->ends[chunk], space);
             else if (end == from) last = end, end = w->ends[chunk++];
         }
         at = end;

@@ -19,20 +19,20 @@ const added_token *added_by_text(const added_tokens *added, const char *text, si
     return i < 0 ? NULL : &added->at[i];
 }
 
-/* Room for one more token, and for its id. */
-static tern_status make_room(tern_ctx *ctx, added_tokens *added, int32_t id)
+/* Space for one more token, and for its id. */
+static tern_status reserve(tern_ctx *ctx, added_tokens *added, int32_t id)
 {
     tern_status st = TERN_OK;
     if (added->n == added->capacity) {
-        size_t room = added->capacity * 2 + 16;
-        TERN_TRY(tern_grow(ctx, (void **)&added->at, room, sizeof *added->at, "added tokens"));
-        added->capacity = room;
+        size_t capacity = added->capacity * 2 + 16;
+        TERN_TRY(tern_grow(ctx, (void **)&added->at, capacity, sizeof *added->at, "added tokens"));
+        added->capacity = capacity;
     }
     if (id >= added->n_by_id) {
-        size_t room = (size_t)id + 1;
-        TERN_TRY(tern_grow(ctx, (void **)&added->by_id, room, sizeof *added->by_id, "added tokens"));
-        for (size_t i = (size_t)added->n_by_id; i < room; i++) added->by_id[i] = -1;
-        added->n_by_id = (int32_t)room;
+        size_t capacity = (size_t)id + 1;
+        TERN_TRY(tern_grow(ctx, (void **)&added->by_id, capacity, sizeof *added->by_id, "added tokens"));
+        for (size_t i = (size_t)added->n_by_id; i < capacity; i++) added->by_id[i] = -1;
+        added->n_by_id = (int32_t)capacity;
     }
 done:
     return st;
@@ -56,7 +56,7 @@ tern_status added_put(tern_ctx *ctx, added_tokens *added, const added_token *tok
         change(&added->at[i], token);
         return st;
     }
-    TERN_TRY(make_room(ctx, added, token->id));
+    TERN_TRY(reserve(ctx, added, token->id));
     TERN_TRY(vocab_add(ctx, &added->ids, token->text, token->n_bytes, (int64_t)added->n, INT32_MAX / 2));
     added_token *copy = &added->at[added->n++];
     *copy = *token;

@@ -2,7 +2,7 @@
  *
  * The search goes from left to right and takes the longest token that begins at a place; its flags lstrip and rstrip widen it afterwards, so that the
  * next token may begin in blanks that rstrip took. Tokens with the flag normalized are looked for in the
- * normalised text, the others in the text as given. */
+ * normalized text, the others in the text as given. */
 #ifndef TERN_TEXT_ADDED_H
 #define TERN_TEXT_ADDED_H
 
@@ -19,7 +19,7 @@ typedef struct added_token {
     int32_t id;
     char *text;            /* as written, NUL behind n_bytes */
     size_t n_bytes;
-    char *shown;           /* what decoding gives: the normalised text of a token with the flag normalized, else the text */
+    char *shown;           /* what decoding gives: the normalized text of a token with the flag normalized, else the text */
     size_t n_shown;
     bool single_word, lstrip, rstrip, normalized, special;
 } added_token;

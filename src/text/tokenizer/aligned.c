@@ -1,4 +1,4 @@
-/* Aligned text and its pieces: see aligned.h. Called by the normalisers, the pre-tokenizers and the encoder. */
+/* Aligned text and its pieces: see aligned.h. Called by the normalizers, the pre-tokenizers and the encoder. */
 #include "text/tokenizer/aligned.h"
 
 #include <string.h>
@@ -25,16 +25,16 @@ void aligned_free(aligned *text)
 tern_status aligned_reserve(tern_ctx *ctx, aligned *out, size_t n)
 {
     tern_status st = TERN_OK;
-    size_t need = out->n + n, room = need + need / 2 + 64;
-    if (need > UINT32_MAX / 2) return tern_fail(ctx, TERN_ERR_LIMIT, "normalised text of %zu bytes is longer than %u", need, UINT32_MAX / 2);
+    size_t need = out->n + n, capacity = need + need / 2 + 64;
+    if (need > UINT32_MAX / 2) return tern_fail(ctx, TERN_ERR_LIMIT, "normalized text of %zu bytes is longer than %u", need, UINT32_MAX / 2);
     if (need > out->capacity) {
-        TERN_TRY(tern_grow(ctx, (void **)&out->data, room, 1, "normalised text"));
-        out->capacity = room;
+        TERN_TRY(tern_grow(ctx, (void **)&out->data, capacity, 1, "normalized text"));
+        out->capacity = capacity;
     }
     if (out->mode == ALIGN_KEPT && need > out->align_capacity) {
-        TERN_TRY(tern_grow(ctx, (void **)&out->begin, room, sizeof *out->begin, "offsets"));
-        TERN_TRY(tern_grow(ctx, (void **)&out->end, room, sizeof *out->end, "offsets"));
-        out->align_capacity = room;
+        TERN_TRY(tern_grow(ctx, (void **)&out->begin, capacity, sizeof *out->begin, "offsets"));
+        TERN_TRY(tern_grow(ctx, (void **)&out->end, capacity, sizeof *out->end, "offsets"));
+        out->align_capacity = capacity;
     }
 done:
     return st;
@@ -90,10 +90,10 @@ done:
 tern_status pieces_push(tern_ctx *ctx, pieces *list, size_t begin, size_t end, int32_t id)
 {
     if (list->n == list->capacity) {
-        size_t room = list->capacity * 2 + 64;
-        tern_status st = tern_grow(ctx, (void **)&list->at, room, sizeof *list->at, "pieces of text");
+        size_t capacity = list->capacity * 2 + 64;
+        tern_status st = tern_grow(ctx, (void **)&list->at, capacity, sizeof *list->at, "pieces of text");
         if (st) return st;
-        list->capacity = room;
+        list->capacity = capacity;
     }
     list->at[list->n++] = (piece){ (uint32_t)begin, (uint32_t)end, id };
     return TERN_OK;

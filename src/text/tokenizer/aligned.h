@@ -1,11 +1,11 @@
-/* Text on its way through normalisers and pre-tokenizers: bytes that know which bytes of the input they came from, and the pieces that the
+/* Text on its way through normalizers and pre-tokenizers: bytes that know which bytes of the input they came from, and the pieces that the
  * bytes are cut into.
  *
  *     input      "  Été "                 bytes 0..8
  *     aligned    "été"                    begin/end per byte: [2,4) [2,4) [4,5) [5,7) [5,7)
  *     pieces     [0,5) id -1
  *
- * A character that a normaliser adds takes the place of the one before it; one that stands for several takes the place of the first. */
+ * A character that a normalizer adds takes the place of the one before it; one that stands for several takes the place of the first. */
 #ifndef TERN_TEXT_ALIGNED_H
 #define TERN_TEXT_ALIGNED_H
 
@@ -15,7 +15,7 @@
 #include <tern/context.h>
 
 typedef enum align_mode {
-    ALIGN_NONE = 0,    /* nobody asks where bytes came from    */
+    ALIGN_NONE = 0,    /* where bytes came from is not needed  */
     ALIGN_SAME,        /* byte i came from byte i of the input */
     ALIGN_KEPT         /* begin[] and end[] say it             */
 } align_mode;
@@ -43,7 +43,7 @@ typedef struct pieces {
 void aligned_clear(aligned *out, align_mode mode);
 void aligned_free(aligned *text);
 
-/* Room for n more bytes, so that what is appended up to there cannot fail. */
+/* Space for n more bytes, so that what is appended up to there cannot fail. */
 tern_status aligned_reserve(tern_ctx *ctx, aligned *out, size_t n);
 
 /* Appends n bytes that came from where byte src of in did; src SIZE_MAX: from the very beginning, [0, 0). */

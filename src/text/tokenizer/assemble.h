@@ -10,7 +10,7 @@
 
 /* Every json_t here is a new reference, or null where there was no memory. */
 
-/* A Replace of the pattern, kind "String" or "Regex": a normaliser, and a decoder. */
+/* A Replace of the pattern, kind "String" or "Regex": a normalizer, and a decoder. */
 json_t *assemble_replace(const char *kind, const char *pattern, const char *content);
 
 /* TemplateProcessing with first before and last behind each sequence; null or "" leaves it out. B has type_b; joined: last stands before it, too. */

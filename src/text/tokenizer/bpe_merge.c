@@ -110,10 +110,10 @@ static tern_status new_bucket(merger *g, const bpe_merge *merge)
 {
     tern_status st = TERN_OK;
     if (g->n_buckets == g->bucket_capacity) {
-        size_t room = g->bucket_capacity * 2 + 256;
-        TERN_TRY(tern_grow(g->ctx, (void **)&g->buckets, room, sizeof *g->buckets, "merges"));
-        TERN_TRY(tern_grow(g->ctx, (void **)&g->heap, room, sizeof *g->heap, "merges"));
-        g->bucket_capacity = room;
+        size_t capacity = g->bucket_capacity * 2 + 256;
+        TERN_TRY(tern_grow(g->ctx, (void **)&g->buckets, capacity, sizeof *g->buckets, "merges"));
+        TERN_TRY(tern_grow(g->ctx, (void **)&g->heap, capacity, sizeof *g->heap, "merges"));
+        g->bucket_capacity = capacity;
     }
     g->buckets[g->n_buckets++] = (bucket){ .merge = merge };
     g->bucket_of[merge->rank] = (uint32_t)g->n_buckets;
@@ -135,9 +135,9 @@ static tern_status add_place(merger *g, const bpe_merge *merge, uint32_t place)
         heap_push(g, index);
     }
     if (b->n == b->capacity) {
-        size_t room = b->capacity * 2 + 8;
-        TERN_TRY(tern_grow(g->ctx, (void **)&b->places, room, sizeof *b->places, "merges"));
-        b->capacity = room;
+        size_t capacity = b->capacity * 2 + 8;
+        TERN_TRY(tern_grow(g->ctx, (void **)&b->places, capacity, sizeof *b->places, "merges"));
+        b->capacity = capacity;
     }
     if (b->n > b->done && b->places[b->n - 1] > place) b->unsorted = true;
     b->places[b->n++] = place;

@@ -15,14 +15,14 @@ typedef struct bytes {
     tern_status st;        /* the first failure */
 } bytes;
 
-static inline bool bytes_room(bytes *b, size_t n)
+static inline bool bytes_reserve(bytes *b, size_t n)
 {
     if (b->st) return false;
     if (b->n + n + 1 > b->capacity) {
-        size_t room = (b->n + n) * 2 + 64;
-        b->st = tern_grow(b->ctx, (void **)&b->data, room, 1, "text");
+        size_t capacity = (b->n + n) * 2 + 64;
+        b->st = tern_grow(b->ctx, (void **)&b->data, capacity, 1, "text");
         if (b->st) return false;
-        b->capacity = room;
+        b->capacity = capacity;
     }
     return true;
 }
@@ -30,7 +30,7 @@ static inline bool bytes_room(bytes *b, size_t n)
 /* Appends n bytes; there is always a NUL behind the last. */
 static inline void bytes_add(bytes *b, const char *text, size_t n)
 {
-    if (!bytes_room(b, n)) return;
+    if (!bytes_reserve(b, n)) return;
     if (n) memcpy(b->data + b->n, text, n);
     b->n += n;
     b->data[b->n] = 0;
@@ -45,7 +45,7 @@ static inline void bytes_text(bytes *b, const char *text)
 static inline void bytes_insert(bytes *b, size_t at, const char *text)
 {
     size_t n = strlen(text);
-    if (!bytes_room(b, n)) return;
+    if (!bytes_reserve(b, n)) return;
     memmove(b->data + at + n, b->data + at, b->n - at + 1);
     memcpy(b->data + at, text, n);
     b->n += n;

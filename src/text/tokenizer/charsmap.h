@@ -1,4 +1,4 @@
-/* SentencePiece's compiled table of replacements (the Precompiled normaliser): a double-array trie over byte strings, each leading to its
+/* SentencePiece's compiled table of replacements (the Precompiled normalizer): a double-array trie over byte strings, each leading to its
  * replacement. Layout: u32 little-endian size of the trie in bytes, the trie's u32 units, then the replacements, NUL-terminated.
  * Source: darts-clone's double array; SentencePiece's normalizer.cc on what the blob holds. */
 #ifndef TERN_TEXT_CHARSMAP_H

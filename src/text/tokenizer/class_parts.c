@@ -55,9 +55,9 @@ json_t *class_parts_cohere(const json_t *config, const json_t *vocab)
     return parts(json_pack("{s:s}", "type", "NFC"), pre, byte_level(true, true), json_object());
 }
 
-static json_t *qwen_parts(const json_t *config, const char *words)
+static json_t *qwen_parts(const json_t *config, const char *pattern)
 {
-    json_t *pre = json_pack("{s:s, s:[{s:s, s:{s:s}, s:s, s:b}, o]}", "type", "Sequence", "pretokenizers", "type", "Split", "pattern", "Regex", words, "behavior",
+    json_t *pre = json_pack("{s:s, s:[{s:s, s:{s:s}, s:s, s:b}, o]}", "type", "Sequence", "pretokenizers", "type", "Split", "pattern", "Regex", pattern, "behavior",
                             "Isolated", "invert", 0, byte_level(assemble_flag(config, "add_prefix_space", false), false));
     return parts(json_pack("{s:s}", "type", "NFC"), pre, byte_level(true, true), json_object());
 }

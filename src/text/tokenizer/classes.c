@@ -149,7 +149,7 @@ bool class_fits(const tokenizer_class *c, const json_t *json)
     return type && !strcmp(type, c->model);
 }
 
-/* SentencePiece's table of replacements, if the file's normaliser has one; null: none. */
+/* SentencePiece's table of replacements, if the file's normalizer has one; null: none. */
 static json_t *find_charsmap(json_t *normalizer)
 {
     size_t i;

@@ -1,4 +1,4 @@
-/* The tokenizer classes of transformers 5.x that build a tokenizer from the vocabulary alone: normaliser, pre-tokenizer, decoder and the model's options come
+/* The tokenizer classes of transformers 5.x that build a tokenizer from the vocabulary alone: normalizer, pre-tokenizer, decoder and the model's options come
  * from the class and tokenizer_config.json, whatever tokenizer.json says of them. A class that is not in this table runs tokenizer.json as it is written.
  * Sources: models/auto/tokenization_auto.py and models/<name>/tokenization_<name>.py of transformers 5.24.0. */
 #ifndef TERN_TEXT_CLASSES_H
@@ -21,7 +21,7 @@ typedef enum class_post {
     POST_EOS           /* A </s>, A </s> B </s>                                                  */
 } class_post;
 
-/* What becomes of SentencePiece's table of replacements, where tokenizer.json's normaliser has one. */
+/* What becomes of SentencePiece's table of replacements, where tokenizer.json's normalizer has one. */
 typedef enum class_charsmap { CHARSMAP_DROPPED, CHARSMAP_ALONE, CHARSMAP_LAST } class_charsmap;
 
 typedef struct tokenizer_class {

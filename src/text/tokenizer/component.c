@@ -47,13 +47,13 @@ tern_status component_text(tern_ctx *ctx, const json_t *json, const char *key, c
     return *out ? TERN_OK : TERN_ERR_MEMORY;
 }
 
-tern_status component_word(tern_ctx *ctx, const json_t *json, const char *key, const char *const *words, size_t n, int *out)
+tern_status component_word(tern_ctx *ctx, const json_t *json, const char *key, const char *const *names, size_t n, int *out)
 {
     const json_t *value = json_object_get(json, key);
     char shown[80];
     if (!value || json_is_null(value)) return TERN_OK;
     for (size_t i = 0; i < n; i++)
-        if (json_is_string(value) && !strcmp(json_string_value(value), words[i])) {
+        if (json_is_string(value) && !strcmp(json_string_value(value), names[i])) {
             *out = (int)i;
             return TERN_OK;
         }
@@ -64,16 +64,16 @@ tern_status ignored_add(tern_ctx *ctx, ignored_keys *ignored, const char *owner,
 {
     tern_status st = TERN_OK;
     size_t n = strlen(owner) + strlen(key) + 3;
-    char *words = tern_alloc(ctx, n, 1, "a key's name");
-    if (!words) return TERN_ERR_MEMORY;
-    snprintf(words, n, "%s: %s", owner, key);
+    char *full_name = tern_alloc(ctx, n, 1, "a key's name");
+    if (!full_name) return TERN_ERR_MEMORY;
+    snprintf(full_name, n, "%s: %s", owner, key);
     for (size_t i = 0; i < ignored->n; i++)
-        if (!strcmp(ignored->at[i], words)) goto done;
+        if (!strcmp(ignored->at[i], full_name)) goto done;
     TERN_TRY(tern_grow(ctx, (void **)&ignored->at, ignored->n + 1, sizeof *ignored->at, "ignored keys"));
-    ignored->at[ignored->n++] = words;
-    words = NULL;
+    ignored->at[ignored->n++] = full_name;
+    full_name = NULL;
 done:
-    tern_free(words);
+    tern_free(full_name);
     return st;
 }
 

@@ -1,4 +1,4 @@
-/* The parts of tokenizer.json: normalisers, pre-tokenizers, post-processors and decoders, each read into one component.
+/* The parts of tokenizer.json: normalizers, pre-tokenizers, post-processors and decoders, each read into one component.
  *
  *     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split", ...}, {"type": "ByteLevel", ...}]}
  *                                        -> components: [Split][ByteLevel]          (sequences are flattened)
@@ -99,7 +99,7 @@ tern_status component_bool(tern_ctx *ctx, const json_t *json, const char *key, b
 tern_status component_size(tern_ctx *ctx, const json_t *json, const char *key, size_t *out);
 tern_status component_text(tern_ctx *ctx, const json_t *json, const char *key, char **out, size_t *n_bytes);
 
-/* The index of a string key's value among the n words; absent leaves *out. */
-tern_status component_word(tern_ctx *ctx, const json_t *json, const char *key, const char *const *words, size_t n, int *out);
+/* The index of a string key's value among the n names; absent leaves *out. */
+tern_status component_word(tern_ctx *ctx, const json_t *json, const char *key, const char *const *names, size_t n, int *out);
 
 #endif

@@ -16,10 +16,10 @@ static const char replacement[] = "\xef\xbf\xbd";    /* U+FFFD */
 tern_status strings_end(tern_ctx *ctx, strings *s)
 {
     if (s->n == s->capacity) {
-        size_t room = s->capacity * 2 + 16;
-        tern_status st = tern_grow(ctx, (void **)&s->ends, room, sizeof *s->ends, "token texts");
+        size_t capacity = s->capacity * 2 + 16;
+        tern_status st = tern_grow(ctx, (void **)&s->ends, capacity, sizeof *s->ends, "token texts");
         if (st) return st;
-        s->capacity = room;
+        s->capacity = capacity;
     }
     s->ends[s->n++] = s->data.n;
     return s->data.st;

@@ -1,4 +1,4 @@
-/* Text to tokens: added tokens out of the raw text, normalisers, pre-tokenizers, the model, post-processors.
+/* Text to tokens: added tokens out of the raw text, normalizers, pre-tokenizers, the model, post-processors.
  * tern_tokenizer_encode and tern_tokenizer_encode_spans are here; they call every other part of src/text that works on the way in. */
 #include <string.h>
 
@@ -17,7 +17,7 @@ typedef struct sequence_job {
     tern_tokenizer *tok;
     const trust *trusted;
     bool detail;
-    bool lower;                /* Lowercase runs before the tokenizer's own normalisers */
+    bool lower;                /* Lowercase runs before the tokenizer's own normalizers */
     int sequence;              /* 0 A, 1 B */
     tern_encoding *out;
 } sequence_job;
@@ -74,7 +74,7 @@ static tern_status lower_first(tern_ctx *ctx, aligned **text, aligned **spare)
     return st;
 }
 
-/* One raw piece, normalised and searched again, appended to out. */
+/* One raw piece, normalized and searched again, appended to out. */
 static tern_status normalize_piece(sequence_job *job, const aligned *raw, piece one, aligned *out, pieces *list)
 {
     tern_status st = TERN_OK;
@@ -91,7 +91,7 @@ done:
     return st;
 }
 
-/* The raw text's pieces, normalised. *text becomes the normalised text, *list its pieces. */
+/* The raw text's pieces, normalized. *text becomes the normalized text, *list its pieces. */
 static tern_status normalize_pieces(sequence_job *job, aligned **text, aligned **spare, pieces **list, pieces **next)
 {
     tern_status st = TERN_OK;
@@ -130,11 +130,11 @@ static tern_status add_detailed(sequence_job *job, const aligned *text, size_t b
 {
     tern_token_info info = { .sequence = (int8_t)job->sequence, .type_id = job->sequence, .attend = true };
     const tern_tokenizer *tok = job->tok;
-    const char *words = text->data + begin;
+    const char *shown = text->data + begin;
     size_t n = end - begin;
     if (end > begin) aligned_origin(text, begin, end, &info.begin, &info.end);
-    if (!own_text) words = vocab_text(&tok->model.vocab, id, &n);
-    return encoding_add(tok->ctx, job->out, true, id, &info, words, words ? n : 0);
+    if (!own_text) shown = vocab_text(&tok->model.vocab, id, &n);
+    return encoding_add(tok->ctx, job->out, true, id, &info, shown, shown ? n : 0);
 }
 
 static tern_status run_model(sequence_job *job, const aligned *text, const pieces *list)

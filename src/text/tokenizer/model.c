@@ -19,9 +19,9 @@ const model_kind *model_find(const char *type)
 tern_status model_tokens_reserve(tern_ctx *ctx, model_tokens *list, size_t n)
 {
     if (list->n + n <= list->capacity) return TERN_OK;
-    size_t room = (list->n + n) + (list->n + n) / 2 + 64;
-    tern_status st = tern_grow(ctx, (void **)&list->at, room, sizeof *list->at, "tokens");
-    if (!st) list->capacity = room;
+    size_t capacity = (list->n + n) + (list->n + n) / 2 + 64;
+    tern_status st = tern_grow(ctx, (void **)&list->at, capacity, sizeof *list->at, "tokens");
+    if (!st) list->capacity = capacity;
     return st;
 }
 

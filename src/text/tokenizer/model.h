@@ -1,5 +1,5 @@
 /* The four models of tokenizer.json: a piece of text to token ids. Each lives in a file of its own (bpe.c, unigram.c, wordpiece.c); the encoder
- * knows them by this table. */
+ * has them from this table. */
 #ifndef TERN_TEXT_MODEL_H
 #define TERN_TEXT_MODEL_H
 
@@ -54,7 +54,7 @@ extern const model_kind model_bpe, model_unigram, model_wordpiece, model_wordlev
 /* The kind by its type; null: unknown. */
 const model_kind *model_find(const char *type);
 
-/* Room for n more tokens. */
+/* Space for n more tokens. */
 tern_status model_tokens_reserve(tern_ctx *ctx, model_tokens *list, size_t n);
 
 static inline bool model_bans(const text_model *m, bool plain, int32_t id)

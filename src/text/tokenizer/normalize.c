@@ -1,4 +1,4 @@
-/* Normalisers: see normalize.h. Called by encode.c, and by load.c for the texts of normalized added tokens. */
+/* Normalizers: see normalize.h. Called by encode.c, and by load.c for the texts of normalized added tokens. */
 #include "text/tokenizer/normalize.h"
 
 #include <string.h>

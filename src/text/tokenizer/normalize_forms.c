@@ -39,10 +39,10 @@ static uint8_t combining_class(uint32_t c)
 static tern_status push(former *f, uint32_t c, int32_t change)
 {
     if (f->n == f->capacity) {
-        size_t room = f->capacity * 2 + 64;
-        tern_status st = tern_grow(f->ctx, (void **)&f->run, room, sizeof *f->run, "a normal form");
+        size_t capacity = f->capacity * 2 + 64;
+        tern_status st = tern_grow(f->ctx, (void **)&f->run, capacity, sizeof *f->run, "a normal form");
         if (st) return st;
-        f->capacity = room;
+        f->capacity = capacity;
     }
     f->run[f->n++] = (mark){ c, change, combining_class(c) };
     return TERN_OK;

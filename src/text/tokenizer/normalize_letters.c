@@ -1,4 +1,4 @@
-/* Normalisers by letter: Lowercase, StripAccents, and BERT's, which puts several of them in a row. Called through normalize.c. */
+/* Normalizers by letter: Lowercase, StripAccents, and BERT's, which puts several of them in a row. Called through normalize.c. */
 #include <utf8proc.h>
 
 #include "base/ctx.h"

@@ -1,4 +1,4 @@
-/* The normaliser Precompiled, as the tokenizers library runs SentencePiece's table: by grapheme first, then by character. Called through normalize.c. */
+/* The normalizer Precompiled, as the tokenizers library runs SentencePiece's table: by grapheme first, then by character. Called through normalize.c. */
 #include <utf8proc.h>
 
 #include "base/ctx.h"

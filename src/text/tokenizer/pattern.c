@@ -1,4 +1,4 @@
-/* Matching patterns through PCRE2: see pattern.h. Called by normalisers, pre-tokenizers and decoders. */
+/* Matching patterns through PCRE2: see pattern.h. Called by normalizers, pre-tokenizers and decoders. */
 #include "text/tokenizer/pattern.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -53,7 +53,7 @@ static tern_status compile(tern_ctx *ctx, pattern *p, const char *source, const 
     char *translated = NULL;
     size_t n_translated, at;
     int error;
-    char words[128], shown[204];
+    char message[128], shown[204];
     pcre2_compile_context *settings = pcre2_compile_context_create(NULL);
     if (!settings) return tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a regular expression");
     pcre2_set_newline(settings, PCRE2_NEWLINE_LF);
@@ -61,9 +61,9 @@ static tern_status compile(tern_ctx *ctx, pattern *p, const char *source, const 
     TERN_TRY(pattern_translate(ctx, source, strlen(source), &translated, &n_translated));
     p->code = pcre2_compile((PCRE2_SPTR)translated, n_translated, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error, &at, settings);
     if (!p->code) {
-        pcre2_get_error_message(error, (PCRE2_UCHAR *)words, sizeof words);
+        pcre2_get_error_message(error, (PCRE2_UCHAR *)message, sizeof message);
         tern_show(shown, sizeof shown, "%s", source);
-        st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: the regular expression \"%s\" does not compile: %s", what, shown, words);
+        st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: the regular expression \"%s\" does not compile: %s", what, shown, message);
         goto done;
     }
     p->match = pcre2_match_data_create(1, NULL);
@@ -116,9 +116,9 @@ static tern_status search(tern_ctx *ctx, pattern *p, const char *text, size_t n,
     *found = rc >= 0;
     if (rc == PCRE2_ERROR_NOMATCH) return TERN_OK;
     if (rc < 0) {
-        char words[128];
-        pcre2_get_error_message(rc, (PCRE2_UCHAR *)words, sizeof words);
-        return tern_fail(ctx, TERN_ERR_LIMIT, "a regular expression of the tokenizer gives up on this text of %zu bytes: %s", n, words);
+        char message[128];
+        pcre2_get_error_message(rc, (PCRE2_UCHAR *)message, sizeof message);
+        return tern_fail(ctx, TERN_ERR_LIMIT, "a regular expression of the tokenizer gives up on this text of %zu bytes: %s", n, message);
     }
     const PCRE2_SIZE *range = pcre2_get_ovector_pointer(p->match);
     *begin = range[0];

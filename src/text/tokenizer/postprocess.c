@@ -16,20 +16,20 @@ static tern_status reserve(tern_ctx *ctx, tern_encoding *out, bool detail, size_
     tern_status st = TERN_OK;
     size_t need = out->n + n, need_text = out->n_text_bytes + n_text;
     if (need > out->capacity) {
-        size_t room = need + need / 2 + 16;
-        TERN_TRY(tern_grow(ctx, (void **)&out->ids, room, sizeof *out->ids, "token ids"));
-        out->capacity = room;
+        size_t capacity = need + need / 2 + 16;
+        TERN_TRY(tern_grow(ctx, (void **)&out->ids, capacity, sizeof *out->ids, "token ids"));
+        out->capacity = capacity;
     }
     if (!detail) return st;
     if (need > out->info_capacity) {
-        size_t room = need + need / 2 + 16;
-        TERN_TRY(tern_grow(ctx, (void **)&out->info, room, sizeof *out->info, "token information"));
-        out->info_capacity = room;
+        size_t capacity = need + need / 2 + 16;
+        TERN_TRY(tern_grow(ctx, (void **)&out->info, capacity, sizeof *out->info, "token information"));
+        out->info_capacity = capacity;
     }
     if (need_text > out->text_capacity) {
-        size_t room = need_text + need_text / 2 + 64;
-        TERN_TRY(tern_grow(ctx, (void **)&out->text, room, 1, "token texts"));
-        out->text_capacity = room;
+        size_t capacity = need_text + need_text / 2 + 64;
+        TERN_TRY(tern_grow(ctx, (void **)&out->text, capacity, 1, "token texts"));
+        out->text_capacity = capacity;
     }
 done:
     return st;

@@ -144,12 +144,12 @@ bool pretokenizers_need_origin(const components *list)
 
 /* ---- Kinds ---- */
 
-static const char *const behavior_words[] = { "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous" };
+static const char *const behavior_names[] = { "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous" };
 
 static tern_status load_behavior(tern_ctx *ctx, const json_t *json, component *c, split_behavior otherwise)
 {
     int behavior = (int)otherwise;
-    tern_status st = component_word(ctx, json, "behavior", behavior_words, sizeof behavior_words / sizeof *behavior_words, &behavior);
+    tern_status st = component_word(ctx, json, "behavior", behavior_names, sizeof behavior_names / sizeof *behavior_names, &behavior);
     c->behavior = (split_behavior)behavior;
     return st;
 }

@@ -1,4 +1,4 @@
-/* Pre-tokenizers: cut the normalised text into pieces for the model, and rewrite some of it (ByteLevel, Metaspace).
+/* Pre-tokenizers: cut the normalized text into pieces for the model, and rewrite some of it (ByteLevel, Metaspace).
  *
  * Each takes the whole list of pieces. What is already an added token passes through; an empty piece disappears. */
 #ifndef TERN_TEXT_PRETOKENIZE_H

@@ -1,4 +1,4 @@
-/* Pre-tokenizers that rewrite the text: ByteLevel and Metaspace; and ByteLevel's alphabet, which its normaliser and decoder share. */
+/* Pre-tokenizers that rewrite the text: ByteLevel and Metaspace; and ByteLevel's alphabet, which its normalizer and decoder share. */
 #include <string.h>
 
 #include "base/ctx.h"

@@ -33,10 +33,10 @@ static tern_status read_piece(sp_model *m, const protobuf_field *message)
     if (!(one.score > -1e30 && one.score < 1e30)) return tern_fail(m->ctx, TERN_ERR_FORMAT, "piece %zu has a score that is no number", m->n);
     if (one.type == PIECE_UNKNOWN && m->unk_id < 0) m->unk_id = (int64_t)m->n;
     if (m->n == m->capacity) {
-        size_t room = m->capacity * 2 + 1024;
-        tern_status st = tern_grow(m->ctx, (void **)&m->pieces, room, sizeof *m->pieces, "pieces");
+        size_t capacity = m->capacity * 2 + 1024;
+        tern_status st = tern_grow(m->ctx, (void **)&m->pieces, capacity, sizeof *m->pieces, "pieces");
         if (st) return st;
-        m->capacity = room;
+        m->capacity = capacity;
     }
     m->pieces[m->n++] = one;
     return TERN_OK;

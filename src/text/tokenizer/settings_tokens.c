@@ -32,10 +32,10 @@ enum { N_NAMED = sizeof named / sizeof *named };
 static tern_status push(pending *p, const json_t *value, const added_token *token, int64_t index)
 {
     if (p->n == p->capacity) {
-        size_t room = p->capacity * 2 + 64;
-        tern_status st = tern_grow(p->ctx, (void **)&p->at, room, sizeof *p->at, "added tokens");
+        size_t capacity = p->capacity * 2 + 64;
+        tern_status st = tern_grow(p->ctx, (void **)&p->at, capacity, sizeof *p->at, "added tokens");
         if (st) return st;
-        p->capacity = room;
+        p->capacity = capacity;
     }
     p->at[p->n] = (pending_token){ .index = index, .order = p->n, .token = *token, .plain = !json_is_object(value),
                                    .normalized_given = json_is_boolean(json_object_get(value, "normalized")) };

@@ -73,10 +73,10 @@ static tern_status take_piece(tern_decode_stream *s)
 static tern_status push_id(tern_decode_stream *s, int32_t id)
 {
     if (s->n == s->capacity) {
-        size_t room = s->capacity * 2 + 32;
-        tern_status st = tern_grow(s->ctx, (void **)&s->ids, room, sizeof *s->ids, "a decode stream");
+        size_t capacity = s->capacity * 2 + 32;
+        tern_status st = tern_grow(s->ctx, (void **)&s->ids, capacity, sizeof *s->ids, "a decode stream");
         if (st) return st;
-        s->capacity = room;
+        s->capacity = capacity;
     }
     s->ids[s->n++] = id;
     return TERN_OK;

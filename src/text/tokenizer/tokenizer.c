@@ -54,7 +54,7 @@ tern_status tokenizer_add_token(tern_tokenizer *tok, const added_token *token)
     return added_put(tok->ctx, &tok->added, &one);
 }
 
-/* Added tokens with the flag normalized are looked for, and shown, as the normalisers leave them. */
+/* Added tokens with the flag normalized are looked for, and shown, as the normalizers leave them. */
 static tern_status finish_added(tern_tokenizer *tok)
 {
     tern_status st = TERN_OK;

@@ -1,4 +1,4 @@
-/* Rewriting a text character by character, with the bookkeeping of where each came from that the tokenizers library does: its normalisers say for
+/* Rewriting a text character by character, with the bookkeeping of where each came from that the tokenizers library does: its normalizers say for
  * each character of the result how many characters of the input it stands for.
  *
  *     change  0    stands for the next character of the input

@@ -61,21 +61,21 @@ done:
     return st;
 }
 
-/* Room for one more token of n_bytes with this id. */
-static tern_status make_room(tern_ctx *ctx, vocab *v, size_t n_bytes, int64_t id)
+/* Space for one more token of n_bytes with this id. */
+static tern_status reserve(tern_ctx *ctx, vocab *v, size_t n_bytes, int64_t id)
 {
     tern_status st = TERN_OK;
     if (((size_t)v->n_tokens + 1) * 2 > v->n_slots) TERN_TRY(grow_slots(ctx, v));
     if (v->n_bytes + n_bytes + 1 > v->bytes_capacity) {
-        size_t room = (v->n_bytes + n_bytes) * 2 + 1024;
-        TERN_TRY(tern_grow(ctx, (void **)&v->bytes, room, 1, "vocabulary"));
-        v->bytes_capacity = room;
+        size_t capacity = (v->n_bytes + n_bytes) * 2 + 1024;
+        TERN_TRY(tern_grow(ctx, (void **)&v->bytes, capacity, 1, "vocabulary"));
+        v->bytes_capacity = capacity;
     }
     if ((size_t)id >= v->entries_capacity) {
-        size_t room = (size_t)id + (size_t)id / 2 + 256;
-        TERN_TRY(tern_grow(ctx, (void **)&v->entries, room, sizeof *v->entries, "vocabulary"));
-        memset(v->entries + v->entries_capacity, 0, (room - v->entries_capacity) * sizeof *v->entries);
-        v->entries_capacity = room;
+        size_t capacity = (size_t)id + (size_t)id / 2 + 256;
+        TERN_TRY(tern_grow(ctx, (void **)&v->entries, capacity, sizeof *v->entries, "vocabulary"));
+        memset(v->entries + v->entries_capacity, 0, (capacity - v->entries_capacity) * sizeof *v->entries);
+        v->entries_capacity = capacity;
     }
 done:
     return st;
@@ -89,7 +89,7 @@ tern_status vocab_add(tern_ctx *ctx, vocab *v, const char *text, size_t n_bytes,
     if (n_bytes > UINT32_MAX / 4) return tern_fail(ctx, TERN_ERR_FORMAT, "a token of %zu bytes is too long", n_bytes);
     if (id < v->n_ids && v->entries[id].there)
         return tern_fail(ctx, TERN_ERR_FORMAT, "tokens \"%s\" and \"%s\" have the same id %lld", TERN_SHOWN(v->bytes + v->entries[id].at), TERN_SHOWN(text), (long long)id);
-    TERN_TRY(make_room(ctx, v, n_bytes, id));
+    TERN_TRY(reserve(ctx, v, n_bytes, id));
     memcpy(v->bytes + v->n_bytes, text, n_bytes);
     v->bytes[v->n_bytes + n_bytes] = 0;
     v->entries[id] = (vocab_entry){ v->n_bytes, (uint32_t)n_bytes, 1 };

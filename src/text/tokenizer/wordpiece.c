@@ -86,7 +86,7 @@ static int32_t longest(const text_model *m, const wordpiece *w, bool plain, size
     return -1;
 }
 
-/* Greedy from the left. The word lies in scratch behind room for the prefix, which is written over what has been read:
+/* Greedy from the left. The word lies in scratch behind space for the prefix, which is written over what has been read:
  *     ....playing  ->  play##ing      so that "##ing" can be looked up in place */
 static tern_status wordpiece_encode(tern_ctx *ctx, text_model *m, const char *text, size_t n, uint32_t base, bool plain, model_tokens *out)
 {

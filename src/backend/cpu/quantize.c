@@ -1,13 +1,13 @@
-/* Primitives that turn weights into small integers and back: quantise, dequantise, quantise_range, dequantise_range. Groups, or rows, are split over threads. */
+/* Primitives that turn weights into small integers and back: quantize, dequantize, quantize_range, dequantize_range. Groups, or rows, are split over threads. */
 #include <math.h>
 
 #include "backend/cpu/cpu.h"
 
-/* ---- quantise, dequantise: int8 and a scale a group -------------------------------------------------------------------------------------- */
+/* ---- quantize, dequantize: int8 and a scale a group -------------------------------------------------------------------------------------- */
 
-static void quantise_groups(void *arg, int64_t lo, int64_t hi, int worker)
+static void quantize_groups(void *arg, int64_t lo, int64_t hi, int worker)
 {
-    const tern_quantise *q = arg;
+    const tern_quantize *q = arg;
     (void)worker;
     for (int64_t g = lo; g < hi; g++) {
         const float *w = q->w + g * q->n;
@@ -26,21 +26,21 @@ static void quantise_groups(void *arg, int64_t lo, int64_t hi, int worker)
     }
 }
 
-tern_status cpu_quantise(tern_ctx *ctx, const tern_quantise *q)
+tern_status cpu_quantize(tern_ctx *ctx, const tern_quantize *q)
 {
-    tern_parallel_for(ctx, q->n_group, cpu_row_grain(4 * q->n), quantise_groups, (void *)q);
+    tern_parallel_for(ctx, q->n_group, cpu_row_grain(4 * q->n), quantize_groups, (void *)q);
     return TERN_OK;
 }
 
-typedef struct dequantise_job {
+typedef struct dequantize_job {
     const tern_kernels *k;
-    const tern_dequantise *d;
-} dequantise_job;
+    const tern_dequantize *d;
+} dequantize_job;
 
-static void dequantise_groups(void *arg, int64_t lo, int64_t hi, int worker)
+static void dequantize_groups(void *arg, int64_t lo, int64_t hi, int worker)
 {
-    const dequantise_job *j = arg;
-    const tern_dequantise *d = j->d;
+    const dequantize_job *j = arg;
+    const tern_dequantize *d = j->d;
     (void)worker;
     for (int64_t g = lo; g < hi; g++) {
         float *y = d->y + g * d->n;
@@ -49,14 +49,14 @@ static void dequantise_groups(void *arg, int64_t lo, int64_t hi, int worker)
     }
 }
 
-tern_status cpu_dequantise(tern_ctx *ctx, const tern_dequantise *d)
+tern_status cpu_dequantize(tern_ctx *ctx, const tern_dequantize *d)
 {
-    dequantise_job j = { ctx->kernels, d };
-    tern_parallel_for(ctx, d->n_group, cpu_row_grain(d->n), dequantise_groups, &j);
+    dequantize_job j = { ctx->kernels, d };
+    tern_parallel_for(ctx, d->n_group, cpu_row_grain(d->n), dequantize_groups, &j);
     return TERN_OK;
 }
 
-/* ---- quantise_range, dequantise_range: from a group's least number to its largest -------------------------------------------------------- */
+/* ---- quantize_range, dequantize_range: from a group's least number to its largest -------------------------------------------------------- */
 
 static int64_t group_of(const tern_ranges *r, int64_t row, int64_t col)
 {
@@ -65,7 +65,7 @@ static int64_t group_of(const tern_ranges *r, int64_t row, int64_t col)
 
 static void find_ranges(void *arg, int64_t lo, int64_t hi, int worker)
 {
-    const tern_quantise_range *q = arg;
+    const tern_quantize_range *q = arg;
     const tern_ranges *r = &q->ranges;
     int64_t across = r->dim / r->group_cols;
     (void)worker;
@@ -82,7 +82,7 @@ static void find_ranges(void *arg, int64_t lo, int64_t hi, int worker)
     }
 }
 
-static uint8_t code_of(const tern_quantise_range *q, int64_t row, int64_t col)
+static uint8_t code_of(const tern_quantize_range *q, int64_t row, int64_t col)
 {
     int64_t g = group_of(&q->ranges, row, col);
     float most = (float)((1 << q->ranges.bits) - 1), v = rintf((q->w[row * q->ranges.dim + col] - q->min[g]) * q->scale[g]);
@@ -91,7 +91,7 @@ static uint8_t code_of(const tern_quantise_range *q, int64_t row, int64_t col)
 
 static void write_codes(void *arg, int64_t lo, int64_t hi, int worker)
 {
-    const tern_quantise_range *q = arg;
+    const tern_quantize_range *q = arg;
     bool packed = q->ranges.bits == 4;
     int64_t n = packed ? q->ranges.dim / 2 : q->ranges.dim;
     (void)worker;
@@ -100,7 +100,7 @@ static void write_codes(void *arg, int64_t lo, int64_t hi, int worker)
             q->q[row * n + i] = packed ? (uint8_t)(code_of(q, row, 2 * i) << 4 | code_of(q, row, 2 * i + 1)) : code_of(q, row, i);
 }
 
-tern_status cpu_quantise_range(tern_ctx *ctx, const tern_quantise_range *q)
+tern_status cpu_quantize_range(tern_ctx *ctx, const tern_quantize_range *q)
 {
     const tern_ranges *r = &q->ranges;
     int64_t n_group = r->n_row / r->group_rows * (r->dim / r->group_cols);
@@ -111,13 +111,13 @@ tern_status cpu_quantise_range(tern_ctx *ctx, const tern_quantise_range *q)
 
 typedef struct range_job {
     const tern_kernels *k;
-    const tern_dequantise_range *d;
+    const tern_dequantize_range *d;
 } range_job;
 
 static void read_codes(void *arg, int64_t lo, int64_t hi, int worker)
 {
     const range_job *j = arg;
-    const tern_dequantise_range *d = j->d;
+    const tern_dequantize_range *d = j->d;
     const tern_ranges *r = &d->ranges;
     (void)worker;
     for (int64_t row = lo; row < hi; row++) {
@@ -131,7 +131,7 @@ static void read_codes(void *arg, int64_t lo, int64_t hi, int worker)
     }
 }
 
-tern_status cpu_dequantise_range(tern_ctx *ctx, const tern_dequantise_range *d)
+tern_status cpu_dequantize_range(tern_ctx *ctx, const tern_dequantize_range *d)
 {
     range_job j = { ctx->kernels, d };
     tern_parallel_for(ctx, d->ranges.n_row, cpu_row_grain(4 * d->ranges.dim), read_codes, &j);

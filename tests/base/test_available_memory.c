@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/room.h"
+#include "base/available_memory.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -39,10 +39,10 @@ static const system_row systems[] = {
     { MEMINFO, NULL, NULL, NULL, NULL, NULL, 24000, 1000000, "MemAvailable", "weights in the file need memory" },
     { MEMINFO, MINE, "500000\n", "100000\n", "", NULL, 150000, 250000, "the cgroup's memory.max", "in a cgroup too" },
     { MEMINFO, MINE, "500000\n", "100000\n", "", NULL, 450000, 0, "the cgroup's memory.max", "weights that do not fit" },
-    { NULL, NULL, NULL, NULL, NULL, NULL, 5, TERN_ROOM_UNKNOWN, "the system", "a system that says nothing" },
+    { NULL, NULL, NULL, NULL, NULL, NULL, 5, TERN_MEMORY_UNKNOWN, "the system", "a system that says nothing" },
 };
 
-static void room_is_the_least_of_all_limits(void **state)
+static void available_memory_is_the_least_of_all_limits(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof systems / sizeof *systems; i++) {
@@ -55,9 +55,9 @@ static void room_is_the_least_of_all_limits(void **state)
         root_put(root, "/sys/fs/cgroup/a/b/memory.current", r->current);
         root_put(root, "/sys/fs/cgroup/a/b/memory.stat", r->stat);
         root_put(root, "/sys/fs/cgroup/a/memory.max", r->outer_max);
-        tern_room room = tern_room_now(root, r->weights);
+        tern_available_memory memory = tern_available_memory_now(root, r->weights);
         root_remove(root);
-        if (room.bytes != r->bytes || strcmp(room.limit, r->limit)) fail_msg("%s: %llu by %s", r->why, (unsigned long long)room.bytes, room.limit);
+        if (memory.bytes != r->bytes || strcmp(memory.limit, r->limit)) fail_msg("%s: %llu by %s", r->why, (unsigned long long)memory.bytes, memory.limit);
     }
 }
 
@@ -73,28 +73,28 @@ static void an_address_space_limit_counts(void **state)
         bool read = f && fscanf(f, "%llu", &pages) == 1;
         rlim_t limit = pages * (rlim_t)sysconf(_SC_PAGESIZE) + 100000000;
         bool set = read && !setrlimit(RLIMIT_AS, &(struct rlimit){ limit, limit });
-        tern_room room = tern_room_now("", 50000000);    /* mapped weights have their addresses already */
-        _exit(set && !strcmp(room.limit, "RLIMIT_AS") && room.bytes <= 100000000 && room.bytes > 90000000 ? 0 : 1);
+        tern_available_memory memory = tern_available_memory_now("", 50000000);    /* mapped weights have their addresses already */
+        _exit(set && !strcmp(memory.limit, "RLIMIT_AS") && memory.bytes <= 100000000 && memory.bytes > 90000000 ? 0 : 1);
     }
     int how;
     assert_int_equal(waitpid(child, &how, 0), child);
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
 }
 
-static void this_system_states_its_room(void **state)
+static void this_system_states_its_memory(void **state)
 {
     (void)state;
-    tern_room room = tern_room_now("", 0);
-    assert_true(room.bytes > 1 << 20);
-    assert_true(room.bytes < (uint64_t)1 << 50);
+    tern_available_memory memory = tern_available_memory_now("", 0);
+    assert_true(memory.bytes > 1 << 20);
+    assert_true(memory.bytes < (uint64_t)1 << 50);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(room_is_the_least_of_all_limits),
+        cmocka_unit_test(available_memory_is_the_least_of_all_limits),
         cmocka_unit_test(an_address_space_limit_counts),
-        cmocka_unit_test(this_system_states_its_room),
+        cmocka_unit_test(this_system_states_its_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Lists of faults: see words.h. */
-#include "formats/words.h"
+/* Lists of faults: see faults.h. */
+#include "formats/faults.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static void add(tern_faults *faults, tern_status status, const char *sentence)
         faults->out_of_memory = true;
         return;
     }
-    tern_clean_words(copy);
+    tern_clean_message(copy);
     if (faults->count && !strcmp(copy, faults->sentences[faults->count - 1])) {    /* two readers of one value say the same */
         tern_free(copy);
         return;
@@ -48,7 +48,7 @@ void tern_faults_add_error(tern_faults *faults, tern_ctx *ctx, tern_status statu
     else add(faults, status, tern_ctx_error(ctx));
 }
 
-/* Space is kept for the words about those that are left out. */
+/* Space is kept for the text about those that are left out. */
 static void join(const tern_faults *faults, char *text, size_t size)
 {
     const size_t reserve = 32;

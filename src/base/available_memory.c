@@ -1,5 +1,5 @@
-/* What may still be allocated: see room.h. Reads /proc and /sys. */
-#include "base/room.h"
+/* What may still be allocated: see available_memory.h. Reads /proc and /sys. */
+#include "base/available_memory.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 #include "base/cgroup.h"
 
-static const uint64_t NO_LIMIT = TERN_ROOM_UNKNOWN;
+static const uint64_t NO_LIMIT = TERN_MEMORY_UNKNOWN;
 
 /* The number behind key in a file of lines "key number ..."; key "": the number that the file begins with. */
 static bool read_number(const char *root, const char *path, const char *key, uint64_t *value)
@@ -25,11 +25,11 @@ static bool read_number(const char *root, const char *path, const char *key, uin
     return found;
 }
 
-/* Lowers *room to that of one cgroup; "max", or no memory.max, is no limit. */
-static void least_room(void *room, const char *root, const char *folder)
+/* Lowers *most to that of one cgroup; "max", or no memory.max, is no limit. */
+static void least_memory(void *memory, const char *root, const char *folder)
 {
     char path[512];
-    uint64_t most, used, droppable, *least = room;
+    uint64_t most, used, droppable, *least = memory;
     snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", folder);
     if (!read_number(root, path, "", &most)) return;
     snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.current", folder);
@@ -40,14 +40,14 @@ static void least_room(void *room, const char *root, const char *folder)
     if (here < *least) *least = here;
 }
 
-static uint64_t cgroups_room(const char *root)
+static uint64_t cgroups_memory(const char *root)
 {
-    uint64_t room = NO_LIMIT;
-    tern_cgroups(root, least_room, &room);
-    return room;
+    uint64_t memory = NO_LIMIT;
+    tern_cgroups(root, least_memory, &memory);
+    return memory;
 }
 
-static uint64_t address_room(const char *root)
+static uint64_t address_space(const char *root)
 {
     struct rlimit limit;
     uint64_t pages;
@@ -62,13 +62,13 @@ static uint64_t beside(uint64_t bytes, uint64_t weights)
     return bytes == NO_LIMIT ? NO_LIMIT : bytes > weights ? bytes - weights : 0;
 }
 
-tern_room tern_room_now(const char *root, size_t mapped_bytes)
+tern_available_memory tern_available_memory_now(const char *root, size_t mapped_bytes)
 {
     uint64_t kib;
-    tern_room room = { NO_LIMIT, "the system" };
-    if (read_number(root, "/proc/meminfo", "MemAvailable:", &kib)) room = (tern_room){ beside(kib * 1024, mapped_bytes), "MemAvailable" };
-    uint64_t cgroup = beside(cgroups_room(root), mapped_bytes), address = address_room(root);
-    if (cgroup < room.bytes) room = (tern_room){ cgroup, "the cgroup's memory.max" };
-    if (address < room.bytes) room = (tern_room){ address, "RLIMIT_AS" };
-    return room;
+    tern_available_memory memory = { NO_LIMIT, "the system" };
+    if (read_number(root, "/proc/meminfo", "MemAvailable:", &kib)) memory = (tern_available_memory){ beside(kib * 1024, mapped_bytes), "MemAvailable" };
+    uint64_t cgroup = beside(cgroups_memory(root), mapped_bytes), address = address_space(root);
+    if (cgroup < memory.bytes) memory = (tern_available_memory){ cgroup, "the cgroup's memory.max" };
+    if (address < memory.bytes) memory = (tern_available_memory){ address, "RLIMIT_AS" };
+    return memory;
 }

@@ -1,4 +1,4 @@
-/* Each route's place in its expert's queue, what is dropped beyond the capacity, and the loss that keeps experts even. Queues are short and in
+/* Each route's slot in its expert's queue, what is dropped beyond the capacity, and the loss that keeps experts even. Queues are short and in
  * order: the caller makes them alone. Shazeer et al. 2017; Lepikhin et al. 2020 (GShard). */
 #include <float.h>
 #include <stdlib.h>
@@ -6,31 +6,31 @@
 
 #include "backend/cpu/cpu.h"
 
-typedef struct wish {
+typedef struct candidate {
     float priority;
     int64_t route;
-} wish;
+} candidate;
 
 /* Highest priority first, then the lower token. */
-static int compare_wishes(const void *a, const void *b)
+static int compare_candidates(const void *a, const void *b)
 {
-    const wish *x = a, *y = b;
+    const candidate *x = a, *y = b;
     if (x->priority != y->priority) return x->priority > y->priority ? -1 : 1;
     return x->route < y->route ? -1 : 1;
 }
 
 /* Marks (location -1) the routes of expert e that are not among its capacity best. */
-static void drop_by_priority(const tern_place *p, int32_t e, wish *wishes)
+static void drop_by_priority(const tern_assign *p, int32_t e, candidate *candidates)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < p->n_row * p->k; i++)
-        if (p->expert[i] == e) wishes[n++] = (wish){ p->priority[i], i };
-    qsort(wishes, (size_t)n, sizeof *wishes, compare_wishes);
-    for (int64_t i = p->capacity; i < n; i++) p->location[wishes[i].route] = -1;
+        if (p->expert[i] == e) candidates[n++] = (candidate){ p->priority[i], i };
+    qsort(candidates, (size_t)n, sizeof *candidates, compare_candidates);
+    for (int64_t i = p->capacity; i < n; i++) p->location[candidates[i].route] = -1;
 }
 
 /* Gives the next place of its expert's queue to the route, if it has one. */
-static void queue_route(const tern_place *p, int64_t *next, int64_t i)
+static void queue_route(const tern_assign *p, int64_t *next, int64_t i)
 {
     int32_t e = p->expert[i];
     if (e < 0 || p->location[i] < 0) return;
@@ -38,7 +38,7 @@ static void queue_route(const tern_place *p, int64_t *next, int64_t i)
     next[e]++;
 }
 
-static void queue_all(const tern_place *p, int64_t *next)
+static void queue_all(const tern_assign *p, int64_t *next)
 {
     if (p->by_rank) {
         for (int32_t j = 0; j < p->k; j++)
@@ -48,7 +48,7 @@ static void queue_all(const tern_place *p, int64_t *next)
     for (int64_t i = 0; i < p->n_row * p->k; i++) queue_route(p, next, i);
 }
 
-static void weigh_routes(const tern_place *p)
+static void weigh_routes(const tern_assign *p)
 {
     for (int64_t t = 0; t < p->n_row; t++) {
         float *w = p->weight + t * p->k, sum = 0;
@@ -56,12 +56,12 @@ static void weigh_routes(const tern_place *p)
             if (p->location[t * p->k + j] < 0) w[j] = 0;
             sum += w[j];
         }
-        for (int32_t j = 0; p->renormalise && j < p->k; j++) w[j] /= sum > FLT_EPSILON ? sum : FLT_EPSILON;
+        for (int32_t j = 0; p->renormalize && j < p->k; j++) w[j] /= sum > FLT_EPSILON ? sum : FLT_EPSILON;
     }
 }
 
 /* n_expert / aux_k * sum_e mean(score) mean(route) */
-static float aux_loss(const tern_place *p)
+static float aux_loss(const tern_assign *p)
 {
     double sum = 0, n = (double)p->n_row;
     for (int32_t e = 0; e < p->n_expert; e++) {
@@ -75,14 +75,14 @@ static float aux_loss(const tern_place *p)
     return (float)(sum * p->n_expert / p->aux_k);
 }
 
-tern_status cpu_place(tern_ctx *ctx, const tern_place *p)
+tern_status cpu_assign(tern_ctx *ctx, const tern_assign *p)
 {
     int64_t n_route = p->n_row * p->k;
     tern_status st = TERN_OK;
     tern_mark mark = tern_arena_mark(&ctx->step);
-    wish *wishes = p->priority ? tern_arena_get(ctx, &ctx->step, (size_t)n_route, sizeof *wishes) : NULL;
+    candidate *candidates = p->priority ? tern_arena_get(ctx, &ctx->step, (size_t)n_route, sizeof *candidates) : NULL;
     int64_t *next = tern_arena_get(ctx, &ctx->step, (size_t)p->n_expert, sizeof *next);
-    if (!next || (p->priority && !wishes)) {
+    if (!next || (p->priority && !candidates)) {
         st = TERN_ERR_MEMORY;
         goto done;
     }
@@ -92,8 +92,8 @@ tern_status cpu_place(tern_ctx *ctx, const tern_place *p)
         p->location[i] = p->expert[i] < 0 ? -1 : 0;
         if (p->expert[i] >= 0) p->count[p->expert[i]]++;
     }
-    for (int32_t e = 0; wishes && e < p->n_expert; e++)
-        if (p->count[e] > p->capacity) drop_by_priority(p, e, wishes);
+    for (int32_t e = 0; candidates && e < p->n_expert; e++)
+        if (p->count[e] > p->capacity) drop_by_priority(p, e, candidates);
     queue_all(p, next);
     weigh_routes(p);
     if (p->l_aux) *p->l_aux = aux_loss(p);

@@ -1,14 +1,14 @@
 /* Lists of faults that become one sentence.
- * Readers of checkpoints and configs collect what they refuse here, so that a user hears every reason at once. */
-#ifndef TERN_FORMATS_WORDS_H
-#define TERN_FORMATS_WORDS_H
+ * Readers of checkpoints and configs collect what they refuse here, so that one message has every reason. */
+#ifndef TERN_FORMATS_FAULTS_H
+#define TERN_FORMATS_FAULTS_H
 
 #include <stdbool.h>
 #include <tern/context.h>
 
 #include "base/show.h"
 
-/* Sentences, owned. Zero-initialised it is empty. A sentence that finds no memory sets out_of_memory instead. */
+/* Sentences, owned. Zero-initialized it is empty. A sentence that finds no memory sets out_of_memory instead. */
 typedef struct tern_faults {
     char **sentences;
     size_t count, capacity;
