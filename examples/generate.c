@@ -1,5 +1,6 @@
 /* The shortest use of tern: continues a text with the model of a directory, or with the demo model.
- *     cc generate.c $(pkg-config --cflags --libs tern) -o generate && ./generate "Long ago, near the river," [DIR] */
+ *     cc generate.c $(pkg-config --cflags --libs tern) -o generate && ./generate "Long ago, near
+ *     the river," [DIR] */
 #include <stdio.h>
 #include <string.h>
 #include <tern/tern.h>
@@ -25,7 +26,8 @@ int main(int argc, char **argv)
     if (!st) st = tern_tokenizer_open(ctx, dir ? dir : tern_demo_dir(demo, sizeof demo), &tokenizer);
     if (!st) st = tern_tokenizer_encode(tokenizer, prompt, strlen(prompt), &with_bos, &ids);
     if (!st) st = tern_engine_create(ctx, model, NULL, &engine);
-    tern_request request = { .ids = ids.ids, .n_ids = ids.n, .max_new_tokens = 60, .sampling = tern_sampling_greedy(), .tokenizer = tokenizer, .on_event = print_text, .user = stdout };
+    tern_request request = { .ids = ids.ids, .n_ids = ids.n, .max_new_tokens = 60, .sampling = tern_sampling_greedy(),
+                             .tokenizer = tokenizer, .on_event = print_text, .user = stdout };
     if (!st) st = tern_engine_submit(engine, &request, NULL);
     if (!st) st = tern_engine_run(engine);
     puts("");

@@ -1,5 +1,6 @@
-/* Several ranks in one process: each a thread with its own context, and a communicator over shared memory that meets at a barrier. For tests of layers
- * that are split over ranks; a sum is taken in the order of the ranks, as every communicator's. */
+/* Several ranks in one process: each a thread with its own context, and a communicator over shared
+ * memory that meets at a barrier. For tests of layers that are split over ranks; a sum is taken in
+ * the order of the ranks, as every communicator's. */
 #ifndef TESTS_RANKS_H
 #define TESTS_RANKS_H
 
@@ -43,22 +44,27 @@ static tern_status ranks_all_reduce(void *self, tern_ctx *ctx, float *data, size
     return TERN_OK;
 }
 
-static tern_status ranks_all_gather(void *self, tern_ctx *ctx, const float *in, float *out, size_t n)
+static tern_status ranks_all_gather(void *self, tern_ctx *ctx, const float *in, float *out,
+                                    size_t n)
 {
     rank_self *s = self;
     (void)ctx;
     ranks_meet(s, in);
-    for (int r = 0; r < s->all->size; r++) memcpy(out + (size_t)r * n, s->all->in[r], n * sizeof *out);
+    for (int r = 0; r < s->all->size; r++)
+        memcpy(out + (size_t)r * n, s->all->in[r], n * sizeof *out);
     pthread_barrier_wait(&s->all->barrier);
     return TERN_OK;
 }
 
-static tern_status ranks_all_to_all(void *self, tern_ctx *ctx, const float *in, float *out, size_t n)
+static tern_status ranks_all_to_all(void *self, tern_ctx *ctx, const float *in, float *out,
+                                    size_t n)
 {
     rank_self *s = self;
     (void)ctx;
     ranks_meet(s, in);
-    for (int r = 0; r < s->all->size; r++) memcpy(out + (size_t)r * n, (const float *)s->all->in[r] + (size_t)s->rank * n, n * sizeof *out);
+    for (int r = 0; r < s->all->size; r++)
+        memcpy(out + (size_t)r * n, (const float *)s->all->in[r] + (size_t)s->rank * n,
+               n * sizeof *out);
     pthread_barrier_wait(&s->all->barrier);
     return TERN_OK;
 }
@@ -73,7 +79,8 @@ static tern_status ranks_broadcast(void *self, tern_ctx *ctx, void *data, size_t
     return TERN_OK;
 }
 
-/* rows, columns: the ranks in this one's row and column of the grid. Ranks in one line have one row, and are what rows says. */
+/* rows, columns: the ranks in this one's row and column of the grid. Ranks in one line have one
+ * row, and are what rows says. */
 typedef void grid_fn(tern_ctx *ctx, const tern_comm *rows, const tern_comm *columns, void *arg);
 typedef void rank_fn(tern_ctx *ctx, const tern_comm *comm, void *arg);
 
@@ -88,7 +95,8 @@ typedef struct rank_thread {
 
 static tern_comm ranks_comm(rank_self *self)
 {
-    return (tern_comm){ .rank = self->rank, .size = self->all->size, .self = self, .all_reduce = ranks_all_reduce, .all_gather = ranks_all_gather,
+    return (tern_comm){ .rank = self->rank, .size = self->all->size, .self = self,
+                        .all_reduce = ranks_all_reduce, .all_gather = ranks_all_gather,
                         .all_to_all = ranks_all_to_all, .broadcast = ranks_broadcast };
 }
 
@@ -118,7 +126,8 @@ static bool ranks_start(int n_row, int n_column, grid_fn *grid, rank_fn *line, v
         pthread_barrier_init(&columns[c].barrier, NULL, (unsigned)n_row);
     }
     for (int i = 0; i < n_row * n_column; i++) {
-        threads[i] = (rank_thread){ .row = { &rows[i / n_column], i % n_column }, .column = { &columns[i % n_column], i / n_column }, .grid = grid, .line = line, .arg = arg };
+        threads[i] = (rank_thread){ .row = { &rows[i / n_column], i % n_column }, .column =
+            { &columns[i % n_column], i / n_column }, .grid = grid, .line = line, .arg = arg };
         pthread_create(&threads[i].thread, NULL, rank_main, &threads[i]);
     }
     for (int i = 0; i < n_row * n_column; i++) {
@@ -130,13 +139,15 @@ static bool ranks_start(int n_row, int n_column, grid_fn *grid, rank_fn *line, v
     return good;
 }
 
-/* Runs fn once for each of size ranks, side by side; returns whether all had a context. fn must make the same calls on every rank. */
+/* Runs fn once for each of size ranks, side by side; returns whether all had a context. fn must
+ * make the same calls on every rank. */
 static inline bool ranks_run(int size, rank_fn *fn, void *arg)
 {
     return ranks_start(1, size, NULL, fn, arg);
 }
 
-/* The same for a grid of n_row times n_column ranks: rank r of a row is in column r, rank r of a column in row r. */
+/* The same for a grid of n_row times n_column ranks: rank r of a row is in column r, rank r of a
+ * column in row r. */
 static inline bool ranks_run_grid(int n_row, int n_column, grid_fn *fn, void *arg)
 {
     return ranks_start(n_row, n_column, fn, NULL, arg);

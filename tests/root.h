@@ -1,4 +1,5 @@
-/* A folder that stands for a system's root, with the files of /proc and /sys that a test gives it. For tests of what the library asks of its system. */
+/* A folder that stands for a system's root, with the files of /proc and /sys that a test gives it.
+ * For tests of what the library asks of its system. */
 #ifndef TESTS_ROOT_H
 #define TESTS_ROOT_H
 

@@ -1,5 +1,6 @@
-/* Allocations that fail on demand, for tests that fail the k-th one for every k: the library's (base/memory.c is compiled into the test, and the
- * linker then takes no other) and jansson's. Include it in one .c file of a test program. */
+/* Allocations that fail on demand, for tests that fail the k-th one for every k: the library's
+ * (base/memory.c is compiled into the test, and the linker then takes no other) and jansson's.
+ * Include it in one .c file of a test program. */
 #ifndef TERN_TESTS_TORTURE_H
 #define TERN_TESTS_TORTURE_H
 
@@ -51,7 +52,8 @@ static void torture_free(void *p)
     free(p);
 }
 
-/* The library's allocations, with these functions in place of the system's; the linker then takes no others. */
+/* The library's allocations, with these functions in place of the system's; the linker then takes
+ * no others. */
 #pragma push_macro("fail")    /* a macro of cmocka, a function there */
 #undef fail
 #define calloc torture_calloc

@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LINE = 260
+CODE, PROSE = 120, 100    # columns of code, and of headers, comments and the source of docs
 FILE_LINES, FUNCTION_LINES = 500, 80
 
 # A module includes itself and those after it.
@@ -75,8 +75,6 @@ def check_format(path, text):
             problem(path, n, "a tab")
         if line != line.rstrip() and not path.endswith(".md"):
             problem(path, n, "blanks at the line's end")
-        if len(line) > LINE and path.endswith((".c", ".h")):
-            problem(path, n, f"{len(line)} columns, more than {LINE}")
         if OTHER_PYTHON.search(line) and path != "tools/lint.py":
             problem(path, n, "the python of PATH, which may lack every module: /usr/bin/python3 is meant")
         if UNFINISHED.search(line) and path != "tools/lint.py":
@@ -98,6 +96,61 @@ def check_words(path, text):
                     problem(path, n, f"the old word \"{found.group(0)}\": {new}")
 
 
+def check_width(path, text):
+    """Code has 120 columns; headers, comments on lines of their own and prose have 100."""
+    comments = set()
+    for match in re.finditer(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', text, flags=re.S):
+        if match.group(0)[0] == "/":
+            first = text.count("\n", 0, match.start()) + 1
+            own = not text[text.rfind("\n", 0, match.start()) + 1:match.start()].strip()
+            comments.update(range(first + (not own), first + match.group(0).count("\n") + 1))
+    for n, line in enumerate(text.split("\n"), 1):
+        most = PROSE if path.endswith(".h") or n in comments else CODE
+        if len(line) > most:
+            problem(path, n, f"{len(line)} columns, more than {most}")
+
+
+def check_prose(path, text):
+    """Docs: 100 columns outside of code, tables and what cannot be broken."""
+    fence = False
+    for n, line in enumerate(text.split("\n"), 1):
+        fence ^= line.lstrip().startswith("```")
+        if len(line) > PROSE and not fence and not re.match(r"\s*[|<#]|\s*!?\[| {4}", line) and " " in line.strip()[:PROSE]:
+            problem(path, n, f"{len(line)} columns, more than {PROSE}")
+
+
+def check_statements(path, code):
+    """One statement a line (a switch's row may end with its break), no comma between statements, no conditional in a conditional."""
+    code = re.sub(r"(?m)^[ \t]*#(?:\\\n|[^\n])*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), code)
+    depth, frames, n = 0, [[False, False]], 1
+    for match in re.finditer(r"\n|[?,;(){}\[\]]", code):
+        mark = match.group(0)
+        if mark == "\n":
+            n += 1
+        elif mark in "([{":
+            control = re.search(r"\b(if|for|while|switch)\s*$", code[max(0, match.start() - 12):match.start()])
+            frames.append([False, False, bool(control)])
+            depth += mark == "("
+        elif mark in ")]}":
+            inside = frames.pop() if len(frames) > 1 else [False, False, True]
+            depth -= mark == ")"
+            if mark != "}" and not inside[2] and (inside[0] or inside[1]):
+                frames[-1][1] = True
+            if mark == "}":
+                frames[-1][:2] = [False, False]
+        elif mark in ",;":
+            frames[-1][:2] = [False, False]
+            rest = code[match.end():code.index("\n", match.end())] if "\n" in code[match.end():] else ""
+            begin = code[code.rfind("\n", 0, match.start()) + 1:match.start()].strip()
+            row = re.match(r"(case\b.*|default\s*):", begin) and re.match(r"\s*(break|return\b[^;]*|continue|goto \w+);\s*$", rest)
+            if mark == ";" and depth == 0 and re.search(r"\w", rest) and not row and not re.search(r"\b(struct|union)\b[^;{}]*\{", begin):
+                problem(path, n, "two statements on a line")
+        elif mark == "?":
+            if frames[-1][0] or frames[-1][1] or any(f[0] for f in frames):
+                problem(path, n, "a conditional inside of a conditional")
+            frames[-1][0] = True
+
+
 def check_mode(path):
     """What is called by its name says what runs it, and git keeps that it may be called."""
     runs = os.access(path, os.X_OK)
@@ -111,6 +164,8 @@ def check_c(path, text):
     code = bare(text)
     if not text.startswith("/*"):
         problem(path, 1, "does not open with what the file answers")
+    check_width(path, text)
+    check_statements(path, code)
     lines, codes = text.split("\n"), code.split("\n")
     for n, line in enumerate(codes, 1):
         if re.match(r"(static |const |unsigned |struct |enum |[a-z_0-9]+ )+\**[a-z_0-9]+\([^;]*\)\s*\{\s*$", line) and not line.startswith((" ", "}")):
@@ -196,6 +251,8 @@ def main():
             text = f.read()
         check_format(path, text)
         check_words(path, text)
+        if re.match(r"docs/|[A-Z]+\.md$|.*/README\.md$", path) and path.endswith(".md"):
+            check_prose(path, text)
         if path.endswith((".c", ".h")):
             check_c(path, text)
             over += sizes(path, text)

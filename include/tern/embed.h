@@ -48,9 +48,11 @@ typedef enum tern_normalize {
 typedef struct tern_embed_options {
     tern_pooling pooling;
     tern_normalize normalize;
-    int32_t step_tokens;       /* token budget of a batch; 0: 1024. A longer text is a batch by itself */
+    /* token budget of a batch; 0: 1024. A longer text is a batch by itself */
+    int32_t step_tokens;
     int64_t truncate_dim;      /* keep so many numbers of a vector; more than it has: all of them */
-    int64_t context_tokens;    /* most tokens of a text; 0: max_seq_length, else the model's, else 8192 */
+    /* most tokens of a text; 0: max_seq_length, else the model's, else 8192 */
+    int64_t context_tokens;
 } tern_embed_options;
 
 /* One text: ids in the vocabulary, at most tern_embedder_max_tokens; type_ids below the model's
@@ -65,9 +67,9 @@ typedef struct tern_embed_input {
 
 /* options may be null. The model is borrowed. TERN_ERR_UNSUPPORTED a module, mode or setting that
  * tern has not, by name | TERN_ERR_FORMAT modules that do not fit each other | TERN_ERR_ARGUMENT
- * pooler of a model without one, an option out of range | TERN_ERR_LIMIT more context than the model
- * was made for. Memory for keys and values is taken when texts come, for the longest batch of a
- * call. The caller frees *out before the model. */
+ * pooler of a model without one, an option out of range | TERN_ERR_LIMIT more context than the
+ * model was made for. Memory for keys and values is taken when texts come, for the longest batch of
+ * a call. The caller frees *out before the model. */
 TERN_API tern_status tern_embedder_create(tern_ctx *ctx, tern_model *model,
                                           const tern_embed_options *options, tern_embedder **out);
 TERN_API void tern_embedder_free(tern_embedder *embedder);
@@ -75,8 +77,8 @@ TERN_API void tern_embedder_free(tern_embedder *embedder);
 /* Of a vector; 0: the modules make none, and tern_embedder_run says why. */
 TERN_API int64_t tern_embedder_dim(const tern_embedder *embedder);
 
-/* Logits or scores of one input: of a sequence-classification head, or of a CrossEncoder whose modules
- * make "scores"; 0: none. */
+/* Logits or scores of one input: of a sequence-classification head, or of a CrossEncoder whose
+ * modules make "scores"; 0: none. */
 TERN_API int64_t tern_embedder_labels(const tern_embedder *embedder);
 
 /* Of one text, special tokens counted. */
@@ -99,11 +101,11 @@ TERN_API bool tern_embedder_lower_case(const tern_embedder *embedder);
  * does not give them. name null: the checkpoint's default prompt, null where it has none. */
 TERN_API const char *tern_embedder_prompt(const tern_embedder *embedder, const char *name);
 
-/* vectors [n, tern_embedder_dim]. TERN_ERR_ARGUMENT an empty input, or an id or token type
- * outside the model's, or nothing but a prompt that is left out | TERN_ERR_LIMIT an input that is too
- * long, with both numbers | TERN_ERR_NUMERIC a result that is NaN or infinite, with its input: the
- * others can be had without it | TERN_ERR_UNSUPPORTED the modules make no vector. The i-th vector is the same
- * bits whatever else is in the call. */
+/* vectors [n, tern_embedder_dim]. TERN_ERR_ARGUMENT an empty input, or an id or token type outside
+ * the model's, or nothing but a prompt that is left out | TERN_ERR_LIMIT an input that is too long,
+ * with both numbers | TERN_ERR_NUMERIC a result that is NaN or infinite, with its input: the others
+ * can be had without it | TERN_ERR_UNSUPPORTED the modules make no vector. The i-th vector is the
+ * same bits whatever else is in the call. */
 TERN_API tern_status tern_embedder_run(tern_embedder *embedder, const tern_embed_input *inputs,
                                        size_t n, float *vectors);
 

@@ -1,4 +1,5 @@
-/* What the shared library shows: everything marked TERN_API, and nothing else (the build hides the rest). */
+/* What the shared library shows: everything marked TERN_API, and nothing else (the build hides the
+ * rest). */
 #ifndef TERN_EXPORT_H
 #define TERN_EXPORT_H
 
@@ -9,6 +10,7 @@
 #endif
 
 /* printf-like functions: the compiler checks their arguments. */
-#define TERN_PRINTF(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
+#define TERN_PRINTF(format_index, first_arg) \
+    __attribute__((format(printf, format_index, first_arg)))
 
 #endif

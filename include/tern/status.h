@@ -1,7 +1,8 @@
 /* Outcomes of every call that can fail.
  *
- * A function that returns tern_status either did all it promises (TERN_OK) or changed nothing that the caller can see; the
- * context then holds one sentence with the file, the name and the numbers: tern_ctx_error(). The values never change. */
+ * A function that returns tern_status either did all it promises (TERN_OK) or changed nothing that
+ * the caller can see; the context then holds one sentence with the file, the name and the numbers:
+ * tern_ctx_error(). The values never change. */
 #ifndef TERN_STATUS_H
 #define TERN_STATUS_H
 
@@ -22,7 +23,8 @@ typedef enum tern_status {
     TERN_ERR_NUMERIC = 11     /* NaN or infinity where a finite number must be                    */
 } tern_status;
 
-/* The status as a word, "TERN_ERR_SHAPE"; "TERN_ERR_?" for a value that is none. Never null, static storage. */
+/* The status as a word, "TERN_ERR_SHAPE"; "TERN_ERR_?" for a value that is none. Never null, static
+ * storage. */
 TERN_API const char *tern_status_name(tern_status status);
 
 #endif

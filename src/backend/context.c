@@ -19,8 +19,10 @@ static tern_status choose_isa(const char *name, tern_kernels *k)
     if (!name) name = getenv("TERN_ISA");
     if (name && *name) {
         const tern_kernels *table = tern_isa_find(name);
-        if (!table) return tern_fail(NULL, TERN_ERR_UNSUPPORTED, "no instruction set is called \"%s\" in this build", name);
-        if (!table->usable(&cpu)) return tern_fail(NULL, TERN_ERR_UNSUPPORTED, "this CPU cannot run the instruction set \"%s\"", name);
+        if (!table)
+            return tern_fail(NULL, TERN_ERR_UNSUPPORTED, "no instruction set is called \"%s\" in this build", name);
+        if (!table->usable(&cpu))
+            return tern_fail(NULL, TERN_ERR_UNSUPPORTED, "this CPU cannot run the instruction set \"%s\"", name);
         max_rank = table->rank;
     }
     tern_kernels_select(k, &cpu, max_rank);
@@ -33,10 +35,13 @@ static tern_status choose_threads(int wanted, int *threads)
     if (!wanted && text && *text) {
         char *end;
         long n = strtol(text, &end, 10);
-        if (*end || n < 1 || n > MOST_THREADS) return tern_fail(NULL, TERN_ERR_ARGUMENT, "TERN_THREADS is \"%s\", not a number from 1 to %d", text, MOST_THREADS);
+        if (*end || n < 1 || n > MOST_THREADS)
+            return tern_fail(NULL, TERN_ERR_ARGUMENT, "TERN_THREADS is \"%s\", not a number from 1 to %d", text,
+                             MOST_THREADS);
         wanted = (int)n;
     }
-    if (wanted < 0 || wanted > MOST_THREADS) return tern_fail(NULL, TERN_ERR_ARGUMENT, "%d threads, not a number from 0 to %d", wanted, MOST_THREADS);
+    if (wanted < 0 || wanted > MOST_THREADS)
+        return tern_fail(NULL, TERN_ERR_ARGUMENT, "%d threads, not a number from 0 to %d", wanted, MOST_THREADS);
     *threads = wanted ? wanted : tern_default_threads();
     return TERN_OK;
 }

@@ -20,7 +20,8 @@ static tern_chunk *chunk_new(tern_ctx *ctx, size_t bytes)
     return c;
 }
 
-/* An empty arena's mark names no chunk: a reset inside may merge the chunks while the mark is held. */
+/* An empty arena's mark names no chunk: a reset inside may merge the chunks while the mark is
+ * held. */
 tern_mark tern_arena_mark(const tern_arena *arena)
 {
     if (arena->current == arena->first && (!arena->first || !arena->first->used_bytes)) return (tern_mark){ 0 };

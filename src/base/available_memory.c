@@ -12,7 +12,8 @@
 
 static const uint64_t NO_LIMIT = TERN_MEMORY_UNKNOWN;
 
-/* The number behind key in a file of lines "key number ..."; key "": the number that the file begins with. */
+/* The number behind key in a file of lines "key number ..."; key "": the number that the file
+ * begins with. */
 static bool read_number(const char *root, const char *path, const char *key, uint64_t *value)
 {
     char full[512], line[256];
@@ -20,7 +21,8 @@ static bool read_number(const char *root, const char *path, const char *key, uin
     size_t n = strlen(key);
     if ((size_t)snprintf(full, sizeof full, "%s%s", root, path) >= sizeof full) return false;
     FILE *f = fopen(full, "re");
-    while (f && !found && fgets(line, sizeof line, f)) found = !strncmp(line, key, n) && sscanf(line + n, "%" SCNu64, value) == 1;
+    while (f && !found && fgets(line, sizeof line, f))
+        found = !strncmp(line, key, n) && sscanf(line + n, "%" SCNu64, value) == 1;
     if (f) fclose(f);
     return found;
 }
@@ -59,14 +61,17 @@ static uint64_t address_space(const char *root)
 
 static uint64_t beside(uint64_t bytes, uint64_t weights)
 {
-    return bytes == NO_LIMIT ? NO_LIMIT : bytes > weights ? bytes - weights : 0;
+    if (bytes == NO_LIMIT) return NO_LIMIT;
+    if (bytes > weights) return bytes - weights;
+    return 0;
 }
 
 tern_available_memory tern_available_memory_now(const char *root, size_t mapped_bytes)
 {
     uint64_t kib;
     tern_available_memory memory = { NO_LIMIT, "the system" };
-    if (read_number(root, "/proc/meminfo", "MemAvailable:", &kib)) memory = (tern_available_memory){ beside(kib * 1024, mapped_bytes), "MemAvailable" };
+    if (read_number(root, "/proc/meminfo", "MemAvailable:", &kib))
+        memory = (tern_available_memory){ beside(kib * 1024, mapped_bytes), "MemAvailable" };
     uint64_t cgroup = beside(cgroups_memory(root), mapped_bytes), address = address_space(root);
     if (cgroup < memory.bytes) memory = (tern_available_memory){ cgroup, "the cgroup's memory.max" };
     if (address < memory.bytes) memory = (tern_available_memory){ address, "RLIMIT_AS" };

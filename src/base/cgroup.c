@@ -1,4 +1,5 @@
-/* Walks from a process's own cgroup to the root: see cgroup.h. Called where threads and memory are counted. */
+/* Walks from a process's own cgroup to the root: see cgroup.h. Called where threads and memory are
+ * counted. */
 #include "base/cgroup.h"
 
 #include <stdio.h>

@@ -5,7 +5,8 @@
 /* Called with the folder of one group, "/a/b" or "" for the root. */
 typedef void tern_cgroup_fn(void *user, const char *root, const char *folder);
 
-/* The process's own group, then those around it, the root last. root is put before the paths of /proc and /sys: "" outside of tests. */
+/* The process's own group, then those around it, the root last. root is put before the paths of
+ * /proc and /sys: "" outside of tests. */
 void tern_cgroups(const char *root, tern_cgroup_fn *fn, void *user);
 
 #endif

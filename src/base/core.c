@@ -1,4 +1,5 @@
-/* Asks Linux for cores and threads: see core.h. Called by the thread pool; threads are named by id, because one that has ended is no error then. */
+/* Asks Linux for cores and threads: see core.h. Called by the thread pool; threads are named by id,
+ * because one that has ended is no error then. */
 #include "base/core.h"
 
 #include <sched.h>
@@ -22,8 +23,9 @@ int tern_cores(void)
     return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
 }
 
-/* The clock of one thread: its id inverted above three bits, which say that it is a thread's (4) time on a core (2). Source: clock_getcpuclockid and
- * linux/posix-timers.h. The kernel refuses threads of other processes. */
+/* The clock of one thread: its id inverted above three bits, which say that it is a thread's (4)
+ * time on a core (2). Source: clock_getcpuclockid and linux/posix-timers.h. The kernel refuses
+ * threads of other processes. */
 int64_t tern_thread_ran_ns(pid_t thread)
 {
     struct timespec t;
@@ -35,7 +37,9 @@ static void move(pid_t thread, bool here)
 {
     cpu_set_t own, wanted;
     int core = sched_getcpu();
-    if (core < 0 || core >= CPU_SETSIZE || sched_getaffinity(thread, sizeof own, &own) || !CPU_ISSET(core, &own) || CPU_COUNT(&own) == 1) return;
+    if (core < 0 || core >= CPU_SETSIZE || sched_getaffinity(thread, sizeof own, &own) || !CPU_ISSET(core, &own) ||
+        CPU_COUNT(&own) == 1)
+        return;
     if (here) {
         CPU_ZERO(&wanted);
         CPU_SET(core, &wanted);

@@ -9,7 +9,8 @@ void tern_cpu_probe(tern_cpu *cpu)
 {
     unsigned a, b, c, d;
     *cpu = (tern_cpu){ 0 };
-    cpu->intel = __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
+    cpu->intel = __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && c == signature_INTEL_ecx &&
+                 d == signature_INTEL_edx;
     if (__get_cpuid(1, &a, &b, &c, &d)) cpu->leaf1_ecx = c;
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
         cpu->leaf7_ebx = b;

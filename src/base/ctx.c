@@ -1,4 +1,5 @@
-/* How a context keeps its message. It is made and freed in backend/context.c, where kernels and devices are known. */
+/* How a context keeps its message. It is made and freed in backend/context.c, where kernels and
+ * devices are known. */
 #include "base/ctx.h"
 
 #include <stdarg.h>

@@ -1,7 +1,9 @@
 /* A float's nine digits in integers: see decimal.h. The program's writers call it.
  *
- * A float is m 2^e, m below 2^24. With p = 8 less the power of ten of its first digit, its nine digits are m 5^p 2^(e + p), rounded to the nearest, ties
- * to even: for numbers from 1e-8 to 1e9 the product has at most 64 bits, so that nothing is lost before the one rounding. The rest is printf's. */
+ * A float is m 2^e, m below 2^24. With p = 8 less the power of ten of its first digit, its nine
+ * digits are m 5^p 2^(e + p), rounded to the nearest, ties to even: for numbers from 1e-8 to 1e9
+ * the product has at most 64 bits, so that nothing is lost before the one rounding. The rest is
+ * printf's. */
 #include "base/decimal.h"
 
 #include <math.h>
@@ -17,7 +19,8 @@ static const uint64_t billion = 1000000000;
 static uint64_t scaled(uint64_t m, int e, int p)
 {
     static const uint64_t power_of_5[MOST_POWER + 1] = {
-        1, 5, 25, 125, 625, 3125, 15625, 78125, 390625, 1953125, 9765625, 48828125, 244140625, 1220703125, 6103515625, 30517578125, 152587890625, 762939453125 };
+        1, 5, 25, 125, 625, 3125, 15625, 78125, 390625, 1953125, 9765625, 48828125, 244140625, 1220703125, 6103515625,
+        30517578125, 152587890625, 762939453125 };
     uint64_t n = m * power_of_5[p];
     int shift = -(e + p);
     if (shift <= 0) return n << -shift;
@@ -25,11 +28,15 @@ static uint64_t scaled(uint64_t m, int e, int p)
     return q + (rest > half || (rest == half && q % 2));
 }
 
-/* %g's form: a plain number where the first digit's power is -5 < power < 9, else one with an exponent; no zeros at the end of the decimals. */
+/* %g's form: a plain number where the first digit's power is -5 < power < 9, else one with an
+ * exponent; no zeros at the end of the decimals. */
 static size_t put_digits(char *text, uint64_t digits, int power)
 {
     char d[DIGITS], *to = text;
-    int n = DIGITS, whole = power >= 0 && power < DIGITS ? power + 1 : power >= -4 && power < 0 ? 0 : 1;
+    int n = DIGITS;
+    int whole = 1;
+    if (power >= 0 && power < DIGITS) whole = power + 1;
+    else if (power >= -4 && power < 0) whole = 0;
     for (int i = DIGITS - 1; i >= 0; i--, digits /= 10) d[i] = (char)('0' + digits % 10);
     while (n > whole && d[n - 1] == '0') n--;
     memcpy(to, whole ? d : "0", whole ? (size_t)whole : 1);
@@ -54,7 +61,8 @@ size_t tern_decimal(char *text, float value)
     if (!(size > 1e-8f && size < 1e9f)) return (size_t)snprintf(text, TERN_DECIMAL_BYTES, "%.9g", (double)value);
     uint32_t bits;
     memcpy(&bits, &size, sizeof bits);
-    int e = (int)(bits >> 23) - 150, power = (e + 23) * 1233 / 4096 - ((e + 23) < 0);    /* log10 2 is nearly 1233 / 4096: right, or one too low */
+    /* log10 2 is nearly 1233 / 4096: right, or one too low */
+    int e = (int)(bits >> 23) - 150, power = (e + 23) * 1233 / 4096 - ((e + 23) < 0);
     uint64_t m = (bits & 0x7FFFFF) | 0x800000, digits;
     if (power < -8) power = -8;
     digits = scaled(m, e, DIGITS - 1 - power);

@@ -6,7 +6,8 @@
 
 enum { TERN_DECIMAL_BYTES = 32 };    /* space for any number, its end included */
 
-/* What printf's %.9g makes of value, to the letter, into text [TERN_DECIMAL_BYTES]; returns its length. Nine digits tell any two floats apart. */
+/* What printf's %.9g makes of value, to the letter, into text [TERN_DECIMAL_BYTES]; returns its
+ * length. Nine digits tell any two floats apart. */
 size_t tern_decimal(char *text, float value);
 
 #endif

@@ -1,5 +1,6 @@
-/* The types of floating point. Those of 16 bits, converted one number at a time: the definition that every vectorized conversion is tested against.
- * Rounding is to nearest, ties to even; NaN stays NaN, overflow becomes infinity, subnormals are kept. IEEE 754-2019. */
+/* The types of floating point. Those of 16 bits, converted one number at a time: the definition
+ * that every vectorized conversion is tested against. Rounding is to nearest, ties to even; NaN
+ * stays NaN, overflow becomes infinity, subnormals are kept. IEEE 754-2019. */
 #ifndef TERN_BASE_DTYPE_H
 #define TERN_BASE_DTYPE_H
 
@@ -43,7 +44,8 @@ static inline uint16_t tern_bf16_from_f32(float f)
 static inline float tern_f32_from_f16(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 0x3FF;
-    if (exponent == 31) return tern_float_of(sign | 0x7F800000 | fraction << 13 | (fraction ? 0x400000 : 0));
+    if (exponent == 31)
+        return tern_float_of(sign | 0x7F800000 | fraction << 13 | (fraction ? 0x400000 : 0));
     if (exponent) return tern_float_of(sign | (exponent + 112) << 23 | fraction << 13);
     float f = (float)fraction * 0x1p-24f;    /* subnormal, exact in f32 */
     return sign ? -f : f;
@@ -54,8 +56,10 @@ static inline uint16_t tern_f16_from_f32(float f)
     uint32_t u = tern_bits_of(f), a = u & 0x7FFFFFFF;
     uint16_t sign = (uint16_t)(u >> 16 & 0x8000);
     if (a > 0x7F800000) return (uint16_t)(sign | 0x7E00 | (a >> 13 & 0x3FF));
-    if (a >= 0x477FF000) return sign | 0x7C00;                                  /* rounds to 65536 or beyond */
-    if (a < 0x38800000) {                                                       /* below 2^-14: adding 0.5 aligns and rounds */
+    /* rounds to 65536 or beyond */
+    if (a >= 0x477FF000) return sign | 0x7C00;
+    /* below 2^-14: adding 0.5 aligns and rounds */
+    if (a < 0x38800000) {
         uint32_t r = tern_bits_of(tern_float_of(a) + 0.5f);
         return (uint16_t)(sign | (r - 0x3F000000));
     }

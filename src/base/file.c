@@ -31,15 +31,18 @@ static bool leads_out(const char *name)
 
 static tern_status join(tern_ctx *ctx, const char *dir, const char *name, char *path)
 {
-    if (dir && leads_out(name)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the file name \"%s\" leads out of the directory", dir, name);
+    if (dir && leads_out(name))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the file name \"%s\" leads out of the directory", dir, name);
     int n = dir ? snprintf(path, PATH_BYTES, "%s/%s", dir, name) : snprintf(path, PATH_BYTES, "%s", name);
-    if (n >= PATH_BYTES) return tern_fail(ctx, TERN_ERR_LIMIT, "a path of %d bytes is longer than %d", n, PATH_BYTES - 1);
+    if (n >= PATH_BYTES)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "a path of %d bytes is longer than %d", n, PATH_BYTES - 1);
     return TERN_OK;
 }
 
 static tern_file_id id_of(const struct stat *info)
 {
-    return (tern_file_id){ .device = (uint64_t)info->st_dev, .inode = (uint64_t)info->st_ino, .n_bytes = (uint64_t)info->st_size,
+    return (tern_file_id){ .device = (uint64_t)info->st_dev, .inode = (uint64_t)info->st_ino,
+                           .n_bytes = (uint64_t)info->st_size,
                            .mtime_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec };
 }
 
@@ -50,7 +53,8 @@ static tern_status cannot_open(tern_ctx *ctx, const char *path, int error)
     ssize_t n = error == ENOENT ? readlink(path, to, sizeof to - 1) : -1;
     if (n < 0) return tern_fail_errno(ctx, error, path);
     to[n] = 0;
-    return tern_fail(ctx, TERN_ERR_IO, "%s: No such file or directory: it is a link to \"%s\", which is not there", path, tern_show_name(to, target));
+    return tern_fail(ctx, TERN_ERR_IO, "%s: No such file or directory: it is a link to \"%s\", which is not there",
+                     path, tern_show_name(to, target));
 }
 
 /* Opens without waiting (a FIFO would) and insists on a regular file. */
@@ -65,8 +69,11 @@ static tern_status open_regular(tern_ctx *ctx, const char *path, int *fd, tern_f
         return tern_fail_errno(ctx, error, path);
     }
     if (!S_ISREG(info.st_mode)) {
+        const char *kind = "a device";
+        if (S_ISDIR(info.st_mode)) kind = "a directory";
+        else if (S_ISFIFO(info.st_mode)) kind = "a FIFO";
         close(*fd);
-        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: is %s, not a regular file", path, S_ISDIR(info.st_mode) ? "a directory" : S_ISFIFO(info.st_mode) ? "a FIFO" : "a device");
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: is %s, not a regular file", path, kind);
     }
     *id = id_of(&info);
     return TERN_OK;
@@ -79,7 +86,8 @@ static tern_status guard(tern_ctx *ctx, const char *path, tern_map *map)
     map->guard = tern_map_guard_add(map->data, map->n_bytes);
     if (map->guard >= 0) return TERN_OK;
     munmap((void *)map->data, map->n_bytes);
-    return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %d mapped files are guarded already, and no more can be", path, TERN_GUARDED_MAPS);
+    return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %d mapped files are guarded already, and no more can be", path,
+                     TERN_GUARDED_MAPS);
 }
 
 tern_status tern_map_file(tern_ctx *ctx, const char *dir, const char *name, tern_map *out)
@@ -120,11 +128,13 @@ bool tern_map_cut(const tern_map *map)
 
 void tern_map_drop(const void *data, size_t n_bytes)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)data + page - 1) / page * page, last = ((uintptr_t)data + n_bytes) / page * page;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)data + page - 1) / page * page,
+        last = ((uintptr_t)data + n_bytes) / page * page;
     if (first < last) madvise((void *)first, last - first, MADV_DONTNEED);
 }
 
-tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, char **out, size_t *n_bytes)
+tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, char **out,
+                           size_t *n_bytes)
 {
     char path[PATH_BYTES], *text = NULL;
     int fd = -1;
@@ -135,7 +145,8 @@ tern_status tern_read_file(tern_ctx *ctx, const char *dir, const char *name, siz
     if (st) return st;
     size_t size = (size_t)id.n_bytes;
     if (size > max_bytes) {
-        st = tern_fail(ctx, TERN_ERR_LIMIT, "%s: %zu bytes, more than the %zu that such a file may have", path, size, max_bytes);
+        st = tern_fail(ctx, TERN_ERR_LIMIT, "%s: %zu bytes, more than the %zu that such a file may have", path, size,
+                       max_bytes);
         goto done;
     }
     text = tern_alloc(ctx, size + 1, 1, path);

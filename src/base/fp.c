@@ -1,4 +1,5 @@
-/* Takes and gives back the host's floating-point mode: see fp.h. Called at the top of what computes, and by the threads of the pool. */
+/* Takes and gives back the host's floating-point mode: see fp.h. Called at the top of what
+ * computes, and by the threads of the pool. */
 #include "base/fp.h"
 
 #include "base/ctx.h"

@@ -16,13 +16,15 @@ static tern_status check_encoding(tern_ctx *ctx, const char *path, const char *t
 {
     if (!n_bytes) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: an empty file", path);
     if (n_bytes >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
-        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: begins with a byte order mark, which JSON does not allow; save it as UTF-8 without one", path);
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: begins with a byte order mark, which JSON does not allow; save it "
+                         "as UTF-8 without one", path);
     if (n_bytes >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2)))
         return tern_fail(ctx, TERN_ERR_FORMAT, "%s: UTF-16, and JSON is UTF-8; save it as UTF-8", path);
     return TERN_OK;
 }
 
-static tern_status read_by(parse_fn *parse, tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes, json_t **out)
+static tern_status read_by(parse_fn *parse, tern_ctx *ctx, const char *dir, const char *name, size_t max_bytes,
+                           json_t **out)
 {
     char *text, path[800];
     size_t n_bytes;
@@ -67,7 +69,8 @@ typedef struct shown {
     bool cut;
 } shown;
 
-/* Takes what jansson writes, piece by piece, until the text is full; anything but 0 ends jansson's walk. */
+/* Takes what jansson writes, piece by piece, until the text is full; anything but 0 ends jansson's
+ * walk. */
 static int take_piece(const char *piece, size_t n, void *into)
 {
     shown *s = into;
@@ -78,7 +81,8 @@ static int take_piece(const char *piece, size_t n, void *into)
     return s->cut ? -1 : 0;
 }
 
-/* Where the text may end so that "..." fits behind it and no escape ("\\u00e4", "\\n") is halved; all of it is ASCII. */
+/* Where the text may end so that "..." fits behind it and no escape ("\\u00e4", "\\n") is halved;
+ * all of it is ASCII. */
 static size_t end_of_cut(const char *text, size_t end)
 {
     for (size_t i = 0, n; i < end; i += n) {

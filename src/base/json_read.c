@@ -1,7 +1,8 @@
 /* JSON text in, jansson's values out (tern_json_parse and tern_json_number of json.h).
  *
- * The text is read here and not by jansson because jansson 2.14's reader loses characters when an allocation inside a token fails, and may
- * then run past its buffer; the functions that build its values have no such fault. */
+ * The text is read here and not by jansson because jansson 2.14's reader loses characters when an
+ * allocation inside a token fails, and may then run past its buffer; the functions that build its
+ * values have no such fault. */
 #include <errno.h>
 #include <float.h>
 #include <locale.h>
@@ -49,7 +50,8 @@ static bool at_one_of(const tern_json_scan *s, const char *chars)
     return s->at < s->end && s->text[s->at] && strchr(chars, s->text[s->at]);
 }
 
-/* jansson's values hold finite numbers only: its two largest doubles stand for infinity and NaN (tern_json_number). */
+/* jansson's values hold finite numbers only: its two largest doubles stand for infinity and NaN
+ * (tern_json_number). */
 static json_t *real_of(double value)
 {
     if (isnan(value)) return json_real(nextafter(DBL_MAX, 0));
@@ -65,7 +67,8 @@ double tern_json_number(const json_t *value)
     return fabs(number) == DBL_MAX ? copysign(INFINITY, number) : number;
 }
 
-/* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?    without a point and an exponent an integer where 64 bits hold it */
+/* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?  without a point and an exponent an integer where
+ * 64 bits hold it */
 static tern_status read_number(reader *r, json_t **out)
 {
     tern_json_scan *s = &r->s;
@@ -145,7 +148,8 @@ done:
     return st;
 }
 
-/* One member. Its key stays in the scratch only until the value is read, so that it is kept beside the value meanwhile. */
+/* One member. Its key stays in the scratch only until the value is read, so that it is kept beside
+ * the value meanwhile. */
 static tern_status read_member(reader *r, int depth, json_t *object)
 {
     size_t n;
@@ -200,7 +204,8 @@ static tern_status read_value(reader *r, int depth, json_t **out)
         tern_status st = tern_json_string(&r->s, "a string", r->scratch, &n);
         return st ? st : give(r, json_stringn_nocheck(r->scratch, n), out);
     }
-    bool number = c == '-' || (c >= '0' && c <= '9'), minus_infinity = c == '-' && r->s.at + 1 < r->s.end && r->s.text[r->s.at + 1] == 'I';
+    bool number = c == '-' || (c >= '0' && c <= '9'),
+        minus_infinity = c == '-' && r->s.at + 1 < r->s.end && r->s.text[r->s.at + 1] == 'I';
     if (number && !minus_infinity) return read_number(r, out);
     if (c != '{' && c != '[') return read_word(r, out);
     if (depth == MAX_DEPTH) return tern_json_wrong(&r->s, "nested beyond a depth of %d", MAX_DEPTH);
@@ -215,7 +220,8 @@ typedef struct rules {
 
 static tern_status parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, rules asked, json_t **out)
 {
-    reader r = { .exact = asked.exact, .repeats = asked.repeats, .s = { .ctx = ctx, .what = what, .text = (const unsigned char *)text, .end = n_bytes } };
+    reader r = { .exact = asked.exact, .repeats = asked.repeats,
+                 .s = { .ctx = ctx, .what = what, .text = (const unsigned char *)text, .end = n_bytes } };
     json_t *value = NULL;
     tern_status st = TERN_OK;
     r.c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);

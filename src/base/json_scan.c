@@ -67,7 +67,9 @@ tern_status tern_json_check_utf8(tern_json_scan *s)
 
 void tern_json_blanks(tern_json_scan *s)
 {
-    while (s->at < s->end && (s->text[s->at] == ' ' || s->text[s->at] == '\n' || s->text[s->at] == '\r' || s->text[s->at] == '\t')) s->at++;
+    while (s->at < s->end &&
+           (s->text[s->at] == ' ' || s->text[s->at] == '\n' || s->text[s->at] == '\r' || s->text[s->at] == '\t'))
+        s->at++;
 }
 
 bool tern_json_take(tern_json_scan *s, char c)
@@ -90,7 +92,9 @@ static bool hex4(tern_json_scan *s, unsigned *out)
     if (s->end - s->at < 4) return false;
     for (int i = 0; i < 4; i++) {
         int c = s->text[s->at + (size_t)i], letter = c | 32;
-        int digit = c >= '0' && c <= '9' ? c - '0' : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+        int digit = -1;
+        if (c >= '0' && c <= '9') digit = c - '0';
+        else if (letter >= 'a' && letter <= 'f') digit = letter - 'a' + 10;
         if (digit < 0) return false;
         *out = *out << 4 | (unsigned)digit;
     }
@@ -117,7 +121,8 @@ static tern_status escape(tern_json_scan *s, char *out, size_t *n)
     if (c >= 0xD800 && c < 0xDC00) {
         bool another = s->end - s->at >= 2 && s->text[s->at] == '\\' && s->text[s->at + 1] == 'u';
         s->at += another ? 2 : 0;
-        if (!another || !hex4(s, &low) || low < 0xDC00 || low > 0xDFFF) return tern_json_expected(s, "a low surrogate after a high one");
+        if (!another || !hex4(s, &low) || low < 0xDC00 || low > 0xDFFF)
+            return tern_json_expected(s, "a low surrogate after a high one");
         c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
     }
     *n += (size_t)utf8proc_encode_char((utf8proc_int32_t)c, (utf8proc_uint8_t *)out + *n);
@@ -133,7 +138,8 @@ tern_status tern_json_string(tern_json_scan *s, const char *wanted, char *out, s
         while (s->at < s->end && s->text[s->at] != '"' && s->text[s->at] != '\\' && s->text[s->at] >= 0x20) s->at++;
         memcpy(out + n, s->text + from, s->at - from);
         n += s->at - from;
-        if (s->at >= s->end || s->text[s->at] < 0x20) return tern_json_expected(s, "a character or the closing '\"' of a string");
+        if (s->at >= s->end || s->text[s->at] < 0x20)
+            return tern_json_expected(s, "a character or the closing '\"' of a string");
         if (s->text[s->at++] == '"') break;
         tern_status st = escape(s, out, &n);
         if (st) return st;

@@ -1,5 +1,5 @@
-/* The handler of SIGBUS over mapped files: see map_guard.h. It makes only calls that a handler may make:
- * loads and stores of lock-free atomics, mmap, sigaction, raise. */
+/* The handler of SIGBUS over mapped files: see map_guard.h. It makes only calls that a handler may
+ * make: loads and stores of lock-free atomics, mmap, sigaction, raise. */
 #include "base/map_guard.h"
 
 #include <errno.h>
@@ -17,7 +17,8 @@ static struct slot {
 } slots[TERN_GUARDED_MAPS];
 static atomic_int n_used;    /* slots from here on were never taken */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;    /* of holders and of taking a slot; never taken by the handler */
+/* of holders and of taking a slot; never taken by the handler */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int n_holders;
 static struct sigaction previous;
 static uintptr_t page_bytes;
@@ -31,7 +32,8 @@ static struct slot *slot_at(uintptr_t address)
     return NULL;
 }
 
-/* fault: of an access, which is repeated behind the handler; else the signal was sent, and does not come again by itself. */
+/* fault: of an access, which is repeated behind the handler; else the signal was sent, and does not
+ * come again by itself. */
 static void pass_on(int number, siginfo_t *info, void *context, bool fault)
 {
     if (previous.sa_flags & SA_SIGINFO) {
@@ -39,7 +41,8 @@ static void pass_on(int number, siginfo_t *info, void *context, bool fault)
     } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
         previous.sa_handler(number);
     } else if (fault || previous.sa_handler == SIG_DFL) {
-        struct sigaction fall = { .sa_handler = SIG_DFL };    /* ends the process, of a fault even where the signal was ignored */
+        /* ends the process, of a fault even where the signal was ignored */
+        struct sigaction fall = { .sa_handler = SIG_DFL };
         sigaction(number, &fall, NULL);
         if (!fault) raise(number);
     }
@@ -68,7 +71,8 @@ static bool is_ours(const struct sigaction *action)
 
 bool tern_map_guard_hold(void)
 {
-    struct sigaction before, action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
+    struct sigaction before,
+        action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
     bool ok = true;
     sigemptyset(&action.sa_mask);
     pthread_mutex_lock(&lock);

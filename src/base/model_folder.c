@@ -23,7 +23,8 @@ bool tern_folder_leads_out(const char *folder)
     }
 }
 
-/* The folder that modules names, borrowed from it: where its first row is a Transformer, else none. */
+/* The folder that modules names, borrowed from it: where its first row is a Transformer, else
+ * none. */
 static tern_status folder_of(tern_ctx *ctx, const char *dir, const json_t *modules, const char **folder)
 {
     const json_t *first = json_array_get(modules, 0);

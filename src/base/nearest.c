@@ -1,4 +1,5 @@
-/* Edit distance between two names: see nearest.h. Three rows of the usual table (Damerau 1964, neighbouring swaps only). */
+/* Edit distance between two names: see nearest.h. Three rows of the usual table (Damerau 1964,
+ * neighbouring swaps only). */
 #include "base/nearest.h"
 
 #include <ctype.h>
@@ -27,7 +28,8 @@ size_t tern_edit_distance(const char *a, const char *b)
         row[0] = i;
         for (size_t j = 1; j <= m; j++) {
             row[j] = least(above[j - 1] + !same(a[i - 1], b[j - 1]), 1 + least(above[j], row[j - 1]));
-            if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1])) row[j] = least(row[j], before[j - 2] + 1);
+            if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
+                row[j] = least(row[j], before[j - 2] + 1);
         }
         size_t *spare = before;
         before = above;

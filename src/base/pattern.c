@@ -3,7 +3,8 @@
 
 #include <stddef.h>
 
-/* The last "*" takes one character more whenever what follows it does not fit: no recursion, at most |pattern| x |text| steps. */
+/* The last "*" takes one character more whenever what follows it does not fit: no recursion, at
+ * most |pattern| x |text| steps. */
 bool tern_name_matches(const char *pattern, const char *text)
 {
     const char *star = NULL, *resume = NULL;

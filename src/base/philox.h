@@ -1,4 +1,5 @@
-/* Random numbers without a state: Philox4x32-10, a function of a key (the seed) and a counter (where the number is used).
+/* Random numbers without a state: Philox4x32-10, a function of a key (the seed) and a counter
+ * (where the number is used).
  * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. */
 #ifndef TERN_BASE_PHILOX_H
 #define TERN_BASE_PHILOX_H
@@ -11,7 +12,8 @@ typedef struct tern_random {
 
 static inline tern_random tern_philox(uint64_t seed, uint64_t position, uint64_t stream)
 {
-    uint32_t c0 = (uint32_t)position, c1 = (uint32_t)(position >> 32), c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
+    uint32_t c0 = (uint32_t)position, c1 = (uint32_t)(position >> 32), c2 = (uint32_t)stream,
+        c3 = (uint32_t)(stream >> 32);
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++) {
         uint64_t a = (uint64_t)0xD2511F53u * c0, b = (uint64_t)0xCD9E8D57u * c2;
@@ -25,7 +27,8 @@ static inline tern_random tern_philox(uint64_t seed, uint64_t position, uint64_t
     return (tern_random){ { c0, c1, c2, c3 } };
 }
 
-/* In [0, 1): the 24 high bits of a word, exact in f32. In (0, 1): the same, half a step up, for logarithms. */
+/* In [0, 1): the 24 high bits of a word, exact in f32. In (0, 1): the same, half a step up, for
+ * logarithms. */
 static inline float tern_uniform(uint32_t word)
 {
     return (float)(word >> 8) * 0x1p-24f;

@@ -1,14 +1,18 @@
 /* Threads that take tiles: see pool.h.
  *
- * Each thread has a share of a job's tiles, a run [lo, hi) in one word. It takes its own from the front, so that what it reads goes on where it was; when none
- * is left, it takes the last one of the thread that has most. A tile is taken by changing its share's word, and whoever has done so may then read the job's
- * fields, because the job cannot end, and no other can be posted, before that tile is done. So a worker that comes late finds its share empty and touches
- * nothing, and one that comes very late simply helps with the job of that moment. What is written for every job lies apart from what is seldom written: a
- * line that another core has written takes it 150 ns to bring.
+ * Each thread has a share of a job's tiles, a run [lo, hi) in one word. It takes its own from the
+ * front, so that what it reads goes on where it was; when none is left, it takes the last one of
+ * the thread that has most. A tile is taken by changing its share's word, and whoever has done so
+ * may then read the job's fields, because the job cannot end, and no other can be posted, before
+ * that tile is done. So a worker that comes late finds its share empty and touches nothing, and one
+ * that comes very late simply helps with the job of that moment. What is written for every job lies
+ * apart from what is seldom written: a line that another core has written takes it 150 ns to bring.
  *
- * Where another process takes part of the cores, a thread loses its core inside a tile sooner or later, and all wait until the scheduler
- * gives it back: several milliseconds. So a thread that has waited for a moment looks whether the one that it waits for stands still, calls
- * it to its own core, which is free for just that long, and sleeps. A worker that finds itself on the caller's core goes to another. */
+ * Where another process takes part of the cores, a thread loses its core inside a tile sooner or
+ * later, and all wait until the scheduler gives it back: several milliseconds. So a thread that has
+ * waited for a moment looks whether the one that it waits for stands still, calls it to its own
+ * core, which is free for just that long, and sleeps. A worker that finds itself on the caller's
+ * core goes to another. */
 #include "base/pool.h"
 
 #include <errno.h>
@@ -26,8 +30,8 @@
 #include "base/fp.h"
 #include "base/memory.h"
 
-/* A wait looks for a thread that stands still after FIRST_NS, watches it for WATCH_NS, and sleeps after SPIN_NS: longer than the gap between
- * two jobs of a decode step. */
+/* A wait looks for a thread that stands still after FIRST_NS, watches it for WATCH_NS, and sleeps
+ * after SPIN_NS: longer than the gap between two jobs of a decode step. */
 enum { FIRST_NS = 15000, WATCH_NS = 7000, SPIN_NS = 50000, CALIBRATION = 500, MOST_TILES = 1 << 30 };
 
 /* One of the threads; number 0 is whoever calls. */
@@ -109,7 +113,8 @@ static int64_t take(_Atomic uint64_t *share, bool first)
     while (share_left(s) > 0) {
         int64_t lo = (uint32_t)s, hi = (int64_t)(s >> 32);
         uint64_t rest = first ? share_of(lo + 1, hi) : share_of(lo, hi - 1);
-        if (atomic_compare_exchange_weak_explicit(share, &s, rest, memory_order_acq_rel, memory_order_relaxed)) return first ? lo : hi - 1;
+        if (atomic_compare_exchange_weak_explicit(share, &s, rest, memory_order_acq_rel, memory_order_relaxed))
+            return first ? lo : hi - 1;
     }
     return -1;
 }
@@ -122,7 +127,10 @@ static int64_t take_from_others(tern_pool *p)
         int64_t most = 0;
         for (int i = 0; i < p->threads; i++) {
             int64_t left = share_left(atomic_load_explicit(&p->workers[i].share, memory_order_relaxed));
-            if (left > most) fullest = &p->workers[i], most = left;
+            if (left > most) {
+                fullest = &p->workers[i];
+                most = left;
+            }
         }
         if (!fullest) return -1;
         int64_t tile = take(&fullest->share, false);
@@ -151,7 +159,8 @@ typedef bool condition(tern_pool *p, int self);
 
 static bool has_tiles(tern_pool *p, int self)
 {
-    return share_left(atomic_load_explicit(&p->workers[self].share, memory_order_relaxed)) > 0 || atomic_load_explicit(&p->stop, memory_order_relaxed);
+    return share_left(atomic_load_explicit(&p->workers[self].share, memory_order_relaxed)) > 0 ||
+           atomic_load_explicit(&p->stop, memory_order_relaxed);
 }
 
 static bool is_done(tern_pool *p, int self)
@@ -175,7 +184,8 @@ static void call_stalled(tern_pool *p, int self, condition *met)
     pid_t id = atomic_load_explicit(&p->workers[i].id, memory_order_relaxed);
     int64_t before = tern_thread_ran_ns(id);
     if (before < 0 || spin(p, self, met, p->spin[1])) return;
-    if (atomic_load_explicit(&p->workers[i].inside, memory_order_relaxed) && tern_thread_ran_ns(id) == before) tern_thread_call(id);
+    if (atomic_load_explicit(&p->workers[i].inside, memory_order_relaxed) && tern_thread_ran_ns(id) == before)
+        tern_thread_call(id);
 }
 
 /* What precedes a sleep. */
@@ -194,7 +204,8 @@ static void *worker_main(void *arg)
     atomic_store(&w->id, tern_thread_id());
     while (!atomic_load(&p->stop)) {
         work(p, w);
-        if (p->may_move && tern_core() == atomic_load_explicit(&p->caller_core, memory_order_relaxed)) tern_thread_leave(atomic_load(&w->id));
+        if (p->may_move && tern_core() == atomic_load_explicit(&p->caller_core, memory_order_relaxed))
+            tern_thread_leave(atomic_load(&w->id));
         if (spin_all(p, w->index, has_tiles)) continue;
         uint32_t seen = atomic_load(&p->posted);
         atomic_fetch_add(&p->sleepers, 1);
@@ -224,7 +235,8 @@ tern_status tern_pool_create(tern_ctx *ctx, int threads, tern_pool **out)
         int error = pthread_create(&p->workers[i].thread, NULL, worker_main, &p->workers[i]);
         if (error) {
             tern_pool_free(p);
-            return tern_fail(ctx, TERN_ERR_IO, "thread %d of %d could not be started: %s", i, threads, error == EAGAIN ? "a limit of the system is reached" : "not permitted");
+            return tern_fail(ctx, TERN_ERR_IO, "thread %d of %d could not be started: %s", i, threads,
+                             error == EAGAIN ? "a limit of the system is reached" : "not permitted");
         }
     }
     *out = p;
@@ -247,13 +259,15 @@ int tern_pool_threads(const tern_pool *p)
     return p->threads;
 }
 
-/* Shares of about equal length, in order; whoever sees one sees the job. Sleepers are counted by a change of their number, though none: a thread that counts
- * itself later sees what was written before it, its share, and does not fall asleep. */
+/* Shares of about equal length, in order; whoever sees one sees the job. Sleepers are counted by a
+ * change of their number, though none: a thread that counts itself later sees what was written
+ * before it, its share, and does not fall asleep. */
 static void post(tern_pool *p, int64_t n_tiles)
 {
     atomic_store_explicit(&p->undone, n_tiles, memory_order_relaxed);
     for (int i = p->threads - 1; i >= 0; i--)
-        atomic_store_explicit(&p->workers[i].share, share_of(n_tiles * i / p->threads, n_tiles * (i + 1) / p->threads), memory_order_release);
+        atomic_store_explicit(&p->workers[i].share, share_of(n_tiles * i / p->threads, n_tiles * (i + 1) / p->threads),
+                              memory_order_release);
     if (!atomic_fetch_add(&p->sleepers, 0)) return;
     atomic_fetch_add(&p->posted, 1);
     futex_wake_all(&p->posted);
@@ -262,7 +276,8 @@ static void post(tern_pool *p, int64_t n_tiles)
 static void say_where(tern_pool *p)
 {
     int core = tern_core();
-    if (atomic_load_explicit(&p->caller_core, memory_order_relaxed) != core) atomic_store_explicit(&p->caller_core, core, memory_order_relaxed);
+    if (atomic_load_explicit(&p->caller_core, memory_order_relaxed) != core)
+        atomic_store_explicit(&p->caller_core, core, memory_order_relaxed);
     atomic_store_explicit(&p->workers[0].id, tern_thread_id(), memory_order_relaxed);
 }
 

@@ -1,4 +1,5 @@
-/* Text for messages: see show.h. Every module writes its messages by it; it calls utf8proc to find where characters end. */
+/* Text for messages: see show.h. Every module writes its messages by it; it calls utf8proc to find
+ * where characters end. */
 #include "base/show.h"
 
 #include <stdbool.h>
@@ -36,7 +37,8 @@ size_t tern_show(char *buffer, size_t size, const char *format, ...)
     return n;
 }
 
-/* Controls of ASCII and of Latin-1, and the marks that change the direction of text (Unicode's Bidi_Control). */
+/* Controls of ASCII and of Latin-1, and the marks that change the direction of text (Unicode's
+ * Bidi_Control). */
 static bool is_control(utf8proc_int32_t c)
 {
     if (c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x61C) return true;

@@ -1,4 +1,5 @@
-/* How many threads this process should use by default: cores it may run on, counted once each, and the cgroups' quotas. */
+/* How many threads this process should use by default: cores it may run on, counted once each, and
+ * the cgroups' quotas. */
 #include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -6,7 +7,8 @@
 #include "base/cgroup.h"
 #include "base/pool.h"
 
-/* The number of CPUs of the set that are the lowest of their core among the set: hyper-threads count once. */
+/* The number of CPUs of the set that are the lowest of their core among the set: hyper-threads
+ * count once. */
 static int cores_of(const cpu_set_t *set)
 {
     int cores = 0;

@@ -1,4 +1,5 @@
-/* Reads the command line as GNU programs do: --flag value, --flag=value, -n 5, -n5; "--" ends the flags. main.c calls it; it looks everything up in the table. */
+/* Reads the command line as GNU programs do: --flag value, --flag=value, -n 5, -n5; "--" ends the
+ * flags. main.c calls it; it looks everything up in the table. */
 #include "cli/args.h"
 
 #include <errno.h>
@@ -81,7 +82,8 @@ static bool refuse(const cli_flag *flag, const char *text, const char *wanted)
 static bool out_of_range(const cli_flag *flag, const char *text)
 {
     const char *is = flag->kind == CLI_INTEGER ? "a whole number" : "a number";
-    if (flag->above) cli_usage("--%s \"%s\" is not %s above %.10g and at most %.10g", flag->name, text, is, flag->least, flag->most);
+    if (flag->above)
+        cli_usage("--%s \"%s\" is not %s above %.10g and at most %.10g", flag->name, text, is, flag->least, flag->most);
     else cli_usage("--%s \"%s\" is not %s from %.10g to %.10g", flag->name, text, is, flag->least, flag->most);
     return false;
 }
@@ -124,7 +126,8 @@ static bool take_list(const cli_flag *flag, const char *text, cli_value *value)
         if (value->n_list == CLI_MOST_LIST) return refuse(flag, text, "a list of at most 16 numbers");
         int64_t *to = &value->list[value->n_list++];
         if (n >= sizeof word || !cli_parse_integer(word, to) || !in_range(flag, (double)*to)) {
-            cli_usage("--%s \"%s\" is not a list, such as 1,8, of whole numbers from %.10g to %.10g", flag->name, text, flag->least, flag->most);
+            cli_usage("--%s \"%s\" is not a list, such as 1,8, of whole numbers from %.10g to %.10g", flag->name, text,
+                      flag->least, flag->most);
             return false;
         }
         if (!p[n]) return true;
@@ -193,7 +196,8 @@ static void offer_flags(const cli_flag_id *id, tern_nearest *near)
     for (; *id != N_FLAGS; id++) {
         const char *name = cli_flags[*id].name;
         tern_nearest_offer(near, name);
-        if (!near->best && strlen(near->word) > 2 && !strncmp(name, near->word, strlen(near->word))) *near = (tern_nearest){ near->word, name, 63 };
+        if (!near->best && strlen(near->word) > 2 && !strncmp(name, near->word, strlen(near->word)))
+            *near = (tern_nearest){ near->word, name, 63 };
     }
 }
 
@@ -240,8 +244,10 @@ static const char *hint_for(const cli_command *command, const char *word)
 {
     static const char en_dash[] = "\xE2\x80\x93", em_dash[] = "\xE2\x80\x94", minus[] = "\xE2\x88\x92";
     struct stat info;
-    if (!strncmp(word, en_dash, 3) || !strncmp(word, em_dash, 3) || !strncmp(word, minus, 3)) return "it begins with a dash of typography, and flags begin with \"-\"";
-    if (cli_takes(command, FLAG_MODEL) && !stat(word, &info) && S_ISDIR(info.st_mode)) return "it is a directory, and a model's is named by -m";
+    if (!strncmp(word, en_dash, 3) || !strncmp(word, em_dash, 3) || !strncmp(word, minus, 3))
+        return "it begins with a dash of typography, and flags begin with \"-\"";
+    if (cli_takes(command, FLAG_MODEL) && !stat(word, &info) && S_ISDIR(info.st_mode))
+        return "it is a directory, and a model's is named by -m";
     return NULL;
 }
 
@@ -261,8 +267,11 @@ static bool take_operand(cli_args *args, int *n, const char *word)
 static bool fit_together(const cli_args *args)
 {
     for (const cli_clash *c = cli_clashes; c->command; c++) {
-        if (strcmp(c->command, args->command->name) || !args->value[c->flag].set || args->value[c->other].set == c->needs) continue;
-        cli_usage("--%s does nothing %s --%s: %s", cli_flags[c->flag].name, c->needs ? "without" : "beside", cli_flags[c->other].name, c->why);
+        if (strcmp(c->command, args->command->name) || !args->value[c->flag].set ||
+            args->value[c->other].set == c->needs)
+            continue;
+        cli_usage("--%s does nothing %s --%s: %s", cli_flags[c->flag].name, c->needs ? "without" : "beside",
+                  cli_flags[c->other].name, c->why);
         return false;
     }
     return true;
@@ -290,7 +299,8 @@ bool cli_args_parse(const cli_command *command, int n, char **argv, cli_args *ar
     if (args->value[FLAG_HELP].set) return true;
     if (!fit_together(args)) return false;
     if (n_operand == CLI_MAX_OPERANDS || !command->operands[n_operand]) return true;
-    cli_usage("\"tern %s\" needs %s: tern %s %s", command->name, command->operands[n_operand], command->name, command->usage);
+    cli_usage("\"tern %s\" needs %s: tern %s %s", command->name, command->operands[n_operand], command->name,
+              command->usage);
     return false;
 }
 

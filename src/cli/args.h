@@ -24,8 +24,9 @@ typedef struct cli_args {
     size_t n_stop;
 } cli_args;
 
-/* Parses what follows the command's name. Returns false where a word is wrong, with one sentence on stderr: the exit status is 2 then. --help
- * ends the parsing: value[FLAG_HELP].set. argv is borrowed; cli_args_free afterwards, whatever came out. */
+/* Parses what follows the command's name. Returns false where a word is wrong, with one sentence on
+ * stderr: the exit status is 2 then. --help ends the parsing: value[FLAG_HELP].set. argv is
+ * borrowed; cli_args_free afterwards, whatever came out. */
 bool cli_args_parse(const cli_command *command, int n, char **argv, cli_args *args);
 void cli_args_free(cli_args *args);
 
@@ -33,7 +34,8 @@ void cli_args_free(cli_args *args);
 bool cli_parse_integer(const char *text, int64_t *out);
 bool cli_parse_number(const char *text, double *out);
 
-/* Token ids, separated by blanks, line ends or commas. *ids is freed by free, *n may be 0. False where a word is none: *bad points at it. */
+/* Token ids, separated by blanks, line ends or commas. *ids is freed by free, *n may be 0. False
+ * where a word is none: *bad points at it. */
 bool cli_parse_ids(const char *text, size_t n_bytes, int32_t **ids, size_t *n, const char **bad);
 
 #endif

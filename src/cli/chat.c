@@ -1,4 +1,5 @@
-/* tern chat: turns of a conversation by the model's chat template. The engine keeps the pages of what was said, so that a turn computes its own tokens only. */
+/* tern chat: turns of a conversation by the model's chat template. The engine keeps the pages of
+ * what was said, so that a turn computes its own tokens only. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,8 @@ static bool on_event(void *user, const tern_event *e)
 {
     chat *c = user;
     c->finish = e->finish;
-    if (e->finish == TERN_FINISH_ERROR) snprintf(c->error, sizeof c->error, "%s", e->error ? e->error : "the request failed");
+    if (e->finish == TERN_FINISH_ERROR)
+        snprintf(c->error, sizeof c->error, "%s", e->error ? e->error : "the request failed");
     if (e->n_bytes && !c->lost) {
         bool kept = keep(c, e->text, e->n_bytes);
         if (!kept) cli_say("no memory for the answer");
@@ -83,7 +85,8 @@ static bool prompt_ids(chat *c, int32_t **ids, size_t *n)
 static bool run_request(chat *c, const int32_t *ids, size_t n)
 {
     cli_session *s = &c->session;
-    tern_request request = { .ids = ids, .n_ids = n, .max_new_tokens = cli_max_tokens(c->args, s, n, INT32_MAX), .sampling = c->sampling, .tokenizer = s->tokenizer,
+    tern_request request = { .ids = ids, .n_ids = n, .max_new_tokens = cli_max_tokens(c->args, s, n, INT32_MAX),
+                             .sampling = c->sampling, .tokenizer = s->tokenizer,
                              .stop = c->args->stop, .n_stop = c->args->n_stop, .on_event = on_event, .user = c };
     tern_status st = tern_engine_submit(s->engine, &request, NULL);
     if (!st) st = tern_engine_run(s->engine);
@@ -164,20 +167,27 @@ static bool load(chat *c, const char *path)
 static void show_params(const chat *c)
 {
     const tern_sampling *s = &c->sampling;
-    printf("temperature %.9g, top-k %lld, top-p %.9g, min-p %.9g, repetition penalty %.9g, seed %llu; %zu messages, context of %lld tokens\n", (double)s->temperature,
-           (long long)s->top_k, (double)s->top_p, (double)s->min_p, (double)s->repetition_penalty, (unsigned long long)s->seed, json_array_size(c->messages),
+    printf("temperature %.9g, top-k %lld, top-p %.9g, min-p %.9g, repetition penalty %.9g, seed %llu; %zu messages, "
+           "context of %lld tokens\n", (double)s->temperature, (long long)s->top_k, (double)s->top_p, (double)s->min_p,
+           (double)s->repetition_penalty, (unsigned long long)s->seed, json_array_size(c->messages),
            (long long)tern_engine_get_info(c->session.engine).context_tokens);
     fflush(stdout);
 }
 
-/* A line that begins with '/'. *more false: the chat ends. False: the command failed, and its sentence is said. */
+/* A line that begins with '/'. *more false: the chat ends. False: the command failed, and its
+ * sentence is said. */
 static bool command(chat *c, const char *line, bool *more)
 {
     bool ok = true;
     size_t n = strcspn(line, " ");
     const char *rest = line + n + (line[n] == ' ');
-    const struct { const char *name; int is; } known[] = { { "/help", 0 }, { "/reset", 1 }, { "/system", 2 }, { "/save", 3 }, { "/load", 4 }, { "/params", 5 }, { "/quit", 6 } };
-    static const char help[] = "/reset forgets, /system TEXT sets the system message, /save FILE and /load FILE keep the messages, /params shows, /quit ends\n";
+    const struct {
+        const char *name;
+        int is;
+    } known[] = { { "/help", 0 }, { "/reset", 1 }, { "/system", 2 }, { "/save", 3 }, { "/load", 4 }, { "/params", 5 },
+                  { "/quit", 6 } };
+    static const char help[] = "/reset forgets, /system TEXT sets the system message, /save FILE and /load FILE keep "
+                               "the messages, /params shows, /quit ends\n";
     int is = -1;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].name) == n && !memcmp(known[i].name, line, n)) is = known[i].is;

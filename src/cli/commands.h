@@ -1,4 +1,5 @@
-/* The commands: one file each. They print results on stdout, all else on stderr, and return the exit status. */
+/* The commands: one file each. They print results on stdout, all else on stderr, and return the
+ * exit status. */
 #ifndef TERN_CLI_COMMANDS_H
 #define TERN_CLI_COMMANDS_H
 

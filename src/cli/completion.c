@@ -1,4 +1,5 @@
-/* Completions for bash, zsh and fish, out of the table: see help.h. main.c calls it; the build writes files with it. */
+/* Completions for bash, zsh and fish, out of the table: see help.h. main.c calls it; the build
+ * writes files with it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -53,9 +54,9 @@ static void bash_value(const cli_command *command, const cli_flag *flag)
 
 static void bash(void)
 {
-    printf("# bash completion for tern, written by: tern --completion bash\n"
-           "_tern() {\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} flags=\n"
-           "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W '");
+    printf("# bash completion for tern, written by: tern --completion bash\n_tern() {\n    local "
+           "word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} flags=\n    if "
+           "[ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W '");
     for (const cli_command *c = cli_commands; c->name; c++) printf("%s ", c->name);
     printf("--help --version' -- \"$word\"))\n        return\n    fi\n    case $command:$before in\n");
     for (const cli_command *c = cli_commands; c->name; c++) each_flag(c, bash_value);
@@ -65,9 +66,9 @@ static void bash(void)
         each_flag(c, bash_name);
         printf("' ;;\n");
     }
-    printf("            esac\n            case $word in\n                -*) COMPREPLY=($(compgen -W \"$flags\" -- \"$word\")) ;;\n"
-           "                *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n            esac ;;\n    esac\n}\n"
-           "complete -o filenames -F _tern tern\n");
+    printf("            esac\n            case $word in\n                -*) COMPREPLY=($(compgen -W \"$flags\" -- "
+           "\"$word\")) ;;\n                *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n            esac ;;\n    "
+           "esac\n}\ncomplete -o filenames -F _tern tern\n");
 }
 
 /* ---- zsh ---- */
@@ -97,14 +98,15 @@ static void zsh_flag(const cli_command *command, const cli_flag *flag)
 
 static void zsh(void)
 {
-    printf("#compdef tern\n# zsh completion for tern, written by: tern --completion zsh\n_tern() {\n    local -a commands\n    commands=(\n");
+    printf("#compdef tern\n# zsh completion for tern, written by: tern --completion zsh\n_tern() {\n    local -a "
+           "commands\n    commands=(\n");
     for (const cli_command *c = cli_commands; c->name; c++) {
         printf("        '%s:", c->name);
         put_quoted(c->summary, ":");
         printf("'\n");
     }
-    printf("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n    local command=$words[2]\n"
-           "    shift words\n    (( CURRENT-- ))\n    case $command in\n");
+    printf("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n    "
+           "local command=$words[2]\n    shift words\n    (( CURRENT-- ))\n    case $command in\n");
     for (const cli_command *c = cli_commands; c->name; c++) {
         printf("        %s) _arguments \\\n", c->name);
         each_flag(c, zsh_flag);
@@ -124,7 +126,10 @@ static void fish_flag(const cli_command *command, const cli_flag *flag)
         put_choices(flag->choices);
         putchar('\'');
     } else if (flag->argument) {
-        fputs(flag->kind == CLI_DIR ? " -x -a '(__fish_complete_directories)'" : flag->kind == CLI_FILE ? " -r -F" : " -x", stdout);
+        const char *how = " -x";
+        if (flag->kind == CLI_DIR) how = " -x -a '(__fish_complete_directories)'";
+        else if (flag->kind == CLI_FILE) how = " -r -F";
+        fputs(how, stdout);
     }
     printf(" -d '");
     put_quoted(flag->help, "\\");

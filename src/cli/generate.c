@@ -54,7 +54,8 @@ static bool stream(result *r, const tern_event *e)
     const char *text = e->text;
     size_t n_bytes = e->n_bytes;
     if (!r->has_text) {
-        n_bytes = e->token < 0 ? 0 : (size_t)snprintf(id, sizeof id, "%s%d", r->last ? " " : "", e->token);
+        if (e->token < 0) n_bytes = 0;
+        else n_bytes = (size_t)snprintf(id, sizeof id, "%s%d", r->last ? " " : "", e->token);
         text = id;
     }
     if (!n_bytes) return true;
@@ -68,7 +69,8 @@ static bool on_event(void *user, const tern_event *e)
     r->n_prompt = e->n_prompt;
     r->n_output = e->n_output;
     r->finish = e->finish;
-    if (e->finish == TERN_FINISH_ERROR) snprintf(r->error, sizeof r->error, "%s", e->error ? e->error : "the request failed");
+    if (e->finish == TERN_FINISH_ERROR)
+        snprintf(r->error, sizeof r->error, "%s", e->error ? e->error : "the request failed");
     r->lost = r->lost || !(r->json ? keep(r, e) : stream(r, e));
     return !r->lost;
 }
@@ -95,19 +97,21 @@ static void print_json(const result *r)
 static int finish(result *r, double took)
 {
     if (r->finish == TERN_FINISH_ERROR) return cli_fail("%s", r->error);
-    if (r->lost) return r->json ? cli_fail("no memory for the text") : EXIT_OK;    /* cli_finish has the message about stdout */
+    /* cli_finish has the message about stdout */
+    if (r->lost) return r->json ? cli_fail("no memory for the text") : EXIT_OK;
     if (r->json) print_json(r);
     else if (r->last && r->last != '\n') cli_put("\n", 1);
     if (isatty(STDERR_FILENO) && took > 0)
-        cli_say("%lld + %lld tokens in %.2f s, %.0f tokens/s, %s", (long long)r->n_prompt, (long long)r->n_output, took, (double)(r->n_prompt + r->n_output) / took,
-                cli_finish_name(r->finish));
+        cli_say("%lld + %lld tokens in %.2f s, %.0f tokens/s, %s", (long long)r->n_prompt, (long long)r->n_output, took,
+                (double)(r->n_prompt + r->n_output) / took, cli_finish_name(r->finish));
     return EXIT_OK;
 }
 
 static int run(const cli_args *args, cli_session *s, const int32_t *ids, size_t n, result *r)
 {
     tern_request request = { .ids = ids, .n_ids = n, .max_new_tokens = cli_max_tokens(args, s, n, DEFAULT_TOKENS),
-                             .ignore_eos = args->value[FLAG_IGNORE_EOS].set, .tokenizer = s->tokenizer, .stop = args->stop, .n_stop = args->n_stop,
+                             .ignore_eos = args->value[FLAG_IGNORE_EOS].set, .tokenizer = s->tokenizer,
+                             .stop = args->stop, .n_stop = args->n_stop,
                              .on_event = on_event, .user = r };
     r->n_prompt = (int64_t)n;
     r->finish = TERN_FINISH_LENGTH;
@@ -133,8 +137,10 @@ static bool message_ids(const cli_args *args, cli_session *s, int32_t **ids, siz
     tern_template *template = NULL;
     char *messages = NULL;
     size_t n_bytes;
-    bool ok = cli_open_template(args, s, &template) && cli_read(args->value[FLAG_FILE].set ? args->value[FLAG_FILE].text : "-", &messages, &n_bytes)
-              && cli_add_generation_prompt(s, &messages, &n_bytes) && cli_template_ids(s, template, messages, n_bytes, ids, n);
+    bool ok = cli_open_template(args, s, &template) &&
+              cli_read(args->value[FLAG_FILE].set ? args->value[FLAG_FILE].text : "-", &messages, &n_bytes) &&
+              cli_add_generation_prompt(s, &messages, &n_bytes) &&
+              cli_template_ids(s, template, messages, n_bytes, ids, n);
     tern_template_free(template);
     free(messages);
     return ok;
@@ -149,8 +155,10 @@ int cli_generate(const cli_args *args)
     int status = EXIT_FAILED;
     bool chat = args->value[FLAG_CHAT].set;
     if (!cli_one_prompt(args)) return EXIT_USAGE;
-    if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s) || !cli_open_tokenizer(args, &s, wants_text(args))) goto done;
-    if (!(chat ? message_ids(args, &s, &ids, &n) : cli_prompt_ids(args, &s, &ids, &n)) || !cli_open_engine(args, &s, 1)) goto done;
+    if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s) || !cli_open_tokenizer(args, &s, wants_text(args)))
+        goto done;
+    if (!(chat ? message_ids(args, &s, &ids, &n) : cli_prompt_ids(args, &s, &ids, &n)) || !cli_open_engine(args, &s, 1))
+        goto done;
     r.has_text = s.tokenizer;
     status = run(args, &s, ids, n, &r);
 done:

@@ -31,13 +31,14 @@ static void put_flag(const cli_flag *flag)
     char left[128], right[512], choices[128] = "";
     char letter[8] = "    ";
     if (flag->letter) snprintf(letter, sizeof letter, "-%c, ", flag->letter);
-    snprintf(left, sizeof left, "  %s--%s%s%s", letter, flag->name, flag->argument ? " " : "", flag->argument ? flag->argument : "");
+    snprintf(left, sizeof left, "  %s--%s%s%s", letter, flag->name, flag->argument ? " " : "",
+             flag->argument ? flag->argument : "");
     for (size_t i = 0; flag->choices && i < strlen(flag->choices); i++) {
         char c = flag->choices[i];
         strncat(choices, c == '|' ? ", " : (char[2]){ c, 0 }, sizeof choices - strlen(choices) - 1);
     }
-    snprintf(right, sizeof right, "%s%s%s%s%s%s", flag->help, *choices ? ": " : "", choices, flag->fallback ? " (default: " : "", flag->fallback ? flag->fallback : "",
-             flag->fallback ? ")" : "");
+    snprintf(right, sizeof right, "%s%s%s%s%s%s", flag->help, *choices ? ": " : "", choices,
+             flag->fallback ? " (default: " : "", flag->fallback ? flag->fallback : "", flag->fallback ? ")" : "");
     if (strlen(left) + 2 > INDENT) printf("%s\n%*s", left, INDENT, "");
     else printf("%-*s", INDENT, left);
     put_wrapped(right, INDENT, INDENT);
@@ -45,11 +46,12 @@ static void put_flag(const cli_flag *flag)
 
 void cli_help_program(void)
 {
-    printf("tern %s: transformer models from the command line\n\nusage: tern COMMAND [FLAG]...\n\ncommands:\n", tern_version());
+    printf("tern %s: transformer models from the command line\n\nusage: tern COMMAND [FLAG]...\n\ncommands:\n",
+           tern_version());
     for (const cli_command *c = cli_commands; c->name; c++) printf("  %-12s%s\n", c->name, c->summary);
-    printf("\n\"tern COMMAND --help\" lists a command's flags. Other flags: --help, --version, --man, --completion bash|zsh|fish.\n"
-           "Results go to stdout, all else to stderr. Exit status: 0, 1 where it failed, 2 where the command line is wrong.\n\n"
-           "  tern generate -p 'Long ago, near the river,'\n");
+    printf("\n\"tern COMMAND --help\" lists a command's flags. Other flags: --help, --version, --man, --completion "
+           "bash|zsh|fish.\nResults go to stdout, all else to stderr. Exit status: 0, 1 where it failed, 2 where the "
+           "command line is wrong.\n\n  tern generate -p 'Long ago, near the river,'\n");
 }
 
 void cli_help_command(const cli_command *command)

@@ -1,4 +1,5 @@
-/* What the table looks like as text: --help, the manual page, the completions of three shells. All of it goes to stdout. */
+/* What the table looks like as text: --help, the manual page, the completions of three shells. All
+ * of it goes to stdout. */
 #ifndef TERN_CLI_HELP_H
 #define TERN_CLI_HELP_H
 

@@ -1,4 +1,5 @@
-/* The part of tern info that says which faults there are and what can be done: see info_report.h. */
+/* The part of tern info that says which faults there are and what can be done: see
+ * info_report.h. */
 #include "cli/info_report.h"
 
 #include <stdio.h>
@@ -12,7 +13,8 @@ static void print_ignored(const tern_report *report)
     const tern_ignored *list;
     size_t n = tern_report_ignored(report, &list);
     for (size_t i = 0; i < n; i++) {
-        bool first = !i || strcmp(list[i - 1].file, list[i].file), last = i + 1 == n || strcmp(list[i + 1].file, list[i].file);
+        bool first = !i || strcmp(list[i - 1].file, list[i].file),
+            last = i + 1 == n || strcmp(list[i + 1].file, list[i].file);
         if (first) printf("%-22s%s: ", "ignored", list[i].file);
         printf("%s%s", list[i].key, last ? "\n" : ", ");
     }

@@ -40,7 +40,8 @@ static void end(rows *r)
     out_close(r->json);
 }
 
-/* A NaN ends the request before it comes here. -infinity is a token that never comes; JSON has no number for it, and says null. */
+/* A NaN ends the request before it comes here. -infinity is a token that never comes; JSON has no
+ * number for it, and says null. */
 static bool all_below_infinity(rows *r, const tern_event *e)
 {
     for (int64_t i = 0; i < r->vocab; i++) {
@@ -70,8 +71,10 @@ static int run(const cli_args *args, cli_session *s, const int32_t *ids, size_t 
 {
     json_out json = { 0 };
     bool all = args->value[FLAG_ALL].set;
-    rows r = { .json = args->value[FLAG_JSON].set ? &json : NULL, .all = all, .vocab = tern_model_get_info(s->model).vocab };
-    tern_request request = { .ids = ids, .n_ids = n, .sampling = tern_sampling_greedy(), .logits = all ? TERN_LOGITS_ALL : TERN_LOGITS_LAST, .on_event = on_event, .user = &r };
+    rows r = { .json = args->value[FLAG_JSON].set ? &json : NULL, .all = all,
+               .vocab = tern_model_get_info(s->model).vocab };
+    tern_request request = { .ids = ids, .n_ids = n, .sampling = tern_sampling_greedy(),
+                             .logits = all ? TERN_LOGITS_ALL : TERN_LOGITS_LAST, .on_event = on_event, .user = &r };
     if (tern_engine_submit(s->engine, &request, NULL) != TERN_OK) return cli_fail_ctx(s);
     if (tern_engine_run(s->engine) != TERN_OK) return cli_fail_ctx(s);
     if (r.failed) return cli_fail("%s", r.error);
@@ -86,7 +89,8 @@ static int run_encoder(const cli_args *args, cli_session *s)
     json_out json = { 0 };
     tern_embedder *embedder = NULL;
     tern_embed_options options = { .context_tokens = args->value[FLAG_CONTEXT].integer };
-    rows r = { .json = args->value[FLAG_JSON].set ? &json : NULL, .all = args->value[FLAG_ALL].set, .vocab = tern_model_get_info(s->model).vocab };
+    rows r = { .json = args->value[FLAG_JSON].set ? &json : NULL, .all = args->value[FLAG_ALL].set,
+               .vocab = tern_model_get_info(s->model).vocab };
     float *logits = NULL;
     int status = EXIT_FAILED;
     if (!args->value[FLAG_IDS].set) return cli_fail("the logits of an encoder are asked for by --ids");
@@ -94,12 +98,14 @@ static int run_encoder(const cli_args *args, cli_session *s)
     logits = malloc(t.inputs->n_ids * (size_t)r.vocab * sizeof *logits);
     if (!logits) {
         cli_fail("no memory for %zu rows of %lld logits", t.inputs->n_ids, (long long)r.vocab);
-    } else if (tern_embedder_create(s->ctx, s->model, &options, &embedder) || tern_embedder_logits(embedder, t.inputs, logits)) {
+    } else if (tern_embedder_create(s->ctx, s->model, &options, &embedder) ||
+               tern_embedder_logits(embedder, t.inputs, logits)) {
         cli_fail_ctx(s);
     } else {
         status = EXIT_OK;
         begin(&r);
-        for (size_t i = r.all ? 0 : t.inputs->n_ids - 1; i < t.inputs->n_ids; i++) print_row(&r, logits + i * (size_t)r.vocab);
+        for (size_t i = r.all ? 0 : t.inputs->n_ids - 1; i < t.inputs->n_ids; i++)
+            print_row(&r, logits + i * (size_t)r.vocab);
         end(&r);
     }
 done:
@@ -118,7 +124,8 @@ int cli_logits(const cli_args *args)
     if (!cli_one_prompt(args)) return EXIT_USAGE;
     if (!cli_open_ctx(args, &s) || !cli_open_model(args, &s)) goto done;
     if (!tern_model_get_info(s.model).causal) status = run_encoder(args, &s);
-    else if (args->value[FLAG_TYPE_IDS].set) cli_fail("--type-ids: %s has no token types", tern_model_get_info(s.model).architecture);
+    else if (args->value[FLAG_TYPE_IDS].set)
+        cli_fail("--type-ids: %s has no token types", tern_model_get_info(s.model).architecture);
     else if (cli_prompt_ids(args, &s, &ids, &n) && cli_open_engine(args, &s, 1)) status = run(args, &s, ids, n);
 done:
     cli_close(&s);

@@ -10,7 +10,8 @@
 #include "cli/help.h"
 #include "cli/out.h"
 
-/* A file that is opened later must not land on a closed standard stream; a closed stdout stays one that cannot be written. */
+/* A file that is opened later must not land on a closed standard stream; a closed stdout stays one
+ * that cannot be written. */
 static void hold_standard_streams(void)
 {
     for (int fd = 0; fd <= 2; fd++)
@@ -27,7 +28,8 @@ static int unknown_word(const char *word)
     for (size_t i = 0; *word == '-' && i < sizeof flags / sizeof *flags; i++) tern_nearest_offer(&near, flags[i]);
     for (const cli_command *c = cli_commands; *word != '-' && c->name; c++) {
         tern_nearest_offer(&near, c->name);
-        if (!near.best && strlen(word) > 1 && !strncmp(c->name, word, strlen(word))) near = (tern_nearest){ word, c->name, 63 };
+        if (!near.best && strlen(word) > 1 && !strncmp(c->name, word, strlen(word)))
+            near = (tern_nearest){ word, c->name, 63 };
     }
     const char *what = *word == '-' ? "flag" : "command";
     if (near.best) return cli_usage("unknown %s \"%s\", the nearest is \"%s\"", what, word, near.best);
@@ -38,7 +40,8 @@ static int unknown_word(const char *word)
 static int program_flag(int n, char **argv)
 {
     const char *word = argv[0];
-    bool help = !strcmp(word, "--help") || !strcmp(word, "-h"), version = !strcmp(word, "--version"), manual = !strcmp(word, "--man");
+    bool help = !strcmp(word, "--help") || !strcmp(word, "-h"), version = !strcmp(word, "--version"),
+        manual = !strcmp(word, "--man");
     if (!strcmp(word, "--completion")) {
         if (n == 2 && cli_completion(argv[1])) return EXIT_OK;
         return cli_usage("--completion \"%s\" is none of: bash, zsh, fish", n > 1 ? argv[1] : "");

@@ -1,4 +1,5 @@
-/* The manual page tern(1) in mdoc, out of the table: see help.h. main.c calls it; the build writes build/tern.1 with it. */
+/* The manual page tern(1) in mdoc, out of the table: see help.h. main.c calls it; the build writes
+ * build/tern.1 with it. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,8 @@
 
 enum { WIDTH = 78 };
 
-/* n bytes of text with what mdoc would take for its own escaped: a backslash, a dash, a period or quote at a line's start. */
+/* n bytes of text with what mdoc would take for its own escaped: a backslash, a dash, a period or
+ * quote at a line's start. */
 static void put_bytes(const char *text, size_t n)
 {
     if (n && (*text == '.' || *text == '\'')) fputs("\\&", stdout);
@@ -24,7 +26,8 @@ static void put_text(const char *text)
     put_bytes(text, strlen(text));
 }
 
-/* A paragraph as mdoc wants it: each sentence begins a line, and no line is long. *at is the column, 0 at the beginning of a line. */
+/* A paragraph as mdoc wants it: each sentence begins a line, and no line is long. *at is the
+ * column, 0 at the beginning of a line. */
 static void put_wrapped(const char *text, size_t *at)
 {
     while (*text) {
@@ -67,7 +70,8 @@ static void put_flag(const cli_flag *flag)
     putchar('\n');
     char shown[1024], word[64];
     snprintf(shown, sizeof shown, "%s", flag->help);
-    for (size_t i = 0; flag->choices && cli_word_at(flag->choices, i, word, sizeof word); i++) append(shown, sizeof shown, i ? ", %s" : ": %s", word);
+    for (size_t i = 0; flag->choices && cli_word_at(flag->choices, i, word, sizeof word); i++)
+        append(shown, sizeof shown, i ? ", %s" : ": %s", word);
     if (flag->fallback) append(shown, sizeof shown, " (default: %s)", flag->fallback);
     append(shown, sizeof shown, "%s", ".\n");
     put_wrapped(shown, &(size_t){ 0 });

@@ -47,7 +47,8 @@ bool cli_add_generation_prompt(cli_session *s, char **text, size_t *n_bytes)
         return true;
     }
     object = json_is_array(in) ? json_pack("{s:O}", "messages", in) : json_incref(in);
-    char *more = object && !json_object_set_new(object, "add_generation_prompt", json_true()) ? json_dumps(object, JSON_REAL_PRECISION(17)) : NULL;
+    char *more = object && !json_object_set_new(object, "add_generation_prompt", json_true())
+                     ? json_dumps(object, JSON_REAL_PRECISION(17)) : NULL;
     json_decref(object);
     json_decref(in);
     if (!more) {

@@ -9,8 +9,8 @@ int cli_op(const cli_args *args)
     cli_session s = { 0 };
     op_case c;
     if (!cli_open_ctx(args, &s)) return EXIT_FAILED;
-    tern_status st =
-        op_case_open(s.ctx, args->operand[0], args->operand[1], config->set ? config->text : NULL, options->set ? options->text : NULL, &c);
+    tern_status st = op_case_open(s.ctx, args->operand[0], args->operand[1], config->set ? config->text : NULL,
+                                  options->set ? options->text : NULL, &c);
     if (!st) {
         st = op_case_run(&c);
         if (!st) st = op_case_write(&c, args->operand[2]);

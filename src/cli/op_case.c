@@ -1,4 +1,5 @@
-/* Reads a case, hands its tensors out by name, writes its outputs: see op_case.h. Called by op.c and the runners. */
+/* Reads a case, hands its tensors out by name, writes its outputs: see op_case.h. Called by op.c
+ * and the runners. */
 #include "cli/op_case.h"
 
 #include <stdio.h>
@@ -49,11 +50,13 @@ static tern_status want_outputs(op_case *c, const json_t *list)
 {
     size_t i, n = json_array_size(list);
     const json_t *name;
-    if (list && !json_is_array(list)) return tern_fail(c->ctx, TERN_ERR_FORMAT, "outputs are %s, not a list", tern_json_kind(list));
+    if (list && !json_is_array(list))
+        return tern_fail(c->ctx, TERN_ERR_FORMAT, "outputs are %s, not a list", tern_json_kind(list));
     c->out = tern_alloc(c->ctx, n, sizeof *c->out, "a case's outputs");
     if (!c->out) return TERN_ERR_MEMORY;
     json_array_foreach(list, i, name) {
-        if (!json_is_string(name)) return tern_fail(c->ctx, TERN_ERR_FORMAT, "outputs[%zu] is %s, not a name", i, tern_json_kind(name));
+        if (!json_is_string(name))
+            return tern_fail(c->ctx, TERN_ERR_FORMAT, "outputs[%zu] is %s, not a name", i, tern_json_kind(name));
         char *copy = tern_strdup(c->ctx, json_string_value(name));
         if (!copy) return TERN_ERR_MEMORY;
         c->out[c->n_out++].name = copy;
@@ -61,15 +64,18 @@ static tern_status want_outputs(op_case *c, const json_t *list)
     return TERN_OK;
 }
 
-/* The inputs that a fixture lists must be those of the file; in a file without a list all are meant. */
+/* The inputs that a fixture lists must be those of the file; in a file without a list all are
+ * meant. */
 static tern_status check_listed(op_case *c, const json_t *list)
 {
     size_t i;
     const json_t *name;
-    if (list && !json_is_array(list)) return tern_fail(c->ctx, TERN_ERR_FORMAT, "inputs are %s, not a list", tern_json_kind(list));
+    if (list && !json_is_array(list))
+        return tern_fail(c->ctx, TERN_ERR_FORMAT, "inputs are %s, not a list", tern_json_kind(list));
     json_array_foreach(list, i, name) {
         bool found = false;
-        for (size_t k = 0; json_is_string(name) && k < c->n_in; k++) found = found || !strcmp(c->in[k].name, json_string_value(name));
+        for (size_t k = 0; json_is_string(name) && k < c->n_in; k++)
+            found = found || !strcmp(c->in[k].name, json_string_value(name));
         if (!found)
             return tern_fail(c->ctx, TERN_ERR_FORMAT, "inputs[%zu], \"%s\", is not in the file", i,
                              json_is_string(name) ? json_string_value(name) : "?");
@@ -81,7 +87,8 @@ static tern_status check_listed(op_case *c, const json_t *list)
 static tern_status choose_dtype(op_case *c, const json_t *value, bool configured)
 {
     static const field dtype = { "dtype", NULL, FIELD_ENUM, 0, 0, 0, names_of_dtypes, NULL };
-    static const tern_config_dtype of[] = { [TERN_F32] = TERN_DTYPE_FP32, [TERN_F16] = TERN_DTYPE_FP16, [TERN_BF16] = TERN_DTYPE_BF16 };
+    static const tern_config_dtype of[] = { [TERN_F32] = TERN_DTYPE_FP32, [TERN_F16] = TERN_DTYPE_FP16,
+                                            [TERN_BF16] = TERN_DTYPE_BF16 };
     int chosen = TERN_DTYPE_FP32;
     if (value) {
         tern_status st = field_read(c->ctx, "case", value, &dtype, &chosen);
@@ -135,7 +142,8 @@ done:
     return st;
 }
 
-tern_status op_case_open(tern_ctx *ctx, const char *op, const char *in_path, const char *config, const char *options, op_case *c)
+tern_status op_case_open(tern_ctx *ctx, const char *op, const char *in_path, const char *config, const char *options,
+                         op_case *c)
 {
     tern_status st = TERN_OK;
     *c = (op_case){ .ctx = ctx, .op = op, .config = tern_config_default() };
@@ -218,9 +226,11 @@ tern_status op_case_make(op_case *c, tern_dtype dtype, int rank, const int64_t *
 tern_status op_case_settle(op_case *c)
 {
     for (size_t i = 0; i < c->n_in; i++)
-        if (!c->used[i]) return tern_fail(c->ctx, TERN_ERR_ARGUMENT, "%s: there is no input \"%s\"", c->op, c->in[i].name);
+        if (!c->used[i])
+            return tern_fail(c->ctx, TERN_ERR_ARGUMENT, "%s: there is no input \"%s\"", c->op, c->in[i].name);
     for (size_t i = 0; i < c->n_out; i++)
-        if (!c->out[i].tensor.data) return tern_fail(c->ctx, TERN_ERR_ARGUMENT, "%s: there is no output \"%s\"", c->op, c->out[i].name);
+        if (!c->out[i].tensor.data)
+            return tern_fail(c->ctx, TERN_ERR_ARGUMENT, "%s: there is no output \"%s\"", c->op, c->out[i].name);
     return TERN_OK;
 }
 

@@ -1,4 +1,5 @@
-/* Cases of a gate with its experts: "moe_layer" of the fixtures, tern_moe of the library. Called by op_case.c. */
+/* Cases of a gate with its experts: "moe_layer" of the fixtures, tern_moe of the library. Called by
+ * op_case.c. */
 #include <string.h>
 #include <tern/moe.h>
 
@@ -40,7 +41,8 @@ tern_status op_run_moe_layer(op_case *c)
     tern_moe_weights weights = { 0 };
     tern_moe *moe = NULL;
     tern_tensor x = op_case_input(c, "input"), y = { 0 }, loss = { 0 }, counts = { 0 };
-    tern_tensor *output = op_case_output(c, "output"), *l_aux = op_case_output(c, "l_aux"), *exp_counts = op_case_output(c, "exp_counts");
+    tern_tensor *output = op_case_output(c, "output"), *l_aux = op_case_output(c, "l_aux"),
+        *exp_counts = op_case_output(c, "exp_counts");
     tern_status st = TERN_OK;
     if (!x.data || x.rank < 1) return tern_fail(c->ctx, TERN_ERR_ARGUMENT, "moe_layer: input is missing");
     TERN_TRY(read_config(c, &x, &config));
@@ -51,8 +53,8 @@ tern_status op_run_moe_layer(op_case *c)
     TERN_TRY(op_case_make(c, TERN_F32, 1, (int64_t[]){ 1 }, l_aux ? l_aux : &loss));
     TERN_TRY(op_case_make(c, TERN_I64, 1, &config.global_experts, exp_counts ? exp_counts : &counts));
     TERN_TRY(tern_moe_run(moe, &(tern_moe_args){
-        .input = x, .used_token = op_case_input(c, "used_token"), .output = output ? *output : y, .l_aux = l_aux ? *l_aux : loss,
-        .exp_counts = exp_counts ? *exp_counts : counts }));
+        .input = x, .used_token = op_case_input(c, "used_token"), .output = output ? *output : y,
+        .l_aux = l_aux ? *l_aux : loss, .exp_counts = exp_counts ? *exp_counts : counts }));
     TERN_TRY(op_case_settle(c));
 done:
     tern_outputs_free((tern_named_tensor[]){ { NULL, y }, { NULL, loss }, { NULL, counts } }, 3);

@@ -1,4 +1,5 @@
-/* Cases that run in steps on one cache: softmax_context and the transformer layer. Called by op_case.c. */
+/* Cases that run in steps on one cache: softmax_context and the transformer layer. Called by
+ * op_case.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,8 +13,11 @@ static tern_status count_tokens(op_case *c, const char *input, int64_t steps, in
     *tokens = 0;
     for (int64_t t = 0; t < steps; t++) {
         tern_tensor x = op_case_step_input(c, input, t);
-        if (!x.data) return tern_fail(c->ctx, TERN_ERR_ARGUMENT, "%s: %s_step%lld is missing", c->op, input, (long long)t);
-        if (x.rank != 3) return tern_fail(c->ctx, TERN_ERR_SHAPE, "%s: %s_step%lld has %d axes, not 3", c->op, input, (long long)t, x.rank);
+        if (!x.data)
+            return tern_fail(c->ctx, TERN_ERR_ARGUMENT, "%s: %s_step%lld is missing", c->op, input, (long long)t);
+        if (x.rank != 3)
+            return tern_fail(c->ctx, TERN_ERR_SHAPE, "%s: %s_step%lld has %d axes, not 3", c->op, input, (long long)t,
+                             x.rank);
         *batch = x.shape[0];
         *tokens += x.shape[1];
     }
@@ -21,7 +25,8 @@ static tern_status count_tokens(op_case *c, const char *input, int64_t steps, in
 }
 
 /* key_cache and value_cache [B, KV, L, D], as f32, L the tokens of all steps. */
-static tern_status read_cache(op_case *c, tern_workspace *ws, int32_t layer, int64_t batch, int64_t kv, int64_t tokens, int64_t dim)
+static tern_status read_cache(op_case *c, tern_workspace *ws, int32_t layer, int64_t batch, int64_t kv, int64_t tokens,
+                              int64_t dim)
 {
     tern_tensor *keys = op_case_output(c, "key_cache"), *values = op_case_output(c, "value_cache");
     const int64_t shape[4] = { batch, kv, tokens, dim };
@@ -33,11 +38,12 @@ done:
     return st;
 }
 
-static tern_status make_cache(op_case *c, int64_t layers, int64_t batch, int64_t kv, int64_t dim, int64_t tokens, tern_workspace **ws)
+static tern_status make_cache(op_case *c, int64_t layers, int64_t batch, int64_t kv, int64_t dim, int64_t tokens,
+                              tern_workspace **ws)
 {
     return tern_workspace_create(c->ctx, &(tern_workspace_options){
-        .n_layer = (int32_t)layers, .max_batch = (int32_t)(batch > 0 ? batch : 1), .n_kv_head = (int32_t)kv, .key_dim = (int32_t)dim,
-        .max_tokens = tokens > 0 ? tokens : 1, .dtype = c->config.kv_dtype }, ws);
+        .n_layer = (int32_t) layers, .max_batch = (int32_t)(batch > 0 ? batch : 1), .n_kv_head = (int32_t) kv,
+        .key_dim = (int32_t) dim, .max_tokens = tokens > 0 ? tokens : 1, .dtype = c->config.kv_dtype }, ws);
 }
 
 /* ---- softmax_context ---- */
@@ -61,7 +67,8 @@ static tern_status context_step(op_case *c, tern_op *op, int64_t step)
 /* heads has no default here: the number of heads is part of the question. */
 static tern_status need_option(op_case *c, const char *name)
 {
-    return json_object_get(c->options, name) ? TERN_OK : tern_fail(c->ctx, TERN_ERR_ARGUMENT, "%s: the option \"%s\" is missing", c->op, name);
+    return json_object_get(c->options, name)
+               ? TERN_OK : tern_fail(c->ctx, TERN_ERR_ARGUMENT, "%s: the option \"%s\" is missing", c->op, name);
 }
 
 static int64_t peek(op_case *c, const char *name, int64_t fallback)
@@ -72,7 +79,8 @@ static int64_t peek(op_case *c, const char *name, int64_t fallback)
 
 tern_status op_run_context(op_case *c)
 {
-    int64_t steps, layers, batch = 0, tokens, heads = peek(c, "heads", 0), kv = peek(c, "num_kv", -1), layer = peek(c, "layer_id", 0);
+    int64_t steps, layers, batch = 0, tokens, heads = peek(c, "heads", 0), kv = peek(c, "num_kv", -1),
+        layer = peek(c, "layer_id", 0);
     tern_op *op = NULL;
     tern_workspace *ws = NULL;
     char *text = NULL;
@@ -102,7 +110,8 @@ done:
 static const struct { const char *name; size_t offset; } layer_inputs[] = {
 #define ROW(name, place) { name, offsetof(tern_layer_weights, place) }
     ROW("norm_w", norm_w), ROW("norm_b", norm_b),
-    ROW("attention.attn_qkvw", attn_qkvw), ROW("attention.attn_qkvw.scale", attn_qkvw_scale), ROW("attention.attn_qkvb", attn_qkvb),
+    ROW("attention.attn_qkvw", attn_qkvw), ROW("attention.attn_qkvw.scale", attn_qkvw_scale),
+    ROW("attention.attn_qkvb", attn_qkvb),
     ROW("attention.attn_ow", attn_ow), ROW("attention.attn_ow.scale", attn_ow_scale), ROW("attention.attn_ob", attn_ob),
     ROW("mlp.attn_nw", attn_nw), ROW("mlp.attn_nb", attn_nb),
     ROW("mlp.inter_w", inter_w), ROW("mlp.inter_w.scale", inter_w_scale), ROW("mlp.inter_b", inter_b),
@@ -110,7 +119,8 @@ static const struct { const char *name; size_t offset; } layer_inputs[] = {
 #undef ROW
 };
 
-/* The options of a layer: fields of the config that a layer of the fixtures' contract has, and no others. */
+/* The options of a layer: fields of the config that a layer of the fixtures' contract has, and no
+ * others. */
 static tern_status layer_config(op_case *c, tern_config *config)
 {
     char *text = NULL;
@@ -131,8 +141,9 @@ static tern_status layer_step(op_case *c, tern_transformer_layer *layer, tern_wo
 {
     tern_tensor x = op_case_step_input(c, "input", step), y, *wanted = op_case_step_output(c, "output", step);
     tern_transformer_layer_args args = {
-        .input = x, .attn_mask = op_case_step_input(c, "attn_mask", step), .alibi = op_case_step_input(c, "alibi", step),
-        .position_ids = op_case_step_input(c, "position_ids", step), .workspace = ws };
+        .input = x, .attn_mask = op_case_step_input(c, "attn_mask", step),
+        .alibi = op_case_step_input(c, "alibi", step), .position_ids = op_case_step_input(c, "position_ids", step),
+        .workspace = ws };
     tern_status st = op_case_make(c, x.dtype, x.rank, x.shape, &y);
     if (st) return st;
     args.output = y;
@@ -145,7 +156,10 @@ static tern_status layer_step(op_case *c, tern_transformer_layer *layer, tern_wo
 /* What a rank has by itself is its whole sum. */
 static tern_status own_part(void *self, tern_ctx *ctx, float *data, size_t n)
 {
-    (void)self, (void)ctx, (void)data, (void)n;
+    (void)self;
+    (void)ctx;
+    (void)data;
+    (void)n;
     return TERN_OK;
 }
 
@@ -162,10 +176,12 @@ tern_status op_run_layer(op_case *c)
     TERN_TRY(count_tokens(c, "input", steps, &batch, &tokens));
     for (size_t i = 0; i < sizeof layer_inputs / sizeof *layer_inputs; i++)
         *(tern_tensor *)((char *)&weights + layer_inputs[i].offset) = op_case_input(c, layer_inputs[i].name);
-    /* Under mp_size > 1 the case is rank 0 of them, alone: its slices go in, its parts of the sums come out. */
+    /* Under mp_size > 1 the case is rank 0 of them, alone: its slices go in, its parts of the sums
+     * come out. */
     const tern_comm first = { .size = (int)config.mp_size, .all_reduce = own_part };
     TERN_TRY(tern_transformer_layer_create(c->ctx, &config, &weights, NULL, &first, &layer));
-    int64_t all = config.num_kv > 0 ? config.num_kv : config.heads, kv = all > config.mp_size ? all / config.mp_size : 1, dim = config.hidden_size / config.heads;
+    int64_t all = config.num_kv > 0 ? config.num_kv : config.heads,
+        kv = all > config.mp_size ? all / config.mp_size : 1, dim = config.hidden_size / config.heads;
     TERN_TRY(make_cache(c, 1, batch, kv, dim, tokens, &ws));
     for (int64_t t = 0; t < steps; t++) TERN_TRY(layer_step(c, layer, ws, t));
     TERN_TRY(read_cache(c, ws, 0, batch, kv, tokens, dim));

@@ -15,12 +15,16 @@ static void print_text(const char *in_use)
     printf("ops\n");
     for (size_t i = 0; tern_op_name(i); i++) printf("  %-40s%s\n", tern_op_name(i), tern_op_summary(i));
     printf("primitives, which ops are made of\n");
-    for (size_t i = 0; tern_primitive_name(i); i++) printf("  %-40s%s\n", tern_primitive_name(i), tern_primitive_summary(i));
+    for (size_t i = 0; tern_primitive_name(i); i++)
+        printf("  %-40s%s\n", tern_primitive_name(i), tern_primitive_summary(i));
     printf("types\n ");
     for (size_t i = 0; i < N_TYPES; i++) printf(" %s", compute_types[i]);
     printf("\ninstruction sets\n");
-    for (size_t i = 0; tern_isa_name(i); i++)
-        printf("  %-14s%s\n", tern_isa_name(i), !strcmp(tern_isa_name(i), in_use) ? "in use" : tern_isa_usable(i) ? "usable" : "not on this CPU");
+    for (size_t i = 0; tern_isa_name(i); i++) {
+        const char *state = tern_isa_usable(i) ? "usable" : "not on this CPU";
+        if (!strcmp(tern_isa_name(i), in_use)) state = "in use";
+        printf("  %-14s%s\n", tern_isa_name(i), state);
+    }
 }
 
 static void print_named(json_out *j, const char *name, const char *summary)

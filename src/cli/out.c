@@ -67,12 +67,16 @@ static void put_raw(const char *text)
     fputs(text, stdout);
 }
 
-/* How many bytes of text form one character of UTF-8, 0 where they form none; *part: how many of them can begin one (RFC 3629; Unicode's
- * maximal subpart, which one U+FFFD replaces). */
+/* How many bytes of text form one character of UTF-8, 0 where they form none; *part: how many of
+ * them can begin one (RFC 3629; Unicode's maximal subpart, which one U+FFFD replaces). */
 static size_t character_at(const unsigned char *text, size_t n, size_t *part)
 {
     unsigned char c = text[0], low = 0x80, high = 0xBF;
-    size_t wanted = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+    size_t wanted = 0;
+    if (c < 0x80) wanted = 1;
+    else if (c >= 0xC2 && c <= 0xDF) wanted = 2;
+    else if (c >= 0xE0 && c <= 0xEF) wanted = 3;
+    else if (c >= 0xF0 && c <= 0xF4) wanted = 4;
     *part = 1;
     if (c == 0xE0) low = 0xA0;
     if (c == 0xED) high = 0x9F;

@@ -1,7 +1,9 @@
-/* tern perplexity: how well a model expects a text: exp of the mean of -log p(token | those before it).
+/* tern perplexity: how well a model expects a text: exp of the mean of -log p(token | those before
+ * it).
  *
- * The text is cut into windows of the context's length that overlap by half; each token is scored once, in the first window that has it, so that all but the first
- * have at least half a context before them. */
+ * The text is cut into windows of the context's length that overlap by half; each token is scored
+ * once, in the first window that has it, so that all but the first have at least half a context
+ * before them. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +47,8 @@ static bool on_event(void *user, const tern_event *e)
 
 static bool run_window(cli_session *s, score *r)
 {
-    tern_request request = { .ids = r->ids, .n_ids = (size_t)r->n, .sampling = tern_sampling_greedy(), .logits = TERN_LOGITS_ALL, .on_event = on_event, .user = r };
+    tern_request request = { .ids = r->ids, .n_ids = (size_t)r->n, .sampling = tern_sampling_greedy(),
+                             .logits = TERN_LOGITS_ALL, .on_event = on_event, .user = r };
     tern_status st = tern_engine_submit(s->engine, &request, NULL);
     if (!st) st = tern_engine_run(s->engine);
     if (st) cli_fail_ctx(s);
@@ -69,7 +72,9 @@ static int run(const cli_args *args, cli_session *s, const int32_t *ids, int64_t
     }
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
     double mean = r.sum / (double)r.n_scored;
-    if (!isfinite(exp(mean))) return cli_fail("the perplexity is %s: a token of the text has a probability of 0, or logits that are no numbers", isnan(mean) ? "NaN" : "infinite");
+    if (!isfinite(exp(mean)))
+        return cli_fail("the perplexity is %s: a token of the text has a probability of 0, or logits that are no "
+                        "numbers", isnan(mean) ? "NaN" : "infinite");
     if (!args->value[FLAG_JSON].set) {
         printf("perplexity %.9g of %lld tokens, %.9g nats a token\n", exp(mean), (long long)r.n_scored, mean);
         return EXIT_OK;
@@ -90,8 +95,11 @@ int cli_perplexity(const cli_args *args)
     size_t n;
     int status = EXIT_FAILED;
     if (!cli_one_prompt(args)) return EXIT_USAGE;
-    if (!args->value[FLAG_FILE].set && !args->value[FLAG_IDS].set && !args->value[FLAG_PROMPT].set) return cli_usage("\"tern perplexity\" needs a text: -f FILE");
-    if (cli_open_ctx(args, &s) && cli_open_model(args, &s) && cli_prompt_ids(args, &s, &ids, &n) && cli_open_engine(args, &s, 1)) status = run(args, &s, ids, (int64_t)n);
+    if (!args->value[FLAG_FILE].set && !args->value[FLAG_IDS].set && !args->value[FLAG_PROMPT].set)
+        return cli_usage("\"tern perplexity\" needs a text: -f FILE");
+    if (cli_open_ctx(args, &s) && cli_open_model(args, &s) && cli_prompt_ids(args, &s, &ids, &n) &&
+        cli_open_engine(args, &s, 1))
+        status = run(args, &s, ids, (int64_t)n);
     cli_close(&s);
     free(ids);
     return status;

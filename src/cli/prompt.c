@@ -1,4 +1,5 @@
-/* The prompt of a model command as token ids: of --ids, --prompt or --file. generate.c and logits.c call it. */
+/* The prompt of a model command as token ids: of --ids, --prompt or --file. generate.c and logits.c
+ * call it. */
 #include <stdlib.h>
 #include <string.h>
 #include <limits.h>
@@ -43,7 +44,8 @@ static bool begin_with_bos(cli_session *s, int32_t **ids, size_t *n)
     int32_t bos = tern_model_bos(s->model);
     if (bos < 0 && s->tokenizer) bos = tern_tokenizer_role(s->tokenizer, TERN_ROLE_BOS);
     if (bos < 0) {
-        cli_fail("the prompt is empty, and this model has no beginning-of-sequence token to begin with: give -p, -f or --ids");
+        cli_fail("the prompt is empty, and this model has no beginning-of-sequence token to begin with: give -p, -f or "
+                 "--ids");
         return false;
     }
     *n = 1;

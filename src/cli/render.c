@@ -21,7 +21,8 @@ int cli_render(const cli_args *args)
     char *input = NULL;
     size_t n_bytes;
     int status = EXIT_FAILED;
-    if (cli_open_ctx(args, &s) && cli_open_template(args, &s, &template) && cli_read("-", &input, &n_bytes)) status = render(args, &s, template, &input, n_bytes);
+    if (cli_open_ctx(args, &s) && cli_open_template(args, &s, &template) && cli_read("-", &input, &n_bytes))
+        status = render(args, &s, template, &input, n_bytes);
     tern_template_free(template);
     cli_close(&s);
     free(input);

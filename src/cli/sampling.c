@@ -19,15 +19,19 @@ void cli_say_seed(const cli_args *args, const tern_sampling *s)
     if (s->temperature > 0 && !args->value[FLAG_SEED].set) cli_say("seed %llu", (unsigned long long)s->seed);
 }
 
-/* Greedy by the model's own generation_config.json, or for want of one: what is given to draw by has no effect, and may have been meant to. */
+/* Greedy by the model's own generation_config.json, or for want of one: what is given to draw by
+ * has no effect, and may have been meant to. */
 static void tell_idle_flags(const cli_args *args)
 {
     static const cli_flag_id of_draws[] = { FLAG_TOP_K, FLAG_TOP_P, FLAG_MIN_P, FLAG_SEED };
     char names[80] = "";
     int n = 0;
     for (size_t i = 0; i < sizeof of_draws / sizeof *of_draws; i++)
-        if (args->value[of_draws[i]].set) n += snprintf(names + n, sizeof names - (size_t)n, "%s--%s", n ? ", " : "", cli_flags[of_draws[i]].name);
-    if (n) cli_say("warning: no effect: %s: the likeliest token is taken, as the model says; --temperature above 0 draws", names);
+        if (args->value[of_draws[i]].set)
+            n += snprintf(names + n, sizeof names - (size_t)n, "%s--%s", n ? ", " : "", cli_flags[of_draws[i]].name);
+    if (n)
+        cli_say("warning: no effect: %s: the likeliest token is taken, as the model says; --temperature above 0 draws",
+                names);
 }
 
 tern_sampling cli_sampling(const cli_args *args, const tern_model *model)
@@ -49,17 +53,24 @@ int64_t cli_max_tokens(const cli_args *args, const cli_session *s, size_t n_prom
 {
     if (args->value[FLAG_TOKENS].set) return args->value[FLAG_TOKENS].integer;
     const tern_hf_generation *model = tern_model_generation(s->model);
-    int64_t wanted = model->max_new_tokens, available = tern_engine_get_info(s->engine).context_tokens - (int64_t)n_prompt;
+    int64_t wanted = model->max_new_tokens,
+        available = tern_engine_get_info(s->engine).context_tokens - (int64_t)n_prompt;
     if (wanted <= 0) {
         int64_t left = model->max_length - (int64_t)n_prompt;
         wanted = fallback;
-        if (model->max_length && left < 1) cli_say("warning: the prompt's %zu tokens leave nothing of the model's max_length of %lld, so that one token is made; -n says how many", n_prompt, (long long)model->max_length);
+        if (model->max_length && left < 1)
+            cli_say("warning: the prompt's %zu tokens leave nothing of the model's max_length of %lld, so that one "
+                    "token is made; -n says how many", n_prompt, (long long)model->max_length);
         if (model->max_length && left < available) available = left;
     }
-    return available < 1 ? 1 : wanted < available ? wanted : available;
+    if (available < 1) return 1;
+    if (wanted < available) return wanted;
+    return available;
 }
 
 const char *cli_finish_name(tern_finish finish)
 {
-    return finish == TERN_FINISH_STOP ? "stop" : finish == TERN_FINISH_CANCELLED ? "cancelled" : "length";
+    if (finish == TERN_FINISH_STOP) return "stop";
+    if (finish == TERN_FINISH_CANCELLED) return "cancelled";
+    return "length";
 }

@@ -1,4 +1,5 @@
-/* Writes a file under a temporary name and renames it: see save.h. Called by chat.c and bench/svg.c. */
+/* Writes a file under a temporary name and renames it: see save.h. Called by chat.c and
+ * bench/svg.c. */
 #include "cli/save.h"
 
 #include <errno.h>

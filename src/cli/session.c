@@ -17,7 +17,8 @@ static void on_log(void *user, tern_log_level level, const char *line)
 
 bool cli_open_ctx_of(const cli_args *args, int threads, cli_session *s)
 {
-    tern_ctx_options options = { .threads = threads, .isa = args->value[FLAG_ISA].text, .log = on_log, .log_user = (void *)(uintptr_t)args,
+    tern_ctx_options options = { .threads = threads, .isa = args->value[FLAG_ISA].text, .log = on_log,
+                                 .log_user = (void *)(uintptr_t)args,
                                  .guard_files = 1 };
     *s = (cli_session){ 0 };
     if (tern_ctx_create(&options, &s->ctx) == TERN_OK) return true;
@@ -39,20 +40,28 @@ const char *cli_model_dir(const cli_args *args, char *buffer, size_t size)
 {
     if (args->value[FLAG_MODEL].set) return args->value[FLAG_MODEL].text;
     const char *dir = tern_demo_dir(buffer, size);
-    if (!dir) cli_fail("the demo model that comes with tern is not found; -m DIR names another, or TERN_DEMO_MODEL says where it is");
+    if (!dir)
+        cli_fail("the demo model that comes with tern is not found; -m DIR names another, or TERN_DEMO_MODEL says "
+                 "where it is");
     return dir;
 }
 
 static tern_compute compute_of(const cli_args *args)
 {
     const char *text = args->value[FLAG_COMPUTE].text;
-    return !text ? TERN_COMPUTE_STORED : !strcmp(text, "f32") ? TERN_COMPUTE_F32 : !strcmp(text, "f16") ? TERN_COMPUTE_F16 : TERN_COMPUTE_BF16;
+    if (!text) return TERN_COMPUTE_STORED;
+    if (!strcmp(text, "f32")) return TERN_COMPUTE_F32;
+    if (!strcmp(text, "f16")) return TERN_COMPUTE_F16;
+    return TERN_COMPUTE_BF16;
 }
 
 static tern_kv_type kv_of(const cli_args *args)
 {
     const char *text = args->value[FLAG_KV].text;
-    return !text ? TERN_KV_DEFAULT : !strcmp(text, "f32") ? TERN_KV_F32 : !strcmp(text, "f16") ? TERN_KV_F16 : TERN_KV_BF16;
+    if (!text) return TERN_KV_DEFAULT;
+    if (!strcmp(text, "f32")) return TERN_KV_F32;
+    if (!strcmp(text, "f16")) return TERN_KV_F16;
+    return TERN_KV_BF16;
 }
 
 static tern_attention_mask attention_of(const cli_args *args)
@@ -64,7 +73,8 @@ static tern_attention_mask attention_of(const cli_args *args)
 
 tern_model_options cli_model_options(const cli_args *args)
 {
-    return (tern_model_options){ .compute = compute_of(args), .kv = kv_of(args), .strict = args->value[FLAG_STRICT].set, .attention = attention_of(args) };
+    return (tern_model_options){ .compute = compute_of(args), .kv = kv_of(args), .strict = args->value[FLAG_STRICT].set,
+                                 .attention = attention_of(args) };
 }
 
 bool cli_open_model(const cli_args *args, cli_session *s)
@@ -90,7 +100,8 @@ bool cli_check_context(const cli_args *args, const cli_session *s)
 {
     int64_t most = tern_model_get_info(s->model).max_tokens, context = args->value[FLAG_CONTEXT].integer;
     if (!most || context <= most) return true;
-    cli_fail("a context of %lld tokens is more than the %lld that the model was made for", (long long)context, (long long)most);
+    cli_fail("a context of %lld tokens is more than the %lld that the model was made for", (long long)context,
+             (long long)most);
     return false;
 }
 

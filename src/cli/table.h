@@ -1,4 +1,5 @@
-/* The table of the program: every command and every flag, once. Parsing, --help, the manual page and the completions are made from it. */
+/* The table of the program: every command and every flag, once. Parsing, --help, the manual page
+ * and the completions are made from it. */
 #ifndef TERN_CLI_TABLE_H
 #define TERN_CLI_TABLE_H
 
@@ -22,31 +23,37 @@ typedef enum cli_kind {
 
 /* One name for each flag of each meaning: the index of its row, and of its value. */
 typedef enum cli_flag_id {
-    FLAG_MODEL, FLAG_THREADS, FLAG_ISA, FLAG_COMPUTE, FLAG_KV, FLAG_CONTEXT, FLAG_ATTENTION, FLAG_STRICT, FLAG_QUIET,
+    FLAG_MODEL, FLAG_THREADS, FLAG_ISA, FLAG_COMPUTE, FLAG_KV, FLAG_CONTEXT, FLAG_ATTENTION,
+    FLAG_STRICT, FLAG_QUIET,
     FLAG_JSON, FLAG_IDS,
-    FLAG_PROMPT, FLAG_FILE, FLAG_TOKENS, FLAG_TEMPERATURE, FLAG_TOP_K, FLAG_TOP_P, FLAG_MIN_P, FLAG_PENALTY, FLAG_SEED, FLAG_STOP, FLAG_IGNORE_EOS,
+    FLAG_PROMPT, FLAG_FILE, FLAG_TOKENS, FLAG_TEMPERATURE, FLAG_TOP_K, FLAG_TOP_P, FLAG_MIN_P,
+    FLAG_PENALTY, FLAG_SEED, FLAG_STOP, FLAG_IGNORE_EOS,
     FLAG_CHAT, FLAG_SYSTEM,
     FLAG_ALL,
     FLAG_NO_SPECIAL, FLAG_PARSE_SPECIAL, FLAG_TRUNCATE, FLAG_PAD, FLAG_SKIP_SPECIAL,
-    FLAG_POOLING, FLAG_NORMALIZE, FLAG_PROMPT_NAME, FLAG_TYPE_IDS, FLAG_HIDDEN, FLAG_NPY, FLAG_TRUNCATE_DIM, FLAG_RAW, FLAG_CHECK,
+    FLAG_POOLING, FLAG_NORMALIZE, FLAG_PROMPT_NAME, FLAG_TYPE_IDS, FLAG_HIDDEN, FLAG_NPY,
+    FLAG_TRUNCATE_DIM, FLAG_RAW, FLAG_CHECK,
     FLAG_TEMPLATE, FLAG_NOW, FLAG_GENERATION_PROMPT,
-    FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_THREADS, FLAG_BENCH_REPEAT, FLAG_SHAPE, FLAG_STORED, FLAG_SVG, FLAG_KERNELS, FLAG_OPS,
+    FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_THREADS, FLAG_BENCH_REPEAT,
+    FLAG_SHAPE, FLAG_STORED, FLAG_SVG, FLAG_KERNELS, FLAG_OPS,
     FLAG_OP_CONFIG, FLAG_OP_OPTIONS,
     FLAG_HELP,
     N_FLAGS
 } cli_flag_id;
 
 typedef struct cli_flag {
-    const char *name;           /* "top-k", without the dashes                                            */
-    char letter;                /* 'n'; 0: it has no short form                                           */
+    const char *name;           /* "top-k", without the dashes */
+    char letter;                /* 'n'; 0: it has no short form */
     cli_kind kind;
-    const char *argument;       /* "N", as --help shows it; null: a switch                                */
-    double least, most;         /* of a number                                                            */
-    bool above;                 /* the number must be greater than least, not equal to it                 */
-    bool repeats;               /* may be given more than once, and each counts; else the last one counts */
-    const char *choices;          /* "f32|bf16": of a CLI_WORD                                              */
-    const char *fallback;       /* what holds without the flag, as --help shows it; null: nothing to say  */
-    const char *help;           /* a few words, without a full stop                                       */
+    const char *argument;       /* "N", as --help shows it; null: a switch */
+    double least, most;         /* of a number */
+    bool above;                 /* the number must be greater than least, not equal to it */
+    /* may be given more than once, and each counts; else the last one counts */
+    bool repeats;
+    const char *choices;          /* "f32|bf16": of a CLI_WORD */
+    /* what holds without the flag, as --help shows it; null: nothing to say */
+    const char *fallback;
+    const char *help;           /* a few words, without a full stop */
 } cli_flag;
 
 struct cli_args;
@@ -56,19 +63,21 @@ enum { CLI_MAX_OPERANDS = 3 };
 
 typedef struct cli_command {
     const char *name, *summary;
-    const char *about;              /* a paragraph: input, output, what to know                          */
-    const char *usage;              /* what comes after "tern NAME"                                      */
+    const char *about;              /* a paragraph: input, output, what to know */
+    const char *usage;              /* what comes after "tern NAME" */
     cli_run_fn *run;
-    const char *operands[CLI_MAX_OPERANDS];    /* the arguments that are no flags, all of them required  */
-    const cli_flag_id *flags;       /* its own, ended by N_FLAGS                                         */
-    const cli_flag_id *common;      /* those of COMMON that it takes, ended by N_FLAGS                   */
-    const char *example;            /* a command line, without "tern "                                   */
+    /* the arguments that are no flags, all of them required */
+    const char *operands[CLI_MAX_OPERANDS];
+    const cli_flag_id *flags;       /* its own, ended by N_FLAGS */
+    const cli_flag_id *common;      /* those of COMMON that it takes, ended by N_FLAGS */
+    const char *example;            /* a command line, without "tern " */
 } cli_command;
 
 extern const cli_flag cli_flags[N_FLAGS];
 extern const cli_command cli_commands[];    /* ended by a null name */
 
-/* Two flags of a command of which one does nothing: flag without other (needs), or flag beside other. */
+/* Two flags of a command of which one does nothing: flag without other (needs), or flag beside
+ * other. */
 typedef struct cli_clash {
     const char *command;
     cli_flag_id flag, other;

@@ -1,5 +1,6 @@
-/* The terminal of a chat: see terminal.h. Editing and history are libedit's; reading the keys is done here, so that
- * Ctrl-C, a resized window and a resumed job are answered between two keys. Called by chat.c. */
+/* The terminal of a chat: see terminal.h. Editing and history are libedit's; reading the keys is
+ * done here, so that Ctrl-C, a resized window and a resumed job are answered between two keys.
+ * Called by chat.c. */
 #include "cli/terminal.h"
 
 #include <errno.h>
@@ -34,8 +35,8 @@ static void end_at_once(int signal_number)
     _exit(128 + signal_number);
 }
 
-/* Only calls that a handler may make. At the prompt of a terminal the reader looks at the flag; a pipe that is waited
- * on has no prompt to go back to. */
+/* Only calls that a handler may make. At the prompt of a terminal the reader looks at the flag; a
+ * pipe that is waited on has no prompt to go back to. */
 static void on_signal(int signal_number)
 {
     if (signal_number == SIGWINCH || signal_number == SIGCONT) redraw = 1;
@@ -62,8 +63,8 @@ void cli_interrupt_clear(void)
 
 /* ---- Keys ---- */
 
-/* Waits for a byte with the signals let in only while it waits, so that none falls between the look at its flag and
- * the wait. False: interrupted, or the input has failed. */
+/* Waits for a byte with the signals let in only while it waits, so that none falls between the look
+ * at its flag and the wait. False: interrupted, or the input has failed. */
 static bool wait_for_byte(EditLine *e)
 {
     struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
@@ -88,7 +89,8 @@ static bool wait_for_byte(EditLine *e)
     return ready;
 }
 
-/* libedit's way to ask for a key: 1 character, 0 at the end, -1 on failure. Bytes that are no UTF-8 become U+FFFD. */
+/* libedit's way to ask for a key: 1 character, 0 at the end, -1 on failure. Bytes that are no UTF-8
+ * become U+FFFD. */
 static int read_key(EditLine *e, wchar_t *key)
 {
     mbstate_t state = { 0 };

@@ -46,12 +46,16 @@ static bool keep(const tern_encoding *e, bool types, tern_embed_input *input)
 }
 
 /* first, and with pair its second. */
-static tern_status encode(cli_session *s, const cli_texts_how *how, cli_line first, const cli_line *pair, tern_encoding *e, tern_embed_input *input)
+static tern_status encode(cli_session *s, const cli_texts_how *how, cli_line first, const cli_line *pair,
+                          tern_encoding *e, tern_embed_input *input)
 {
-    tern_encode_options options = { .add_special = true, .detail = true, .pair = pair ? pair->text : NULL, .n_pair_bytes = pair ? pair->n_bytes : 0,
+    tern_encode_options options = { .add_special = true, .detail = true, .pair = pair ? pair->text : NULL,
+                                    .n_pair_bytes = pair ? pair->n_bytes : 0,
                                     .max_tokens = (size_t)how->max_tokens, .lower_case = how->lower_case };
     tern_status st = tern_tokenizer_encode(s->tokenizer, first.text, first.n_bytes, &options, e);
-    return st ? st : keep(e, tern_tokenizer_gives_types(s->tokenizer), input) ? TERN_OK : TERN_ERR_MEMORY;
+    if (st) return st;
+    if (keep(e, tern_tokenizer_gives_types(s->tokenizer), input)) return TERN_OK;
+    return TERN_ERR_MEMORY;
 }
 
 static bool fail_encoding(const cli_session *s, tern_status st)
@@ -61,8 +65,8 @@ static bool fail_encoding(const cli_session *s, tern_status st)
     return false;
 }
 
-/* The tokens of the prompt, as a Pooling module that leaves them out counts them: those of the prompt alone, without
- * the special token at their end. */
+/* The tokens of the prompt, as a Pooling module that leaves them out counts them: those of the
+ * prompt alone, without the special token at their end. */
 static bool count_prompt(cli_session *s, const cli_texts_how *how, tern_encoding *e, size_t *n)
 {
     tern_embed_input prompt = { 0 };
@@ -77,14 +81,16 @@ static bool count_prompt(cli_session *s, const cli_texts_how *how, tern_encoding
 bool cli_texts_how_of(const cli_args *args, const tern_embedder *embedder, cli_texts_how *how)
 {
     const char *name = args->value[FLAG_PROMPT_NAME].text;
-    *how = (cli_texts_how){ .prefix = tern_embedder_prompt(embedder, name), .lower_case = tern_embedder_lower_case(embedder) };
+    *how = (cli_texts_how){ .prefix = tern_embedder_prompt(embedder, name),
+                            .lower_case = tern_embedder_lower_case(embedder) };
     if (args->value[FLAG_TRUNCATE].set) how->max_tokens = tern_embedder_max_tokens(embedder);
     if (name && !how->prefix) cli_fail("the model has no prompt \"%s\"", name);
     return !name || how->prefix;
 }
 
 /* One line, or a query and a line; with the prefix before the first of them. */
-static tern_status read_line(cli_session *s, const cli_texts_how *how, const cli_line *line, tern_encoding *e, tern_embed_input *input)
+static tern_status read_line(cli_session *s, const cli_texts_how *how, const cli_line *line, tern_encoding *e,
+                             tern_embed_input *input)
 {
     const char *prefix = how->prefix ? how->prefix : "";
     size_t n_prefix = strlen(prefix);
@@ -128,7 +134,8 @@ bool cli_texts_of_ids(const cli_args *args, const cli_session *s, cli_texts *t)
     int32_t *list = NULL, *type_list = NULL;
     size_t n = 0, n_types = 0;
     *t = (cli_texts){ .inputs = calloc(1, sizeof *t->inputs), .n = 1 };
-    bool ok = t->inputs && cli_parse_ids(ids, strlen(ids), &list, &n, &bad) && (!types || cli_parse_ids(types, strlen(types), &type_list, &n_types, &bad));
+    bool ok = t->inputs && cli_parse_ids(ids, strlen(ids), &list, &n, &bad) &&
+              (!types || cli_parse_ids(types, strlen(types), &type_list, &n_types, &bad));
     if (types && !info.n_type) {
         cli_fail("--type-ids: %s has no token types", info.architecture);
         free(list);

@@ -1,4 +1,5 @@
-/* Lines of text through an embedder, each with an answer or an error of its own: see texts.h. embed, classify and rerank call it. */
+/* Lines of text through an embedder, each with an answer or an error of its own: see texts.h.
+ * embed, classify and rerank call it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,10 @@ const char *cli_texts_complain(const cli_session *s, const cli_texts *t, size_t 
     static const char named[] = "input 0";
     const char *text = tern_ctx_error(s->ctx);
     bool begins = !strncmp(text, named, sizeof named - 1);
-    int n = t->text ? snprintf(message, sizeof message, "line %zu", i + 1) : snprintf(message, sizeof message, "the input");
-    snprintf(message + n, sizeof message - (size_t)n, "%s%s", begins ? "" : ": ", begins ? text + sizeof named - 1 : text);
+    int n = t->text ? snprintf(message, sizeof message, "line %zu", i + 1)
+                    : snprintf(message, sizeof message, "the input");
+    snprintf(message + n, sizeof message - (size_t)n, "%s%s", begins ? "" : ": ",
+             begins ? text + sizeof named - 1 : text);
     cli_fail("%s", message);
     return message;
 }
@@ -81,9 +84,11 @@ static bool run_batch(each *j, size_t at, size_t n)
     return more && cli_put("", 0);
 }
 
-int cli_texts_each(cli_session *s, tern_embedder *embedder, const cli_texts *t, cli_texts_run_fn *run, int64_t width, cli_texts_put_fn *put, void *user)
+int cli_texts_each(cli_session *s, tern_embedder *embedder, const cli_texts *t, cli_texts_run_fn *run, int64_t width,
+                   cli_texts_put_fn *put, void *user)
 {
-    each j = { .s = s, .embedder = embedder, .t = t, .run = run, .width = width, .put = put, .user = user, .status = t->failed ? EXIT_FAILED : EXIT_OK };
+    each j = { .s = s, .embedder = embedder, .t = t, .run = run, .width = width, .put = put, .user = user,
+               .status = t->failed ? EXIT_FAILED : EXIT_OK };
     j.out = malloc(BATCH * (size_t)(width + 1) * sizeof *j.out);
     if (!j.out) return cli_fail("no memory for %d rows of %lld", BATCH, (long long)width);
     for (size_t at = 0, n; at < t->n; at += n) {

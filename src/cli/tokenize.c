@@ -25,18 +25,22 @@ static void print_json(const tern_encoding *e)
     out_close(&j);
 }
 
-/* What is asked for by a flag and not stated by tokenizer.json changes nothing, and may have been meant to. */
+/* What is asked for by a flag and not stated by tokenizer.json changes nothing, and may have been
+ * meant to. */
 static void tell_idle_flags(const cli_args *args, const tern_tokenizer *tok)
 {
-    if (args->value[FLAG_TRUNCATE].set && !tok->truncate.on) cli_say("warning: --truncate has no effect: tokenizer.json states no truncation");
-    if (args->value[FLAG_PAD].set && !tok->pad.on) cli_say("warning: --pad has no effect: tokenizer.json states no padding");
+    if (args->value[FLAG_TRUNCATE].set && !tok->truncate.on)
+        cli_say("warning: --truncate has no effect: tokenizer.json states no truncation");
+    if (args->value[FLAG_PAD].set && !tok->pad.on)
+        cli_say("warning: --pad has no effect: tokenizer.json states no padding");
 }
 
 int cli_tokenize(const cli_args *args)
 {
     cli_session s = { 0 };
     tern_encoding encoding = { 0 };
-    tern_encode_options options = { .add_special = !args->value[FLAG_NO_SPECIAL].set, .parse_special = args->value[FLAG_PARSE_SPECIAL].set,
+    tern_encode_options options = { .add_special = !args->value[FLAG_NO_SPECIAL].set,
+                                    .parse_special = args->value[FLAG_PARSE_SPECIAL].set,
                                     .truncate = args->value[FLAG_TRUNCATE].set, .pad = args->value[FLAG_PAD].set,
                                     .detail = args->value[FLAG_JSON].set };
     char *text = NULL;
@@ -64,7 +68,8 @@ static int detokenize(const cli_args *args, cli_session *s, const char *input, s
     size_t n, n_bytes;
     const char *bad;
     char *text = NULL;
-    if (!cli_parse_ids(input, n_input, &ids, &n, &bad)) return cli_fail("standard input: byte %zu begins no token id", (size_t)(bad - input));
+    if (!cli_parse_ids(input, n_input, &ids, &n, &bad))
+        return cli_fail("standard input: byte %zu begins no token id", (size_t)(bad - input));
     for (size_t i = 0, size = (size_t)tern_tokenizer_vocab_size(s->tokenizer); i < n; i++)
         if ((size_t)ids[i] >= size) {
             int id = (int)ids[i];
@@ -92,7 +97,8 @@ int cli_detokenize(const cli_args *args)
     char *input = NULL;
     size_t n_input;
     int status = EXIT_FAILED;
-    if (cli_open_ctx(args, &s) && cli_open_tokenizer(args, &s, true) && cli_read("-", &input, &n_input)) status = detokenize(args, &s, input, n_input);
+    if (cli_open_ctx(args, &s) && cli_open_tokenizer(args, &s, true) && cli_read("-", &input, &n_input))
+        status = detokenize(args, &s, input, n_input);
     cli_close(&s);
     free(input);
     return status;

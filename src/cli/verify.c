@@ -1,4 +1,5 @@
-/* tern verify: the path that this machine takes against the scalar kernels in f32, layer by layer, on one prompt. */
+/* tern verify: the path that this machine takes against the scalar kernels in f32, layer by layer,
+ * on one prompt. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,8 @@
 
 enum { PROMPT_TOKENS = 48, MOST_TOKENS = 4096 };
 
-/* What a path made of the prompt: rows [n_layer + 1, n, dim] behind the embedding and each layer, the logits of every token. */
+/* What a path made of the prompt: rows [n_layer + 1, n, dim] behind the embedding and each layer,
+ * the logits of every token. */
 typedef struct path {
     int64_t n, dim, vocab;
     float *rows, *logits;    /* owned; logits null: the model has none */
@@ -45,14 +47,16 @@ static bool take(cli_session *s, path *p, const tern_kv *kv, tern_model_info inf
     return false;
 }
 
-/* Says where the first number of x [n, width] stands that is NaN or infinite; a logit (layer -2) may be -infinity, which is a token that never comes. */
+/* Says where the first number of x [n, width] stands that is NaN or infinite; a logit (layer -2)
+ * may be -infinity, which is a token that never comes. */
 static bool all_finite(const char *which, const char *behind, int64_t layer, const float *x, int64_t n, int64_t width)
 {
     for (int64_t i = 0; i < n * width; i++) {
         if (isfinite(x[i]) || (layer == -2 && isinf(x[i]) && x[i] < 0)) continue;
         char number[24] = "";
         if (layer >= 0) snprintf(number, sizeof number, " %lld", (long long)layer);
-        cli_fail("%s: behind %s%s, number %lld of position %lld is %s", which, behind, number, (long long)(i % width), (long long)(i / width), isnan(x[i]) ? "NaN" : "infinite");
+        cli_fail("%s: behind %s%s, number %lld of position %lld is %s", which, behind, number, (long long)(i % width),
+                 (long long)(i / width), isnan(x[i]) ? "NaN" : "infinite");
         return false;
     }
     return true;
@@ -62,7 +66,8 @@ static bool all_finite(const char *which, const char *behind, int64_t layer, con
 static bool check_path(const char *which, const path *p, int64_t n_layer)
 {
     for (int64_t l = -1; l < n_layer; l++)
-        if (!all_finite(which, l < 0 ? "the embedding" : "layer", l, p->rows + (l + 1) * p->n * p->dim, p->n, p->dim)) return false;
+        if (!all_finite(which, l < 0 ? "the embedding" : "layer", l, p->rows + (l + 1) * p->n * p->dim, p->n, p->dim))
+            return false;
     return !p->logits || all_finite(which, "the head", -2, p->logits, p->n, p->vocab);
 }
 
@@ -80,7 +85,8 @@ static bool run_path(cli_session *s, const int32_t *ids, int32_t n, path *p)
         for (int32_t i = 0; i < n; i++) list[i] = list[n + i] = i;
         const int32_t *page = list;
         tern_ragged batch = { .n_seq = 1, .n_row = n, .row = &row, .n_tok = &n, .past = &past, .page = &page };
-        tern_step step = { .batch = &batch, .kv = &kv, .id = ids, .out_row = list + n, .n_out = n, .logits = p->logits, .after_layer = keep_rows, .after_layer_user = p };
+        tern_step step = { .batch = &batch, .kv = &kv, .id = ids, .out_row = list + n, .n_out = n, .logits = p->logits,
+                           .after_layer = keep_rows, .after_layer_user = p };
         ok = tern_model_step(s->model, &step) == TERN_OK;
         if (!ok) cli_fail_ctx(s);
     }
@@ -100,7 +106,9 @@ static gap gap_of(const float *x, const float *reference, int64_t n)
         off += d * d;
         whole += (double)reference[i] * (double)reference[i];
     }
-    g.relative = whole > 0 ? sqrt(off / whole) : off > 0 ? INFINITY : 0;
+    if (whole > 0) g.relative = sqrt(off / whole);
+    else if (off > 0) g.relative = INFINITY;
+    else g.relative = 0;
     return g;
 }
 
@@ -119,10 +127,13 @@ static void print_gap(json_out *j, const char *name, int64_t layer, gap g)
     out_close(j);
 }
 
-/* Sums in another order differ by some units in the last place a layer; types of 16 bits round every input of a product or of attention. */
+/* Sums in another order differ by some units in the last place a layer; types of 16 bits round
+ * every input of a product or of attention. */
 static double bound_of(tern_model_info info)
 {
-    return !strcmp(info.compute, "bf16") ? 0.1 : strcmp(info.compute, "f32") || strcmp(info.kv, "f32") ? 0.05 : 1e-4;
+    if (!strcmp(info.compute, "bf16")) return 0.1;
+    if (strcmp(info.compute, "f32") || strcmp(info.kv, "f32")) return 0.05;
+    return 1e-4;
 }
 
 static int report(const cli_args *args, const cli_session *s, const path *fast, const path *slow)
@@ -138,8 +149,8 @@ static int report(const cli_args *args, const cli_session *s, const path *fast, 
         out_word(j, "kv", info.kv);
         out_integer(j, "tokens", fast->n);
     } else {
-        printf("%s, compute %s, KV cache %s, against scalar f32, %lld tokens\n%-14s %-14s %s\n", tern_ctx_isa(s->ctx), info.compute, info.kv, (long long)fast->n, "behind",
-               "largest off", "relative off");
+        printf("%s, compute %s, KV cache %s, against scalar f32, %lld tokens\n%-14s %-14s %s\n", tern_ctx_isa(s->ctx),
+               info.compute, info.kv, (long long)fast->n, "behind", "largest off", "relative off");
     }
     for (int64_t l = -1; l < info.n_layer; l++) {
         gap g = gap_of(fast->rows + (l + 1) * count, slow->rows + (l + 1) * count, count);
@@ -161,7 +172,8 @@ static int report(const cli_args *args, const cli_session *s, const path *fast, 
     } else if (ok) {
         printf("within the bound of %g\n", bound);
     }
-    return ok ? EXIT_OK : cli_fail("%s leaves the scalar f32 path by %.3g, beyond %g", tern_ctx_isa(s->ctx), worst, bound);
+    return ok ? EXIT_OK
+              : cli_fail("%s leaves the scalar f32 path by %.3g, beyond %g", tern_ctx_isa(s->ctx), worst, bound);
 }
 
 /* The scalar kernels, f32, as many threads. */
@@ -184,7 +196,8 @@ static bool open_reference(const cli_args *args, const cli_session *s, cli_sessi
 static bool choose_ids(const cli_args *args, cli_session *s, int32_t **ids, size_t *n)
 {
     tern_model_info info = tern_model_get_info(s->model);
-    int64_t most = info.max_tokens && info.max_tokens < MOST_TOKENS ? info.max_tokens : MOST_TOKENS, context = args->value[FLAG_CONTEXT].integer;
+    int64_t most = info.max_tokens && info.max_tokens < MOST_TOKENS ? info.max_tokens : MOST_TOKENS,
+        context = args->value[FLAG_CONTEXT].integer;
     if (!cli_check_context(args, s)) return false;
     if (context && context < most) most = context;
     if (args->value[FLAG_IDS].set || args->value[FLAG_PROMPT].set || args->value[FLAG_FILE].set) {
@@ -192,9 +205,11 @@ static bool choose_ids(const cli_args *args, cli_session *s, int32_t **ids, size
     } else {
         *n = most < PROMPT_TOKENS ? (size_t)most : PROMPT_TOKENS;
         *ids = malloc(*n * sizeof **ids);
-        for (size_t i = 0; *ids && i < *n; i++) (*ids)[i] = (int32_t)((int64_t)(i + 1) * 2654435761 % info.vocab);    /* Knuth's multiplicative hash */
+        /* Knuth's multiplicative hash */
+        for (size_t i = 0; *ids && i < *n; i++) (*ids)[i] = (int32_t)((int64_t)(i + 1) * 2654435761 % info.vocab);
     }
-    if (*ids && (int64_t)*n > most) cli_fail("%zu tokens are more than the %lld that are compared", *n, (long long)most);
+    if (*ids && (int64_t)*n > most)
+        cli_fail("%zu tokens are more than the %lld that are compared", *n, (long long)most);
     else if (!*ids) cli_fail("no memory for the token ids");
     for (size_t i = 0; *ids && i < *n; i++) {
         if ((*ids)[i] >= 0 && (*ids)[i] < info.vocab) continue;
@@ -212,10 +227,12 @@ int cli_verify(const cli_args *args)
     size_t n = 0;
     int status = EXIT_FAILED;
     if (!cli_one_prompt(args)) return EXIT_USAGE;
-    if (cli_open_ctx(args, &s) && cli_open_model(args, &s) && choose_ids(args, &s, &ids, &n) && open_reference(args, &s, &reference) &&
-        run_path(&s, ids, (int32_t)n, &fast) && run_path(&reference, ids, (int32_t)n, &slow)) {
+    if (cli_open_ctx(args, &s) && cli_open_model(args, &s) && choose_ids(args, &s, &ids, &n) &&
+        open_reference(args, &s, &reference) && run_path(&s, ids, (int32_t)n, &fast) &&
+        run_path(&reference, ids, (int32_t)n, &slow)) {
         int64_t n_layer = tern_model_get_info(s.model).n_layer;
-        bool finite = check_path("the scalar f32 path", &slow, n_layer) && check_path(tern_ctx_isa(s.ctx), &fast, n_layer);
+        bool finite = check_path("the scalar f32 path", &slow, n_layer) &&
+                      check_path(tern_ctx_isa(s.ctx), &fast, n_layer);
         if (finite) status = report(args, &s, &fast, &slow);
     }
     free_path(&fast);

@@ -1,11 +1,13 @@
-/* Which part of a parameter a rank has: see tern/comm.h. Called by hosts that slice weights; calls nothing. */
+/* Which part of a parameter a rank has: see tern/comm.h. Called by hosts that slice weights; calls
+ * nothing. */
 #include <tern/comm.h>
 
 #include "base/ctx.h"
 
 static tern_status check_rank(tern_ctx *ctx, int rank, int size)
 {
-    if (size < 1 || rank < 0 || rank >= size) return tern_fail(ctx, TERN_ERR_ARGUMENT, "rank %d of %d ranks", rank, size);
+    if (size < 1 || rank < 0 || rank >= size)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "rank %d of %d ranks", rank, size);
     return TERN_OK;
 }
 
@@ -34,20 +36,26 @@ tern_status tern_part_heads(tern_ctx *ctx, int64_t heads, int64_t kv, int rank, 
 {
     tern_status st = check_rank(ctx, rank, size);
     if (st) return st;
-    if (kv < 1 || heads < 1 || heads % kv) return tern_fail(ctx, TERN_ERR_SHAPE, "%lld heads are no multiple of %lld KV heads", (long long)heads, (long long)kv);
-    if (heads < size) return tern_fail(ctx, TERN_ERR_SHAPE, "%lld heads cannot be dealt out to %d ranks", (long long)heads, size);
+    if (kv < 1 || heads < 1 || heads % kv)
+        return tern_fail(ctx, TERN_ERR_SHAPE, "%lld heads are no multiple of %lld KV heads", (long long)heads,
+                         (long long)kv);
+    if (heads < size)
+        return tern_fail(ctx, TERN_ERR_SHAPE, "%lld heads cannot be dealt out to %d ranks", (long long)heads, size);
     if (kv == heads) {
         *q = *k = deal(heads, rank, size);
         return TERN_OK;
     }
     int64_t group = heads / kv;
     if (kv >= size) {
-        if (kv % size) return tern_fail(ctx, TERN_ERR_SHAPE, "%lld KV heads cannot be dealt out evenly to %d ranks", (long long)kv, size);
+        if (kv % size)
+            return tern_fail(ctx, TERN_ERR_SHAPE, "%lld KV heads cannot be dealt out evenly to %d ranks", (long long)kv,
+                             size);
         *k = deal(kv, rank, size);
         *q = (tern_part){ k->first * group, k->n * group };
         return TERN_OK;
     }
-    if (size % kv) return tern_fail(ctx, TERN_ERR_SHAPE, "%d ranks cannot share %lld KV heads evenly", size, (long long)kv);
+    if (size % kv)
+        return tern_fail(ctx, TERN_ERR_SHAPE, "%d ranks cannot share %lld KV heads evenly", size, (long long)kv);
     int sharers = size / (int)kv;
     *k = (tern_part){ rank / sharers, 1 };
     *q = deal(group, rank % sharers, sharers);

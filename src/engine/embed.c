@@ -1,5 +1,6 @@
-/* Texts as vectors, classes and scores: ragged batches through the model, then the pipeline of modules or the
- * classification head. Called by programs; calls src/model, the pipeline and primitives. */
+/* Texts as vectors, classes and scores: ragged batches through the model, then the pipeline of
+ * modules or the classification head. Called by programs; calls src/model, the pipeline and
+ * primitives. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,8 +31,9 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Space for a call's inputs: as many tokens as its largest batch has, in at most MOST_SEQUENCES sequences, each of which may leave part of its last page unused. It
- * grows with the longest call so far; a call no longer than that takes no memory. */
+/* Space for a call's inputs: as many tokens as its largest batch has, in at most MOST_SEQUENCES
+ * sequences, each of which may leave part of its last page unused. It grows with the longest call
+ * so far; a call no longer than that takes no memory. */
 static tern_status take_pages(tern_embedder *e, const tern_embed_input *inputs, size_t n)
 {
     int64_t total = 0, longest = 0;
@@ -58,22 +60,25 @@ static tern_status take_pages(tern_embedder *e, const tern_embed_input *inputs, 
 static tern_status choose_longest(tern_embedder *e, int64_t wanted)
 {
     int64_t most = e->info.max_tokens;
-    if (wanted < 0) return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "context_tokens is %lld, not 0 or more", (long long)wanted);
+    if (wanted < 0)
+        return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "context_tokens is %lld, not 0 or more", (long long)wanted);
     if (wanted > INT32_MAX || (most && wanted > most))
-        return tern_fail(e->ctx, TERN_ERR_LIMIT, "a context of %lld tokens is more than the %lld that the model was made for", (long long)wanted, most ? (long long)most : (long long)INT32_MAX);
+        return tern_fail(e->ctx, TERN_ERR_LIMIT, "a context of %lld tokens is more than the %lld that the model was "
+                         "made for", (long long)wanted, most ? (long long)most : (long long)INT32_MAX);
     if (!most) most = DEFAULT_LONGEST;
     if (e->sentence.max_tokens && e->sentence.max_tokens < most) most = e->sentence.max_tokens;
     e->max_tokens = wanted ? wanted : most;
     return TERN_OK;
 }
 
-tern_status tern_embedder_create(tern_ctx *ctx, tern_model *model, const tern_embed_options *options, tern_embedder **out)
+tern_status tern_embedder_create(tern_ctx *ctx, tern_model *model, const tern_embed_options *options,
+                                 tern_embedder **out)
 {
     TERN_OWN_FP(ctx);
     tern_status st = TERN_OK;
     tern_embed_options o = options ? *options : (tern_embed_options){ 0 };
-    if ((unsigned)o.pooling > TERN_POOL_WEIGHTED_MEAN || (unsigned)o.normalize > TERN_NORMALIZE_NO || o.step_tokens < 0 ||
-        o.truncate_dim < 0)
+    if ((unsigned)o.pooling > TERN_POOL_WEIGHTED_MEAN || (unsigned)o.normalize > TERN_NORMALIZE_NO ||
+        o.step_tokens < 0 || o.truncate_dim < 0)
         return tern_fail(ctx, TERN_ERR_ARGUMENT,
                          "embedder: pooling %d, normalize %d, step_tokens %d or truncate_dim %lld is out of range",
                          (int)o.pooling, (int)o.normalize, (int)o.step_tokens, (long long)o.truncate_dim);
@@ -150,7 +155,7 @@ const char *tern_embedder_prompt(const tern_embedder *e, const char *name)
     return prompt || !strcmp(name, "query") || !strcmp(name, "document") ? "" : NULL;
 }
 
-/* ---- A batch ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- A batch --------------------------------------------------------------------------------- */
 
 static tern_status check_input(tern_embedder *e, const tern_embed_input *in, size_t i)
 {
@@ -158,7 +163,9 @@ static tern_status check_input(tern_embedder *e, const tern_embed_input *in, siz
     tern_status st = TERN_OK;
     snprintf(what, sizeof what, "input %zu", i);
     if (!in->n_ids || !in->ids) return tern_fail(e->ctx, TERN_ERR_ARGUMENT, "%s has no tokens", what);
-    if ((int64_t)in->n_ids > e->max_tokens) return tern_fail(e->ctx, TERN_ERR_LIMIT, "%s has %zu tokens, more than the %lld of this model", what, in->n_ids, (long long)e->max_tokens);
+    if ((int64_t)in->n_ids > e->max_tokens)
+        return tern_fail(e->ctx, TERN_ERR_LIMIT, "%s has %zu tokens, more than the %lld of this model", what, in->n_ids,
+                         (long long)e->max_tokens);
     TERN_TRY(tern_model_check_tokens(e->model, what, in->ids, in->type_ids, in->n_ids));
     if (in->n_prompt >= in->n_ids && tern_embedder_leaves_prompt(e))
         return tern_fail(e->ctx, TERN_ERR_ARGUMENT,
@@ -168,14 +175,17 @@ done:
     return st;
 }
 
-/* A number that is none is no result: the input of x [n, width] that has one, by name. first: the number of the first row, among inputs or positions. */
-static tern_status check_finite(tern_embedder *e, const char *row, size_t first, const char *number, const float *x, size_t n, int64_t width)
+/* A number that is none is no result: the input of x [n, width] that has one, by name. first: the
+ * number of the first row, among inputs or positions. */
+static tern_status check_finite(tern_embedder *e, const char *row, size_t first, const char *number, const float *x,
+                                size_t n, int64_t width)
 {
     for (size_t i = 0; i < n; i++)
         for (int64_t k = 0; k < width; k++) {
             float v = x[i * (size_t)width + (size_t)k];
             if (isfinite(v)) continue;
-            return tern_fail(e->ctx, TERN_ERR_NUMERIC, "%s %zu: %s %lld of %lld is %s", row, first + i, number, (long long)k, (long long)width, isnan(v) ? "NaN" : "infinite");
+            return tern_fail(e->ctx, TERN_ERR_NUMERIC, "%s %zu: %s %lld of %lld is %s", row, first + i, number,
+                             (long long)k, (long long)width, isnan(v) ? "NaN" : "infinite");
         }
     return TERN_OK;
 }
@@ -188,7 +198,8 @@ typedef struct batch {
     float *hidden;    /* [n_row, dim] */
 } batch;
 
-/* The first of the inputs that go into one batch: as many as fit, and one that is longer than a batch by itself. */
+/* The first of the inputs that go into one batch: as many as fit, and one that is longer than a
+ * batch by itself. */
 static size_t count_batch(const tern_embedder *e, const tern_embed_input *inputs, size_t n)
 {
     int64_t tokens = 0;
@@ -232,7 +243,8 @@ static tern_status make_batch(tern_embedder *e, const tern_embed_input *inputs, 
             if (types) b->type[row] = inputs[i].type_ids ? inputs[i].type_ids[t] : 0;
         }
     }
-    b->ragged = (tern_ragged){ .n_seq = (int32_t)n, .n_row = n_row, .row = b->row, .n_tok = b->n_tok, .past = b->past, .page = b->page };
+    b->ragged = (tern_ragged){ .n_seq = (int32_t)n, .n_row = n_row, .row = b->row, .n_tok = b->n_tok, .past = b->past,
+                               .page = b->page };
     return TERN_OK;
 }
 
@@ -240,7 +252,8 @@ static tern_status run_batch(tern_embedder *e, const tern_embed_input *inputs, s
 {
     tern_status st = TERN_OK;
     TERN_TRY(make_batch(e, inputs, n, b));
-    TERN_TRY(tern_model_step(e->model, &(tern_step){ .batch = &b->ragged, .kv = &e->kv, .id = b->id, .type_id = b->type, .out_row = b->out_row, .n_out = b->ragged.n_row,
+    TERN_TRY(tern_model_step(e->model, &(tern_step){ .batch = &b->ragged, .kv = &e->kv, .id = b->id, .type_id = b->type,
+                                                     .out_row = b->out_row, .n_out = b->ragged.n_row,
                                                      .hidden = b->hidden }));
 done:
     return st;
@@ -254,14 +267,16 @@ static int32_t last_text(const tern_embedder *e, const batch *b, int32_t s)
     return r;
 }
 
-/* The row of each sequence that a classification head reads: an encoder's first, a decoder's last. */
+/* The row of each sequence that a classification head reads: an encoder's first, a decoder's
+ * last. */
 static tern_status pick_rows(tern_embedder *e, const batch *b, float *out)
 {
     int64_t dim = e->info.dim;
     int32_t *row = tern_arena_get(e->ctx, &e->ctx->step, (size_t)b->ragged.n_seq, sizeof *row);
     if (!row) return TERN_ERR_MEMORY;
     for (int32_t s = 0; s < b->ragged.n_seq; s++) row[s] = b->row[s] + (e->info.decoder ? last_text(e, b, s) : 0);
-    return e->ctx->backend->gather_rows(e->ctx, &(tern_gather_rows){ .x = b->hidden, .out = out, .token = row, .ldx = dim, .ldout = dim, .n_route = b->ragged.n_seq, .dim = dim });
+    return e->ctx->backend->gather_rows(e->ctx, &(tern_gather_rows){ .x = b->hidden, .out = out, .token = row, .ldx =
+        dim, .ldout = dim, .n_route = b->ragged.n_seq, .dim = dim });
 }
 
 /* What becomes of one batch's hidden states: vectors, or logits of classes. */
@@ -290,7 +305,8 @@ done:
     return st;
 }
 
-static tern_status run_all(tern_embedder *e, const tern_embed_input *inputs, size_t n, batch_end *end, int64_t width, float *out)
+static tern_status run_all(tern_embedder *e, const tern_embed_input *inputs, size_t n, batch_end *end, int64_t width,
+                           float *out)
 {
     TERN_OWN_FP(e->ctx);
     tern_status st = TERN_OK;
@@ -302,7 +318,9 @@ static tern_status run_all(tern_embedder *e, const tern_embed_input *inputs, siz
         count = count_batch(e, inputs + i, n - i);
         st = run_batch(e, inputs + i, count, &b);
         if (!st) st = end(e, &b, out + (int64_t)i * width);
-        if (!st) st = check_finite(e, "input", i, end == end_classes ? "logit" : "number", out + (int64_t)i * width, count, width);
+        if (!st)
+            st = check_finite(e, "input", i, end == end_classes ? "logit" : "number", out + (int64_t)i * width, count,
+                              width);
         tern_arena_reset(&e->ctx->step, mark);
     }
 done:
@@ -318,13 +336,16 @@ tern_status tern_embedder_run(tern_embedder *e, const tern_embed_input *inputs, 
 tern_status tern_embedder_classify(tern_embedder *e, const tern_embed_input *inputs, size_t n, float *logits)
 {
     if (tern_pipeline_scores(e->pipeline)) return run_all(e, inputs, n, end_scores, tern_embedder_labels(e), logits);
-    if (!e->info.n_label) return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no classification head", tern_model_dir(e->model), e->info.architecture);
+    if (!e->info.n_label)
+        return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no classification head", tern_model_dir(e->model),
+                         e->info.architecture);
     return run_all(e, inputs, n, end_classes, e->info.n_label, logits);
 }
 
 /* ---- A CrossEncoder's scores ---- */
 
-/* The class of torch that the checkpoint names; null: none. config_sentence_transformers.json wins over config.json. */
+/* The class of torch that the checkpoint names; null: none. config_sentence_transformers.json wins
+ * over config.json. */
 static const char *named_activation(const tern_embedder *e)
 {
     return e->sentence.activation ? e->sentence.activation : tern_model_score_activation(e->model);
@@ -332,7 +353,8 @@ static const char *named_activation(const tern_embedder *e)
 
 static tern_status softmax_rows(tern_embedder *e, size_t n, float *x)
 {
-    tern_softmax rows = { .x = x, .y = x, .n_seq = (int64_t)n, .n_head = 1, .n_row = 1, .n_key = tern_embedder_labels(e), .scale = 1 };
+    tern_softmax rows = { .x = x, .y = x, .n_seq = (int64_t)n, .n_head = 1, .n_row = 1,
+                          .n_key = tern_embedder_labels(e), .scale = 1 };
     return e->ctx->backend->softmax(e->ctx, &rows);
 }
 
@@ -345,14 +367,13 @@ tern_status tern_embedder_score(tern_embedder *e, const tern_embed_input *inputs
     tern_act act = n_label == 1 ? ACT_SIGMOID : ACT_NONE;
     bool softmax = name && !strncmp(name, "torch.", 6) && !strcmp(strrchr(name, '.'), ".Softmax");
     if (name && !softmax && !tern_torch_activation(name, &act))
-        return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED,
-                         "%s: scores go through \"%s\"; torch's Sigmoid, Identity, Tanh, ReLU, GELU, SiLU and Softmax are "
-                         "supported",
-                         tern_model_dir(e->model), name);
+        return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: scores go through \"%s\"; torch's Sigmoid, Identity, Tanh, "
+                         "ReLU, GELU, SiLU and Softmax are supported", tern_model_dir(e->model), name);
     TERN_TRY(tern_embedder_classify(e, inputs, n, scores));
     if (softmax) return softmax_rows(e, n, scores);
     if (act == ACT_NONE) return TERN_OK;
-    tern_activation rows = { .act = act, .x = scores, .y = scores, .ldx = n_label, .ldy = n_label, .n_row = (int64_t)n, .dim = n_label };
+    tern_activation rows = { .act = act, .x = scores, .y = scores, .ldx = n_label, .ldy = n_label, .n_row = (int64_t)n,
+                             .dim = n_label };
     return e->ctx->backend->activation(e->ctx, &rows);
 done:
     return st;
@@ -378,11 +399,14 @@ tern_status tern_embedder_logits(tern_embedder *e, const tern_embed_input *input
     tern_status st = TERN_OK;
     batch b;
     tern_mark mark = tern_arena_mark(&e->ctx->step);
-    if (!e->info.has_logits) return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no head over the vocabulary", tern_model_dir(e->model), e->info.architecture);
+    if (!e->info.has_logits)
+        return tern_fail(e->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no head over the vocabulary",
+                         tern_model_dir(e->model), e->info.architecture);
     TERN_TRY(check_input(e, input, 0));
     TERN_TRY(take_pages(e, input, 1));
     TERN_TRY(make_batch(e, input, 1, &b));
-    TERN_TRY(tern_model_step(e->model, &(tern_step){ .batch = &b.ragged, .kv = &e->kv, .id = b.id, .type_id = b.type, .out_row = b.out_row, .n_out = b.ragged.n_row,
+    TERN_TRY(tern_model_step(e->model, &(tern_step){ .batch = &b.ragged, .kv = &e->kv, .id = b.id, .type_id = b.type,
+                                                     .out_row = b.out_row, .n_out = b.ragged.n_row,
                                                      .logits = logits }));
     TERN_TRY(check_finite(e, "position", 0, "logit", logits, input->n_ids, e->info.vocab));
 done:

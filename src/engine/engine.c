@@ -1,4 +1,5 @@
-/* The engine's life and its step: see tern/engine.h. Called by every client of a model; calls the scheduler, the runner and the requests. */
+/* The engine's life and its step: see tern/engine.h. Called by every client of a model; calls the
+ * scheduler, the runner and the requests. */
 #include "engine/state.h"
 
 #include <inttypes.h>
@@ -23,7 +24,8 @@ static tern_status make_batch(tern_engine *e)
     b->draw = tern_alloc(ctx, seqs, sizeof *b->draw, what);
     e->running = tern_alloc(ctx, seqs, sizeof *e->running, what);
     b->logits = tern_alloc_aligned(ctx, 64, outs * (size_t)e->runner.vocab, sizeof *b->logits, "the logits of a step");
-    bool all = b->id && b->out_row && b->row && b->n_tok && b->past && b->length && b->page && b->job && b->draw && e->running && b->logits;
+    bool all = b->id && b->out_row && b->row && b->n_tok && b->past && b->length && b->page && b->job && b->draw &&
+               e->running && b->logits;
     return all ? TERN_OK : TERN_ERR_MEMORY;
 }
 
@@ -41,7 +43,10 @@ tern_status tern_engine_create_on(const tern_runner *runner, const tern_engine_o
     e->kv.n_page = (int32_t)e->plan.n_page;
     e->kv.data = tern_alloc_huge(runner->ctx, e->plan.kv_bytes, "the KV cache");
     if (!e->kv.data) st = TERN_ERR_MEMORY;
-    else *out = e, e = NULL;
+    else {
+        *out = e;
+        e = NULL;
+    }
 done:
     tern_engine_free(e);
     return st;
@@ -99,8 +104,10 @@ void tern_engine_free(tern_engine *e)
 tern_engine_info tern_engine_get_info(const tern_engine *e)
 {
     tern_page_counts n = tern_pages_count(e->pages);
-    return (tern_engine_info){ .context_tokens = e->plan.context_tokens, .kv_tokens = e->plan.n_page * TERN_KV_PAGE, .step_tokens = e->plan.step_tokens,
-                               .kv_bytes = e->plan.kv_bytes, .workspace_bytes = e->plan.workspace_bytes, .max_requests = e->plan.max_requests,
+    return (tern_engine_info){ .context_tokens = e->plan.context_tokens, .kv_tokens = e->plan.n_page * TERN_KV_PAGE,
+                               .step_tokens = e->plan.step_tokens,
+                               .kv_bytes = e->plan.kv_bytes, .workspace_bytes = e->plan.workspace_bytes,
+                               .max_requests = e->plan.max_requests,
                                .n_free_pages = n.n_free + n.n_idle - n.n_reserved, .n_pages = n.n };
 }
 
@@ -157,8 +164,10 @@ static void end_cancelled(tern_engine *e)
 static tern_status run_batch(tern_engine *e)
 {
     const tern_batch *b = &e->batch;
-    tern_ragged ragged = { .n_seq = b->n_seq, .n_row = b->n_row, .row = b->row, .n_tok = b->n_tok, .past = b->past, .page = b->page };
-    tern_step step = { .batch = &ragged, .kv = &e->kv, .id = b->id, .length = b->length, .out_row = b->out_row, .n_out = b->n_out, .logits = b->n_out ? b->logits : NULL };
+    tern_ragged ragged = { .n_seq = b->n_seq, .n_row = b->n_row, .row = b->row, .n_tok = b->n_tok, .past = b->past,
+                           .page = b->page };
+    tern_step step = { .batch = &ragged, .kv = &e->kv, .id = b->id, .length = b->length, .out_row = b->out_row,
+                       .n_out = b->n_out, .logits = b->n_out ? b->logits : NULL };
     return e->runner.step(e->runner.user, &step);
 }
 
@@ -171,20 +180,25 @@ static void draw_tokens(tern_engine *e)
         tern_job *job = b->job[i];
         job->drawn = -1;
         if (!tern_job_draws(job)) continue;
-        b->draw[n++] = (tern_draw){ .sampling = &job->request.sampling, .logits = b->logits + (int64_t)(job->first_out + job->n_out - 1) * e->runner.vocab,
-                                    .seen = job->id, .n_seen = (size_t)job->n_id, .position = job->n_id, .token = &job->drawn };
+        b->draw[n++] = (tern_draw){ .sampling = &job->request.sampling,
+                                    .logits = b->logits + (int64_t)(job->first_out + job->n_out - 1) * e->runner.vocab,
+                                    .seen = job->id, .n_seen = (size_t)job->n_id, .position = job->n_id,
+                                    .token = &job->drawn };
     }
     tern_sample_rows(e->runner.ctx, b->draw, n, e->runner.vocab);
 }
 
-/* Hands a job its rows of logits; a job that only fills the cache has none and ends with its prompt. */
+/* Hands a job its rows of logits; a job that only fills the cache has none and ends with its
+ * prompt. */
 static void take_results(tern_engine *e, tern_job *job)
 {
     int32_t n_out = job->n_out, position = job->past - n_out;
     for (int32_t i = 0; i < n_out && job->finish == TERN_FINISH_NONE && !job->cancelled; i++)
-        tern_job_logits(&e->runner, job, position + i, e->batch.logits + (int64_t)(job->first_out + i) * e->runner.vocab);
+        tern_job_logits(&e->runner, job, position + i,
+                        e->batch.logits + (int64_t)(job->first_out + i) * e->runner.vocab);
     if (job->past > job->n_told) job->n_told = job->past;
-    if (!n_out && job->past == job->n_most && job->finish == TERN_FINISH_NONE) tern_job_end(job, TERN_FINISH_LENGTH, NULL);
+    if (!n_out && job->past == job->n_most && job->finish == TERN_FINISH_NONE)
+        tern_job_end(job, TERN_FINISH_LENGTH, NULL);
 }
 
 tern_status tern_engine_step(tern_engine *e, size_t *n_left)

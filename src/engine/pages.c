@@ -1,7 +1,7 @@
 /* The page pool: see pages.h. Called by the scheduler; calls nothing but the allocator.
  *
- * Free pages and idle pages are two lists through the same links, free ones as a stack, idle ones from oldest to youngest. Known pages hang
- * in chains from a table of buckets. */
+ * Free pages and idle pages are two lists through the same links, free ones as a stack, idle ones
+ * from oldest to youngest. Known pages hang in chains from a table of buckets. */
 #include "engine/pages.h"
 
 #include <string.h>
@@ -55,7 +55,9 @@ static void list_remove(tern_pages *b, list *l, int32_t i)
 tern_status tern_pages_create(tern_ctx *ctx, int64_t n, tern_pages **out)
 {
     uint64_t buckets = 1;
-    if (n < 1 || n > INT32_MAX) return tern_fail(ctx, TERN_ERR_ARGUMENT, "a pool of %lld pages; a pool has from 1 to %d", (long long)n, INT32_MAX);
+    if (n < 1 || n > INT32_MAX)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "a pool of %lld pages; a pool has from 1 to %d", (long long)n,
+                         INT32_MAX);
     while (buckets < (uint64_t)n) buckets *= 2;
     tern_pages *b = tern_alloc(ctx, 1, sizeof *b, "the page pool");
     if (!b) return TERN_ERR_MEMORY;
@@ -84,11 +86,13 @@ void tern_pages_destroy(tern_pages *b)
 
 tern_page_counts tern_pages_count(const tern_pages *b)
 {
-    return (tern_page_counts){ .n = b->n, .n_free = b->free.n, .n_idle = b->idle.n, .n_held = b->n - b->free.n - b->idle.n,
+    return (tern_page_counts){ .n = b->n, .n_free = b->free.n, .n_idle = b->idle.n,
+                               .n_held = b->n - b->free.n - b->idle.n,
                                 .n_reserved = b->n_reserved, .n_evicted = b->n_evicted };
 }
 
-/* The serial that children of parent are known under; 0 where the parent is not known. The beginning of a sequence counts as known. */
+/* The serial that children of parent are known under; 0 where the parent is not known. The
+ * beginning of a sequence counts as known. */
 static uint64_t serial_of(const tern_pages *b, int32_t parent)
 {
     return parent == TERN_NO_PAGE ? UINT64_MAX : b->page[parent].serial;
@@ -168,7 +172,8 @@ int32_t tern_pages_find(tern_pages *b, int32_t parent, const int32_t *token)
     uint64_t serial = serial_of(b, parent);
     int32_t i = serial ? look_up(b, hash_of(b, parent, token), serial, token) : TERN_NO_PAGE;
     if (i == TERN_NO_PAGE) return i;
-    if (!b->page[i].holders && b->free.n + b->idle.n <= b->n_reserved) return TERN_NO_PAGE;    /* idle, but promised to another */
+    /* idle, but promised to another */
+    if (!b->page[i].holders && b->free.n + b->idle.n <= b->n_reserved) return TERN_NO_PAGE;
     hold(b, i);
     return i;
 }

@@ -15,7 +15,8 @@
 
 enum { MOST_FEATURES = TERN_MOST_MODULES + 2, MOST_STEPS = TERN_MOST_MODULES + 1 };
 
-/* torch's LayerNorm adds it inside the root; normalize divides by at least 1e-12, and this is its square. */
+/* torch's LayerNorm adds it inside the root; normalize divides by at least 1e-12, and this is its
+ * square. */
 #define LAYER_NORM_EPS 1e-5f
 #define NORMALIZE_EPS 1e-24f
 
@@ -190,7 +191,8 @@ static tern_pooling implied_pooling(const tern_pipeline *p, const tern_sentence 
         if (sentence->module[i].kind == TERN_MODULE_POOLING) return TERN_POOL_AUTO;
     if (p->pooling) return p->pooling;
     if (sentence->found) return TERN_POOL_AUTO;
-    return tern_model_get_info(p->model).causal ? TERN_POOL_LAST : TERN_POOL_MEAN;    /* one that looks both ways: the mean */
+    /* one that looks both ways: the mean */
+    return tern_model_get_info(p->model).causal ? TERN_POOL_LAST : TERN_POOL_MEAN;
 }
 
 static tern_status plan_list(tern_pipeline *p, const tern_sentence *sentence, const tern_embed_options *o)
@@ -386,7 +388,8 @@ static tern_status run_dense(const run *r, const step *s, int64_t n_row, float *
 static tern_status run_norm(const run *r, const step *s, int64_t n_row, float *out)
 {
     bool layer = s->module->kind == TERN_MODULE_LAYER_NORM;
-    tern_norm norm = { .kind = layer ? NORM_LAYER : NORM_RMS, .x = r->x[s->input], .w = s->scale, .b = s->bias, .y = out };
+    tern_norm norm = { .kind = layer ? NORM_LAYER : NORM_RMS, .x = r->x[s->input], .w = s->scale, .b = s->bias,
+                       .y = out };
     norm.ldx = norm.ldy = norm.dim = s->in_dim;
     norm.n_row = n_row;
     norm.eps = layer ? LAYER_NORM_EPS : NORMALIZE_EPS;

@@ -18,7 +18,8 @@ tern_status tern_pipeline_create(tern_ctx *ctx, tern_model *model, const tern_se
 void tern_pipeline_free(tern_pipeline *pipeline);
 
 int64_t tern_pipeline_dim(const tern_pipeline *pipeline);            /* 0: no vector is made */
-int64_t tern_pipeline_scores(const tern_pipeline *pipeline);         /* of a CrossEncoder's modules; 0: none */
+/* of a CrossEncoder's modules; 0: none */
+int64_t tern_pipeline_scores(const tern_pipeline *pipeline);
 const char *tern_pipeline_reason(const tern_pipeline *pipeline);     /* why none is made */
 const char *tern_pipeline_pooling(const tern_pipeline *pipeline);    /* "mean", "cls+max"; "none" */
 bool tern_pipeline_leaves_prompt(const tern_pipeline *pipeline);
@@ -31,8 +32,8 @@ typedef struct tern_pipeline_batch {
     const int32_t *n_prompt;
 } tern_pipeline_batch;
 
-/* vectors [n_seq, dim], of a pipeline whose dim is not 0; logits [n_seq, scores], of one whose scores
- * are not 0. Scratch comes from the context's step arena. */
+/* vectors [n_seq, dim], of a pipeline whose dim is not 0; logits [n_seq, scores], of one whose
+ * scores are not 0. Scratch comes from the context's step arena. */
 tern_status tern_pipeline_run(tern_pipeline *pipeline, const tern_pipeline_batch *batch,
                               float *vectors);
 tern_status tern_pipeline_score(tern_pipeline *pipeline, const tern_pipeline_batch *batch,

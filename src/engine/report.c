@@ -1,5 +1,5 @@
-/* What is wrong with a checkpoint directory and what it can be used for: see tern/report.h. Called by programs (tern info); opens each part as the
- * commands do and keeps what each says. */
+/* What is wrong with a checkpoint directory and what it can be used for: see tern/report.h. Called
+ * by programs (tern info); opens each part as the commands do and keeps what each says. */
 #include <limits.h>
 #include <string.h>
 #include <tern/embed.h>
@@ -24,7 +24,8 @@ struct tern_report {
     bool serves;
 };
 
-/* A part of the directory: whether it is there and opens, else the sentence that says why not. Sentences are owned by the report's lists. */
+/* A part of the directory: whether it is there and opens, else the sentence that says why not.
+ * Sentences are owned by the report's lists. */
 typedef struct part {
     bool ok;
     const char *why;
@@ -75,7 +76,8 @@ static void look_at_tokenizer(look *l)
     if (!st) {
         l->tokenizer = (part){ true, "" };
     } else if ((st == TERN_ERR_IO || st == TERN_ERR_UNSUPPORTED) && !has_files) {
-        l->tokenizer = missing(l, st == TERN_ERR_UNSUPPORTED ? tern_ctx_error(l->ctx) : "the directory has no tokenizer");
+        l->tokenizer = missing(l,
+                               st == TERN_ERR_UNSUPPORTED ? tern_ctx_error(l->ctx) : "the directory has no tokenizer");
     } else {
         failed(l, st);
         l->tokenizer = (part){ false, "the tokenizer does not open" };
@@ -92,10 +94,12 @@ static tern_status render(tern_template *template, const char *messages)
     return st;
 }
 
-/* What a template refuses is known when it is rendered: with a user's message, as a chat begins; else with a system's message before it, as --system begins one. */
+/* What a template refuses is known when it is rendered: with a user's message, as a chat begins;
+ * else with a system's message before it, as --system begins one. */
 static void look_at_template(look *l)
 {
-    static const char alone[] = "{\"role\": \"user\", \"content\": \"Hi\"}", led[] = "{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": \"Hi\"}";
+    static const char alone[] = "{\"role\": \"user\", \"content\": \"Hi\"}",
+        led[] = "{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": \"Hi\"}";
     tern_template *template = NULL;
     tern_status st = tern_template_open(l->ctx, l->dir, &template);
     if (!st && !template) {
@@ -115,15 +119,16 @@ static void describe(look *l, tern_embedder *embedder)
     char details[256];
     const char *similarity = tern_embedder_similarity(embedder);
     bool other = strcmp(similarity, "cosine");
-    tern_show(details, sizeof details, "%s, %lld%s%s", tern_embedder_pooling(embedder), (long long)tern_embedder_dim(embedder),
-              other ? ", compared by " : "", other ? similarity : "");
+    tern_show(details, sizeof details, "%s, %lld%s%s", tern_embedder_pooling(embedder),
+              (long long)tern_embedder_dim(embedder), other ? ", compared by " : "", other ? similarity : "");
     l->embeds = keep(&l->report->details, details);
     l->n_label = tern_embedder_labels(embedder);
     if (!tern_embedder_dim(embedder) && tern_embedder_run(embedder, NULL, 0, NULL))
         l->no_vector = keep(&l->report->reasons, tern_ctx_error(l->ctx));
 }
 
-/* An embedder reads the module files and checks them against the model; without a model they are read alone. */
+/* An embedder reads the module files and checks them against the model; without a model they are
+ * read alone. */
 static void look_at_vectors(look *l)
 {
     tern_embedder *embedder = NULL;
@@ -152,12 +157,14 @@ static tern_status ignore(look *l, const char *file, const char *key)
     return TERN_OK;
 }
 
-/* Every file whose keys may be left out has its loop here: the model's files, and the tokenizer's. */
+/* Every file whose keys may be left out has its loop here: the model's files, and the
+ * tokenizer's. */
 static tern_status look_at_ignored(look *l)
 {
     tern_status st = TERN_OK;
     char key[sizeof ((tern_hf_generation *)0)->ignored];
-    for (size_t i = 0; l->model && !st && tern_model_ignored(l->model, i); i++) st = ignore(l, "config.json", tern_model_ignored(l->model, i));
+    for (size_t i = 0; l->model && !st && tern_model_ignored(l->model, i); i++)
+        st = ignore(l, "config.json", tern_model_ignored(l->model, i));
     const char *at = l->model ? tern_model_generation(l->model)->ignored : "";
     while (*at && !st) {
         size_t n = strcspn(at, "\n");
@@ -165,7 +172,8 @@ static tern_status look_at_ignored(look *l)
         st = ignore(l, "generation_config.json", key);
         at += n + (at[n] == '\n');
     }
-    for (size_t i = 0; l->text && !st && tern_tokenizer_ignored(l->text, i); i++) st = ignore(l, "tokenizer.json", tern_tokenizer_ignored(l->text, i));
+    for (size_t i = 0; l->text && !st && tern_tokenizer_ignored(l->text, i); i++)
+        st = ignore(l, "tokenizer.json", tern_tokenizer_ignored(l->text, i));
     return st;
 }
 
@@ -177,7 +185,8 @@ static tern_status explain(look *l)
     if (st) return st;
     for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
         *end = 0;
-        tern_faults_add(&l->report->reasons, TERN_ERR_FORMAT, "%s", line);    /* tensors by the thousand, each named once */
+        /* tensors by the thousand, each named once */
+        tern_faults_add(&l->report->reasons, TERN_ERR_FORMAT, "%s", line);
     }
     tern_text_free(text);
     return TERN_OK;
@@ -237,8 +246,10 @@ static void add_generation(look *l)
     if (!no && !l->template.ok) no = l->template.why;
     add(l, "chat", !no, "%s", no ? no : l->template.why);
     no = no_next_token(l);
-    if (l->opens.ok && !l->info.causal && l->info.has_logits && l->vectors.ok) add(l, "logits", true, "of each token, by token ids");
-    else if (l->opens.ok && !l->info.causal) add(l, "logits", false, "%s", l->info.has_logits ? l->vectors.why : "no head over the vocabulary");
+    if (l->opens.ok && !l->info.causal && l->info.has_logits && l->vectors.ok)
+        add(l, "logits", true, "of each token, by token ids");
+    else if (l->opens.ok && !l->info.causal)
+        add(l, "logits", false, "%s", l->info.has_logits ? l->vectors.why : "no head over the vocabulary");
     else if (no) add(l, "logits", false, "%s", no);
     else add_with_text(l, "logits", "");
     if (no) add(l, "perplexity", false, "%s", no);
@@ -292,7 +303,8 @@ static tern_status look_at_all(look *l, tern_model **own)
     if (tern_directory_there(l->ctx, l->dir)) return TERN_OK;
     look_at_tokenizer(l);
     look_at_template(l);
-    if (!l->model && tern_directory_check(l->ctx, l->dir) && !l->tokenizer.ok) return TERN_OK;    /* nothing that has to do with a model */
+    /* nothing that has to do with a model */
+    if (!l->model && tern_directory_check(l->ctx, l->dir) && !l->tokenizer.ok) return TERN_OK;
     look_at_vectors(l);
     TERN_TRY(look_at_ignored(l));
     add_all(l);
@@ -302,19 +314,22 @@ done:
     return st;
 }
 
-tern_status tern_report_create(tern_ctx *ctx, const char *dir, const tern_model_options *options, tern_model *model, tern_report **out)
+tern_status tern_report_create(tern_ctx *ctx, const char *dir, const tern_model_options *options, tern_model *model,
+                               tern_report **out)
 {
     char demo[PATH_MAX];
     tern_model *own = NULL;
     if (!dir) dir = tern_demo_dir(demo, sizeof demo);
-    if (!dir) return tern_fail(ctx, TERN_ERR_IO, "no model is named, and the demo model that comes with tern is not found");
+    if (!dir)
+        return tern_fail(ctx, TERN_ERR_IO, "no model is named, and the demo model that comes with tern is not found");
     tern_report *r = tern_alloc(ctx, 1, sizeof *r, "a report");
     if (!r) return TERN_ERR_MEMORY;
     look l = { .ctx = ctx, .dir = dir, .options = options, .model = model, .report = r };
     tern_status st = look_at_all(&l, &own);
     tern_tokenizer_free(l.text);
     tern_model_free(own);
-    if (!st && (r->reasons.out_of_memory || r->details.out_of_memory)) st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for a report", dir);
+    if (!st && (r->reasons.out_of_memory || r->details.out_of_memory))
+        st = tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for a report", dir);
     *out = st ? NULL : r;
     if (st) tern_report_free(r);
     return st;

@@ -1,4 +1,5 @@
-/* Requests: checks, copies, text and events. Called by the engine; calls sampling, the tokenizer's stream and the stop strings. */
+/* Requests: checks, copies, text and events. Called by the engine; calls sampling, the tokenizer's
+ * stream and the stop strings. */
 #include "engine/request.h"
 
 #include <inttypes.h>
@@ -14,18 +15,22 @@ static tern_status check_request(const tern_runner *r, const tern_request *q, in
 {
     tern_ctx *ctx = r->ctx;
     if (!q->ids || !q->n_ids) return tern_fail(ctx, TERN_ERR_ARGUMENT, "the prompt is empty");
-    if (q->max_new_tokens < 0) return tern_fail(ctx, TERN_ERR_ARGUMENT, "max_new_tokens is %" PRId64 ", not 0 or more", q->max_new_tokens);
-    if (q->logits < TERN_LOGITS_NONE || q->logits > TERN_LOGITS_ALL) return tern_fail(ctx, TERN_ERR_ARGUMENT, "logits is %d, not 0, 1 or 2", (int)q->logits);
+    if (q->max_new_tokens < 0)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "max_new_tokens is %" PRId64 ", not 0 or more", q->max_new_tokens);
+    if (q->logits < TERN_LOGITS_NONE || q->logits > TERN_LOGITS_ALL)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "logits is %d, not 0, 1 or 2", (int)q->logits);
     if (q->n_stop && !q->stop) return tern_fail(ctx, TERN_ERR_ARGUMENT, "stop is null, and n_stop is %zu", q->n_stop);
     if (q->n_stop && !q->tokenizer) return tern_fail(ctx, TERN_ERR_ARGUMENT, "stop strings need a tokenizer");
 
     int64_t most = context < pool ? context : pool;
     const char *limit = context <= pool ? "the context" : "the KV pool";
     if (q->n_ids > (size_t)most || q->max_new_tokens > most - (int64_t)q->n_ids)
-        return tern_fail(ctx, TERN_ERR_LIMIT, "a prompt of %zu tokens and %" PRId64 " new ones are more than %s of %" PRId64, q->n_ids, q->max_new_tokens, limit, most);
+        return tern_fail(ctx, TERN_ERR_LIMIT, "a prompt of %zu tokens and %" PRId64 " new ones are more than %s of %"
+                         PRId64, q->n_ids, q->max_new_tokens, limit, most);
     for (size_t i = 0; i < q->n_ids; i++)
         if (q->ids[i] < 0 || q->ids[i] >= r->vocab)
-            return tern_fail(ctx, TERN_ERR_ARGUMENT, "token %zu of the prompt is %d, outside the vocabulary of %" PRId64, i, q->ids[i], r->vocab);
+            return tern_fail(ctx, TERN_ERR_ARGUMENT, "token %zu of the prompt is %d, outside the vocabulary of %"
+                             PRId64, i, q->ids[i], r->vocab);
     return tern_sampling_check(ctx, &q->sampling);
 }
 
@@ -100,7 +105,8 @@ static bool is_eos(const tern_runner *r, int32_t token)
     return false;
 }
 
-/* Whether a stop string is complete in the text that the stream holds back, which may still change: what is asked for is the text as it stands. */
+/* Whether a stop string is complete in the text that the stream holds back, which may still change:
+ * what is asked for is the text as it stands. */
 static tern_status held_text_stops(const tern_runner *r, tern_job *job, bool *stops)
 {
     tern_status st = TERN_OK;
@@ -112,9 +118,11 @@ done:
     return st;
 }
 
-/* What may be printed after this token (-1: it has no text); after the last one also what was held back. *stopped: a stop string is complete. This is the only place
- * where a request's tokens become text. */
-static tern_status next_text(const tern_runner *r, tern_job *job, int32_t token, bool last, tern_event *event, bool *stopped)
+/* What may be printed after this token (-1: it has no text); after the last one also what was held
+ * back. *stopped: a stop string is complete. This is the only place where a request's tokens become
+ * text. */
+static tern_status next_text(const tern_runner *r, tern_job *job, int32_t token, bool last, tern_event *event,
+                             bool *stopped)
 {
     tern_status st = TERN_OK;
     const char *piece = "";
@@ -140,7 +148,9 @@ static void take_token(const tern_runner *r, tern_job *job, int32_t position, co
     tern_event event = { .token = job->drawn, .position = job->n_id, .text = "" };
     bool stopped = false;
     tern_status st = TERN_OK;
-    if (job->drawn < 0) TERN_TRY(tern_sample(r->ctx, &job->request.sampling, logits, r->vocab, job->id, (size_t)job->n_id, job->n_id, &event.token));
+    if (job->drawn < 0)
+        TERN_TRY(tern_sample(r->ctx, &job->request.sampling, logits, r->vocab, job->id, (size_t)job->n_id, job->n_id,
+                             &event.token));
     job->id[job->n_id++] = event.token;
     bool eos = !job->request.ignore_eos && is_eos(r, event.token), full = job->n_id == job->n_most;
     TERN_TRY(next_text(r, job, eos ? -1 : event.token, eos || full, &event, &stopped));
@@ -165,7 +175,8 @@ static int64_t find_nan(const float *x, int64_t n)
 
 bool tern_job_draws(const tern_job *job)
 {
-    return job->n_out && job->past == job->n_id && job->n_id < job->n_most && job->finish == TERN_FINISH_NONE && !job->cancelled;
+    return job->n_out && job->past == job->n_id && job->n_id < job->n_most && job->finish == TERN_FINISH_NONE &&
+           !job->cancelled;
 }
 
 void tern_job_logits(const tern_runner *r, tern_job *job, int32_t position, const float *logits)
@@ -181,5 +192,6 @@ void tern_job_logits(const tern_runner *r, tern_job *job, int32_t position, cons
         fail(r, job);
         return;
     }
-    send(job, &(tern_event){ .token = -1, .position = position, .logits = logits, .finish = last ? TERN_FINISH_LENGTH : TERN_FINISH_NONE });
+    send(job, &(tern_event){ .token = -1, .position = position, .logits = logits,
+                             .finish = last ? TERN_FINISH_LENGTH : TERN_FINISH_NONE });
 }

@@ -12,10 +12,12 @@ typedef struct tern_job {
     tern_request request;             /* ids, stop: null, their copies are below */
     int32_t *id;                  /* the prompt, then the tokens drawn */
     int32_t n_prompt, n_id, n_most;
-    int32_t n_given;              /* tokens to run before the next one is drawn: the prompt, or all there are after a restart */
+    /* tokens to run before the next one is drawn: the prompt, or all there are after a restart */
+    int32_t n_given;
     int32_t n_told;               /* positions that every-position logits were told of */
     bool crosses;                 /* may grow past the runner's rope_tokens: shares no pages */
-    bool restarted;               /* the runner's rope_restarts: its cache is computed for more than rope_tokens */
+    /* the runner's rope_restarts: its cache is computed for more than rope_tokens */
+    bool restarted;
 
     int32_t past;                 /* tokens whose keys and values are in the cache */
     int32_t *page;                /* the pages held, in order; space for most_pages */
@@ -32,16 +34,20 @@ typedef struct tern_job {
     tern_finish finish;           /* not NONE: the last event is sent */
 } tern_job;
 
-/* Checks the request against the limits and copies what it borrows. context and pool are in tokens. */
-tern_status tern_job_create(const tern_runner *runner, const tern_request *request, int64_t context, int64_t pool, tern_job **out);
+/* Checks the request against the limits and copies what it borrows. context and pool are in
+ * tokens. */
+tern_status tern_job_create(const tern_runner *runner, const tern_request *request, int64_t context,
+                            int64_t pool, tern_job **out);
 void tern_job_free(tern_job *job);    /* its pages must have been given back */
 
 /* Whether the step's last row of this job draws a token. */
 bool tern_job_draws(const tern_job *job);
 
-/* Takes in the logits of the row at position: an event for a prompt's row, else the token drawn from it is kept and told. A failure is the job's own
- * and ends it by an event; job->finish tells. */
-void tern_job_logits(const tern_runner *runner, tern_job *job, int32_t position, const float *logits);
+/* Takes in the logits of the row at position: an event for a prompt's row, else the token drawn
+ * from it is kept and told. A failure is the job's own and ends it by an event; job->finish
+ * tells. */
+void tern_job_logits(const tern_runner *runner, tern_job *job, int32_t position,
+                     const float *logits);
 
 /* Sends the last event. */
 void tern_job_end(tern_job *job, tern_finish finish, const char *error);

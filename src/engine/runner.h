@@ -1,4 +1,5 @@
-/* What the engine needs of a model, and no more: the shape of its cache, its vocabulary, and one call that runs a ragged batch.
+/* What the engine needs of a model, and no more: the shape of its cache, its vocabulary, and one
+ * call that runs a ragged batch.
  *
  * model_runner.c fills it from a tern_model; tests fill it with a toy. */
 #ifndef TERN_ENGINE_RUNNER_H
@@ -14,11 +15,13 @@ typedef struct tern_runner {
     tern_ctx *ctx;
     tern_kv kv;                    /* its shape: all fields but data and n_page */
     size_t page_bytes;             /* of one page of that shape */
-    size_t mapped_bytes;           /* weights in the file: they need memory though they are not allocated */
+    /* weights in the file: they need memory though they are not allocated */
+    size_t mapped_bytes;
     size_t row_bytes;              /* of a step's workspace for one row */
     int64_t vocab;
     int64_t max_tokens;            /* 0: no limit */
-    int64_t rope_tokens;           /* tern_model_rope_tokens; 0: rope does not depend on the length */
+    /* tern_model_rope_tokens; 0: rope does not depend on the length */
+    int64_t rope_tokens;
     bool rope_restarts;
     const int32_t *eos;            /* borrowed as long as the engine */
     size_t n_eos;
@@ -26,6 +29,7 @@ typedef struct tern_runner {
     void *user;
 } tern_runner;
 
-tern_status tern_engine_create_on(const tern_runner *runner, const tern_engine_options *options, tern_engine **out);
+tern_status tern_engine_create_on(const tern_runner *runner, const tern_engine_options *options,
+                                  tern_engine **out);
 
 #endif

@@ -1,8 +1,10 @@
-/* Draws tokens from logits: see tern/sampling.h. Called once a step by the engine, for all rows that draw; scratch comes from the context's arena.
+/* Draws tokens from logits: see tern/sampling.h. Called once a step by the engine, for all rows
+ * that draw; scratch comes from the context's arena.
  *
- * With z the penalised logits in double and m their largest, a token's weight is exp((z - m) / temperature), so that nothing overflows. "Before"
- * means a larger z, or an equal one and a lower id. Each filter keeps the tokens up to a last one in that order; the draw walks what is kept
- * in the order of ids. */
+ * With z the penalised logits in double and m their largest, a token's weight is exp((z - m) /
+ * temperature), so that nothing overflows. "Before" means a larger z, or an equal one and a lower
+ * id. Each filter keeps the tokens up to a last one in that order; the draw walks what is kept in
+ * the order of ids. */
 #include "engine/sampling.h"
 
 #include <inttypes.h>
@@ -34,11 +36,13 @@ static tern_status refuse(tern_ctx *ctx, const char *field, double value, const 
 
 tern_status tern_sampling_check(tern_ctx *ctx, const tern_sampling *s)
 {
-    if (!(s->temperature >= 0) || isinf(s->temperature)) return refuse(ctx, "temperature", s->temperature, "a finite number of 0 or more");
+    if (!(s->temperature >= 0) || isinf(s->temperature))
+        return refuse(ctx, "temperature", s->temperature, "a finite number of 0 or more");
     if (s->top_k < 0) return tern_fail(ctx, TERN_ERR_ARGUMENT, "top_k is %" PRId64 ", not 0 or more", s->top_k);
     if (!(s->top_p >= 0 && s->top_p <= 1)) return refuse(ctx, "top_p", s->top_p, "a number from 0 to 1");
     if (!(s->min_p >= 0 && s->min_p <= 1)) return refuse(ctx, "min_p", s->min_p, "a number from 0 to 1");
-    if (!(s->repetition_penalty > 0) || isinf(s->repetition_penalty)) return refuse(ctx, "repetition_penalty", s->repetition_penalty, "a finite number above 0");
+    if (!(s->repetition_penalty > 0) || isinf(s->repetition_penalty))
+        return refuse(ctx, "repetition_penalty", s->repetition_penalty, "a finite number above 0");
     return TERN_OK;
 }
 
@@ -138,7 +142,8 @@ static int32_t pick(const choice *c, double u)
     return chosen;
 }
 
-/* z from logits and the tokens seen; a token seen twice is penalised once. False: a NaN, or no finite logit. */
+/* z from logits and the tokens seen; a token seen twice is penalised once. False: a NaN, or no
+ * finite logit. */
 static bool penalise(choice *c, const tern_draw *d)
 {
     double penalty = (double)d->sampling->repetition_penalty;
@@ -194,8 +199,8 @@ static float largest(const float *x, int32_t n)
     return top;
 }
 
-/* Greedy and nothing else: the same token as below, by two comparisons a logit; top has the largest of each piece of PIECE logits. -1: a NaN or an
- * infinite largest, which take the long way. */
+/* Greedy and nothing else: the same token as below, by two comparisons a logit; top has the largest
+ * of each piece of PIECE logits. -1: a NaN or an infinite largest, which take the long way. */
 static int32_t largest_of(const float *logits, int32_t n, const float *top)
 {
     float most = largest(top, (n + PIECE - 1) / PIECE);
@@ -217,7 +222,7 @@ static int32_t draw(choice *c, const tern_sampling *s, int64_t position)
     return pick(c, u);
 }
 
-/* ---- Rows ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Rows ------------------------------------------------------------------------------------ */
 
 typedef struct rows_job {
     tern_draw *row;
@@ -254,7 +259,8 @@ static void draw_rows(void *arg, int64_t lo, int64_t hi, int worker)
 {
     const rows_job *j = arg;
     unsigned char *scratch = j->scratch ? j->scratch + (size_t)worker * tern_sampling_bytes(j->vocab) : NULL;
-    for (int64_t i = lo; i < hi; i++) *j->row[i].token = draw_row(&j->row[i], j->vocab, j->top ? j->top + i * j->n_piece : NULL, scratch);
+    for (int64_t i = lo; i < hi; i++)
+        *j->row[i].token = draw_row(&j->row[i], j->vocab, j->top ? j->top + i * j->n_piece : NULL, scratch);
 }
 
 /* By pieces, so that a thread reads logits where it has just written them. */
@@ -276,18 +282,21 @@ void tern_sample_rows(tern_ctx *ctx, tern_draw *row, int64_t n, int64_t vocab)
     rows_job j = { .row = row, .vocab = vocab, .n_piece = (vocab + PIECE - 1) / PIECE };
     bool plain = true;
     for (int64_t i = 0; i < n; i++) plain = plain && plain_greedy(row[i].sampling);
-    if (!plain) j.scratch = tern_arena_get(ctx, &ctx->step, (size_t)tern_pool_threads(ctx->pool), tern_sampling_bytes(vocab));
+    if (!plain)
+        j.scratch = tern_arena_get(ctx, &ctx->step, (size_t)tern_pool_threads(ctx->pool), tern_sampling_bytes(vocab));
     j.top = tern_arena_get(ctx, &ctx->step, (size_t)(n * j.n_piece), sizeof *j.top);
     if (j.top) tern_parallel_for(ctx, n * j.n_piece, 1, find_tops, &j);
     tern_parallel_for(ctx, n, 1, draw_rows, &j);
     tern_arena_reset(&ctx->step, mark);
 }
 
-/* A row that the quick way left: one with an infinite logit or without memory has a token all the same. */
+/* A row that the quick way left: one with an infinite logit or without memory has a token all the
+ * same. */
 static tern_status draw_or_explain(tern_ctx *ctx, tern_draw *d, int64_t vocab)
 {
     for (int64_t id = 0; id < vocab; id++)
-        if (isnan(d->logits[id])) return tern_fail(ctx, TERN_ERR_NUMERIC, "logit %" PRId64 " of %" PRId64 " is NaN", id, vocab);
+        if (isnan(d->logits[id]))
+            return tern_fail(ctx, TERN_ERR_NUMERIC, "logit %" PRId64 " of %" PRId64 " is NaN", id, vocab);
     tern_mark mark = tern_arena_mark(&ctx->step);
     unsigned char *scratch = tern_arena_get(ctx, &ctx->step, 1, tern_sampling_bytes(vocab));
     if (!scratch) return TERN_ERR_MEMORY;
@@ -296,16 +305,21 @@ static tern_status draw_or_explain(tern_ctx *ctx, tern_draw *d, int64_t vocab)
     return *d->token >= 0 ? TERN_OK : tern_fail(ctx, TERN_ERR_NUMERIC, "none of %" PRId64 " logits is finite", vocab);
 }
 
-tern_status tern_sample(tern_ctx *ctx, const tern_sampling *s, const float *logits, int64_t vocab, const int32_t *seen, size_t n_seen, int64_t position, int32_t *token)
+tern_status tern_sample(tern_ctx *ctx, const tern_sampling *s, const float *logits, int64_t vocab, const int32_t *seen,
+                        size_t n_seen, int64_t position, int32_t *token)
 {
     tern_status st = tern_sampling_check(ctx, s);
     if (st != TERN_OK) return st;
-    if (vocab < 1 || vocab > INT32_MAX) return tern_fail(ctx, TERN_ERR_ARGUMENT, "vocab is %" PRId64 ", not a number from 1 to %d", vocab, INT32_MAX);
+    if (vocab < 1 || vocab > INT32_MAX)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "vocab is %" PRId64 ", not a number from 1 to %d", vocab, INT32_MAX);
     for (size_t i = 0; i < n_seen; i++)
-        if (seen[i] < 0 || seen[i] >= vocab) return tern_fail(ctx, TERN_ERR_ARGUMENT, "token %zu seen is %d, outside the vocabulary of %" PRId64, i, seen[i], vocab);
+        if (seen[i] < 0 || seen[i] >= vocab)
+            return tern_fail(ctx, TERN_ERR_ARGUMENT, "token %zu seen is %d, outside the vocabulary of %" PRId64, i,
+                             seen[i], vocab);
 
     int32_t drawn = -1;
-    tern_draw d = { .sampling = s, .logits = logits, .seen = seen, .n_seen = n_seen, .position = position, .token = &drawn };
+    tern_draw d = { .sampling = s, .logits = logits, .seen = seen, .n_seen = n_seen, .position = position,
+                    .token = &drawn };
     tern_sample_rows(ctx, &d, 1, vocab);
     if (drawn < 0) TERN_TRY(draw_or_explain(ctx, &d, vocab));
     *token = drawn;

@@ -1,12 +1,15 @@
-/* Sampling as the engine asks for it: fields of requests that have no logits yet, and all rows of a step at once. */
+/* Sampling as the engine asks for it: fields of requests that have no logits yet, and all rows of a
+ * step at once. */
 #ifndef TERN_ENGINE_SAMPLING_H
 #define TERN_ENGINE_SAMPLING_H
 
 #include <tern/sampling.h>
 
-tern_status tern_sampling_check(tern_ctx *ctx, const tern_sampling *s);    /* TERN_ERR_ARGUMENT, the field by name and value */
+/* TERN_ERR_ARGUMENT, the field by name and value */
+tern_status tern_sampling_check(tern_ctx *ctx, const tern_sampling *s);
 
-/* One row: its logits [vocab], the tokens before it, and where the token drawn goes; -1: tern_sample finds it, or says why there is none. */
+/* One row: its logits [vocab], the tokens before it, and where the token drawn goes; -1:
+ * tern_sample finds it, or says why there is none. */
 typedef struct tern_draw {
     const tern_sampling *sampling;    /* checked */
     const float *logits;
@@ -16,7 +19,8 @@ typedef struct tern_draw {
     int32_t *token;
 } tern_draw;
 
-/* Draws the rows' tokens on the ctx's threads: tern_sample's tokens. A greedy row's largest logit is looked for by all of them. */
+/* Draws the rows' tokens on the ctx's threads: tern_sample's tokens. A greedy row's largest logit
+ * is looked for by all of them. */
 void tern_sample_rows(tern_ctx *ctx, tern_draw *row, int64_t n, int64_t vocab);
 
 /* Scratch of a thread that draws. */

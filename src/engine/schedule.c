@@ -1,7 +1,10 @@
-/* Who runs in a step, and with how many tokens: see state.h. Called by tern_engine_step; calls the page pool.
+/* Who runs in a step, and with how many tokens: see state.h. Called by tern_engine_step; calls the
+ * page pool.
  *
- * The policy is Dynamic SplitFuse: steps of nearly constant size, in which long prompts are split and short ones fused with decoding.
- * Source: Holmes et al., "DeepSpeed-FastGen: High-throughput Text Generation for LLMs via MII and DeepSpeed-Inference", 2024. */
+ * The policy is Dynamic SplitFuse: steps of nearly constant size, in which long prompts are split
+ * and short ones fused with decoding.
+ * Source: Holmes et al., "DeepSpeed-FastGen: High-throughput Text Generation for LLMs via MII and
+ * DeepSpeed-Inference", 2024. */
 #include "engine/state.h"
 
 static int32_t min32(int32_t a, int32_t b)
@@ -9,8 +12,8 @@ static int32_t min32(int32_t a, int32_t b)
     return a < b ? a : b;
 }
 
-/* Pages of the prompt's beginning that are known already. The last prompt token is always run, because its logits are wanted; where every
- * position's are, nothing can be skipped. */
+/* Pages of the prompt's beginning that are known already. The last prompt token is always run,
+ * because its logits are wanted; where every position's are, nothing can be skipped. */
 static void share_prefix(tern_engine *e, tern_job *job)
 {
     if (!e->share || job->crosses || job->request.logits == TERN_LOGITS_ALL) return;
@@ -78,7 +81,8 @@ static bool in_prompt(const tern_job *job)
     return job->past < job->n_given;
 }
 
-/* A request that grows past the runner's rope_tokens under longrope has its cache computed again, in the pages that it holds: it shares none. */
+/* A request that grows past the runner's rope_tokens under longrope has its cache computed again,
+ * in the pages that it holds: it shares none. */
 static void restart(const tern_engine *e, tern_job *job)
 {
     if (!e->runner.rope_restarts || job->restarted || job->n_id <= e->runner.rope_tokens) return;
@@ -87,7 +91,8 @@ static void restart(const tern_engine *e, tern_job *job)
     job->past = 0;
 }
 
-/* A token for each decoding request that has none yet, until only kept tokens are left; the turn goes to the first that got none. */
+/* A token for each decoding request that has none yet, until only kept tokens are left; the turn
+ * goes to the first that got none. */
 static void grant_decoding(tern_engine *e, budget *left, int32_t kept)
 {
     int32_t n = e->n_running, turn = n ? e->turn % n : 0;

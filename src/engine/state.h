@@ -1,4 +1,5 @@
-/* The engine's own state: the queue, the running requests in order of admission, and the batch of a step. */
+/* The engine's own state: the queue, the running requests in order of admission, and the batch of a
+ * step. */
 #ifndef TERN_ENGINE_STATE_H
 #define TERN_ENGINE_STATE_H
 
@@ -15,7 +16,8 @@ typedef struct tern_batch {
     const int32_t **page;                    /* [max_requests] */
     tern_job **job;                          /* [max_requests]: whose sequence it is */
     float *logits;                           /* [n_logit_row, vocab] */
-    tern_draw *draw;                         /* [max_requests]: the rows that draw a token, in the order of their jobs */
+    /* [max_requests]: the rows that draw a token, in the order of their jobs */
+    tern_draw *draw;
 } tern_batch;
 
 struct tern_engine {
@@ -29,18 +31,20 @@ struct tern_engine {
     size_t n_queued;
     tern_job **running;                      /* [max_requests] */
     int32_t n_running;
-    int32_t turn;                            /* which decoding request is served first where a step cannot take all */
+    /* which decoding request is served first where a step cannot take all */
+    int32_t turn;
     uint64_t n_submitted;
     tern_batch batch;
 };
 
-/* Moves requests from the queue to running, in order, as long as the next one's pages can all be promised to it: so no running request ever
- * waits for a page. */
+/* Moves requests from the queue to running, in order, as long as the next one's pages can all be
+ * promised to it: so no running request ever waits for a page. */
 void tern_schedule_admit(tern_engine *engine);
 
-/* Builds the step's batch. Decoding requests come first, a token each, in turns where the budget is too small for all; a quarter of it is kept
- * for prompts where there are any. What is left goes to prompts: in order of admission each takes half of it while others wait behind it, and
- * what then remains goes to the first that still has tokens. */
+/* Builds the step's batch. Decoding requests come first, a token each, in turns where the budget is
+ * too small for all; a quarter of it is kept for prompts where there are any. What is left goes to
+ * prompts: in order of admission each takes half of it while others wait behind it, and what then
+ * remains goes to the first that still has tokens. */
 void tern_schedule_batch(tern_engine *engine);
 
 /* Counts the step's tokens as written, and makes the pages that they fill known. */

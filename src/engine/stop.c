@@ -22,7 +22,8 @@ static tern_status check_stop(tern_ctx *ctx, const char *text, size_t i)
 {
     size_t n = text ? strnlen(text, TERN_MOST_STOP_BYTES + 1) : 0;
     if (!n) return tern_fail(ctx, TERN_ERR_ARGUMENT, "stop string %zu is empty", i);
-    if (n > TERN_MOST_STOP_BYTES) return tern_fail(ctx, TERN_ERR_LIMIT, "stop string %zu is longer than %d bytes", i, TERN_MOST_STOP_BYTES);
+    if (n > TERN_MOST_STOP_BYTES)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "stop string %zu is longer than %d bytes", i, TERN_MOST_STOP_BYTES);
     if (!is_utf8(text, n)) return tern_fail(ctx, TERN_ERR_ARGUMENT, "stop string %zu is not UTF-8", i);
     return TERN_OK;
 }
@@ -31,7 +32,8 @@ tern_status tern_stops_init(tern_ctx *ctx, tern_stops *s, const char *const *sto
 {
     tern_status st = TERN_OK;
     size_t longest = 0;
-    if (n_stop > TERN_MOST_STOPS) return tern_fail(ctx, TERN_ERR_LIMIT, "%zu stop strings, at most %d", n_stop, TERN_MOST_STOPS);
+    if (n_stop > TERN_MOST_STOPS)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "%zu stop strings, at most %d", n_stop, TERN_MOST_STOPS);
     for (size_t i = 0; i < n_stop; i++) TERN_TRY(check_stop(ctx, stop[i], i));
     s->text = tern_alloc(ctx, n_stop, sizeof *s->text, "stop strings");
     s->n_bytes = tern_alloc(ctx, n_stop, sizeof *s->n_bytes, "stop strings");

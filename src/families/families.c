@@ -4,9 +4,12 @@
 
 #include "families/family.h"
 
-#define TERN_FAMILIES(X)                                                                                                                \
-    X(llama) X(mistral) X(mixtral) X(qwen2) X(qwen2_moe) X(qwen3) X(qwen3_moe) X(gemma) X(gemma2) X(gemma3) X(phi) X(phi3) X(stablelm)      \
-    X(starcoder2) X(cohere) X(olmo) X(olmo2) X(granite) X(gpt2) X(gpt_neo) X(gptj) X(gpt_neox) X(opt) X(bloom) X(mpt) X(bert) X(roberta) X(distilbert) X(deepseek_v2) X(deepseek_v3) X(smollm3) X(falcon) X(gpt_oss) X(megatron_gpt)
+#define TERN_FAMILIES(X) \
+    X(llama) X(mistral) X(mixtral) X(qwen2) X(qwen2_moe) X(qwen3) X(qwen3_moe) X(gemma) X(gemma2) X(gemma3) X(phi) X( \
+        phi3) X(stablelm) \
+    X(starcoder2) X(cohere) X(olmo) X(olmo2) X(granite) X(gpt2) X(gpt_neo) X(gptj) X(gpt_neox) X(opt) X(bloom) X( \
+        mpt) X(bert) X(roberta) X(distilbert) X(deepseek_v2) X(deepseek_v3) X(smollm3) X(falcon) X(gpt_oss) X( \
+            megatron_gpt)
 
 #define X(name) extern const tern_family tern_family_##name;
 TERN_FAMILIES(X)
@@ -27,10 +30,12 @@ static bool among(const char *name, const char *const *list, size_t n)
     return false;
 }
 
-/* Whether text is the stem of a language model's class name ("Llama" of "LlamaForCausalLM") with another ending. */
+/* Whether text is the stem of a language model's class name ("Llama" of "LlamaForCausalLM") with
+ * another ending. */
 static bool sibling(const char *text, const char *with_head)
 {
-    static const char *const heads[] = { "ForCausalLM", "LMHeadModel" }, *const others[] = { "Model", "ForSequenceClassification" };
+    static const char *const heads[] = { "ForCausalLM", "LMHeadModel" },
+        *const others[] = { "Model", "ForSequenceClassification" };
     for (size_t h = 0; h < 2; h++) {
         const char *end = strstr(with_head, heads[h]);
         if (!end || strcmp(end, heads[h]) || strncmp(text, with_head, (size_t)(end - with_head))) continue;
@@ -52,7 +57,8 @@ const tern_family *tern_family_at(size_t i)
     return i < sizeof families / sizeof *families ? families[i] : NULL;
 }
 
-/* An architecture in another case of letters ("LLaMAForCausalLM" of the first checkpoints) counts where the model_type is the family's. */
+/* An architecture in another case of letters ("LLaMAForCausalLM" of the first checkpoints) counts
+ * where the model_type is the family's. */
 static bool serves_in_other_case(const tern_family *f, const char *architecture)
 {
     for (size_t i = 0; i < sizeof f->arch / sizeof *f->arch && f->arch[i]; i++)

@@ -1,4 +1,5 @@
-/* Mistral: Llama with a sliding window. Source: Jiang et al. 2023; Hugging Face MistralForCausalLM. */
+/* Mistral: Llama with a sliding window. Source: Jiang et al. 2023; Hugging Face
+ * MistralForCausalLM. */
 #include "families/common.h"
 
 const tern_family tern_family_mistral = {

@@ -1,4 +1,5 @@
-/* Qwen2 and Qwen2.5: Llama with biases of q, k and v. Source: Yang et al. 2024; Hugging Face Qwen2ForCausalLM. */
+/* Qwen2 and Qwen2.5: Llama with biases of q, k and v. Source: Yang et al. 2024; Hugging Face
+ * Qwen2ForCausalLM. */
 #include "families/common.h"
 
 tern_status tern_qwen_window(tern_ctx *ctx, tern_hf_config *config, tern_spec *s)
@@ -9,7 +10,8 @@ tern_status tern_qwen_window(tern_ctx *ctx, tern_hf_config *config, tern_spec *s
     bool on = tern_spec_flag(s, "use_sliding_window", false), listed = tern_hf_has(config, "layer_types");
     for (int64_t l = 0; l < tern_get(s, S_LAYERS); l++) {
         if (listed && s->windowed[l] && !on)
-            tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" gives layer %lld a window, and \"use_sliding_window\" is not true", (long long)l);
+            tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" gives layer %lld a window, and "
+                           "\"use_sliding_window\" is not true", (long long)l);
         s->windowed[l] = s->windowed[l] && on && (listed || l >= first);
     }
     return TERN_OK;

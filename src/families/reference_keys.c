@@ -1,6 +1,6 @@
-/* The keys of config.json that Hugging Face's classes know: see reference_keys.h. Written by tools/make_config_keys.py from
- * transformers 4.30.2, 4.33.3, 4.36.2, 4.39.3, 4.42.4, 4.45.2, 4.48.3, 4.51.3, 4.53.3, 4.55.4, 4.57.6
- * and 5.24.0. */
+/* The keys of config.json that Hugging Face's classes know: see reference_keys.h. Written by
+ * tools/make_config_keys.py from transformers 4.30.2, 4.33.3, 4.36.2, 4.39.3, 4.42.4, 4.45.2,
+ * 4.48.3, 4.51.3, 4.53.3, 4.55.4, 4.57.6 and 5.24.0. */
 #include "families/reference_keys.h"
 
 #include <string.h>
@@ -294,7 +294,8 @@ static const tern_reference_key gpt_oss_keys[] = {
     READ("num_experts_per_tok", "4"), READ("num_hidden_layers", "36"), READ("num_key_value_heads", "8"),
     READ("num_local_experts", "128"), KNOWN("output_router_logits", "false"), READ("rms_norm_eps", "1e-05"),
     READ("rope_parameters", "null"),
-    READ("rope_scaling", "{\"rope_type\": \"yarn\", \"factor\": 32.0, \"beta_fast\": 32.0, \"beta_slow\": 1.0, \"truncate\": false, \"original_max_position_embeddings\": 4096}"),
+    READ("rope_scaling", "{\"rope_type\": \"yarn\", \"factor\": 32.0, \"beta_fast\": 32.0, \"beta_slow\": 1.0, "
+         "\"truncate\": false, \"original_max_position_embeddings\": 4096}"),
     READ("rope_theta", "150000.0"), KNOWN("router_aux_loss_coef", "0.001"), READ("sliding_window", "128"),
     READ("swiglu_alpha", "1.702"), READ("swiglu_limit", "7.0"), KNOWN("use_cache", "true"),
     READ("vocab_size", "201088"),

@@ -1,4 +1,5 @@
-/* Settings out of config.json by a family's rows: see spec.h. Called by src/model; calls src/formats. */
+/* Settings out of config.json by a family's rows: see spec.h. Called by src/model; calls
+ * src/formats. */
 #include "families/spec.h"
 
 #include <math.h>
@@ -19,12 +20,15 @@ static const struct { const char *name; kind kind; double fallback; } settings[N
 };
 
 /* Activations by the names of Hugging Face's ACT2FN. */
-static const char *const act_names[] = { "silu", "swish", "gelu", "gelu_python", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_accurate",
-                                         "quick_gelu", "relu", "relu2", "tanh", "sigmoid" };
-static const tern_act acts[] = { ACT_SILU, ACT_SILU, ACT_GELU_ERF, ACT_GELU_ERF, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH, ACT_GELU_TANH,
-                                 ACT_QUICK_GELU, ACT_RELU, ACT_RELU_SQUARED, ACT_TANH, ACT_SIGMOID };
+static const char *const act_names[] = { "silu", "swish", "gelu", "gelu_python", "gelu_new", "gelu_fast",
+                                         "gelu_pytorch_tanh", "gelu_accurate", "quick_gelu", "relu", "relu2", "tanh",
+                                         "sigmoid" };
+static const tern_act acts[] = { ACT_SILU, ACT_SILU, ACT_GELU_ERF, ACT_GELU_ERF, ACT_GELU_TANH, ACT_GELU_TANH,
+                                 ACT_GELU_TANH, ACT_GELU_TANH, ACT_QUICK_GELU, ACT_RELU, ACT_RELU_SQUARED, ACT_TANH,
+                                 ACT_SIGMOID };
 
-/* The largest value of a whole-number setting; the smallest is 1 for what must be there and for what absence or null takes away, else 0. */
+/* The largest value of a whole-number setting; the smallest is 1 for what must be there and for
+ * what absence or null takes away, else 0. */
 static int64_t most_of(tern_setting s)
 {
     enum { MOST_DIM = 1 << 20, MOST_VOCAB = 1 << 26, MOST_POSITIONS = 1 << 30 };
@@ -41,7 +45,8 @@ static int64_t least_of(tern_setting s)
     return settings[s].fallback == NEEDED || s == S_ROTARY_DIM || s == S_MAX_POS ? 1 : 0;
 }
 
-/* Reads key by the setting's kind into *value; false where it is absent, or refused (then a fault is kept). */
+/* Reads key by the setting's kind into *value; false where it is absent, or refused (then a fault
+ * is kept). */
 static bool read_key(tern_hf_config *config, tern_setting s, const char *key, double *value)
 {
     int64_t whole = 0;
@@ -65,24 +70,29 @@ static bool read_key(tern_hf_config *config, tern_setting s, const char *key, do
     }
 }
 
-/* What a row has for a key that is absent: its own value, or other settings'. False where it has none. */
+/* What a row has for a key that is absent: its own value, or other settings'. False where it has
+ * none. */
 static bool row_fallback(const tern_family_key *row, const double *value, double *out)
 {
     bool derived = row->as && (!row->over || value[row->over - 1] != 0);
     if (row->has) *out = row->set;
-    else if (derived) *out = value[row->as - 1] * (row->times != 0 ? row->times : 1) / (row->over ? value[row->over - 1] : 1);
+    else if (derived)
+        *out = value[row->as - 1] * (row->times != 0 ? row->times : 1) / (row->over ? value[row->over - 1] : 1);
     return row->has || derived;
 }
 
 void tern_spec_not_null(tern_hf_config *config, const char *key)
 {
-    if (tern_hf_is_null(config, key)) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"%s\" is null, and the class of this model computes with it", key);
+    if (tern_hf_is_null(config, key))
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "\"%s\" is null, and the class of this model computes with it", key);
 }
 
-/* A setting by its family's rows. A key of the file goes first; the others that are there are checked as well. A key that
- * is null stands for what other settings give, or for none at all, and is refused where the row has a value of its own; an absent one for the class's default, or else for
- * the row's own. */
-static bool read_setting(tern_hf_config *config, const tern_family *f, tern_setting which, const double *value, double *out)
+/* A setting by its family's rows. A key of the file goes first; the others that are there are
+ * checked as well. A key that is null stands for what other settings give, or for none at all, and
+ * is refused where the row has a value of its own; an absent one for the class's default, or else
+ * for the row's own. */
+static bool read_setting(tern_hf_config *config, const tern_family *f, tern_setting which, const double *value,
+                         double *out)
 {
     bool known = false;
     for (size_t i = 0; i < f->n_key; i++) {
@@ -146,7 +156,8 @@ static tern_status allocate_layers(tern_ctx *ctx, tern_spec *s)
     return s->windowed && s->sparse && s->rope_of ? TERN_OK : TERN_ERR_MEMORY;
 }
 
-/* Which layers have the window and which have experts: "layer_types" where the config has it, else the settings' patterns. */
+/* Which layers have the window and which have experts: "layer_types" where the config has it, else
+ * the settings' patterns. */
 static void choose_layers(tern_hf_config *config, tern_spec *s)
 {
     static const char *const types[] = { "full_attention", "sliding_attention" };
@@ -154,27 +165,38 @@ static void choose_layers(tern_hf_config *config, tern_spec *s)
     int type[MOST_LAYERS];
     size_t count = 0;
     bool listed = tern_hf_choices(config, "layer_types", types, 2, type, MOST_LAYERS, &count);
-    if (listed && (int64_t)count != n) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" has %zu entries for %lld layers", count, (long long)n);
+    if (listed && (int64_t)count != n)
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" has %zu entries for %lld layers", count, (long long)n);
     for (int64_t l = 0; l < n; l++) {
         bool window = listed && l < (int64_t)count ? type[l] == 1 : every == 0 || (l + 1) % every != 0;
         s->windowed[l] = window && tern_get(s, S_WINDOW) > 0;
         bool contradicted = tern_get(s, S_WINDOW_ALL) && s->windowed[l] != (tern_get(s, S_WINDOW) > 0);
-        if (contradicted) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" gives layer %lld no window, and the class of this model has one for all", (long long)l);
-        if (listed && window && !s->windowed[l]) tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" gives layer %lld a window, and there is none", (long long)l);
+        if (contradicted)
+            tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" gives layer %lld no window, and the class of this "
+                           "model has one for all", (long long)l);
+        if (listed && window && !s->windowed[l])
+            tern_hf_refuse(config, TERN_ERR_FORMAT, "\"layer_types\" gives layer %lld a window, and there is none",
+                           (long long)l);
         s->sparse[l] = tern_get(s, S_EXPERTS) > 0 && l >= tern_get(s, S_DENSE_FIRST) && step > 0 && (l + 1) % step == 0;
     }
 }
 
-/* Groups of experts are alike, and those that are chosen have enough experts; a group that is worth its two best has two. */
+/* Groups of experts are alike, and those that are chosen have enough experts; a group that is worth
+ * its two best has two. */
 static void check_groups(tern_hf_config *config, const tern_spec *s)
 {
-    int64_t n = tern_get(s, S_EXPERTS), groups = tern_get(s, S_ROUTE_GROUPS), used = tern_get(s, S_ROUTE_GROUPS_USED), chosen = tern_get(s, S_EXPERTS_USED);
+    int64_t n = tern_get(s, S_EXPERTS), groups = tern_get(s, S_ROUTE_GROUPS), used = tern_get(s, S_ROUTE_GROUPS_USED),
+        chosen = tern_get(s, S_EXPERTS_USED);
     if (!n || groups == 1) return;
-    bool right = groups > 0 && n % groups == 0 && used > 0 && used <= groups && chosen <= used * (n / groups) && n / groups >= (s->value[S_ROUTE_GROUP_PAIRS] != 0 ? 2 : 1);
-    if (!right) tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token, of %lld groups among %lld, of %lld experts", (long long)chosen, (long long)used, (long long)groups, (long long)n);
+    bool right = groups > 0 && n % groups == 0 && used > 0 && used <= groups && chosen <= used * (n / groups) &&
+                 n / groups >= (s->value[S_ROUTE_GROUP_PAIRS] != 0 ? 2 : 1);
+    if (!right)
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token, of %lld groups among %lld, of %lld experts",
+                       (long long)chosen, (long long)used, (long long)groups, (long long)n);
 }
 
-/* A window of 0 leaves a token nothing to look at; where no layer has one ("use_sliding_window" is false) it means nothing. */
+/* A window of 0 leaves a token nothing to look at; where no layer has one ("use_sliding_window" is
+ * false) it means nothing. */
 static void check_window(tern_hf_config *config, const tern_spec *s)
 {
     bool stated = false;
@@ -188,16 +210,24 @@ static void check_window(tern_hf_config *config, const tern_spec *s)
 
 static void check_dims(tern_hf_config *config, const tern_spec *s)
 {
-    int64_t n_head = tern_get(s, S_HEADS), n_kv = tern_get(s, S_KV_HEADS), dim = tern_get(s, S_DIM), head_dim = tern_get(s, S_HEAD_DIM);
+    int64_t n_head = tern_get(s, S_HEADS), n_kv = tern_get(s, S_KV_HEADS), dim = tern_get(s, S_DIM),
+        head_dim = tern_get(s, S_HEAD_DIM);
     if (s->value[S_HEAD_DIM] != floor(s->value[S_HEAD_DIM]))
-        tern_hf_refuse(config, TERN_ERR_FORMAT, "a hidden size of %lld is no multiple of %lld heads", (long long)dim, (long long)n_head);
-    if (n_head % n_kv) tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld heads are no multiple of %lld key and value heads", (long long)n_head, (long long)n_kv);
-    if (head_dim > 65536) tern_hf_refuse(config, TERN_ERR_FORMAT, "a head of %lld channels is wider than 65536", (long long)head_dim);
-    if (tern_get(s, S_EXPERTS) && (tern_get(s, S_EXPERTS_USED) < 1 || tern_get(s, S_EXPERTS_USED) > tern_get(s, S_EXPERTS)))
-        tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token of %lld", (long long)tern_get(s, S_EXPERTS_USED), (long long)tern_get(s, S_EXPERTS));
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "a hidden size of %lld is no multiple of %lld heads", (long long)dim,
+                       (long long)n_head);
+    if (n_head % n_kv)
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld heads are no multiple of %lld key and value heads",
+                       (long long)n_head, (long long)n_kv);
+    if (head_dim > 65536)
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "a head of %lld channels is wider than 65536", (long long)head_dim);
+    if (tern_get(s, S_EXPERTS) &&
+        (tern_get(s, S_EXPERTS_USED) < 1 || tern_get(s, S_EXPERTS_USED) > tern_get(s, S_EXPERTS)))
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "%lld experts a token of %lld", (long long)tern_get(s, S_EXPERTS_USED),
+                       (long long)tern_get(s, S_EXPERTS));
     check_groups(config, s);
     check_window(config, s);
-    if (s->value[S_EPS] < 0) tern_hf_refuse(config, TERN_ERR_FORMAT, "a norm's epsilon of %g is negative", s->value[S_EPS]);
+    if (s->value[S_EPS] < 0)
+        tern_hf_refuse(config, TERN_ERR_FORMAT, "a norm's epsilon of %g is negative", s->value[S_EPS]);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -206,7 +236,8 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && !strcmp(text + n - m, end);
 }
 
-/* What stands on top of the layers, by the architecture's name: a head over the vocabulary, classes, or nothing. */
+/* What stands on top of the layers, by the architecture's name: a head over the vocabulary,
+ * classes, or nothing. */
 static void choose_head(tern_hf_config *config, tern_spec *s)
 {
     int64_t labels = 2;
@@ -215,7 +246,8 @@ static void choose_head(tern_hf_config *config, tern_spec *s)
     if (tern_hf_has(config, "num_labels")) tern_hf_int(config, "num_labels", 1, 1 << 20, &labels);
     bool classes = ends_with(s->architecture, "ForSequenceClassification");
     if (classes) s->value[S_LABELS] = (double)labels;
-    if (classes || (ends_with(s->architecture, "Model") && !ends_with(s->architecture, "LMHeadModel"))) s->value[S_LM_HEAD] = 0;
+    if (classes || (ends_with(s->architecture, "Model") && !ends_with(s->architecture, "LMHeadModel")))
+        s->value[S_LM_HEAD] = 0;
 }
 
 static bool rotary(const tern_spec *s)
@@ -231,15 +263,18 @@ static tern_status read_rope(tern_ctx *ctx, tern_hf_config *config, tern_spec *s
     s->rope = tern_alloc(ctx, 1, sizeof *s->rope, "a rope");
     if (!s->rope) return TERN_ERR_MEMORY;
     bool whole = true;
-    for (size_t i = 0; i < s->family->n_key; i++) whole = whole && s->family->keys[i].setting != S_ROTARY_FRACTION && s->family->keys[i].setting != S_ROTARY_DIM;
-    double partial = tern_get(s, S_ROTARY_DIM) ? s->value[S_ROTARY_DIM] / (double)head_dim : s->value[S_ROTARY_FRACTION];
-    tern_rope_source source = { .whole = whole, .longrope_only = tern_get(s, S_LONGROPE_ONLY), .theta = 10000, .partial = partial, .head_dim = head_dim, .max_tokens = tern_get(s, S_MAX_POS) };
+    for (size_t i = 0; i < s->family->n_key; i++)
+        whole = whole && s->family->keys[i].setting != S_ROTARY_FRACTION && s->family->keys[i].setting != S_ROTARY_DIM;
+    double partial = tern_get(s, S_ROTARY_DIM) ? s->value[S_ROTARY_DIM] / (double)head_dim
+                                               : s->value[S_ROTARY_FRACTION];
+    tern_rope_source source = { .whole = whole, .longrope_only = tern_get(s, S_LONGROPE_ONLY), .theta = 10000,
+                                .partial = partial, .head_dim = head_dim, .max_tokens = tern_get(s, S_MAX_POS) };
     tern_rope_read(config, &source, s->rope);
     return TERN_OK;
 }
 
-/* tern_hf_class.reads, of a row of the generated table. Which tokens are special says this checkpoint's tokenizer and
- * generation_config.json, never a class's default. */
+/* tern_hf_class.reads, of a row of the generated table. Which tokens are special says this
+ * checkpoint's tokenizer and generation_config.json, never a class's default. */
 static bool class_reads(const void *user, const char *key, const char **fallback)
 {
     const tern_reference_key *row = tern_reference_key_of(user, key);
@@ -247,8 +282,9 @@ static bool class_reads(const void *user, const char *key, const char **fallback
     return row && row->read;
 }
 
-/* The class of Hugging Face's by the config's model_type, or the family's where it has none. A model_type that the table lacks
- * is of a class that only its makers have: what it reads, and its defaults, are not known. */
+/* The class of Hugging Face's by the config's model_type, or the family's where it has none. A
+ * model_type that the table lacks is of a class that only its makers have: what it reads, and its
+ * defaults, are not known. */
 static void find_class(tern_hf_config *config, const tern_family *f, bool strict)
 {
     const char *type = f->model_type[0];
@@ -265,8 +301,9 @@ static tern_status find_family(tern_hf_config *config, tern_spec *s)
     s->family = tern_family_find(architecture, type);
     const tern_family *by_type = type ? tern_family_find(NULL, type) : NULL;
     if (s->family && by_type && by_type != s->family)
-        return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED, "%s: \"architectures\" is \"%s\", of the family %s, and \"model_type\" is \"%s\", of %s", tern_hf_path(config), s->architecture,
-                         s->family->name, type, by_type->name);
+        return tern_fail(tern_hf_ctx(config), TERN_ERR_UNSUPPORTED,
+                         "%s: \"architectures\" is \"%s\", of the family %s, and \"model_type\" is \"%s\", of %s",
+                         tern_hf_path(config), s->architecture, s->family->name, type, by_type->name);
     if (s->family) return TERN_OK;
     return tern_family_unknown(config, s->architecture);
 }

@@ -1,4 +1,5 @@
-/* Opens a checkpoint directory and keeps its tensors: see checkpoint.h. The index's faults are found in checkpoint_index.c. */
+/* Opens a checkpoint directory and keeps its tensors: see checkpoint.h. The index's faults are
+ * found in checkpoint_index.c. */
 #include "formats/checkpoint.h"
 
 #include <stdio.h>
@@ -29,14 +30,16 @@ static tern_status collect(tern_ctx *ctx, tern_checkpoint *c, tern_faults *fault
     if (!c->tensors) return TERN_ERR_MEMORY;
     for (size_t f = 0; f < c->n_files; f++) {
         for (size_t i = 0; i < c->files[f]->count; i++) {
-            c->tensors[n++] = (tern_indexed_tensor){ .stored = &c->files[f]->tensors[c->files[f]->by_name[i]], .file = (uint32_t)f };
+            c->tensors[n++] = (tern_indexed_tensor){ .stored = &c->files[f]->tensors[c->files[f]->by_name[i]],
+                                                     .file = (uint32_t)f };
         }
     }
     if (c->n_files > 1) qsort(c->tensors, c->count, sizeof *c->tensors, compare_tensors);
     for (size_t i = 1; i < c->count; i++) {
         if (compare_tensors(&c->tensors[i - 1], &c->tensors[i])) continue;
-        tern_faults_add(faults, TERN_ERR_FORMAT, "tensor \"%s\" is in both %s and %s", tern_show_name(c->tensors[i].stored->name, shown),
-                        c->files[c->tensors[i - 1].file]->path, c->files[c->tensors[i].file]->path);
+        tern_faults_add(faults, TERN_ERR_FORMAT, "tensor \"%s\" is in both %s and %s",
+                        tern_show_name(c->tensors[i].stored->name, shown), c->files[c->tensors[i - 1].file]->path,
+                        c->files[c->tensors[i].file]->path);
     }
     return TERN_OK;
 }
@@ -130,7 +133,8 @@ tern_status tern_checkpoint_take(tern_ctx *ctx, tern_checkpoint *c, const char *
 {
     char shown[TERN_SHOWN_BYTES];
     tern_indexed_tensor *found = find(c, name);
-    if (!found) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\" is missing", c->dir, tern_show_name(name, shown));
+    if (!found)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\" is missing", c->dir, tern_show_name(name, shown));
     tern_status st = tern_stored_view(ctx, found->stored, out);
     if (st) return tern_fail_in(ctx, st, "%s: ", c->files[found->file]->path);
     found->used = true;
@@ -149,17 +153,22 @@ bool tern_checkpoint_used(const tern_checkpoint *c, size_t i)
     return c->tensors[i].used;
 }
 
-void tern_checkpoint_left_over(const tern_checkpoint *c, const char *const *ignorable, size_t n_ignorable, tern_faults *faults)
+void tern_checkpoint_left_over(const tern_checkpoint *c, const char *const *ignorable, size_t n_ignorable,
+                               tern_faults *faults)
 {
     char shown[TERN_SHOWN_BYTES];
     for (size_t i = 0; i < c->count; i++) {
         bool explained = c->tensors[i].used;
-        for (size_t p = 0; !explained && p < n_ignorable; p++) explained = tern_name_matches(ignorable[p], c->tensors[i].stored->name);
-        if (!explained) tern_faults_add(faults, TERN_ERR_FORMAT, "tensor \"%s\" is one that the model does not use", tern_show_name(c->tensors[i].stored->name, shown));
+        for (size_t p = 0; !explained && p < n_ignorable; p++)
+            explained = tern_name_matches(ignorable[p], c->tensors[i].stored->name);
+        if (!explained)
+            tern_faults_add(faults, TERN_ERR_FORMAT, "tensor \"%s\" is one that the model does not use",
+                            tern_show_name(c->tensors[i].stored->name, shown));
     }
 }
 
-tern_status tern_checkpoint_finish(tern_ctx *ctx, const tern_checkpoint *c, const char *const *ignorable, size_t n_ignorable)
+tern_status tern_checkpoint_finish(tern_ctx *ctx, const tern_checkpoint *c, const char *const *ignorable,
+                                   size_t n_ignorable)
 {
     tern_faults faults = { 0 };
     tern_checkpoint_left_over(c, ignorable, n_ignorable, &faults);
@@ -172,7 +181,8 @@ tern_status tern_checkpoint_cut(tern_ctx *ctx, const tern_checkpoint *c)
 {
     for (size_t i = 0; i < c->n_files; i++) {
         if (!tern_map_cut(&c->files[i]->map)) continue;
-        return tern_fail(ctx, TERN_ERR_STATE, "%s: cut, or its disk failed, while its weights were read", c->files[i]->path);
+        return tern_fail(ctx, TERN_ERR_STATE, "%s: cut, or its disk failed, while its weights were read",
+                         c->files[i]->path);
     }
     return TERN_OK;
 }
@@ -186,9 +196,11 @@ tern_status tern_checkpoint_unchanged(tern_ctx *ctx, const tern_checkpoint *c)
         bool named = tern_file_identify(NULL, NULL, file->real, &now) == TERN_OK;
         if (!named || now.device != then->device || now.inode != then->inode) continue;
         if (now.n_bytes != then->n_bytes) {
-            return tern_fail(ctx, TERN_ERR_STATE, "%s: %llu bytes now, %llu when it was opened", file->path, (unsigned long long)now.n_bytes, (unsigned long long)then->n_bytes);
+            return tern_fail(ctx, TERN_ERR_STATE, "%s: %llu bytes now, %llu when it was opened", file->path,
+                             (unsigned long long)now.n_bytes, (unsigned long long)then->n_bytes);
         }
-        if (now.mtime_ns != then->mtime_ns) return tern_fail(ctx, TERN_ERR_STATE, "%s: written to while in use", file->path);
+        if (now.mtime_ns != then->mtime_ns)
+            return tern_fail(ctx, TERN_ERR_STATE, "%s: written to while in use", file->path);
     }
     return tern_checkpoint_cut(ctx, c);
 }

@@ -30,8 +30,9 @@ static bool lies_below(const char *path, const char *dir)
     return !strncmp(path, dir, n) && (path[n] == '/' || (n && dir[n - 1] == '/'));
 }
 
-/* Where a link really leads. A download cache keeps its files in <repo>/blobs and links to them from <repo>/snapshots/<revision>; every
- * other link out of the directory is refused. A file that is not there is left to the opening, which has the reason. */
+/* Where a link really leads. A download cache keeps its files in <repo>/blobs and links to them
+ * from <repo>/snapshots/<revision>; every other link out of the directory is refused. A file that
+ * is not there is left to the opening, which has the reason. */
 static bool stays_inside(const char *dir, const char *name)
 {
     char path[4096];
@@ -67,14 +68,16 @@ static bool is_link(const char *dir, const char *name)
 }
 
 /* The entries of one shard, [from, to): opens it and looks for each. */
-static tern_status open_shard(tern_ctx *ctx, tern_checkpoint *c, const entry *from, const entry *to, tern_faults *faults)
+static tern_status open_shard(tern_ctx *ctx, tern_checkpoint *c, const entry *from, const entry *to,
+                              tern_faults *faults)
 {
     char shard[TERN_SHOWN_BYTES], tensor[TERN_SHOWN_BYTES];
     tern_safetensors *file;
     tern_show_name(from->shard, shard);
     if (!stays_inside(c->dir, from->shard)) {
-        tern_faults_add(faults, TERN_ERR_FORMAT, "the shard %s\"%s\" leads out of the directory%s", is_link(c->dir, from->shard) ? "" : "name ", shard,
-                        is_link(c->dir, from->shard) ? " by a link; put the file itself there, or name the directory that has it" : "");
+        tern_faults_add(faults, TERN_ERR_FORMAT, "the shard %s\"%s\" leads out of the directory%s",
+                        is_link(c->dir, from->shard) ? "" : "name ", shard, is_link(c->dir, from->shard)
+                            ? " by a link; put the file itself there, or name the directory that has it" : "");
         return TERN_OK;
     }
     tern_status st = tern_safetensors_open(ctx, c->dir, from->shard, &file);
@@ -86,25 +89,30 @@ static tern_status open_shard(tern_ctx *ctx, tern_checkpoint *c, const entry *fr
     c->files[c->n_files++] = file;
     for (; from < to; from++) {
         if (!tern_safetensors_find(file, from->tensor)) {
-            tern_faults_add(faults, TERN_ERR_FORMAT, "tensor \"%s\" is not in %s, where the index puts it", tern_show_name(from->tensor, tensor), shard);
+            tern_faults_add(faults, TERN_ERR_FORMAT, "tensor \"%s\" is not in %s, where the index puts it",
+                            tern_show_name(from->tensor, tensor), shard);
         }
     }
     return TERN_OK;
 }
 
-static tern_status read_entries(tern_ctx *ctx, const char *index_name, json_t *index, entry **out, size_t *count, tern_faults *faults)
+static tern_status read_entries(tern_ctx *ctx, const char *index_name, json_t *index, entry **out, size_t *count,
+                                tern_faults *faults)
 {
     json_t *map = json_object_get(index, "weight_map"), *shard;
     const char *tensor;
     char shown[TERN_SHOWN_BYTES];
-    if (!json_is_object(map)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: \"weight_map\" is %s, not an object", index_name, tern_json_kind(map));
+    if (!json_is_object(map))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: \"weight_map\" is %s, not an object", index_name,
+                         tern_json_kind(map));
     entry *entries = tern_alloc(ctx, json_object_size(map), sizeof *entries, "the entries of an index");
     if (!entries) return TERN_ERR_MEMORY;
     *count = 0;
     json_object_foreach(map, tensor, shard) {
         const char *name = json_string_value(shard);
         if (!name || strlen(name) != json_string_length(shard)) {
-            tern_faults_add(faults, TERN_ERR_FORMAT, "%s: the shard of tensor \"%s\" is %s, not a file's name", index_name, tern_show_name(tensor, shown), tern_json_kind(shard));
+            tern_faults_add(faults, TERN_ERR_FORMAT, "%s: the shard of tensor \"%s\" is %s, not a file's name",
+                            index_name, tern_show_name(tensor, shown), tern_json_kind(shard));
         } else {
             entries[(*count)++] = (entry){ name, tensor };
         }

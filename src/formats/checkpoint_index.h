@@ -1,4 +1,5 @@
-/* The inside of a checkpoint, and its index: which shards there are and whether they hold what the index says. Used by checkpoint.c. */
+/* The inside of a checkpoint, and its index: which shards there are and whether they hold what the
+ * index says. Used by checkpoint.c. */
 #ifndef TERN_FORMATS_CHECKPOINT_INDEX_H
 #define TERN_FORMATS_CHECKPOINT_INDEX_H
 
@@ -19,8 +20,10 @@ struct tern_checkpoint {
     size_t count;
 };
 
-/* Opens every shard that dir/index_name lists into c->files and adds what is wrong to faults: names that lead out, files that are missing
- * or broken, tensors that a shard lacks. A status other than TERN_OK says that the index itself cannot be read. */
-tern_status tern_checkpoint_open_shards(tern_ctx *ctx, tern_checkpoint *c, const char *index_name, tern_faults *faults);
+/* Opens every shard that dir/index_name lists into c->files and adds what is wrong to faults: names
+ * that lead out, files that are missing or broken, tensors that a shard lacks. A status other than
+ * TERN_OK says that the index itself cannot be read. */
+tern_status tern_checkpoint_open_shards(tern_ctx *ctx, tern_checkpoint *c, const char *index_name,
+                                        tern_faults *faults);
 
 #endif

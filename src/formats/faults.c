@@ -24,7 +24,8 @@ static void add(tern_faults *faults, tern_status status, const char *sentence)
         return;
     }
     tern_clean_message(copy);
-    if (faults->count && !strcmp(copy, faults->sentences[faults->count - 1])) {    /* two readers of one value say the same */
+    /* two readers of one value say the same */
+    if (faults->count && !strcmp(copy, faults->sentences[faults->count - 1])) {
         tern_free(copy);
         return;
     }

@@ -13,38 +13,53 @@
 
 static const char file_name[] = "generation_config.json";
 
-/* The keys of transformers' GenerationConfig (4.30 to 5.24) that read_ids and read_sampling do not read. only: the values under which it draws the same tokens as
- * without the key, as JSON texts separated by "|"; "": none but null; null: any value. */
+/* The keys of transformers' GenerationConfig (4.30 to 5.24) that read_ids and read_sampling do not
+ * read. only: the values under which it draws the same tokens as without the key, as JSON texts
+ * separated by "|"; "": none but null; null: any value. */
 static const tern_hf_ignorable others[] = {
     /* length */
     { "min_length", "0" }, { "min_new_tokens", "0" }, { "max_time", "" }, { "stop_strings", "[]" },
-    /* searches other than drawing token by token; what only beams look at has no effect without them */
-    { "num_beams", "1" }, { "num_beam_groups", "1" }, { "diversity_penalty", "0" }, { "early_stopping", NULL }, { "length_penalty", NULL },
-    { "penalty_alpha", "0" }, { "dola_layers", "" }, { "constraints", "" }, { "force_words_ids", "" }, { "num_return_sequences", "1" },
+    /* searches other than drawing token by token; what only beams look at has no effect without
+     * them */
+    { "num_beams", "1" }, { "num_beam_groups", "1" }, { "diversity_penalty", "0" }, { "early_stopping", NULL },
+    { "length_penalty", NULL },
+    { "penalty_alpha", "0" }, { "dola_layers", "" }, { "constraints", "" }, { "force_words_ids", "" },
+    { "num_return_sequences", "1" },
     /* changes of the logits */
-    { "typical_p", "1" }, { "top_h", "" }, { "epsilon_cutoff", "0|1" }, { "eta_cutoff", "0|1" }, { "encoder_repetition_penalty", "1" },
-    { "no_repeat_ngram_size", "0" }, { "encoder_no_repeat_ngram_size", "0" }, { "bad_words_ids", "[]" }, { "forced_bos_token_id", "" },
-    { "forced_eos_token_id", "" }, { "force_bos_token_to_be_generated", "false" }, { "remove_invalid_values", "false" }, { "exponential_decay_length_penalty", "" },
-    { "suppress_tokens", "[]" }, { "begin_suppress_tokens", "[]" }, { "sequence_bias", "[]|{}" }, { "token_healing", "false" }, { "guidance_scale", "1" },
+    { "typical_p", "1" }, { "top_h", "" }, { "epsilon_cutoff", "0|1" }, { "eta_cutoff", "0|1" },
+    { "encoder_repetition_penalty", "1" },
+    { "no_repeat_ngram_size", "0" }, { "encoder_no_repeat_ngram_size", "0" }, { "bad_words_ids", "[]" },
+    { "forced_bos_token_id", "" },
+    { "forced_eos_token_id", "" }, { "force_bos_token_to_be_generated", "false" }, { "remove_invalid_values", "false" },
+    { "exponential_decay_length_penalty", "" },
+    { "suppress_tokens", "[]" }, { "begin_suppress_tokens", "[]" }, { "sequence_bias", "[]|{}" },
+    { "token_healing", "false" }, { "guidance_scale", "1" },
     { "watermarking_config", "" }, { "renormalize_logits", NULL },
     /* how it is computed, and what a Python call returns */
-    { "use_cache", NULL }, { "cache_implementation", NULL }, { "cache_config", NULL }, { "return_legacy_cache", NULL }, { "max_cache_len", NULL }, { "low_memory", NULL },
-    { "prefill_chunk_size", NULL }, { "compile_config", NULL }, { "disable_compile", NULL }, { "continuous_batching_config", NULL }, { "output_*", NULL },
+    { "use_cache", NULL }, { "cache_implementation", NULL }, { "cache_config", NULL }, { "return_legacy_cache", NULL },
+    { "max_cache_len", NULL }, { "low_memory", NULL },
+    { "prefill_chunk_size", NULL }, { "compile_config", NULL }, { "disable_compile", NULL },
+    { "continuous_batching_config", NULL }, { "output_*", NULL },
     { "return_dict_in_generate", NULL }, { "decoder_start_token_id", NULL },
     /* a second model that proposes tokens, which the first one checks */
-    { "is_assistant", NULL }, { "num_assistant_tokens", NULL }, { "num_assistant_tokens_schedule", NULL }, { "assistant_*", NULL }, { "prompt_lookup_num_tokens", NULL },
-    { "max_matching_ngram_size", NULL }, { "target_lookbehind", NULL }, { "use_mtp", NULL }, { "speculation_type", NULL },
+    { "is_assistant", NULL }, { "num_assistant_tokens", NULL }, { "num_assistant_tokens_schedule", NULL },
+    { "assistant_*", NULL }, { "prompt_lookup_num_tokens", NULL },
+    { "max_matching_ngram_size", NULL }, { "target_lookbehind", NULL }, { "use_mtp", NULL },
+    { "speculation_type", NULL },
     /* where the file comes from */
-    { "_from_model_config", NULL }, { "transformers_version", NULL }, { "_commit_hash", NULL }, { "_name_or_path", NULL }, { "trust_remote_code", NULL },
+    { "_from_model_config", NULL }, { "transformers_version", NULL }, { "_commit_hash", NULL },
+    { "_name_or_path", NULL }, { "trust_remote_code", NULL },
     { "chat_format", NULL }, { "max_window_size", NULL },
 };
 
-/* An id that no row of the vocabulary has never comes, and is never put in; the reference opens such files, so they are only told of. A pad of -1 is none. */
+/* An id that no row of the vocabulary has never comes, and is never put in; the reference opens
+ * such files, so they are only told of. A pad of -1 is none. */
 static bool usable(tern_hf_config *c, const char *key, int64_t id, int64_t vocab)
 {
     if (id >= 0 && id < vocab) return true;
     if (id != -1 || strcmp(key, "pad_token_id"))
-        tern_log(tern_hf_ctx(c), TERN_LOG_WARNING, "%s: \"%s\" %lld is outside the vocabulary of %lld, and without effect", tern_hf_path(c), key, (long long)id, (long long)vocab);
+        tern_log(tern_hf_ctx(c), TERN_LOG_WARNING, "%s: \"%s\" %lld is outside the vocabulary of %lld, and without "
+                 "effect", tern_hf_path(c), key, (long long)id, (long long)vocab);
     return false;
 }
 
@@ -84,10 +99,12 @@ static void read_sampling(tern_hf_config *c, tern_hf_generation *out)
     tern_hf_int(c, "max_new_tokens", 1, INT32_MAX, &out->max_new_tokens);
 }
 
-/* config.json's own keys, in place of the file. They decide nothing of what the model computes, so that a value of another kind or out of range is only told of. */
+/* config.json's own keys, in place of the file. They decide nothing of what the model computes, so
+ * that a value of another kind or out of range is only told of. */
 static tern_status read_sampling_of_model(tern_ctx *ctx, tern_hf_config *config, tern_hf_generation *out)
 {
-    static const char *const keys[] = { "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens" };
+    static const char *const keys[] = { "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty",
+                                        "max_new_tokens" };
     tern_hf_config *own = NULL;
     tern_status st = TERN_OK;
     json_t *some = json_object();
@@ -107,7 +124,8 @@ static tern_status read_sampling_of_model(tern_ctx *ctx, tern_hf_config *config,
     TERN_TRY(tern_hf_config_parse(ctx, tern_hf_path(config), text, n, &own));
     read_sampling(own, out);
     const tern_faults *faults = tern_hf_faults(own);
-    for (size_t i = 0; i < faults->count; i++) tern_log(ctx, TERN_LOG_WARNING, "%s: without effect: %s", tern_hf_path(config), faults->sentences[i]);
+    for (size_t i = 0; i < faults->count; i++)
+        tern_log(ctx, TERN_LOG_WARNING, "%s: without effect: %s", tern_hf_path(config), faults->sentences[i]);
 done:
     tern_hf_config_free(own);
     tern_free(text);
@@ -133,7 +151,8 @@ static const tern_hf_ignorable *row_of(const char *key)
     return NULL;
 }
 
-/* What would change the tokens if it were followed, in one line; and keys that no version of the class has, in another. In config.json only the first are looked for. */
+/* What would change the tokens if it were followed, in one line; and keys that no version of the
+ * class has, in another. In config.json only the first are looked for. */
 static void report(tern_ctx *ctx, const tern_hf_config *c, bool whole, tern_hf_generation *out)
 {
     names effective = { 0 }, unknown = { 0 }, all = { 0 };
@@ -150,12 +169,15 @@ static void report(tern_ctx *ctx, const tern_hf_config *c, bool whole, tern_hf_g
         add_name(changes ? &effective : &unknown, ", ", changes ? pair : shown);
         add_name(&all, "\n", changes ? pair : shown);
     }
-    if (effective.n) tern_log(ctx, TERN_LOG_WARNING, "%s: not followed, though it would change the text: %s", c->path, effective.text);
+    if (effective.n)
+        tern_log(ctx, TERN_LOG_WARNING, "%s: not followed, though it would change the text: %s", c->path,
+                 effective.text);
     if (unknown.n) tern_log(ctx, TERN_LOG_INFO, "%s: ignored: %s", c->path, unknown.text);
     memcpy(out->ignored, all.text, sizeof out->ignored);
 }
 
-tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_config *config, int64_t vocab, tern_hf_generation *out)
+tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_config *config, int64_t vocab,
+                                    tern_hf_generation *out)
 {
     tern_hf_config *own = NULL;
     tern_status st = TERN_OK;
@@ -171,7 +193,8 @@ tern_status tern_hf_generation_read(tern_ctx *ctx, const char *dir, tern_hf_conf
     if (own) {
         read_ids(own, NULL, vocab, &g);
         read_sampling(own, &g);
-        tern_hf_int(own, "max_length", 1, INT64_MAX, &g.max_length);    /* config.json's is a default of old versions, written into every file */
+        /* config.json's is a default of old versions, written into every file */
+        tern_hf_int(own, "max_length", 1, INT64_MAX, &g.max_length);
         TERN_TRY(tern_faults_fail(ctx, tern_hf_faults(own), tern_hf_path(own)));
         report(ctx, own, true, &g);
     }

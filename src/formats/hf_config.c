@@ -1,5 +1,5 @@
-/* Typed look-ups in a parsed config.json that keep what was asked for and what was wrong: see hf_config.h. What was not looked up is found
- * in hf_finish.c. */
+/* Typed look-ups in a parsed config.json that keep what was asked for and what was wrong: see
+ * hf_config.h. What was not looked up is found in hf_finish.c. */
 #include "formats/hf_config.h"
 
 #include <math.h>
@@ -54,7 +54,8 @@ tern_status tern_hf_config_open(tern_ctx *ctx, const char *dir, const char *name
     return st;
 }
 
-tern_status tern_hf_config_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, tern_hf_config **out)
+tern_status tern_hf_config_parse(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes,
+                                 tern_hf_config **out)
 {
     json_t *root;
     tern_status st = tern_json_parse(ctx, what, text, n_bytes, &root);
@@ -82,8 +83,8 @@ void tern_hf_set_class(tern_hf_config *c, tern_hf_class the_class, bool strict)
     c->strict = strict;
 }
 
-/* The value at a dotted path below root, null where it is absent or null. With c, every object on the way is noted as
- * looked into, and the value as asked for. */
+/* The value at a dotted path below root, null where it is absent or null. With c, every object on
+ * the way is noted as looked into, and the value as asked for. */
 static json_t *walk(tern_hf_config *c, const char *prefix, json_t *root, const char *key)
 {
     char path[TERN_HF_KEY_BYTES];
@@ -94,7 +95,8 @@ static json_t *walk(tern_hf_config *c, const char *prefix, json_t *root, const c
     for (char *dot; (dot = strchr(path + start, '.')); start = (size_t)(dot - path) + 1) {
         *dot = 0;
         value = json_object_get(value, path + start);
-        if (value && c && !json_object_get(c->asked, path) && json_object_set_new(c->asked, path, json_false())) c->faults.out_of_memory = true;
+        if (value && c && !json_object_get(c->asked, path) && json_object_set_new(c->asked, path, json_false()))
+            c->faults.out_of_memory = true;
         *dot = '.';
     }
     value = json_object_get(value, path + start);
@@ -119,7 +121,8 @@ bool tern_hf_has(const tern_hf_config *c, const char *key)
 
 static bool null_in(const json_t *root, const char *key)
 {
-    for (const char *dot; (dot = strchr(key, '.')); key = dot + 1) root = json_object_getn(root, key, (size_t)(dot - key));
+    for (const char *dot; (dot = strchr(key, '.')); key = dot + 1)
+        root = json_object_getn(root, key, (size_t)(dot - key));
     return json_is_null(json_object_get(root, key));
 }
 
@@ -128,7 +131,8 @@ bool tern_hf_is_null(const tern_hf_config *c, const char *key)
     return !tern_hf_has(c, key) && ((c->inner && null_in(c->inner, key)) || null_in(c->root, key));
 }
 
-/* The class's default of a key that is absent; null where it has none. Kept with the config, so that it lives as long. */
+/* The class's default of a key that is absent; null where it has none. Kept with the config, so
+ * that it lives as long. */
 static const json_t *fallback_of(tern_hf_config *c, const char *key)
 {
     const char *text = NULL;
@@ -137,7 +141,8 @@ static const json_t *fallback_of(tern_hf_config *c, const char *key)
     if (!known) {
         c->class.reads(c->class.user, key, &text);
         if (!text) return NULL;
-        if (tern_json_parse(c->ctx, "a class's default", text, strlen(text), &known) || json_object_set_new(c->fallbacks, key, known)) {
+        if (tern_json_parse(c->ctx, "a class's default", text, strlen(text), &known) ||
+            json_object_set_new(c->fallbacks, key, known)) {
             c->faults.out_of_memory = true;
             return NULL;
         }
@@ -167,7 +172,8 @@ void tern_hf_refuse(tern_hf_config *c, tern_status status, const char *format, .
 }
 
 /* "key" is 12, and must be an integer from 1 to 8 */
-static bool wrong(tern_hf_config *c, tern_status status, const char *key, const json_t *value, const char *format, ...) TERN_PRINTF(5, 6);
+static bool wrong(tern_hf_config *c, tern_status status, const char *key, const json_t *value, const char *format,
+                  ...) TERN_PRINTF(5, 6);
 
 static bool wrong(tern_hf_config *c, tern_status status, const char *key, const json_t *value, const char *format, ...)
 {
@@ -177,7 +183,9 @@ static bool wrong(tern_hf_config *c, tern_status status, const char *key, const 
     tern_show_v(wanted, sizeof wanted, format, args);
     va_end(args);
     if (!value) tern_hf_refuse(c, status, "\"%s\" is missing, and must be %s", key, wanted);
-    else tern_hf_refuse(c, status, "\"%s\" is %s, and must be %s", key, tern_json_show(value, shown, sizeof shown), wanted);
+    else
+        tern_hf_refuse(c, status, "\"%s\" is %s, and must be %s", key, tern_json_show(value, shown, sizeof shown),
+                       wanted);
     return false;
 }
 
@@ -196,7 +204,9 @@ static bool get_int(tern_hf_config *c, const char *key, bool needed, int64_t low
 {
     const json_t *value = look_or_fallback(c, key);
     if (!value && !needed) return false;
-    if (!int_within(value, lowest, highest)) return wrong(c, TERN_ERR_FORMAT, key, value, "an integer from %lld to %lld", (long long)lowest, (long long)highest);
+    if (!int_within(value, lowest, highest))
+        return wrong(c, TERN_ERR_FORMAT, key, value, "an integer from %lld to %lld", (long long)lowest,
+                     (long long)highest);
     *out = json_integer_value(value);
     return true;
 }
@@ -205,7 +215,8 @@ static bool get_number(tern_hf_config *c, const char *key, bool needed, double l
 {
     const json_t *value = look_or_fallback(c, key);
     if (!value && !needed) return false;
-    if (!number_within(value, lowest, highest)) return wrong(c, TERN_ERR_FORMAT, key, value, "a number from %g to %g", lowest, highest);
+    if (!number_within(value, lowest, highest))
+        return wrong(c, TERN_ERR_FORMAT, key, value, "a number from %g to %g", lowest, highest);
     *out = tern_json_number(value);
     return true;
 }
@@ -242,7 +253,9 @@ bool tern_hf_bool(tern_hf_config *c, const char *key, bool *out)
 static int index_of(const json_t *value, const char *const *names, int n_names)
 {
     for (int i = 0; i < n_names; i++) {
-        if (json_is_string(value) && json_string_length(value) == strlen(names[i]) && !strcmp(json_string_value(value), names[i])) return i;
+        if (json_is_string(value) && json_string_length(value) == strlen(names[i]) &&
+            !strcmp(json_string_value(value), names[i]))
+            return i;
     }
     return -1;
 }
@@ -253,7 +266,8 @@ static const char *list_names(const char *const *names, int n_names, char *text,
     size_t used = 0;
     text[0] = 0;
     for (int i = 0; i < n_names && used + 4 < size; i++) {
-        used += tern_show(text + used, size - used, "%s\"%s\"", !i ? "" : i + 1 < n_names ? ", " : " or ", names[i]);
+        const char *between = i + 1 < n_names ? ", " : " or ";
+        used += tern_show(text + used, size - used, "%s\"%s\"", i ? between : "", names[i]);
     }
     return text;
 }
@@ -305,7 +319,8 @@ static const json_t *get_list(tern_hf_config *c, const char *key, size_t capacit
     return NULL;
 }
 
-bool tern_hf_ints(tern_hf_config *c, const char *key, int64_t lowest, int64_t highest, int64_t *values, size_t capacity, size_t *count)
+bool tern_hf_ints(tern_hf_config *c, const char *key, int64_t lowest, int64_t highest, int64_t *values, size_t capacity,
+                  size_t *count)
 {
     int64_t one = 0;
     size_t i;
@@ -320,7 +335,8 @@ bool tern_hf_ints(tern_hf_config *c, const char *key, int64_t lowest, int64_t hi
     if (!list) return false;
     json_array_foreach(list, i, element) {
         if (!int_within(element, lowest, highest)) {
-            return wrong(c, TERN_ERR_FORMAT, key, list, "an integer, or a list of integers, from %lld to %lld", (long long)lowest, (long long)highest);
+            return wrong(c, TERN_ERR_FORMAT, key, list, "an integer, or a list of integers, from %lld to %lld",
+                         (long long)lowest, (long long)highest);
         }
     }
     json_array_foreach(list, i, element) values[i] = json_integer_value(element);
@@ -328,20 +344,23 @@ bool tern_hf_ints(tern_hf_config *c, const char *key, int64_t lowest, int64_t hi
     return true;
 }
 
-bool tern_hf_numbers(tern_hf_config *c, const char *key, double lowest, double highest, double *values, size_t capacity, size_t *count)
+bool tern_hf_numbers(tern_hf_config *c, const char *key, double lowest, double highest, double *values, size_t capacity,
+                     size_t *count)
 {
     size_t i;
     const json_t *element, *list = get_list(c, key, capacity, "a list");
     if (!list) return false;
     json_array_foreach(list, i, element) {
-        if (!number_within(element, lowest, highest)) return wrong(c, TERN_ERR_FORMAT, key, list, "a list of numbers from %g to %g", lowest, highest);
+        if (!number_within(element, lowest, highest))
+            return wrong(c, TERN_ERR_FORMAT, key, list, "a list of numbers from %g to %g", lowest, highest);
     }
     json_array_foreach(list, i, element) values[i] = tern_json_number(element);
     *count = json_array_size(list);
     return true;
 }
 
-bool tern_hf_choices(tern_hf_config *c, const char *key, const char *const *names, int n_names, int *indices, size_t capacity, size_t *count)
+bool tern_hf_choices(tern_hf_config *c, const char *key, const char *const *names, int n_names, int *indices,
+                     size_t capacity, size_t *count)
 {
     char allowed[400];
     size_t i;
@@ -349,7 +368,8 @@ bool tern_hf_choices(tern_hf_config *c, const char *key, const char *const *name
     if (!list) return false;
     json_array_foreach(list, i, element) {
         if (index_of(element, names, n_names) < 0) {
-            return wrong(c, TERN_ERR_UNSUPPORTED, key, list, "a list of %s", list_names(names, n_names, allowed, sizeof allowed));
+            return wrong(c, TERN_ERR_UNSUPPORTED, key, list, "a list of %s",
+                         list_names(names, n_names, allowed, sizeof allowed));
         }
     }
     json_array_foreach(list, i, element) indices[i] = index_of(element, names, n_names);

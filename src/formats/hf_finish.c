@@ -48,7 +48,8 @@ static verdict explained_by(const tern_hf_ignorable *rows, size_t n_rows, const 
 
 static verdict explain(const search *s, const char *key, const json_t *value)
 {
-    verdict common = explained_by(tern_hf_ignorables, tern_hf_n_ignorables, key, value), own = explained_by(s->own, s->n_own, key, value);
+    verdict common = explained_by(tern_hf_ignorables, tern_hf_n_ignorables, key, value),
+        own = explained_by(s->own, s->n_own, key, value);
     if (common == EXPLAINED || own == EXPLAINED) return EXPLAINED;
     return common == OTHER_VALUE || own == OTHER_VALUE ? OTHER_VALUE : UNKNOWN;
 }
@@ -109,7 +110,8 @@ static void judge(search *s, const char *path, const json_t *value)
     } else if (!c->class.reads) {
         refuse(s, path, value, "unknown key", "");
     } else if (class_reads(c, name_of(path), &fallback)) {
-        if (!equals_text(c, value, fallback)) refuse(s, path, value, "key", " changes the result, and is not supported");
+        if (!equals_text(c, value, fallback))
+            refuse(s, path, value, "key", " changes the result, and is not supported");
     } else if (c->strict) {
         refuse(s, path, value, "unknown key", "");
     } else if (json_array_append_new(c->ignored, json_string_nocheck(tern_show_name(path, shown)))) {
@@ -117,8 +119,8 @@ static void judge(search *s, const char *path, const json_t *value)
     }
 }
 
-/* path[0 .. length) is where object lies; names in the tables have no "text_config." before them. Depth is bounded by the JSON reader's
- * and by the length of a path. */
+/* path[0 .. length) is where object lies; names in the tables have no "text_config." before them.
+ * Depth is bounded by the JSON reader's and by the length of a path. */
 static void visit(search *s, const json_t *object, char *path, size_t length)
 {
     const char *key;
@@ -127,7 +129,8 @@ static void visit(search *s, const json_t *object, char *path, size_t length)
     json_object_keylen_foreach((json_t *)object, key, key_length, value) {
         if (json_is_null(value)) continue;
         int n = snprintf(path + length, TERN_HF_KEY_BYTES - length, "%s%s", length ? "." : "", key);
-        bool fits = length + (size_t)n < TERN_HF_KEY_BYTES && strlen(key) == key_length;    /* a key with a NUL is not the one before it */
+        /* a key with a NUL is not the one before it */
+        bool fits = length + (size_t)n < TERN_HF_KEY_BYTES && strlen(key) == key_length;
         bool addressable = fits && !strchr(key, '.');
         const json_t *asked = addressable ? json_object_get(s->config->asked, path) : NULL;
         bool is_inner = s->config->inner && value == s->config->inner;

@@ -13,8 +13,10 @@ struct tern_hf_config {
     char *path;
     json_t *root;
     json_t *inner;             /* borrowed from root: the object "text_config", or null */
-    json_t *asked;             /* dotted path -> true: asked for as a whole; false: an object that was looked into */
-    json_t *fallbacks;         /* dotted path -> what the class has for a key that is absent, once somebody wanted it */
+    /* dotted path -> true: asked for as a whole; false: an object that was looked into */
+    json_t *asked;
+    /* dotted path -> what the class has for a key that is absent, once somebody wanted it */
+    json_t *fallbacks;
     json_t *ignored;           /* names of keys that the class does not read */
     tern_hf_class class;
     tern_faults faults;

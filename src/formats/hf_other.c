@@ -1,4 +1,5 @@
-/* Recognizes the config.json of other libraries and of parts of models by a key of each: see hf_other.h. Called where no family is named. */
+/* Recognizes the config.json of other libraries and of parts of models by a key of each: see
+ * hf_other.h. Called where no family is named. */
 #include "formats/hf_other.h"
 
 static const struct { const char *key, *description; } signs[] = {

@@ -4,7 +4,8 @@
 
 #include "formats/hf_config.h"
 
-/* What a config without "architectures" and "model_type" looks like by its keys, as text behind "it looks like"; null: unknown. */
+/* What a config without "architectures" and "model_type" looks like by its keys, as text behind "it
+ * looks like"; null: unknown. */
 const char *tern_hf_other(const tern_hf_config *config);
 
 #endif

@@ -19,7 +19,9 @@ bool tern_rope_depends_on_length(const tern_rope_plan *rope)
 
 static double clamp(double x, double low, double high)
 {
-    return x < low ? low : x > high ? high : x;
+    if (x < low) return low;
+    if (x > high) return high;
+    return x;
 }
 
 /* The theta of "dynamic" for this length. */

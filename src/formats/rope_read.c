@@ -10,7 +10,8 @@ static const char *const type_names[] = { "default", "linear", "dynamic", "yarn"
 
 enum { WORD_SU = 6, MAX_FACTORS = 4096 };
 
-/* Where the description lies: prefix is "rope_parameters", "rope_parameters.full_attention", "rope_scaling", or "" for none. */
+/* Where the description lies: prefix is "rope_parameters", "rope_parameters.full_attention",
+ * "rope_scaling", or "" for none. */
 typedef struct place {
     tern_hf_config *config;
     const char *prefix;
@@ -28,22 +29,26 @@ static bool number(place *p, const char *name, double lowest, double highest, do
     return *p->prefix && tern_hf_number(p->config, at(p, name), lowest, highest, value);
 }
 
-/* A value under any of its spellings, the one within the rope's description first. All that are there must say the same: some versions of transformers write
- * two or three of them. old is ended by null. */
-static void number_or_old(place *p, const char *name, const char *const *old, double lowest, double highest, double *value)
+/* A value under any of its spellings, the one within the rope's description first. All that are
+ * there must say the same: some versions of transformers write two or three of them. old is ended
+ * by null. */
+static void number_or_old(place *p, const char *name, const char *const *old, double lowest, double highest,
+                          double *value)
 {
     char from[sizeof p->key] = "";
     if (number(p, name, lowest, highest, value)) snprintf(from, sizeof from, "%s", at(p, name));
     for (size_t i = 0; old[i]; i++) {
         double other = *value;
         if (!tern_hf_has(p->config, old[i]) || !tern_hf_number(p->config, old[i], lowest, highest, &other)) continue;
-        if (*from && other != *value) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is %g and \"%s\" is %g", from, *value, old[i], other);
+        if (*from && other != *value)
+            tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is %g and \"%s\" is %g", from, *value, old[i], other);
         if (*from) continue;
         *value = other;
         snprintf(from, sizeof from, "%s", old[i]);
     }
     for (size_t i = 0; !*from && old[i]; i++)
-        if (tern_hf_is_null(p->config, old[i]) && !strcmp(name, "rope_theta")) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is null", old[i]);
+        if (tern_hf_is_null(p->config, old[i]) && !strcmp(name, "rope_theta"))
+            tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is null", old[i]);
     for (size_t i = 0; !*from && old[i]; i++)    /* the class's default */
         if (!tern_hf_has(p->config, old[i]) && tern_hf_number(p->config, old[i], lowest, highest, value)) return;
 }
@@ -67,8 +72,8 @@ static const char *find_prefix(tern_hf_config *c, const tern_rope_source *source
     return "";
 }
 
-/* "type" is the older name of "rope_type"; where both are there they agree. Only Phi-3's class takes "su" and "yarn" for longrope,
- * and it has no others. */
+/* "type" is the older name of "rope_type"; where both are there they agree. Only Phi-3's class
+ * takes "su" and "yarn" for longrope, and it has no others. */
 static tern_rope_type read_type(place *p, const tern_rope_source *source)
 {
     int type = TERN_ROPE_DEFAULT, old;
@@ -76,12 +81,15 @@ static tern_rope_type read_type(place *p, const tern_rope_source *source)
     if (!*p->prefix) return TERN_ROPE_DEFAULT;
     bool found = tern_hf_choice(p->config, at(p, "rope_type"), type_names, n_names, &type);
     if (tern_hf_choice(p->config, at(p, "type"), type_names, n_names, &old)) {
-        if (found && old != type) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is \"%s\" and \"rope_type\" is \"%s\"", at(p, "type"), type_names[old], type_names[type]);
+        if (found && old != type)
+            tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" is \"%s\" and \"rope_type\" is \"%s\"", at(p, "type"),
+                           type_names[old], type_names[type]);
         type = old;
     }
     bool renamed = type == WORD_SU || (source->longrope_only && type == TERN_ROPE_YARN);
     if (source->longrope_only ? type != TERN_ROPE_DEFAULT && type != TERN_ROPE_LONGROPE && !renamed : renamed)
-        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"%s\" is \"%s\", which the class of this model does not know", at(p, "rope_type"), type_names[type]);
+        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"%s\" is \"%s\", which the class of this model does not know",
+                       at(p, "rope_type"), type_names[type]);
     return renamed ? TERN_ROPE_LONGROPE : (tern_rope_type)type;
 }
 
@@ -90,8 +98,8 @@ static void need_number(place *p, const char *name, double lowest, double highes
     tern_hf_need_number(p->config, at(p, name), lowest, highest, value);
 }
 
-/* The key beside the description wins over the one inside, as transformers has it for Phi-3, and so does its class's default;
- * without any of them it is the model's length. */
+/* The key beside the description wins over the one inside, as transformers has it for Phi-3, and so
+ * does its class's default; without any of them it is the model's length. */
 static void read_original(place *p, tern_rope_plan *out)
 {
     int64_t inside = 0;
@@ -119,10 +127,15 @@ static void read_yarn(place *p, tern_rope_plan *out)
     number(p, "mscale", 0, 1e6, &mscale);
     number(p, "mscale_all_dim", 0, 1e6, &mscale_all);
     tern_hf_bool(p->config, at(p, "truncate"), &out->truncate);
-    out->magnitude = mscale != 0 && mscale_all != 0 ? yarn_magnitude(out->factor, mscale) / yarn_magnitude(out->factor, mscale_all) : yarn_magnitude(out->factor, 1);
+    out->magnitude = mscale != 0 && mscale_all != 0
+                         ? yarn_magnitude(out->factor, mscale) / yarn_magnitude(out->factor, mscale_all)
+                         : yarn_magnitude(out->factor, 1);
     number(p, "attention_factor", 0, 1e6, &out->magnitude);
-    if (out->theta <= 1) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"rope_theta\" is %g, and yarn needs one above 1", out->theta);
-    if (out->beta_slow > out->beta_fast) tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" %g is above \"beta_fast\" %g", at(p, "beta_slow"), out->beta_slow, out->beta_fast);
+    if (out->theta <= 1)
+        tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"rope_theta\" is %g, and yarn needs one above 1", out->theta);
+    if (out->beta_slow > out->beta_fast)
+        tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" %g is above \"beta_fast\" %g", at(p, "beta_slow"),
+                       out->beta_slow, out->beta_fast);
 }
 
 static void read_llama3(place *p, tern_rope_plan *out)
@@ -134,7 +147,8 @@ static void read_llama3(place *p, tern_rope_plan *out)
     need_number(p, "low_freq_factor", 1e-6, 1e6, &out->low_freq_factor);
     need_number(p, "high_freq_factor", 1e-6, 1e6, &out->high_freq_factor);
     if (out->high_freq_factor <= out->low_freq_factor) {
-        tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" %g is not above \"low_freq_factor\" %g", at(p, "high_freq_factor"), out->high_freq_factor, out->low_freq_factor);
+        tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" %g is not above \"low_freq_factor\" %g",
+                       at(p, "high_freq_factor"), out->high_freq_factor, out->low_freq_factor);
     }
 }
 
@@ -148,7 +162,8 @@ static void read_factors(place *p, const char *name, int64_t n, double **out)
     }
     bool found = tern_hf_numbers(p->config, at(p, name), 1e-6, 1e6, *out, (size_t)n, &count);
     if ((found && count != (size_t)n) || (!found && !tern_hf_has(p->config, at(p, name)))) {
-        tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" has %zu numbers, and a head has %lld pairs that rotate", at(p, name), count, (long long)n);
+        tern_hf_refuse(p->config, TERN_ERR_FORMAT, "\"%s\" has %zu numbers, and a head has %lld pairs that rotate",
+                       at(p, name), count, (long long)n);
     }
 }
 
@@ -174,28 +189,37 @@ static void read_scaling(place *p, tern_rope_plan *out)
     default: break;
     }
     if (out->type == TERN_ROPE_DYNAMIC && (out->n_dims < 4 || out->max_tokens < 1 || out->factor < 1)) {
-        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "a dynamic rope over %lld dimensions with the factor %g", (long long)out->n_dims, out->factor);
+        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "a dynamic rope over %lld dimensions with the factor %g",
+                       (long long)out->n_dims, out->factor);
     }
 }
 
-/* What transformers has no place for: a share of the head where the class rotates all of it, and one rope beside a class that has one
- * for each type of layer, but for the older "rope_scaling" with "rope_type". */
+/* What transformers has no place for: a share of the head where the class rotates all of it, and
+ * one rope beside a class that has one for each type of layer, but for the older "rope_scaling"
+ * with "rope_type". */
 static void check_place(place *p, const tern_rope_source *source, double partial)
 {
     if (source->whole && partial != 1)
-        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"partial_rotary_factor\" is %g, and the class of this model rotates whole heads", partial);
+        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED,
+                       "\"partial_rotary_factor\" is %g, and the class of this model rotates whole heads", partial);
     if (!source->group || !*p->prefix || strchr(p->prefix, '.')) return;
-    bool older = !strcmp(p->prefix, "rope_scaling") && (tern_hf_has(p->config, "rope_scaling.rope_type") || !tern_hf_has(p->config, "rope_scaling.type"));
-    if (!older) tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"%s\" has no \"%s\", and this class has a rope for each type of layer", p->prefix, source->group);
+    bool older = !strcmp(p->prefix, "rope_scaling") &&
+                 (tern_hf_has(p->config, "rope_scaling.rope_type") || !tern_hf_has(p->config, "rope_scaling.type"));
+    if (!older)
+        tern_hf_refuse(p->config, TERN_ERR_UNSUPPORTED, "\"%s\" has no \"%s\", and this class has a rope for each type "
+                       "of layer", p->prefix, source->group);
 }
 
 /* Keys of other types than the rope's have no effect: transformers warns of them and goes on. */
 static void explain_others(place *p, tern_rope_type type)
 {
-    enum { LINEAR = 1 << TERN_ROPE_LINEAR, DYNAMIC = 1 << TERN_ROPE_DYNAMIC, YARN = 1 << TERN_ROPE_YARN, LLAMA3 = 1 << TERN_ROPE_LLAMA3, LONGROPE = 1 << TERN_ROPE_LONGROPE };
+    enum { LINEAR = 1 << TERN_ROPE_LINEAR, DYNAMIC = 1 << TERN_ROPE_DYNAMIC, YARN = 1 << TERN_ROPE_YARN,
+           LLAMA3 = 1 << TERN_ROPE_LLAMA3, LONGROPE = 1 << TERN_ROPE_LONGROPE };
     static const struct { const char *key; unsigned types; } users[] = {
-        { "factor", LINEAR | DYNAMIC | YARN | LLAMA3 | LONGROPE }, { "original_max_position_embeddings", YARN | LLAMA3 | LONGROPE }, { "attention_factor", YARN | LONGROPE },
-        { "beta_fast", YARN }, { "beta_slow", YARN }, { "mscale", YARN }, { "mscale_all_dim", YARN }, { "truncate", YARN }, { "low_freq_factor", LLAMA3 },
+        { "factor", LINEAR | DYNAMIC | YARN | LLAMA3 | LONGROPE },
+        { "original_max_position_embeddings", YARN | LLAMA3 | LONGROPE }, { "attention_factor", YARN | LONGROPE },
+        { "beta_fast", YARN }, { "beta_slow", YARN }, { "mscale", YARN }, { "mscale_all_dim", YARN },
+        { "truncate", YARN }, { "low_freq_factor", LLAMA3 },
         { "high_freq_factor", LLAMA3 }, { "short_factor", LONGROPE }, { "long_factor", LONGROPE },
     };
     for (size_t i = 0; *p->prefix && i < sizeof users / sizeof *users; i++)
@@ -206,27 +230,32 @@ void tern_rope_read(tern_hf_config *config, const tern_rope_source *source, tern
 {
     char buffer[96];
     place p = { .config = config };
-    const char *const thetas[] = { source->theta_key ? source->theta_key : "rope_theta", source->theta_key ? NULL : "rotary_emb_base", NULL };
+    const char *const thetas[] = { source->theta_key ? source->theta_key : "rope_theta",
+                                   source->theta_key ? NULL : "rotary_emb_base", NULL };
     static const char *const partials[] = { "partial_rotary_factor", "rotary_pct", "rope_pct", NULL };
     double partial = source->partial > 0 ? source->partial : 1;
     size_t faults = tern_hf_faults(config)->count;
     p.prefix = find_prefix(config, source, buffer, sizeof buffer);
-    *out = (tern_rope_plan){ .theta = source->theta, .factor = 1, .max_tokens = source->max_tokens, .original_tokens = source->max_tokens, .magnitude = 1 };
+    *out = (tern_rope_plan){ .theta = source->theta, .factor = 1, .max_tokens = source->max_tokens,
+                             .original_tokens = source->max_tokens, .magnitude = 1 };
     number_or_old(&p, "rope_theta", thetas, 1e-3, 1e15, &out->theta);
     number_or_old(&p, "partial_rotary_factor", partials, 0, 1, &partial);
     out->type = read_type(&p, source);
     check_place(&p, source, partial);
     out->n_dims = (int64_t)((double)source->head_dim * partial);
     if (out->n_dims < 2 || out->n_dims % 2 || out->n_dims > 2 * MAX_FACTORS) {
-        tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "%lld of a head's %lld dimensions would rotate with their position, and that number must be even and from 2 to %d",
-                       (long long)out->n_dims, (long long)source->head_dim, 2 * MAX_FACTORS);
+        tern_hf_refuse(config, TERN_ERR_UNSUPPORTED, "%lld of a head's %lld dimensions would rotate with their "
+                       "position, and that number must be even and from 2 to %d", (long long)out->n_dims,
+                       (long long)source->head_dim, 2 * MAX_FACTORS);
         out->n_dims = 2;
     }
     read_scaling(&p, out);
     explain_others(&p, out->type);
-    tern_hf_value(config, "original_max_position_embeddings");    /* Phi-3 has it with every type; the others ignore it */
+    /* Phi-3 has it with every type; the others ignore it */
+    tern_hf_value(config, "original_max_position_embeddings");
     bool whole = out->type != TERN_ROPE_LONGROPE || (out->short_factor && out->long_factor);
     if (whole && tern_hf_faults(config)->count == faults) return;
     tern_rope_free(out);
-    *out = (tern_rope_plan){ .theta = 10000, .n_dims = 2, .factor = 1, .max_tokens = 1, .original_tokens = 1, .magnitude = 1 };
+    *out = (tern_rope_plan){ .theta = 10000, .n_dims = 2, .factor = 1, .max_tokens = 1, .original_tokens = 1,
+                             .magnitude = 1 };
 }

@@ -1,4 +1,5 @@
-/* Opens safetensors files and looks their tensors up: see safetensors.h. The header is scanned by st_header.c. */
+/* Opens safetensors files and looks their tensors up: see safetensors.h. The header is scanned by
+ * st_header.c. */
 #include "formats/safetensors.h"
 
 #include <stdio.h>
@@ -31,7 +32,8 @@ static int compare_keys(const void *a, const void *b)
     return strcmp(((const struct tern_st_pair *)a)->key, ((const struct tern_st_pair *)b)->key);
 }
 
-/* Puts the tensors in the order of their bytes, which most files have already, and sees that they cover the data exactly. */
+/* Puts the tensors in the order of their bytes, which most files have already, and sees that they
+ * cover the data exactly. */
 static tern_status check_places(tern_ctx *ctx, tern_safetensors *file, const unsigned char *data, size_t n_data)
 {
     char shown[TERN_SHOWN_BYTES], before[TERN_SHOWN_BYTES];
@@ -42,16 +44,18 @@ static tern_status check_places(tern_ctx *ctx, tern_safetensors *file, const uns
     for (i = 0; i < file->count; i++) {
         const tern_stored *t = &file->tensors[i];
         if (t->data > covered) {
-            return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a hole of %td bytes before tensor \"%s\"", file->path, t->data - covered, tern_show_name(t->name, shown));
+            return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a hole of %td bytes before tensor \"%s\"", file->path,
+                             t->data - covered, tern_show_name(t->name, shown));
         }
         if (t->data < covered) {
-            return tern_fail(ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\" overlaps tensor \"%s\" by %td bytes", file->path, tern_show_name(t->name, shown),
-                             tern_show_name(t[-1].name, before), covered - t->data);
+            return tern_fail(ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\" overlaps tensor \"%s\" by %td bytes", file->path,
+                             tern_show_name(t->name, shown), tern_show_name(t[-1].name, before), covered - t->data);
         }
         covered = t->data + t->n_bytes;
     }
     if (covered == data + n_data) return TERN_OK;
-    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %td bytes behind the last tensor belong to none", file->path, data + n_data - covered);
+    return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %td bytes behind the last tensor belong to none", file->path,
+                     data + n_data - covered);
 }
 
 static tern_status check_names(tern_ctx *ctx, tern_safetensors *file)
@@ -64,7 +68,8 @@ static tern_status check_names(tern_ctx *ctx, tern_safetensors *file)
     for (size_t i = 1; i < file->count; i++) {
         const char *name = file->tensors[file->by_name[i]].name;
         if (!strcmp(name, file->tensors[file->by_name[i - 1]].name)) {
-            return tern_fail(ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\" comes twice", file->path, tern_show_name(name, shown));
+            return tern_fail(ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\" comes twice", file->path,
+                             tern_show_name(name, shown));
         }
     }
     if (!file->n_metadata) return TERN_OK;
@@ -72,7 +77,8 @@ static tern_status check_names(tern_ctx *ctx, tern_safetensors *file)
     for (size_t i = 1; i < file->n_metadata; i++) {
         const char *key = file->metadata[i].key;
         if (!strcmp(key, file->metadata[i - 1].key)) {
-            return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the key \"%s\" of \"__metadata__\" comes twice", file->path, tern_show_name(key, shown));
+            return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the key \"%s\" of \"__metadata__\" comes twice", file->path,
+                             tern_show_name(key, shown));
         }
     }
     return TERN_OK;
@@ -82,8 +88,10 @@ static tern_status check_names(tern_ctx *ctx, tern_safetensors *file)
 static const char *looks_like(const unsigned char *bytes)
 {
     static const struct { const char *magic; size_t n; const char *description; } others[] = {
-        { "PK\x03\x04", 4, "an archive, as PyTorch's pickles are," }, { "\x80\x02\x8a\x0a", 4, "a pickle of PyTorch" }, { "GGUF", 4, "a GGUF file" },
-        { "\x89HDF", 4, "a file of HDF5" }, { "\x1f\x8b\x08", 3, "a gzip archive" }, { "\x93NUMPY", 6, "an array of NumPy" },
+        { "PK\x03\x04", 4, "an archive, as PyTorch's pickles are," }, { "\x80\x02\x8a\x0a", 4, "a pickle of PyTorch" },
+        { "GGUF", 4, "a GGUF file" },
+        { "\x89HDF", 4, "a file of HDF5" }, { "\x1f\x8b\x08", 3, "a gzip archive" },
+        { "\x93NUMPY", 6, "an array of NumPy" },
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (!memcmp(bytes, others[i].magic, others[i].n)) return others[i].description;
@@ -102,20 +110,25 @@ static tern_status check(tern_ctx *ctx, tern_safetensors *file, const unsigned c
 {
     uint64_t n_header = 0;
     char text[48], shown[TERN_SHOWN_BYTES];
-    if (n_bytes < 8) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %zu bytes, and a safetensors file begins with 8 that hold its header's size", file->path, n_bytes);
+    if (n_bytes < 8)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %zu bytes, and a safetensors file begins with 8 that hold its "
+                         "header's size", file->path, n_bytes);
     for (int i = 7; i >= 0; i--) n_header = n_header << 8 | bytes[i];
     const char *other = n_header > n_bytes - 8 ? looks_like(bytes) : NULL;
     if (other) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s under the name of a safetensors file", file->path, other);
     if (n_header > MAX_HEADER_BYTES && is_text(bytes, 8)) {
         int n_shown = n_bytes < 40 ? (int)n_bytes : 40;
         tern_show(text, sizeof text, "%.*s", n_shown, (const char *)bytes);
-        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: begins with the text \"%s\", and is no safetensors file; fetch the file again", file->path, tern_show_name(text, shown));
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: begins with the text \"%s\", and is no safetensors file; fetch the "
+                         "file again", file->path, tern_show_name(text, shown));
     }
     if (n_header > MAX_HEADER_BYTES) {
-        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a header of %llu bytes; the format allows %d", file->path, (unsigned long long)n_header, MAX_HEADER_BYTES);
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a header of %llu bytes; the format allows %d", file->path,
+                         (unsigned long long)n_header, MAX_HEADER_BYTES);
     }
     if (n_header > n_bytes - 8) {
-        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a header of %llu bytes in a file of %zu: truncated, or not safetensors", file->path, (unsigned long long)n_header, n_bytes);
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: a header of %llu bytes in a file of %zu: truncated, or not "
+                         "safetensors", file->path, (unsigned long long)n_header, n_bytes);
     }
     const unsigned char *data = bytes + 8 + n_header;
     size_t n_data = n_bytes - 8 - (size_t)n_header;
@@ -160,7 +173,8 @@ done:
     return st;
 }
 
-tern_status tern_safetensors_parse(tern_ctx *ctx, const char *what, const void *data, size_t n_bytes, tern_safetensors **out)
+tern_status tern_safetensors_parse(tern_ctx *ctx, const char *what, const void *data, size_t n_bytes,
+                                   tern_safetensors **out)
 {
     tern_safetensors *file = NULL;
     tern_status st = TERN_OK;
@@ -216,8 +230,8 @@ tern_status tern_stored_view(tern_ctx *ctx, const tern_stored *stored, tern_tens
     };
     char shown[TERN_SHOWN_BYTES];
     if ((size_t)stored->dtype >= sizeof types / sizeof *types) {
-        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "tensor \"%s\" is stored as %s, which tern does not compute with", tern_show_name(stored->name, shown),
-                         tern_stored_dtype_name(stored->dtype));
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "tensor \"%s\" is stored as %s, which tern does not compute with",
+                         tern_show_name(stored->name, shown), tern_stored_dtype_name(stored->dtype));
     }
     *out = tern_tensor_of((void *)stored->data, types[stored->dtype], stored->rank, stored->shape);
     return TERN_OK;

@@ -1,4 +1,5 @@
-/* Writes safetensors files: declared first, filled in any order, visible only when whole (safetensors.h). */
+/* Writes safetensors files: declared first, filled in any order, visible only when whole
+ * (safetensors.h). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -51,9 +52,11 @@ static tern_status check_declared(tern_ctx *ctx, const char *path, const tern_na
         overflow = t->tensor.shape[i] < 0 || __builtin_mul_overflow(n, (size_t)t->tensor.shape[i], &n);
     }
     if (overflow || n > PTRDIFF_MAX) {
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: tensor \"%s\" has no type or shape that a file can hold", path, tern_show_name(t->name, shown));
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: tensor \"%s\" has no type or shape that a file can hold", path,
+                         tern_show_name(t->name, shown));
     }
-    *out = (place){ .form = tern_tensor_of(NULL, t->tensor.dtype, t->tensor.rank, t->tensor.shape), .name = t->name, .n_bytes = n };
+    *out = (place){ .form = tern_tensor_of(NULL, t->tensor.dtype, t->tensor.rank, t->tensor.shape), .name = t->name,
+                    .n_bytes = n };
     return TERN_OK;
 }
 
@@ -66,19 +69,21 @@ static json_t *describe(const place *p, size_t offset)
             return NULL;
         }
     }
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_names[p->form.dtype], "shape", shape, "data_offsets", (json_int_t)offset,
-                     (json_int_t)(offset + p->n_bytes));
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_names[p->form.dtype], "shape", shape, "data_offsets",
+                     (json_int_t)offset, (json_int_t)(offset + p->n_bytes));
 }
 
 static bool is_utf8(const char *text)
 {
     utf8proc_int32_t c;
     utf8proc_ssize_t n = 0;
-    while (*text && (n = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)strnlen(text, 4), &c)) > 0) text += n;
+    while (*text && (n = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)strnlen(text, 4), &c)) > 0)
+        text += n;
     return !*text;
 }
 
-static tern_status add_metadata(tern_ctx *ctx, const char *path, json_t *header, const struct tern_st_pair *metadata, size_t n_metadata)
+static tern_status add_metadata(tern_ctx *ctx, const char *path, json_t *header, const struct tern_st_pair *metadata,
+                                size_t n_metadata)
 {
     json_t *pairs = json_object();
     bool added = pairs && !json_object_set(header, "__metadata__", pairs);
@@ -94,7 +99,8 @@ static tern_status add_metadata(tern_ctx *ctx, const char *path, json_t *header,
 }
 
 /* Fills the header and the offsets within the data; the caller owns *out. */
-static tern_status build_header(tern_ctx *ctx, const char *path, place *const *order, size_t count, const struct tern_st_pair *metadata, size_t n_metadata, json_t **out)
+static tern_status build_header(tern_ctx *ctx, const char *path, place *const *order, size_t count,
+                                const struct tern_st_pair *metadata, size_t n_metadata, json_t **out)
 {
     char shown[TERN_SHOWN_BYTES];
     size_t offset = 0;
@@ -105,11 +111,13 @@ static tern_status build_header(tern_ctx *ctx, const char *path, place *const *o
     for (size_t i = 0; i < count; i++) {
         const char *name = order[i]->name;
         if (!is_utf8(name)) {
-            st = tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor name \"%s\" is no UTF-8", path, tern_show_name(name, shown));
+            st = tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor name \"%s\" is no UTF-8", path,
+                           tern_show_name(name, shown));
             goto done;
         }
         if (json_object_get(header, name) || !strcmp(name, "__metadata__")) {
-            st = tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor name \"%s\" comes twice or is reserved", path, tern_show_name(name, shown));
+            st = tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: the tensor name \"%s\" comes twice or is reserved", path,
+                           tern_show_name(name, shown));
             goto done;
         }
         if (json_object_set_new(header, name, describe(order[i], offset))) {
@@ -178,8 +186,9 @@ static tern_status open_temporary(tern_ctx *ctx, const char *path, tern_safetens
     return tern_fail_errno(ctx, errno, w->temporary);
 }
 
-tern_status tern_safetensors_write_begin(tern_ctx *ctx, const char *path, const tern_named_tensor *tensors, size_t count,
-                                         const struct tern_st_pair *metadata, size_t n_metadata, tern_safetensors_writer **out)
+tern_status tern_safetensors_write_begin(tern_ctx *ctx, const char *path, const tern_named_tensor *tensors,
+                                         size_t count, const struct tern_st_pair *metadata, size_t n_metadata,
+                                         tern_safetensors_writer **out)
 {
     tern_status st = TERN_OK;
     place **order = NULL;
@@ -211,23 +220,30 @@ done:
     return st;
 }
 
-tern_status tern_safetensors_write_put(tern_ctx *ctx, tern_safetensors_writer *w, size_t index, const tern_tensor *tensor)
+tern_status tern_safetensors_write_put(tern_ctx *ctx, tern_safetensors_writer *w, size_t index,
+                                       const tern_tensor *tensor)
 {
     if (index >= w->count) return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: tensor %zu of %zu", w->path, index, w->count);
     place *p = &w->places[index];
-    bool same = tensor->dtype == p->form.dtype && tensor->rank == p->form.rank && tern_tensor_contiguous(tensor) && tensor->device == TERN_CPU &&
+    bool same = tensor->dtype == p->form.dtype && tensor->rank == p->form.rank && tern_tensor_contiguous(tensor) &&
+                tensor->device == TERN_CPU &&
                 !memcmp(tensor->shape, p->form.shape, (size_t)p->form.rank * sizeof *tensor->shape);
-    if (!same) return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: tensor %zu is not as it was declared: contiguous, of that type and shape", w->path, index);
+    if (!same)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: tensor %zu is not as it was declared: contiguous, of that type "
+                         "and shape", w->path, index);
     tern_status st = write_at(ctx, w, tensor->data, p->n_bytes, p->offset);
     if (!st) p->put = true;
     return st;
 }
 
-/* The directory holds the new name; what cannot be synced (some file systems) is left to the system. */
+/* The directory holds the new name; what cannot be synced (some file systems) is left to the
+ * system. */
 static void sync_directory(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *dir = slash ? tern_strndup(NULL, path, slash == path ? 1 : (size_t)(slash - path)) : tern_strdup(NULL, ".");
+    char *dir;
+    if (slash) dir = tern_strndup(NULL, path, slash == path ? 1 : (size_t)(slash - path));
+    else dir = tern_strdup(NULL, ".");
     int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd >= 0) {
         fsync(fd);
@@ -239,7 +255,9 @@ static void sync_directory(const char *path)
 tern_status tern_safetensors_write_commit(tern_ctx *ctx, tern_safetensors_writer *w)
 {
     for (size_t i = 0; i < w->count; i++) {
-        if (!w->places[i].put) return tern_fail(ctx, TERN_ERR_STATE, "%s: tensor %zu of %zu was declared and not written", w->path, i, w->count);
+        if (!w->places[i].put)
+            return tern_fail(ctx, TERN_ERR_STATE, "%s: tensor %zu of %zu was declared and not written", w->path, i,
+                             w->count);
     }
     if (fsync(w->fd)) return tern_fail_errno(ctx, errno, w->temporary);
     int failed = close(w->fd);

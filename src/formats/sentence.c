@@ -248,7 +248,8 @@ done:
     return st;
 }
 
-/* The reference reads these only beside modules.json: a directory that lacks it alone is seldom meant so. */
+/* The reference reads these only beside modules.json: a directory that lacks it alone is seldom
+ * meant so. */
 static void tell_unread(tern_ctx *ctx, const char *dir)
 {
     static const char *const files[] = { "config_sentence_transformers.json", "sentence_bert_config.json",

@@ -46,7 +46,8 @@ typedef struct tern_module {
     tern_checkpoint *file;            /* holds what follows; owned */
     tern_act act;                     /* Dense: act(x weight^T + bias) + x residual^T */
     bool use_residual;                /* without data in residual: x itself is added */
-    tern_tensor weight, bias;         /* Dense: [out, in], [out] or no data; LayerNorm: [dim], [dim] */
+    /* Dense: [out, in], [out] or no data; LayerNorm: [dim], [dim] */
+    tern_tensor weight, bias;
     tern_tensor residual;             /* [out, in] or without data */
 } tern_module;
 
@@ -54,7 +55,8 @@ typedef struct tern_sentence {
     bool found;                  /* modules.json is there; all else is empty where it is not */
     bool cross_encoder;          /* scores of pairs are made, "scores", no vectors */
     bool head;                   /* they are those of the model's own classification head */
-    bool pooled;                 /* the Transformer gives BERT's pooler output, "sentence_embedding" */
+    /* the Transformer gives BERT's pooler output, "sentence_embedding" */
+    bool pooled;
     size_t n_module;
     tern_module *module;         /* [n_module], owned, in the list's order, no Transformer */
     int64_t max_tokens;          /* longest text, special tokens counted; 0: not given */

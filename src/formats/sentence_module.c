@@ -55,7 +55,8 @@ static tern_status add_mode(const settings *c, const json_t *name, tern_module *
                      tern_json_show(name, shown, sizeof shown));
 }
 
-/* "pooling_mode": a name or a list of them, which wins over the older keys; without any the mean. */
+/* "pooling_mode": a name or a list of them, which wins over the older keys; without any the
+ * mean. */
 static tern_status read_modes(const settings *c, tern_module *m)
 {
     tern_status st = TERN_OK;

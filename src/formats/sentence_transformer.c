@@ -31,7 +31,8 @@ static bool harmless_argument(const char *key)
 {
     static const char *const harmless[] = {
         "torch_dtype", "dtype", "attn_implementation", "trust_remote_code", "device_map", "low_cpu_mem_usage",
-        "use_safetensors", "use_fast", "use_cache", "padding_side", "revision", "add_pooling_layer", "output_attentions",
+        "use_safetensors", "use_fast", "use_cache", "padding_side", "revision", "add_pooling_layer",
+        "output_attentions",
         "output_hidden_states", "return_dict", "clean_up_tokenization_spaces",
     };
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
@@ -136,7 +137,8 @@ static tern_status read_tokenizer_limit(tern_ctx *ctx, const char *dir, const ch
     if (snprintf(path, sizeof path, "%s%stokenizer_config.json", folder, *folder ? "/" : "") >= (int)sizeof path)
         return tern_fail(ctx, TERN_ERR_LIMIT, "%s: the path is too long", dir);
     if (!tern_file_exists(dir, path)) return TERN_OK;
-    tern_status st = tern_json_read_repeats(ctx, dir, path, MOST_TOKENIZER_BYTES, &config);    /* as the tokenizer reads it */
+    /* as the tokenizer reads it */
+    tern_status st = tern_json_read_repeats(ctx, dir, path, MOST_TOKENIZER_BYTES, &config);
     if (st) return st;
     double most = tern_json_number(json_object_get(config, "model_max_length"));
     if (most >= 1 && most <= INT32_MAX) s->max_tokens = (int64_t)most;

@@ -18,7 +18,8 @@ typedef struct scan {
 
 enum { HAS_DTYPE = 1, HAS_SHAPE = 2, HAS_OFFSETS = 4, HAS_ALL = 7 };
 
-/* A string kept in the file's text. The decoded string is never longer than the quoted one, so that the text has space for all of the header. */
+/* A string kept in the file's text. The decoded string is never longer than the quoted one, so that
+ * the text has space for all of the header. */
 static tern_status scan_string(scan *s, const char *wanted, const char **out)
 {
     size_t n;
@@ -38,7 +39,8 @@ static tern_status scan_size(scan *s, uint64_t *out)
     tern_json_blanks(json);
     const size_t from = json->at;
     for (; json->at < json->end && json->text[json->at] >= '0' && json->text[json->at] <= '9'; json->at++) {
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, (uint64_t)(json->text[json->at] - '0'), &value)) {
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(json->text[json->at] - '0'), &value)) {
             json->at = from;
             return tern_json_wrong(json, "a number beyond 64 bits");
         }
@@ -81,8 +83,8 @@ static tern_status scan_dtype(scan *s, tern_stored *t)
             return TERN_OK;
         }
     }
-    return tern_fail(s->json.ctx, TERN_ERR_UNSUPPORTED, "%s: tensor \"%s\": unknown dtype \"%s\"", s->file->path, tern_show_name(t->name, shown),
-                     tern_show_name(word, shown_word));
+    return tern_fail(s->json.ctx, TERN_ERR_UNSUPPORTED, "%s: tensor \"%s\": unknown dtype \"%s\"", s->file->path,
+                     tern_show_name(t->name, shown), tern_show_name(word, shown_word));
 }
 
 static tern_status scan_shape(scan *s, tern_stored *t)
@@ -95,10 +97,12 @@ static tern_status scan_shape(scan *s, tern_stored *t)
         st = scan_size(s, &dim);
         if (st) return st;
         if (t->rank == TERN_MAX_RANK) {
-            return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": more than %d dimensions", s->file->path, tern_show_name(t->name, shown), TERN_MAX_RANK);
+            return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": more than %d dimensions", s->file->path,
+                             tern_show_name(t->name, shown), TERN_MAX_RANK);
         }
         if (dim > INT64_MAX) {
-            return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": a dimension of %llu", s->file->path, tern_show_name(t->name, shown), (unsigned long long)dim);
+            return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": a dimension of %llu", s->file->path,
+                             tern_show_name(t->name, shown), (unsigned long long)dim);
         }
         t->shape[t->rank++] = (int64_t)dim;
     } while (tern_json_take(&s->json, ','));
@@ -116,16 +120,18 @@ static tern_status scan_offsets(scan *s, tern_stored *t)
     if (!st) st = tern_json_need(&s->json, ']');
     if (st) return st;
     if (begin > end || end > s->n_data) {
-        return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": data_offsets [%llu, %llu] do not lie in the %zu bytes behind the header%s", s->file->path,
-                         tern_show_name(t->name, shown), (unsigned long long)begin, (unsigned long long)end, s->n_data,
-                         begin > end ? " in ascending order" : ": the file is cut, as by a download that has not finished");
+        return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": data_offsets [%llu, %llu] do not lie in the "
+                         "%zu bytes behind the header%s", s->file->path, tern_show_name(t->name, shown),
+                         (unsigned long long)begin, (unsigned long long)end, s->n_data, begin > end
+                             ? " in ascending order" : ": the file is cut, as by a download that has not finished");
     }
     t->data = s->data + begin;
     t->n_bytes = (size_t)(end - begin);
     return TERN_OK;
 }
 
-/* Dimensions of 0 are left out of the overflow check's product, so that strides cannot overflow either. */
+/* Dimensions of 0 are left out of the overflow check's product, so that strides cannot overflow
+ * either. */
 static tern_status check_size(scan *s, const tern_stored *t)
 {
     char shown[TERN_SHOWN_BYTES];
@@ -134,13 +140,15 @@ static tern_status check_size(scan *s, const tern_stored *t)
     for (int i = 0; i < t->rank; i++) {
         if (!t->shape[i]) empty = true;
         else if (__builtin_mul_overflow(n, t->shape[i], &n)) {
-            return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": the product of its shape overflows 64 bits", s->file->path, tern_show_name(t->name, shown));
+            return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": the product of its shape overflows 64 "
+                             "bits", s->file->path, tern_show_name(t->name, shown));
         }
     }
     if (empty) n = 0;
     if ((size_t)n == t->n_bytes) return TERN_OK;
-    return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": its shape and dtype %s ask for %lld bytes, its data_offsets hold %zu", s->file->path,
-                     tern_show_name(t->name, shown), dtypes[t->dtype].name, (long long)n, t->n_bytes);
+    return tern_fail(s->json.ctx, TERN_ERR_FORMAT,
+                     "%s: tensor \"%s\": its shape and dtype %s ask for %lld bytes, its data_offsets hold %zu",
+                     s->file->path, tern_show_name(t->name, shown), dtypes[t->dtype].name, (long long)n, t->n_bytes);
 }
 
 /* One of the three members of a tensor; the bit of the one it was is set in *seen. */
@@ -152,13 +160,19 @@ static tern_status scan_member(scan *s, tern_stored *t, int *seen)
     tern_status st = scan_string(s, "\"dtype\", \"shape\" or \"data_offsets\"", &key);
     if (!st) st = tern_json_need(&s->json, ':');
     if (st) return st;
-    int bit = !strcmp(key, "dtype") ? HAS_DTYPE : !strcmp(key, "shape") ? HAS_SHAPE : !strcmp(key, "data_offsets") ? HAS_OFFSETS : 0;
+    int bit = 0;
+    if (!strcmp(key, "dtype")) bit = HAS_DTYPE;
+    else if (!strcmp(key, "shape")) bit = HAS_SHAPE;
+    else if (!strcmp(key, "data_offsets")) bit = HAS_OFFSETS;
     if (!bit || *seen & bit) {
-        return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": the member \"%s\" %s", s->file->path, tern_show_name(t->name, shown),
-                         tern_show_name(key, shown_key), bit ? "comes twice" : "is none that the format has");
+        return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": the member \"%s\" %s", s->file->path,
+                         tern_show_name(t->name, shown), tern_show_name(key, shown_key),
+                         bit ? "comes twice" : "is none that the format has");
     }
     *seen |= bit;
-    st = bit == HAS_DTYPE ? scan_dtype(s, t) : bit == HAS_SHAPE ? scan_shape(s, t) : scan_offsets(s, t);
+    if (bit == HAS_DTYPE) st = scan_dtype(s, t);
+    else if (bit == HAS_SHAPE) st = scan_shape(s, t);
+    else st = scan_offsets(s, t);
     s->text_used = mark;
     return st;
 }
@@ -176,8 +190,11 @@ static tern_status scan_tensor(scan *s, const char *name)
     }
     if (st) return st;
     if (seen != HAS_ALL) {
-        return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": no %s", s->file->path, tern_show_name(name, shown),
-                         !(seen & HAS_DTYPE) ? "dtype" : !(seen & HAS_SHAPE) ? "shape" : "data_offsets");
+        const char *missing = "data_offsets";
+        if (!(seen & HAS_DTYPE)) missing = "dtype";
+        else if (!(seen & HAS_SHAPE)) missing = "shape";
+        return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: tensor \"%s\": no %s", s->file->path,
+                         tern_show_name(name, shown), missing);
     }
     st = check_size(s, &t);
     if (!st && s->file->count == s->tensors_capacity) {
@@ -191,12 +208,14 @@ static tern_status scan_tensor(scan *s, const char *name)
 static tern_status scan_metadata(scan *s)
 {
     struct tern_st_pair pair;
-    if (s->file->metadata) return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: \"__metadata__\" comes twice", s->file->path);
+    if (s->file->metadata)
+        return tern_fail(s->json.ctx, TERN_ERR_FORMAT, "%s: \"__metadata__\" comes twice", s->file->path);
     tern_status st = tern_json_need(&s->json, '{');
     bool empty = !st && tern_json_take(&s->json, '}');
     if (!st) {
         s->metadata_capacity = 8;
-        st = tern_grow(s->json.ctx, (void **)&s->file->metadata, s->metadata_capacity, sizeof pair, "the metadata of a file");
+        st = tern_grow(s->json.ctx, (void **)&s->file->metadata, s->metadata_capacity, sizeof pair,
+                       "the metadata of a file");
     }
     if (st || empty) return st;
     do {
@@ -205,17 +224,19 @@ static tern_status scan_metadata(scan *s)
         if (!st) st = scan_string(s, "a string as a value of \"__metadata__\"", &pair.value);
         if (!st && s->file->n_metadata == s->metadata_capacity) {
             s->metadata_capacity *= 2;
-            st = tern_grow(s->json.ctx, (void **)&s->file->metadata, s->metadata_capacity, sizeof pair, "the metadata of a file");
+            st = tern_grow(s->json.ctx, (void **)&s->file->metadata, s->metadata_capacity, sizeof pair,
+                           "the metadata of a file");
         }
         if (!st) s->file->metadata[s->file->n_metadata++] = pair;
     } while (!st && tern_json_take(&s->json, ','));
     return st ? st : tern_json_need(&s->json, '}');
 }
 
-tern_status tern_st_header_scan(tern_ctx *ctx, const unsigned char *header, size_t n_header, const unsigned char *data, size_t n_data,
-                                tern_safetensors *file)
+tern_status tern_st_header_scan(tern_ctx *ctx, const unsigned char *header, size_t n_header, const unsigned char *data,
+                                size_t n_data, tern_safetensors *file)
 {
-    scan s = { .json = { .ctx = ctx, .what = file->path, .text = header, .end = n_header, .in_bytes = true, .origin = 8, .no_nul = true },
+    scan s = { .json = { .ctx = ctx, .what = file->path, .text = header, .end = n_header, .in_bytes = true, .origin = 8,
+                         .no_nul = true },
                .data = data, .n_data = n_data, .file = file };
     const char *name;
     if (!n_header || header[0] != '{') return tern_json_expected(&s.json, "'{' as the header's first byte");
@@ -233,5 +254,6 @@ tern_status tern_st_header_scan(tern_ctx *ctx, const unsigned char *header, size
         if (!st) st = tern_json_need(&s.json, '}');
     }
     tern_json_blanks(&s.json);
-    return st || s.json.at == s.json.end ? st : tern_json_expected(&s.json, "nothing but blanks after the header's object");
+    return st || s.json.at == s.json.end ? st
+                                         : tern_json_expected(&s.json, "nothing but blanks after the header's object");
 }

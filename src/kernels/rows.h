@@ -1,5 +1,6 @@
-/* The rows of the kernels: each slot, the shapes that it is proved on and, where speed matters, timed on. tests/kernels proves what is here, tern bench
- * --kernels times it: what is timed is what was proved. A new slot is a row here, in the list of its kind. */
+/* The rows of the kernels: each slot, the shapes that it is proved on and, where speed matters,
+ * timed on. tests/kernels proves what is here, tern bench --kernels times it: what is timed is what
+ * was proved. A new slot is a row here, in the list of its kind. */
 #ifndef TERN_KERNELS_ROWS_H
 #define TERN_KERNELS_ROWS_H
 
@@ -7,9 +8,10 @@
 
 #define N_ROWS(rows) (sizeof(rows) / sizeof *(rows))
 #define ROW_SLOT(name) #name, offsetof(tern_kernels, name)
-#define PACK_SLOT(name) offsetof(tern_kernels, name)    /* compared and timed through the product that it packs for */
+/* compared and timed through the product that it packs for */
+#define PACK_SLOT(name) offsetof(tern_kernels, name)
 
-/* ---- Products ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Products -------------------------------------------------------------------------------- */
 
 /* Types: 'f' f32, 'b' bf16, 'h' f16. */
 typedef struct gemm_slot {
@@ -69,7 +71,8 @@ static const gemm_shape gemm_rows[] = {
     { 6, 30, 2600, "few rows, two blocks of several parts" },
 };
 
-/* Shapes of speed: a small model's projections, for prompts, batches and single tokens. The tests look at a sample of their outputs. */
+/* Shapes of speed: a small model's projections, for prompts, batches and single tokens. The tests
+ * look at a sample of their outputs. */
 static const gemm_shape gemm_bench_rows[] = {
     { 512, 5632, 2048, "prompt: up projection of 1.1B" },
     { 512, 2048, 5632, "prompt: down projection of 1.1B" },
@@ -115,11 +118,12 @@ static const gemm_shape gemm_nn_bench_rows[] = {
     { 64, 128, 64, "64 contexts, head 128" },
 };
 
-/* ---- Rows: norms, activations, elementwise, rotations, conversions ---------------------------------------------------------------------------- */
+/* ---- Rows: norms, activations, elementwise, rotations, conversions --------------------------- */
 
 typedef enum row_kind { EXP, RMS, LAYER_NORM, MAP, SOFTCAP, AXPB, MUL, SCALE, ROPE } row_kind;
 
-/* A number y of a row is right within eps * (relative * |want| + by_input * |x|) of the twin, or within a few of the smallest numbers. */
+/* A number y of a row is right within eps * (relative * |want| + by_input * |x|) of the twin, or
+ * within a few of the smallest numbers. */
 typedef struct row_slot {
     const char *name;
     size_t offset;
@@ -130,15 +134,19 @@ typedef struct row_slot {
 } row_slot;
 
 static const row_slot row_slots[] = {
-    { ROW_SLOT(exp_row), EXP, 30, 4, 0, "two roundings of libm and two of ours; the sum has its own bound" },
-    { ROW_SLOT(rms_row), RMS, 3, 32, 0, "a sum of up to 4096 squares in another order, under a root, and three roundings" },
+    { ROW_SLOT(exp_row), EXP, 30, 4, 0,
+      "two roundings of libm and two of ours; the sum has its own bound" },
+    { ROW_SLOT(rms_row), RMS, 3, 32, 0,
+      "a sum of up to 4096 squares in another order, under a root, and three roundings" },
     { ROW_SLOT(layer_norm_row), LAYER_NORM, 3, 32, 64, "the same, and a mean that cancels" },
-    { ROW_SLOT(gelu_tanh_row), MAP, 6, 8, 4, "1 + tanh cancels for x < 0: the error is one of |x|" },
+    { ROW_SLOT(gelu_tanh_row), MAP, 6, 8, 4,
+      "1 + tanh cancels for x < 0: the error is one of |x|" },
     { ROW_SLOT(gelu_erf_row), MAP, 6, 8, 4, "1 + erf cancels for x < 0: the error is one of |x|" },
     { ROW_SLOT(silu_row), MAP, 90, 8, 0, "exp, a sum and a division" },
     { ROW_SLOT(relu_row), MAP, 6, 0, 0, "exact" },
     { ROW_SLOT(tanh_row), MAP, 12, 8, 0, "about 1e-6 relative down to zero" },
-    { ROW_SLOT(sigmoid_row), MAP, 100, 8, 0, "exp, a sum and a division; the smallest results are subnormal" },
+    { ROW_SLOT(sigmoid_row), MAP, 100, 8, 0,
+      "exp, a sum and a division; the smallest results are subnormal" },
     { ROW_SLOT(axpb_row), AXPB, 3, 1, 4, "one rounding or two" },
     { ROW_SLOT(mul_row), MUL, 3, 0, 0, "exact" },
     { ROW_SLOT(scale_row), SCALE, 3, 0, 0, "exact" },
@@ -160,9 +168,10 @@ static const convert_slot convert_slots[] = {
     { ROW_SLOT(f16_from_f32), 'h', 'f' },
 };
 
-/* ---- Attention and experts: many kernels in turn, by the CPU backend ------------------------------------------------------------------------- */
+/* ---- Attention and experts: many kernels in turn, by the CPU backend ------------------------- */
 
-/* Attention of n_seq sequences, each n_tok tokens from position past on, over its cached keys. Every row is compared and timed. */
+/* Attention of n_seq sequences, each n_tok tokens from position past on, over its cached keys.
+ * Every row is compared and timed. */
 typedef struct attention_shape {
     int n_head, n_kv_head, dim;
     bool f32;                        /* the cache's type and that of the products; else bf16 */
@@ -189,7 +198,8 @@ static const attention_shape attention_rows[] = {
     { 32, 4, 64, false, false, 8, 511, 1, "one token each of 8 sequences" },
 };
 
-/* A mixture of experts: n_tok tokens, each to its k best of n_expert gated MLPs. Every row is compared and timed. */
+/* A mixture of experts: n_tok tokens, each to its k best of n_expert gated MLPs. Every row is
+ * compared and timed. */
 typedef struct experts_shape {
     int dim, ffn, n_expert, k, n_tok;
     bool f32;                        /* the type in which products multiply; weights are bf16 */

@@ -1,4 +1,5 @@
-/* The list of instruction sets, which the build makes out of the folders, and the merged table for one CPU. */
+/* The list of instruction sets, which the build makes out of the folders, and the merged table for
+ * one CPU. */
 #include <limits.h>
 #include <string.h>
 #include <tern/context.h>
@@ -47,7 +48,10 @@ void tern_kernels_select(tern_kernels *k, const tern_cpu *cpu, int max_rank)
         k->rank = t->rank;
         if (t->peak_f32) k->peak_f32 = t->peak_f32;
         if (t->gemm_bf16_bf16) k->bf16_rows = t->bf16_rows;
-        if (t->gemm_f16_f16) k->prepack_f16 = t->prepack_f16, k->gemm_f16_packed = t->gemm_f16_packed;
+        if (t->gemm_f16_f16) {
+            k->prepack_f16 = t->prepack_f16;
+            k->gemm_f16_packed = t->gemm_f16_packed;
+        }
 #define X(slot, type) \
         if (t->slot) k->slot = t->slot;
         TERN_KERNEL_SLOTS(X)

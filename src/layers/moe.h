@@ -1,4 +1,5 @@
-/* What the files of the mixture-of-experts layer share: the object, its tensors in the step's arena, and the exchange of tokens. */
+/* What the files of the mixture-of-experts layer share: the object, its tensors in the step's
+ * arena, and the exchange of tokens. */
 #ifndef TERN_LAYERS_MOE_H
 #define TERN_LAYERS_MOE_H
 
@@ -22,9 +23,12 @@ struct tern_moe {
 /* One call's routes, and where each expert's tokens lie among the slots. */
 typedef struct moe_routes {
     int64_t n_row, k, capacity;      /* capacity: slots of each expert; the same on all ranks */
-    int64_t share;                   /* those of them that this rank's experts take: all, or its part among the ranks that share tensors */
+    /* those of them that this rank's experts take: all, or its part among the ranks that share
+     * tensors */
+    int64_t share;
     int64_t n_slot;
-    int64_t *first, *count;          /* [global_experts]: each expert's first slot, and how many are in use */
+    /* [global_experts]: each expert's first slot, and how many are in use */
+    int64_t *first, *count;
     tern_tensor index, location, gate;    /* [k, n_row], as the gates give them */
     float *weight;                   /* [n_row, k] */
     int32_t *slot;                   /* [n_row, k], -1: none */
@@ -38,9 +42,11 @@ tern_status moe_convert(tern_moe *moe, const tern_tensor *x, tern_dtype dtype, t
 tern_status moe_convert_into(tern_moe *moe, const tern_tensor *x, tern_tensor *y);
 
 /* The routes that the gate gives to logits [n_row, global_experts] f32. */
-tern_status moe_choose(tern_moe *moe, const tern_moe_args *args, const tern_tensor *logits, moe_routes *routes);
+tern_status moe_choose(tern_moe *moe, const tern_moe_args *args, const tern_tensor *logits,
+                       moe_routes *routes);
 
 /* y = the tokens' weighted sums of their experts; x, y [n_row, M] T. */
-tern_status moe_experts(tern_moe *moe, const moe_routes *routes, const tern_tensor *x, tern_tensor *y);
+tern_status moe_experts(tern_moe *moe, const moe_routes *routes, const tern_tensor *x,
+                        tern_tensor *y);
 
 #endif

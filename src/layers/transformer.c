@@ -1,5 +1,6 @@
-/* One transformer layer out of ops: which of them run, in which order, is decided by the config. Called by models and by the layer API; calls ops
- * and nothing below them. Buffers of a call come from the context's arena. */
+/* One transformer layer out of ops: which of them run, in which order, is decided by the config.
+ * Called by models and by the layer API; calls ops and nothing below them. Buffers of a call come
+ * from the context's arena. */
 #include <math.h>
 #include <string.h>
 #include <tern/layer.h>
@@ -34,13 +35,15 @@ static bool given(tern_tensor t)
 
 static wiring wiring_of(const tern_transformer_layer *l)
 {
-    bool branches = given(l->w.post_attn_w) || given(l->w.post_mlp_w) || l->extras.no_input_norm || l->extras.residual_scale != 0 || l->extras.residual_normed;
+    bool branches = given(l->w.post_attn_w) || given(l->w.post_mlp_w) || l->extras.no_input_norm ||
+                    l->extras.residual_scale != 0 || l->extras.residual_normed;
     if (branches || l->parts.experts || l->parts.mlp) return BRANCHES;
     if (!l->config.mlp_after_attn) return PARALLEL;
     return l->config.pre_layer_norm ? PRE_NORM : POST_NORM;
 }
 
-/* DeepSpeedSelfAttention's norm_factor, which softmax_context squares. BLOOM's attention always scales. */
+/* DeepSpeedSelfAttention's norm_factor, which softmax_context squares. BLOOM's attention always
+ * scales. */
 static double norm_factor_of(const tern_config *c, int64_t head_dim)
 {
     if (!c->scale_attention && !c->bigscience_bloom) return 1;
@@ -56,27 +59,34 @@ static tern_status check_wiring(const tern_transformer_layer *l)
     const tern_config *c = &l->config;
     bool latent = l->parts.latent, branches = l->wiring == BRANCHES && !l->parts.mlp;
     if (c->mp_size != l->comm->size)
-        return tern_fail(l->ctx, TERN_ERR_ARGUMENT, "transformer layer: mp_size is %lld and the communicator has %d ranks", (long long)c->mp_size, l->comm->size);
+        return tern_fail(l->ctx, TERN_ERR_ARGUMENT, "transformer layer: mp_size is %lld and the communicator has %d "
+                         "ranks", (long long)c->mp_size, l->comm->size);
     if (l->extras.clip_qkv > 0 && c->dtype != TERN_DTYPE_FP32)
         return tern_fail(l->ctx, TERN_ERR_UNSUPPORTED, "transformer layer: clip_qkv with activations that are not f32");
     if (l->extras.residual_normed && (l->extras.no_input_norm || latent))
-        return tern_fail(l->ctx, TERN_ERR_UNSUPPORTED, "transformer layer: residual_normed with %s", latent ? "latent attention" : "no_input_norm");
+        return tern_fail(l->ctx, TERN_ERR_UNSUPPORTED, "transformer layer: residual_normed with %s",
+                         latent ? "latent attention" : "no_input_norm");
     if (l->comm->size > 1 && (branches || latent))
-        return tern_fail(l->ctx, TERN_ERR_UNSUPPORTED, "transformer layer: mp_size %d with norms or scales of the branches, experts or latent attention", l->comm->size);
+        return tern_fail(l->ctx, TERN_ERR_UNSUPPORTED, "transformer layer: mp_size %d with norms or scales of the "
+                         "branches, experts or latent attention", l->comm->size);
     return TERN_OK;
 }
 
-/* The parameters that no layer of this wiring does without, by their own names: an op would name its argument. */
+/* The parameters that no layer of this wiring does without, by their own names: an op would name
+ * its argument. */
 static tern_status need_weights(const tern_transformer_layer *l)
 {
     const tern_layer_weights *w = &l->w;
     bool latent = l->parts.latent, mlp = l->parts.mlp || l->parts.experts;
     const struct { const char *name; const tern_tensor *t; bool needed; } rows[] = {
-        { "norm_w", &w->norm_w, !l->extras.no_input_norm }, { "attn_qkvw", &w->attn_qkvw, !latent }, { "attn_ow", &w->attn_ow, true },
-        { "attn_nw", &w->attn_nw, l->wiring == PRE_NORM || l->wiring == POST_NORM }, { "inter_w", &w->inter_w, !mlp }, { "output_w", &w->output_w, !mlp },
+        { "norm_w", &w->norm_w, !l->extras.no_input_norm }, { "attn_qkvw", &w->attn_qkvw, !latent },
+        { "attn_ow", &w->attn_ow, true },
+        { "attn_nw", &w->attn_nw, l->wiring == PRE_NORM || l->wiring == POST_NORM }, { "inter_w", &w->inter_w, !mlp },
+        { "output_w", &w->output_w, !mlp },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].needed && !rows[i].t->data) return tern_fail(l->ctx, TERN_ERR_ARGUMENT, "transformer layer: %s is missing", rows[i].name);
+        if (rows[i].needed && !rows[i].t->data)
+            return tern_fail(l->ctx, TERN_ERR_ARGUMENT, "transformer layer: %s is missing", rows[i].name);
     return TERN_OK;
 }
 
@@ -105,8 +115,9 @@ done:
     return st;
 }
 
-tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const tern_layer_weights *weights, const tern_layer_extras *extras,
-                              const tern_block_parts *parts, const tern_comm *comm, tern_transformer_layer **out)
+tern_status tern_block_create(tern_ctx *ctx, const tern_config *config, const tern_layer_weights *weights,
+                              const tern_layer_extras *extras, const tern_block_parts *parts, const tern_comm *comm,
+                              tern_transformer_layer **out)
 {
     tern_status st = TERN_OK;
     tern_transformer_layer *l = NULL;
@@ -142,8 +153,9 @@ done:
     return st;
 }
 
-tern_status tern_transformer_layer_create(tern_ctx *ctx, const tern_config *config, const tern_layer_weights *weights, const tern_layer_extras *extras,
-                                          const tern_comm *comm, tern_transformer_layer **out)
+tern_status tern_transformer_layer_create(tern_ctx *ctx, const tern_config *config, const tern_layer_weights *weights,
+                                          const tern_layer_extras *extras, const tern_comm *comm,
+                                          tern_transformer_layer **out)
 {
     return tern_block_create(ctx, config, weights, extras, NULL, comm, out);
 }
@@ -170,8 +182,10 @@ static tern_tensor rows_like(tern_transformer_layer *l, const tern_tensor *x, in
 /* [rows][KV head][its query heads, k, v] becomes [rows][all q | all k | all v]. */
 static void regroup(const tern_transformer_layer *l, const tern_tensor *from, tern_tensor *to)
 {
-    size_t bytes = tern_dtype_bytes(from->dtype), key = (size_t)l->head_dim * bytes, value = (size_t)l->value_dim * bytes;
-    size_t queries = key * (size_t)(l->local.heads / l->n_kv_head), kv = (size_t)l->n_kv_head, width = (size_t)l->qkv_width * bytes;
+    size_t bytes = tern_dtype_bytes(from->dtype), key = (size_t)l->head_dim * bytes,
+        value = (size_t)l->value_dim * bytes;
+    size_t queries = key * (size_t)(l->local.heads / l->n_kv_head), kv = (size_t)l->n_kv_head,
+        width = (size_t)l->qkv_width * bytes;
     const char *in = from->data;
     int64_t n_row = tern_tensor_count(from) / l->qkv_width;
     for (int64_t r = 0; r < n_row; r++) {
@@ -185,7 +199,8 @@ static void regroup(const tern_transformer_layer *l, const tern_tensor *from, te
     }
 }
 
-/* An integer mask [B, L] as an additive one: 0 for a key that is kept, -inf for one that is hidden. */
+/* An integer mask [B, L] as an additive one: 0 for a key that is kept, -inf for one that is
+ * hidden. */
 static tern_status additive_mask(tern_transformer_layer *l, const tern_tensor *mask, tern_tensor *out)
 {
     if (!given(*mask) || tern_is_float(mask->dtype)) {
@@ -207,13 +222,17 @@ static tern_status additive_mask(tern_transformer_layer *l, const tern_tensor *m
     return TERN_OK;
 }
 
-static tern_status norm(tern_transformer_layer *l, const tern_tensor *x, const tern_tensor *gamma, const tern_tensor *beta, tern_tensor *y)
+static tern_status norm(tern_transformer_layer *l, const tern_tensor *x, const tern_tensor *gamma,
+                        const tern_tensor *beta, tern_tensor *y)
 {
-    if (l->config.norm_type == TERN_NORM_RMS) return tern_rms_norm_run(l->norm, &(tern_rms_norm_args){ .input = *x, .gamma = *gamma, .output = *y });
-    return tern_layer_norm_run(l->norm, &(tern_layer_norm_args){ .input = *x, .gamma = *gamma, .beta = *beta, .output = *y });
+    if (l->config.norm_type == TERN_NORM_RMS)
+        return tern_rms_norm_run(l->norm, &(tern_rms_norm_args){ .input = *x, .gamma = *gamma, .output = *y });
+    return tern_layer_norm_run(l->norm,
+                               &(tern_layer_norm_args){ .input = *x, .gamma = *gamma, .beta = *beta, .output = *y });
 }
 
-/* q, k and v of the input, behind its norm where there is one. normed (without data: not wanted) receives the normed input. */
+/* q, k and v of the input, behind its norm where there is one. normed (without data: not wanted)
+ * receives the normed input. */
 static tern_status project(tern_transformer_layer *l, const tern_tensor *x, tern_tensor *qkv, tern_tensor *normed)
 {
     tern_status st = TERN_OK;
@@ -225,12 +244,14 @@ static tern_status project(tern_transformer_layer *l, const tern_tensor *x, tern
         TERN_TRY(tern_latent_run(l->ctx, l->parts.latent, &n, qkv));
     } else if (l->wiring == POST_NORM || l->extras.no_input_norm) {
         TERN_TRY(tern_linear_run(l->project_in, &(tern_linear_args){
-            .input = *x, .weight = w->attn_qkvw, .weight_k = w->attn_kw, .weight_v = w->attn_vw, .weight_scale = w->attn_qkvw_scale,
-            .bias = w->attn_qkvb, .bias_k = w->attn_kb, .bias_v = w->attn_vb, .output = *qkv }));
+            .input = *x, .weight = w->attn_qkvw, .weight_k = w->attn_kw, .weight_v = w->attn_vw,
+            .weight_scale = w->attn_qkvw_scale, .bias = w->attn_qkvb, .bias_k = w->attn_kb, .bias_v = w->attn_vb,
+            .output = *qkv }));
     } else {
         TERN_TRY(tern_qkv_gemm_run(l->project_in, &(tern_qkv_gemm_args){
-            .input = *x, .weight = w->attn_qkvw, .weight_k = w->attn_kw, .weight_v = w->attn_vw, .weight_scale = w->attn_qkvw_scale,
-            .bias = w->attn_qkvb, .bias_k = w->attn_kb, .bias_v = w->attn_vb, .gamma = w->norm_w, .beta = w->norm_b, .output = *qkv, .inp_norm = *normed }));
+            .input = *x, .weight = w->attn_qkvw, .weight_k = w->attn_kw, .weight_v = w->attn_vw,
+            .weight_scale = w->attn_qkvw_scale, .bias = w->attn_qkvb, .bias_k = w->attn_kb, .bias_v = w->attn_vb,
+            .gamma = w->norm_w, .beta = w->norm_b, .output = *qkv, .inp_norm = *normed }));
     }
 done:
     return st;
@@ -241,15 +262,19 @@ static tern_status keep_rows(tern_transformer_layer *l, const tern_transformer_l
 {
     if (!args->n_out || !given(*t)) return TERN_OK;
     int64_t width = t->shape[2], shape[3] = { 1, args->n_out, width };
-    tern_tensor kept = tern_tensor_of(tern_arena_get(l->ctx, &l->ctx->step, (size_t)(args->n_out * width), sizeof(float)), TERN_F32, 3, shape);
+    tern_tensor kept = tern_tensor_of(tern_arena_get(l->ctx, &l->ctx->step, (size_t)(args->n_out * width),
+                                                     sizeof(float)), TERN_F32, 3, shape);
     if (!kept.data) return TERN_ERR_MEMORY;
-    const tern_gather_rows gather = { .x = t->data, .out = kept.data, .token = args->out_row, .ldx = width, .ldout = width, .n_route = args->n_out, .dim = width };
+    const tern_gather_rows gather = { .x = t->data, .out = kept.data, .token = args->out_row, .ldx = width,
+                                      .ldout = width, .n_route = args->n_out, .dim = width };
     *t = kept;
     return l->ctx->backend->gather_rows(l->ctx, &gather);
 }
 
-/* a = attn(n(x)) Wo [+ bo where the wiring adds it here] and normed = n(x), of the rows that leave. */
-static tern_status attention(tern_transformer_layer *l, const tern_transformer_layer_args *args, tern_tensor *a, tern_tensor *normed)
+/* a = attn(n(x)) Wo [+ bo where the wiring adds it here] and normed = n(x), of the rows that
+ * leave. */
+static tern_status attention(tern_transformer_layer *l, const tern_transformer_layer_args *args, tern_tensor *a,
+                             tern_tensor *normed)
 {
     tern_status st = TERN_OK;
     const tern_layer_weights *w = &l->w;
@@ -261,7 +286,8 @@ static tern_status attention(tern_transformer_layer *l, const tern_transformer_l
 
     TERN_TRY(project(l, x, &qkv, normed));
     if (l->extras.clip_qkv > 0)
-        TERN_TRY(l->ctx->backend->activation(l->ctx, &(tern_activation){ .act = ACT_CLAMP, .x = qkv.data, .y = qkv.data, .n_row = 1, .dim = tern_tensor_count(&qkv),
+        TERN_TRY(l->ctx->backend->activation(l->ctx, &(tern_activation){ .act = ACT_CLAMP, .x = qkv.data, .y = qkv.data,
+                                                                         .n_row = 1, .dim = tern_tensor_count(&qkv),
                                                                          .cap = (float)l->extras.clip_qkv }));
     if (l->extras.qkv_interleaved) {
         tern_tensor apart = rows_like(l, x, l->qkv_width);
@@ -271,9 +297,10 @@ static tern_status attention(tern_transformer_layer *l, const tern_transformer_l
     }
     TERN_TRY(additive_mask(l, &args->attn_mask, &mask));
     TERN_TRY(tern_softmax_context_run(l->attend, &(tern_softmax_context_args){
-        .query_key_value = qkv, .attn_mask = mask, .alibi = args->alibi, .position_ids = args->position_ids, .workspace = args->workspace,
-        .layer = args->layer, .norm_factor = l->norm_factor, .head_offset = l->comm->rank * l->local.heads, .context = context, .kv = args->kv,
-        .batch = args->batch, .q_gamma = w->q_norm_w, .q_beta = w->q_norm_b, .k_gamma = w->k_norm_w, .k_beta = w->k_norm_b, .slope = w->slope,
+        .query_key_value = qkv, .attn_mask = mask, .alibi = args->alibi, .position_ids = args->position_ids,
+        .workspace = args->workspace, .layer = args->layer, .norm_factor = l->norm_factor,
+        .head_offset = l->comm->rank * l->local.heads, .context = context, .kv = args->kv, .batch = args->batch,
+        .q_gamma = w->q_norm_w, .q_beta = w->q_norm_b, .k_gamma = w->k_norm_w, .k_beta = w->k_norm_b, .slope = w->slope,
         .sink = w->sink, .cos = args->cos, .sin = args->sin }));
     TERN_TRY(keep_rows(l, args, &context));
     TERN_TRY(keep_rows(l, args, normed));
@@ -297,12 +324,14 @@ static tern_status plain_mlp(tern_transformer_layer *l, const tern_tensor *n, te
     if (l->parts.experts) return tern_experts_run(l->ctx, l->parts.experts, n, m);
     if (l->parts.mlp) return l->parts.mlp(l->parts.mlp_self, n, m);
     return tern_gelu_gemm_run(l->mlp, &(tern_gelu_gemm_args){
-        .input = *n, .weight = w->inter_w, .weight_gate = w->gate_w, .weight_out = w->output_w, .weight_scale = w->inter_w_scale,
-        .weight_out_scale = w->output_w_scale, .bias = w->inter_b, .bias_gate = w->gate_b, .output = *m });
+        .input = *n, .weight = w->inter_w, .weight_gate = w->gate_w, .weight_out = w->output_w,
+        .weight_scale = w->inter_w_scale, .weight_out_scale = w->output_w_scale, .bias = w->inter_b,
+        .bias_gate = w->gate_b, .output = *m });
 }
 
 /* Pre-norm, post-norm and parallel: DeepSpeed's own wirings, in DeepSpeed's ops. */
-static tern_status deepspeed_tail(tern_transformer_layer *l, const tern_tensor *x, tern_tensor *a, const tern_tensor *normed, tern_tensor y)
+static tern_status deepspeed_tail(tern_transformer_layer *l, const tern_tensor *x, tern_tensor *a,
+                                  const tern_tensor *normed, tern_tensor y)
 {
     tern_status st = TERN_OK;
     const tern_layer_weights *w = &l->w;
@@ -314,13 +343,15 @@ static tern_status deepspeed_tail(tern_transformer_layer *l, const tern_tensor *
 
     if (given(w->attn_nw))
         TERN_TRY(tern_mlp_gemm_run(l->mlp, &(tern_mlp_gemm_args){
-            .input = *a, .residual = *x, .weight_interm = w->inter_w, .weight_gate = w->gate_w, .weight_out = w->output_w,
-            .weight_interm_scale = w->inter_w_scale, .weight_out_scale = w->output_w_scale, .input_bias = w->attn_ob, .bias = w->inter_b,
-            .bias_gate = w->gate_b, .gamma = w->attn_nw, .beta = w->attn_nb, .output = m, .residual_add = r }));
+            .input = *a, .residual = *x, .weight_interm = w->inter_w, .weight_gate = w->gate_w,
+            .weight_out = w->output_w, .weight_interm_scale = w->inter_w_scale, .weight_out_scale = w->output_w_scale,
+            .input_bias = w->attn_ob, .bias = w->inter_b, .bias_gate = w->gate_b, .gamma = w->attn_nw,
+            .beta = w->attn_nb, .output = m, .residual_add = r }));
     else
         TERN_TRY(plain_mlp(l, normed, &m));
 
-    /* A post-norm layer's residual and last bias are the same on every rank: they are added once, after the sum over the ranks. */
+    /* A post-norm layer's residual and last bias are the same on every rank: they are added once,
+     * after the sum over the ranks. */
     if (post) TERN_TRY(tern_ranks_sum(l->ctx, l->comm, &m));
     if (sums_in_norm(l)) {
         TERN_TRY(tern_layer_norm_residual_run(l->sum, &(tern_layer_norm_residual_args){
@@ -328,14 +359,16 @@ static tern_status deepspeed_tail(tern_transformer_layer *l, const tern_tensor *
         goto done;
     }
     TERN_TRY(tern_residual_add_run(l->sum, &(tern_residual_add_args){
-        .hidden_state = m, .residual = *x, .attention_output = *a, .attention_bias = w->attn_ob, .final_bias = w->output_b, .residual_add = r, .output = y }));
+        .hidden_state = m, .residual = *x, .attention_output = *a, .attention_bias = w->attn_ob,
+        .final_bias = w->output_b, .residual_add = r, .output = y }));
     if (post) TERN_TRY(norm(l, &y, &w->norm_w, &w->norm_b, &y));
     else TERN_TRY(tern_ranks_sum(l->ctx, l->comm, &y));
 done:
     return st;
 }
 
-/* r = x + s n(a), y = r + s n(mlp(n(r))), each norm only where the layer has it; residual_normed: y = n(r) + ..., and x is given normed. */
+/* r = x + s n(a), y = r + s n(mlp(n(r))), each norm only where the layer has it; residual_normed: y
+ * = n(r) + ..., and x is given normed. */
 static tern_status branch_tail(tern_transformer_layer *l, const tern_tensor *x, tern_tensor *a, tern_tensor y)
 {
     tern_status st = TERN_OK;
@@ -347,14 +380,17 @@ static tern_status branch_tail(tern_transformer_layer *l, const tern_tensor *x, 
 
     /* The ranks' parts of attention's output are summed before its bias is added, once. */
     TERN_TRY(tern_ranks_sum(l->ctx, l->comm, a));
-    if (l->comm->size > 1 && given(w->attn_ob)) TERN_TRY(tern_bias_add_run(l->bias, &(tern_bias_add_args){ .input = *a, .bias = w->attn_ob, .output = *a }));
+    if (l->comm->size > 1 && given(w->attn_ob))
+        TERN_TRY(tern_bias_add_run(l->bias, &(tern_bias_add_args){ .input = *a, .bias = w->attn_ob, .output = *a }));
     if (given(w->post_attn_w)) TERN_TRY(norm(l, a, &w->post_attn_w, &w->post_attn_b, a));
     TERN_TRY(tern_vector_add_run(l->add, &(tern_vector_add_args){ .a = *a, .b = *x, .gamma = scale, .output = *a }));
     if (given(w->attn_nw)) TERN_TRY(norm(l, a, &w->attn_nw, &w->attn_nb, &n));
     TERN_TRY(plain_mlp(l, mlp_in, &m));
-    if (given(w->output_b)) TERN_TRY(tern_bias_add_run(l->bias, &(tern_bias_add_args){ .input = m, .bias = w->output_b, .output = m }));
+    if (given(w->output_b))
+        TERN_TRY(tern_bias_add_run(l->bias, &(tern_bias_add_args){ .input = m, .bias = w->output_b, .output = m }));
     if (given(w->post_mlp_w)) TERN_TRY(norm(l, &m, &w->post_mlp_w, &w->post_mlp_b, &m));
-    TERN_TRY(tern_vector_add_run(l->add, &(tern_vector_add_args){ .a = m, .b = *residual, .gamma = scale, .output = y }));
+    TERN_TRY(tern_vector_add_run(l->add,
+                                 &(tern_vector_add_args){ .a = m, .b = *residual, .gamma = scale, .output = y }));
 done:
     return st;
 }
@@ -365,17 +401,20 @@ tern_status tern_transformer_layer_run(tern_transformer_layer *l, const tern_tra
     tern_ctx *ctx = l->ctx;
     const tern_tensor *x = &args->input, *y = &args->output;
     TERN_OWN_FP(ctx);
-    if (!x->data || !y->data) return tern_fail(ctx, TERN_ERR_ARGUMENT, "transformer layer: %s is missing", x->data ? "output" : "input");
+    if (!x->data || !y->data)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "transformer layer: %s is missing", x->data ? "output" : "input");
     if (x->rank != 3 || x->shape[2] != l->config.hidden_size || !tern_tensor_contiguous(x))
-        return tern_fail(ctx, TERN_ERR_SHAPE, "transformer layer: input must be contiguous [batch, tokens, %lld]; it has rank %d and last axis %lld",
-                         (long long)l->config.hidden_size, x->rank, x->rank ? (long long)x->shape[x->rank - 1] : 0);
+        return tern_fail(ctx, TERN_ERR_SHAPE, "transformer layer: input must be contiguous [batch, tokens, %lld]; it "
+                         "has rank %d and last axis %lld", (long long)l->config.hidden_size, x->rank,
+                         x->rank ? (long long)x->shape[x->rank - 1] : 0);
     if (l->config.bigscience_bloom && !given(args->alibi) && !given(l->w.slope))
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "transformer layer: bigscience_bloom needs alibi");
     tern_mark mark = tern_arena_mark(&ctx->step);
     tern_tensor a, kept = *x, normed = { 0 };
     TERN_TRY(attention(l, args, &a, &normed));
     TERN_TRY(keep_rows(l, args, &kept));
-    TERN_TRY(l->wiring == BRANCHES ? branch_tail(l, l->extras.residual_normed ? &normed : &kept, &a, *y) : deepspeed_tail(l, &kept, &a, &normed, *y));
+    if (l->wiring == BRANCHES) TERN_TRY(branch_tail(l, l->extras.residual_normed ? &normed : &kept, &a, *y));
+    else TERN_TRY(deepspeed_tail(l, &kept, &a, &normed, *y));
 done:
     tern_arena_reset(&ctx->step, mark);
     return st;

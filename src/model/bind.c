@@ -1,5 +1,6 @@
-/* Every slot gets its tensor and every tensor its slot: a name that is missing, left over, or of another shape is an error with its name.
- * Under m->faults names and shapes are looked at only, no byte of a weight is read, and every fault is kept: explain.c calls it so. */
+/* Every slot gets its tensor and every tensor its slot: a name that is missing, left over, or of
+ * another shape is an error with its name. Under m->faults names and shapes are looked at only, no
+ * byte of a weight is read, and every fault is kept: explain.c calls it so. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,8 +38,10 @@ static bool of_expert(const tern_family_bind *b)
     return strstr(b->name, "{e}") != NULL;
 }
 
-/* The stored name that a row stands for: with the first of the family's prefixes under which there is one. */
-static const tern_stored *look_up(const tern_model *m, const tern_family_bind *b, int64_t layer, int64_t expert, char name[NAME_BYTES])
+/* The stored name that a row stands for: with the first of the family's prefixes under which there
+ * is one. */
+static const tern_stored *look_up(const tern_model *m, const tern_family_bind *b, int64_t layer, int64_t expert,
+                                  char name[NAME_BYTES])
 {
     const tern_family *f = m->spec->family;
     const tern_stored *found = NULL;
@@ -62,7 +65,8 @@ const tern_stored *tern_model_look_up(const tern_model *m, const tern_family_bin
 static void show_shape(char *text, size_t size, int rank, const int64_t *shape)
 {
     size_t n = 0;
-    for (int i = 0; i < rank && n + 24 < size; i++) n += (size_t)snprintf(text + n, size - n, "%s%lld", i ? ", " : "[", (long long)shape[i]);
+    for (int i = 0; i < rank && n + 24 < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%lld", i ? ", " : "[", (long long)shape[i]);
     snprintf(text + n, size - n, "]");
 }
 
@@ -113,11 +117,13 @@ static bool of_experts(tern_slot slot)
     return slot >= W_EX_GATE && slot <= W_EX_DOWN_ALL_B;
 }
 
-/* The bill: parameters, bytes, and what one token reads and multiplies with (of the experts, those that it is sent to). */
+/* The bill: parameters, bytes, and what one token reads and multiplies with (of the experts, those
+ * that it is sent to). */
 static void count(tern_model *m, tern_slot slot, tern_use use, const tern_tensor *t)
 {
     double n = (double)tern_tensor_count(t), bytes = n * (double)tern_dtype_bytes(t->dtype);
-    double share = of_experts(slot) ? (double)tern_get(m->spec, S_EXPERTS_USED) / (double)tern_get(m->spec, S_EXPERTS) : 1;
+    double share = of_experts(slot) ? (double)tern_get(m->spec, S_EXPERTS_USED) / (double)tern_get(m->spec, S_EXPERTS)
+                                    : 1;
     m->n_param += (int64_t)n;
     m->weight_bytes += (size_t)bytes;
     if (use == USE_TABLE) return;
@@ -135,7 +141,8 @@ static tern_status bind_one(tern_model *m, const tern_family_bind *b, int64_t la
     tern_tensor stored;
     if (m->random) {
         expand(name, "", b->name, layer, expert);
-        *out = tern_tensor_of(m, m->random_dtype, want.rank[0], want.shape[0]);    /* under m->faults there, and never read */
+        /* under m->faults there, and never read */
+        *out = tern_tensor_of(m, m->random_dtype, want.rank[0], want.shape[0]);
         if (!m->faults) {
             TERN_TRY(tern_model_random_tensor(m, want.rank[0], want.shape[0], &stored));
             TERN_TRY(tern_model_shape_tensor(m, name, stored, b->how == ADD_ONE ? ADD_ONE : AS_IS, use, out));
@@ -149,18 +156,21 @@ static tern_status bind_one(tern_model *m, const tern_family_bind *b, int64_t la
         show_shape(has, sizeof has, found->rank, found->shape);
         show_shape(wants, sizeof wants, want.rank[0], want.shape[0]);
         if (m->faults && tern_checkpoint_mark(m->checkpoint, name)) out->data = m;
-        return fault(m, TERN_ERR_FORMAT, "tensor %s has shape %s, and config.json asks for %s%s", tern_show_name(name, shown), has, wants,
+        return fault(m, TERN_ERR_FORMAT, "tensor %s has shape %s, and config.json asks for %s%s",
+                     tern_show_name(name, shown), has, wants,
                      b->how == TRANSPOSE || b->how == UNPAIR ? " transposed" : "");
     }
     if (m->faults) {
         bool known = found->dtype == TERN_ST_F32 || found->dtype == TERN_ST_F16 || found->dtype == TERN_ST_BF16;
         tern_checkpoint_mark(m->checkpoint, name);
         out->data = m;    /* there, and never read */
-        return known ? TERN_OK : fault(m, TERN_ERR_UNSUPPORTED, "tensor %s is stored as %s; weights are f32, f16 or bf16", tern_show_name(name, shown), tern_stored_dtype_name(found->dtype));
+        return known ? TERN_OK : fault(m, TERN_ERR_UNSUPPORTED, "tensor %s is stored as %s; weights are f32, f16 or "
+                                       "bf16", tern_show_name(name, shown), tern_stored_dtype_name(found->dtype));
     }
     TERN_TRY(tern_checkpoint_take(m->ctx, m->checkpoint, name, &stored));
     TERN_TRY(tern_model_shape_tensor(m, name, stored, b->how, use, out));
-    if (out->data != stored.data) tern_map_drop(stored.data, found->n_bytes);    /* its copy is what is read from here on */
+    /* its copy is what is read from here on */
+    if (out->data != stored.data) tern_map_drop(stored.data, found->n_bytes);
     count(m, b->slot, use, out);
 done:
     return st;
@@ -180,11 +190,13 @@ static tern_status missing(tern_model *m, const tern_family_bind *b, int64_t lay
 {
     char name[NAME_BYTES];
     expand(name, of_layer(b) || b->slot == W_EMBED ? prefix_here(m) : "", b->name, layer, expert);
-    return fault(m, TERN_ERR_FORMAT, "tensor %s is missing (%s of %s)", name, tern_slot_name(b->slot), m->spec->family->name);
+    return fault(m, TERN_ERR_FORMAT, "tensor %s is missing (%s of %s)", name, tern_slot_name(b->slot),
+                 m->spec->family->name);
 }
 
 /* Fills a slot from the rows [first, last) that name it. */
-static tern_status bind_slot(tern_model *m, const tern_family_bind *first, const tern_family_bind *last, int64_t layer, int64_t expert, tern_tensor *out)
+static tern_status bind_slot(tern_model *m, const tern_family_bind *first, const tern_family_bind *last, int64_t layer,
+                             int64_t expert, tern_tensor *out)
 {
     tern_status st = TERN_OK;
     bool wanted = false;
@@ -207,7 +219,8 @@ done:
 static tern_status bind_heads(tern_model *m, const tern_family_bind *b, int64_t layer, tern_tensor *out)
 {
     tern_status st = TERN_OK;
-    int64_t n = tern_get(m->spec, b->slot == W_Q_NORM ? S_HEADS : S_KV_HEADS), dim = tern_get(m->spec, S_HEAD_DIM), shape[2] = { n, dim };
+    int64_t n = tern_get(m->spec, b->slot == W_Q_NORM ? S_HEADS : S_KV_HEADS), dim = tern_get(m->spec, S_HEAD_DIM),
+        shape[2] = { n, dim };
     if (b->key && !tern_spec_flag(m->spec, b->key, b->otherwise)) return TERN_OK;
     float *rows = tern_model_own(m, (size_t)(n * dim) * sizeof *rows, "norms of heads");
     if (!rows) return TERN_ERR_MEMORY;
@@ -215,8 +228,10 @@ static tern_status bind_heads(tern_model *m, const tern_family_bind *b, int64_t 
         tern_tensor one = { 0 };
         TERN_TRY(bind_slot(m, b, b + 1, layer, h, &one));
         if (m->faults) continue;
-        if (tern_tensor_count(&one) != dim) return tern_fail(m->ctx, TERN_ERR_FORMAT, "%s: the norm of head %lld of layer %lld has %lld elements, not %lld", m->dir, (long long)h,
-                                                             (long long)layer, (long long)tern_tensor_count(&one), (long long)dim);
+        if (tern_tensor_count(&one) != dim)
+            return tern_fail(m->ctx, TERN_ERR_FORMAT,
+                             "%s: the norm of head %lld of layer %lld has %lld elements, not %lld", m->dir,
+                             (long long)h, (long long)layer, (long long)tern_tensor_count(&one), (long long)dim);
         memcpy(rows + h * dim, one.data, (size_t)dim * sizeof *rows);
     }
     *out = tern_tensor_of(rows, TERN_F32, 2, shape);
@@ -224,7 +239,8 @@ done:
     return st;
 }
 
-static tern_status bind_experts(tern_model *m, const tern_family_bind *first, const tern_family_bind *last, int64_t layer, tern_tensor **out)
+static tern_status bind_experts(tern_model *m, const tern_family_bind *first, const tern_family_bind *last,
+                                int64_t layer, tern_tensor **out)
 {
     tern_status st = TERN_OK;
     int64_t n = tern_get(m->spec, S_EXPERTS);
@@ -245,14 +261,15 @@ static tern_status explain_others(tern_model *m)
         ignorable[n] = f->ignore[n];
         n++;
     }
-    if (tern_get(m->spec, S_TIED) && !tern_get(m->spec, S_LM_HEAD)) ignorable[n++] = "*lm_head.weight";    /* of a model whose architecture has no head */
+    /* of a model whose architecture has no head */
+    if (tern_get(m->spec, S_TIED) && !tern_get(m->spec, S_LM_HEAD)) ignorable[n++] = "*lm_head.weight";
     if (!m->faults) return tern_checkpoint_finish(m->ctx, m->checkpoint, ignorable, n);
     tern_checkpoint_left_over(m->checkpoint, ignorable, n, m->faults);
     return TERN_OK;
 }
 
-/* Whether the files were saved from the bare model although config.json names the one with a head: names without their
- * prefix, and not one tensor of the head. Such a model gives hidden states. */
+/* Whether the files were saved from the bare model although config.json names the one with a head:
+ * names without their prefix, and not one tensor of the head. Such a model gives hidden states. */
 static bool saved_bare(const tern_model *m)
 {
     static const tern_slot of_head[] = { W_HEAD, W_HEAD_B, W_TRANSFORM, W_TRANSFORM_B };
@@ -260,7 +277,8 @@ static bool saved_bare(const tern_model *m)
     bool transforms = false, found = false;
     for (const tern_family_bind *b = f->binds; b < f->binds + f->n_bind; b++) {
         transforms |= b->slot == W_TRANSFORM;
-        for (size_t i = 0; i < sizeof of_head / sizeof *of_head; i++) found |= b->slot == of_head[i] && tern_checkpoint_find(m->checkpoint, b->name);
+        for (size_t i = 0; i < sizeof of_head / sizeof *of_head; i++)
+            found |= b->slot == of_head[i] && tern_checkpoint_find(m->checkpoint, b->name);
     }
     return !found && f->prefix[0] && !*prefix_here(m) && (transforms || !tern_get(m->spec, S_TIED));
 }
@@ -289,7 +307,8 @@ tern_status tern_model_bind(tern_model *m)
         }
     }
     if (!has_classes && tern_slot_applies(m->spec, W_CLASSIFY, -1))
-        TERN_TRY(bind_slot(m, &tern_family_decoder_classes, &tern_family_decoder_classes + 1, -1, -1, &m->slot[W_CLASSIFY]));
+        TERN_TRY(bind_slot(m, &tern_family_decoder_classes, &tern_family_decoder_classes + 1, -1, -1,
+                           &m->slot[W_CLASSIFY]));
     if (!m->random) st = explain_others(m);
 done:
     return st;

@@ -1,4 +1,5 @@
-/* Weights that are no numbers: every stored element looked at, on demand. Called by programs (tern info --check). */
+/* Weights that are no numbers: every stored element looked at, on demand. Called by programs (tern
+ * info --check). */
 #include "base/ctx.h"
 #include "base/dtype.h"
 #include "model/internal.h"
@@ -7,7 +8,8 @@ enum { MOST_NAMED = 16 };
 
 /* The bits of an exponent that is all ones: infinity, or no number where the mantissa has a bit. */
 static const struct { tern_stored_dtype dtype; size_t n_bytes; uint32_t exponent, mantissa; } kinds[] = {
-    { TERN_ST_F32, 4, 0x7F800000u, 0x7FFFFFu }, { TERN_ST_BF16, 2, 0x7F80u, 0x7Fu }, { TERN_ST_F16, 2, 0x7C00u, 0x3FFu },
+    { TERN_ST_F32, 4, 0x7F800000u, 0x7FFFFFu }, { TERN_ST_BF16, 2, 0x7F80u, 0x7Fu },
+    { TERN_ST_F16, 2, 0x7C00u, 0x3FFu },
 };
 
 static void look_at(const tern_stored *t, size_t kind, tern_faults *faults)
@@ -19,7 +21,8 @@ static void look_at(const tern_stored *t, size_t kind, tern_faults *faults)
         uint32_t bits = (uint32_t)p[0] | (uint32_t)p[1] << 8;
         if (width == 4) bits |= (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
         if ((bits & kinds[kind].exponent) != kinds[kind].exponent) continue;
-        tern_faults_add(faults, TERN_ERR_FORMAT, "tensor %s is %s at element %zu", tern_show_name(t->name, shown), bits & kinds[kind].mantissa ? "NaN" : "infinite", i);
+        tern_faults_add(faults, TERN_ERR_FORMAT, "tensor %s is %s at element %zu", tern_show_name(t->name, shown),
+                        bits & kinds[kind].mantissa ? "NaN" : "infinite", i);
         return;
     }
 }

@@ -1,5 +1,6 @@
-/* What weights lose when they are rounded to f16: those beyond its range are refused, those below it are counted and told of. Called by owned.c for each matrix
- * that is converted, and by open.c at the end. */
+/* What weights lose when they are rounded to f16: those beyond its range are refused, those below
+ * it are counted and told of. Called by owned.c for each matrix that is converted, and by open.c at
+ * the end. */
 #include <math.h>
 
 #include "base/ctx.h"
@@ -8,10 +9,12 @@
 #include "base/pool.h"
 #include "model/internal.h"
 
-/* A matrix whose rounding error is beyond this share of it, both as root mean squares, has lost what f16's 11 bits would keep: those of plain rounding are 1.7e-4. */
+/* A matrix whose rounding error is beyond this share of it, both as root mean squares, has lost
+ * what f16's 11 bits would keep: those of plain rounding are 1.7e-4. */
 static const double most_lost = 1e-3;
 
-/* Of a run of weights. Only what lies below the least normal number loses more than plain rounding takes. */
+/* Of a run of weights. Only what lies below the least normal number loses more than plain rounding
+ * takes. */
 typedef struct run_losses {
     int64_t n_zero, infinite;    /* infinite: the first finite number that became so; -1: none */
     double off, whole;           /* sums of squares: of what was lost, of the weights */
@@ -83,7 +86,8 @@ tern_status tern_model_check_f16(tern_model *m, const tern_tensor *from, const t
     tern_status st = look_at(m, from, to, &lost);
     if (st != TERN_OK) return st;
     if (lost.infinite >= 0)
-        return tern_fail(m->ctx, TERN_ERR_NUMERIC, "tensor %s has %g, and f16 holds no more than 65504; compute in f32 or bf16", name, (double)value_at(from, lost.infinite));
+        return tern_fail(m->ctx, TERN_ERR_NUMERIC, "tensor %s has %g, and f16 holds no more than 65504; compute in f32 "
+                         "or bf16", name, (double)value_at(from, lost.infinite));
     all->n += tern_tensor_count(to);
     all->n_zero += lost.n_zero;
     if (lost.n_zero) keep_name(all->first_zero, name);
@@ -100,9 +104,11 @@ void tern_model_tell_f16(const tern_model *m)
 {
     const tern_f16_losses *lost = &m->f16;
     if (lost->n_zero)
-        tern_log(m->ctx, TERN_LOG_WARNING, "%s: %lld of %lld weights are too small for f16 (below 2.98e-08) and count as 0, the first in tensor %s; compute in f32 or bf16 keeps them", m->dir,
-                 (long long)lost->n_zero, (long long)lost->n, lost->first_zero);
+        tern_log(m->ctx, TERN_LOG_WARNING, "%s: %lld of %lld weights are too small for f16 (below 2.98e-08) and count "
+                 "as 0, the first in tensor %s; compute in f32 or bf16 keeps them", m->dir, (long long)lost->n_zero,
+                 (long long)lost->n, lost->first_zero);
     if (lost->n_coarse)
-        tern_log(m->ctx, TERN_LOG_WARNING, "%s: %lld of the tensors lie so far below 6.1e-05 that f16 keeps few of their bits; %s is off the most, by %.2g %%; compute in f32 or bf16 keeps them",
-                 m->dir, (long long)lost->n_coarse, lost->worst_name, 100 * lost->worst);
+        tern_log(m->ctx, TERN_LOG_WARNING, "%s: %lld of the tensors lie so far below 6.1e-05 that f16 keeps few of "
+                 "their bits; %s is off the most, by %.2g %%; compute in f32 or bf16 keeps them", m->dir,
+                 (long long)lost->n_coarse, lost->worst_name, 100 * lost->worst);
 }

@@ -1,4 +1,5 @@
-/* One ragged batch through a model: embedding, layers, head. Called by the engine; calls layers and primitives. */
+/* One ragged batch through a model: embedding, layers, head. Called by the engine; calls layers and
+ * primitives. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -11,15 +12,20 @@ typedef struct angles {
     tern_tensor cos, sin;
 } angles;
 
-static tern_status rotation_rows(tern_model *m, const tern_rope_plan *rope, int64_t length, const int32_t *position, int64_t first, int64_t n_row, float *inv_freq, angles *out)
+static tern_status rotation_rows(tern_model *m, const tern_rope_plan *rope, int64_t length, const int32_t *position,
+                                 int64_t first, int64_t n_row, float *inv_freq, angles *out)
 {
     int64_t n = rope->n_dims / 2;
     tern_rope_frequencies(rope, length, inv_freq);
-    return m->ctx->backend->rope_table(m->ctx, &(tern_rope_table){ .position = position + first, .inv_freq = inv_freq, .magnitude = (float)rope->magnitude,
-                                                                   .cos = (float *)out->cos.data + first * n, .sin = (float *)out->sin.data + first * n, .n_row = n_row, .n = n });
+    return m->ctx->backend->rope_table(m->ctx, &(tern_rope_table){ .position = position + first, .inv_freq = inv_freq,
+                                                                   .magnitude = (float)rope->magnitude,
+                                                                   .cos = (float *)out->cos.data + first * n,
+                                                                   .sin = (float *)out->sin.data + first * n,
+                                                                   .n_row = n_row, .n = n });
 }
 
-static tern_status make_angles(tern_model *m, const tern_rope_plan *rope, const tern_step *step, const int32_t *position, angles *out)
+static tern_status make_angles(tern_model *m, const tern_rope_plan *rope, const tern_step *step,
+                               const int32_t *position, angles *out)
 {
     tern_status st = TERN_OK;
     const tern_ragged *b = step->batch;
@@ -52,7 +58,8 @@ int64_t tern_model_rope_tokens(const tern_model *m, bool *restarts)
     return n ? n : rope_tokens(m->spec->rope_local, restarts);
 }
 
-/* Where each row stands: past, past + 1, ... of its sequence. A padding token of the families that number behind it stands before the first position. */
+/* Where each row stands: past, past + 1, ... of its sequence. A padding token of the families that
+ * number behind it stands before the first position. */
 static const int32_t *positions_of(tern_model *m, const tern_step *step)
 {
     if (step->position) return step->position;
@@ -66,9 +73,11 @@ static const int32_t *positions_of(tern_model *m, const tern_step *step)
     return position;
 }
 
-static tern_status refuse_id(const tern_model *m, const char *what, size_t at, const char *name, int32_t id, const char *limit, int64_t most)
+static tern_status refuse_id(const tern_model *m, const char *what, size_t at, const char *name, int32_t id,
+                             const char *limit, int64_t most)
 {
-    return tern_fail(m->ctx, TERN_ERR_ARGUMENT, "%s: %s %zu is %d, outside %s of %lld", what, name, at, (int)id, limit, (long long)most);
+    return tern_fail(m->ctx, TERN_ERR_ARGUMENT, "%s: %s %zu is %d, outside %s of %lld", what, name, at, (int)id, limit,
+                     (long long)most);
 }
 
 static tern_status check_ids(const tern_model *m, const char *what, const int32_t *id, const int32_t *type_id, size_t n)
@@ -76,15 +85,19 @@ static tern_status check_ids(const tern_model *m, const char *what, const int32_
     int64_t vocab = tern_get(m->spec, S_VOCAB), types = tern_get(m->spec, S_TYPES);
     for (size_t i = 0; i < n; i++) {
         if (id[i] < 0 || id[i] >= vocab) return refuse_id(m, what, i, "token id", id[i], "the vocabulary", vocab);
-        if (type_id && types && (type_id[i] < 0 || type_id[i] >= types)) return refuse_id(m, what, i, "token type", type_id[i], "the model's types", types);
+        if (type_id && types && (type_id[i] < 0 || type_id[i] >= types))
+            return refuse_id(m, what, i, "token type", type_id[i], "the model's types", types);
     }
     return TERN_OK;
 }
 
-tern_status tern_model_check_tokens(const tern_model *m, const char *what, const int32_t *id, const int32_t *type_id, size_t n)
+tern_status tern_model_check_tokens(const tern_model *m, const char *what, const int32_t *id, const int32_t *type_id,
+                                    size_t n)
 {
     int64_t most = tern_model_get_info(m).max_tokens;
-    if (most && n > (size_t)most) return tern_fail(m->ctx, TERN_ERR_LIMIT, "%s has %zu tokens, more than the %lld of this model", what, n, (long long)most);
+    if (most && n > (size_t)most)
+        return tern_fail(m->ctx, TERN_ERR_LIMIT, "%s has %zu tokens, more than the %lld of this model", what, n,
+                         (long long)most);
     return check_ids(m, what, id, type_id, n);
 }
 
@@ -96,17 +109,20 @@ static tern_status check_rows(const tern_model *m, const tern_step *step, const 
     tern_status st = check_ids(m, "a row of the batch", step->id, step->type_id, (size_t)n_row);
     for (int64_t i = 0; !st && table->data && i < n_row; i++)
         if (position[i] + offset < 0 || position[i] + offset >= table->shape[0])
-            st = tern_fail(m->ctx, TERN_ERR_LIMIT, "position %d of a batch is outside the model's table of %lld", (int)position[i], (long long)(table->shape[0] - offset));
+            st = tern_fail(m->ctx, TERN_ERR_LIMIT, "position %d of a batch is outside the model's table of %lld",
+                           (int)position[i], (long long)(table->shape[0] - offset));
     return st;
 }
 
-/* Whether the last layer makes the wanted rows alone behind its attention. It takes copies of them, which are to be no more memory than it saves. */
+/* Whether the last layer makes the wanted rows alone behind its attention. It takes copies of them,
+ * which are to be no more memory than it saves. */
 static bool few_rows_leave(const tern_step *step)
 {
     return step->n_out && 2 * step->n_out <= step->batch->n_row && !step->after_layer;
 }
 
-/* x through every layer, between two buffers; returns the one that holds the result in *x: all rows, or the few that leave. */
+/* x through every layer, between two buffers; returns the one that holds the result in *x: all
+ * rows, or the few that leave. */
 static tern_status run_layers(tern_model *m, const tern_step *step, const int32_t *position, float **x, float **y)
 {
     tern_status st = TERN_OK;
@@ -116,11 +132,16 @@ static tern_status run_layers(tern_model *m, const tern_step *step, const int32_
     if (s->rope) TERN_TRY(make_angles(m, s->rope, step, position, &global));
     if (s->rope_local) TERN_TRY(make_angles(m, s->rope_local, step, position, &local));
     for (int64_t l = 0; l < n_layer; l++) {
-        int64_t n_out = l == n_layer - 1 && few_rows_leave(step) ? step->n_out : 0, out_shape[3] = { 1, n_out ? n_out : n_row, shape[2] };
-        const angles none = { 0 }, *a = s->rope_of[l] == ROPE_LOCAL ? &local : s->rope_of[l] == ROPE_NONE ? &none : &global;
+        int64_t n_out = l == n_layer - 1 && few_rows_leave(step) ? step->n_out : 0,
+            out_shape[3] = { 1, n_out ? n_out : n_row, shape[2] };
+        const angles none = { 0 };
+        const angles *a = &global;
+        if (s->rope_of[l] == ROPE_LOCAL) a = &local;
+        else if (s->rope_of[l] == ROPE_NONE) a = &none;
         TERN_TRY(tern_transformer_layer_run(m->layers[l].layer, &(tern_transformer_layer_args){
-            .input = tern_tensor_of(*x, TERN_F32, 3, shape), .output = tern_tensor_of(*y, TERN_F32, 3, out_shape), .out_row = step->out_row, .n_out = n_out,
-            .layer = step->kv->n_layer == 1 ? 0 : l, .kv = step->kv, .batch = step->batch, .alibi = m->alibi, .cos = a->cos, .sin = a->sin }));
+            .input = tern_tensor_of(*x, TERN_F32, 3, shape), .output = tern_tensor_of(*y, TERN_F32, 3, out_shape),
+            .out_row = step->out_row, .n_out = n_out, .layer = step->kv->n_layer == 1 ? 0 : l, .kv = step->kv,
+            .batch = step->batch, .alibi = m->alibi, .cos = a->cos, .sin = a->sin }));
         float *swap = *x;
         *x = *y;
         *y = swap;
@@ -130,7 +151,8 @@ done:
     return st;
 }
 
-/* Weights that lie in a file which was cut or written to are not read. Looking costs a microsecond a file. */
+/* Weights that lie in a file which was cut or written to are not read. Looking costs a microsecond
+ * a file. */
 tern_status tern_model_intact(const tern_model *m)
 {
     return m->checkpoint ? tern_checkpoint_unchanged(m->ctx, m->checkpoint) : TERN_OK;
@@ -150,7 +172,8 @@ tern_status tern_model_step(tern_model *m, const tern_step *step)
     TERN_OWN_FP(ctx);
     if ((st = tern_model_intact(m))) return st;
     tern_mark mark = tern_arena_mark(&ctx->step);
-    float *x = tern_arena_get(ctx, &ctx->step, (size_t)(n_row * dim), sizeof *x), *y = tern_arena_get(ctx, &ctx->step, (size_t)(n_row * dim), sizeof *y);
+    float *x = tern_arena_get(ctx, &ctx->step, (size_t)(n_row * dim), sizeof *x),
+        *y = tern_arena_get(ctx, &ctx->step, (size_t)(n_row * dim), sizeof *y);
     const int32_t *position = positions_of(m, step);
     if (!x || !y || !position) {
         st = TERN_ERR_MEMORY;
@@ -162,7 +185,8 @@ tern_status tern_model_step(tern_model *m, const tern_step *step)
     TERN_TRY(run_layers(m, step, position, &x, &y));
     if (step->n_out) {
         if (!few_rows_leave(step)) {
-            TERN_TRY(ctx->backend->gather_rows(ctx, &(tern_gather_rows){ .x = x, .out = y, .token = step->out_row, .ldx = dim, .ldout = dim, .n_route = step->n_out, .dim = dim }));
+            TERN_TRY(ctx->backend->gather_rows(ctx, &(tern_gather_rows){ .x = x, .out = y, .token =
+                step->out_row, .ldx = dim, .ldout = dim, .n_route = step->n_out, .dim = dim }));
             x = y;
         }
         TERN_TRY(tern_head_run(ctx, &m->head, step->n_out, x, dim, step->hidden, step->logits));

@@ -23,9 +23,11 @@ tern_status tern_model_read_labels(tern_model *m)
     return TERN_OK;
 }
 
-/* "sentence_transformers": {"activation_fn"} of version 4 on hides the older key, even where it is null. */
+/* "sentence_transformers": {"activation_fn"} of version 4 on hides the older key, even where it is
+ * null. */
 const char *tern_model_score_activation(const tern_model *m)
 {
-    const json_t *own = tern_hf_value(m->config, "sentence_transformers"), *name = json_object_get(own, "activation_fn");
+    const json_t *own = tern_hf_value(m->config, "sentence_transformers"),
+        *name = json_object_get(own, "activation_fn");
     return json_string_value(name ? name : tern_hf_value(m->config, "sbert_ce_default_activation_function"));
 }

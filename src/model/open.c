@@ -1,4 +1,5 @@
-/* Opens a checkpoint directory: config -> family -> bound weights -> layers; says what the model is. */
+/* Opens a checkpoint directory: config -> family -> bound weights -> layers; says what the model
+ * is. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,8 @@ static tern_dtype dtype_of_compute(const tern_model *m, tern_compute wanted)
     return m->stored == TERN_BF16 ? TERN_BF16 : TERN_F32;
 }
 
-/* An encoder's keys and values are read once, by the step that writes them: there is nothing to narrow them for. */
+/* An encoder's keys and values are read once, by the step that writes them: there is nothing to
+ * narrow them for. */
 static tern_dtype dtype_of_kv(const tern_model *m, tern_kv_type wanted)
 {
     switch (wanted) {
@@ -59,8 +61,12 @@ static void tell_ignored(const tern_model *m)
         else left_out++;
     }
     if (left_out) snprintf(more, sizeof more, " and %zu more", left_out);
-    if (n) tern_log(m->ctx, TERN_LOG_INFO, "%s: ignored, as transformers does not read %s: %s%s", tern_hf_path(m->config), n == 1 ? "it" : "them", names, more);
-    if (tern_hf_has(m->config, "auto_map")) tern_log(m->ctx, TERN_LOG_INFO, "%s: \"auto_map\" names code, which is never executed", tern_hf_path(m->config));
+    if (n)
+        tern_log(m->ctx, TERN_LOG_INFO, "%s: ignored, as transformers does not read %s: %s%s", tern_hf_path(m->config),
+                 n == 1 ? "it" : "them", names, more);
+    if (tern_hf_has(m->config, "auto_map"))
+        tern_log(m->ctx, TERN_LOG_INFO, "%s: \"auto_map\" names code, which is never executed",
+                 tern_hf_path(m->config));
 }
 
 static tern_status open_parts(tern_model *m, const tern_model_options *o)
@@ -73,7 +79,9 @@ static tern_status open_parts(tern_model *m, const tern_model_options *o)
     TERN_TRY(tern_hf_generation_read(ctx, m->dir, m->config, tern_get(m->spec, S_VOCAB), &m->generation));
     for (size_t i = 0; i < m->generation.n_eos; i++) m->eos[i] = (int32_t)m->generation.eos[i];
     if (!m->random) TERN_TRY(tern_checkpoint_open(ctx, m->dir, &m->checkpoint));
-    if (tern_file_exists(m->dir, "adapter_config.json")) tern_log(ctx, TERN_LOG_WARNING, "%s/adapter_config.json: an adapter of PEFT beside the model's own weights is not applied", m->dir);
+    if (tern_file_exists(m->dir, "adapter_config.json"))
+        tern_log(ctx, TERN_LOG_WARNING,
+                 "%s/adapter_config.json: an adapter of PEFT beside the model's own weights is not applied", m->dir);
     m->stored = stored_dtype(m);
     m->compute = dtype_of_compute(m, o->compute);
     m->kv = dtype_of_kv(m, o->kv);
@@ -103,13 +111,18 @@ tern_status tern_model_open(tern_ctx *ctx, const char *dir, const tern_model_opt
     char demo[PATH_MAX];
     TERN_OWN_FP(ctx);
     if (!dir) dir = tern_demo_dir(demo, sizeof demo);
-    if (!dir) return tern_fail(ctx, TERN_ERR_IO, "no model is named, and the demo model that comes with tern is not found; TERN_DEMO_MODEL can say where it is");
+    if (!dir)
+        return tern_fail(ctx, TERN_ERR_IO, "no model is named, and the demo model that comes with tern is not found; "
+                         "TERN_DEMO_MODEL can say where it is");
     if ((unsigned)o.compute > TERN_COMPUTE_F16 || (unsigned)o.kv > TERN_KV_BF16)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "model options: compute %d or kv %d is no such type", (int)o.compute, (int)o.kv);
-    if ((unsigned)o.attention > TERN_ATTENTION_BIDIRECTIONAL) return tern_fail(ctx, TERN_ERR_ARGUMENT, "model options: attention %d is no such kind", (int)o.attention);
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "model options: compute %d or kv %d is no such type", (int)o.compute,
+                         (int)o.kv);
+    if ((unsigned)o.attention > TERN_ATTENTION_BIDIRECTIONAL)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "model options: attention %d is no such kind", (int)o.attention);
     m = tern_alloc(ctx, 1, sizeof *m, "a model");
     if (!m) return TERN_ERR_MEMORY;
-    *m = (tern_model){ .ctx = ctx, .root = tern_strdup(ctx, dir), .wanted = tern_model_spec_options(&o), .random = o.random_weights, .random_dtype = o.random_dtype };
+    *m = (tern_model){ .ctx = ctx, .root = tern_strdup(ctx, dir), .wanted = tern_model_spec_options(&o),
+                       .random = o.random_weights, .random_dtype = o.random_dtype };
     if (!m->root) st = TERN_ERR_MEMORY;
     else TERN_TRY(tern_model_folder(ctx, dir, &m->dir));
     if (!st) TERN_TRY(open_parts(m, &o));
@@ -143,7 +156,8 @@ tern_kv tern_model_kv(const tern_model *m)
 {
     const tern_spec *s = m->spec;
     int64_t value_dim = tern_get(s, S_VALUE_DIM) ? tern_get(s, S_VALUE_DIM) : tern_get(s, S_HEAD_DIM);
-    return (tern_kv){ .dtype = m->kv, .n_layer = tern_get(s, S_CAUSAL) ? (int32_t)tern_get(s, S_LAYERS) : 1, .n_kv_head = (int32_t)tern_get(s, S_KV_HEADS),
+    return (tern_kv){ .dtype = m->kv, .n_layer = tern_get(s, S_CAUSAL) ? (int32_t)tern_get(s, S_LAYERS) : 1,
+                      .n_kv_head = (int32_t)tern_get(s, S_KV_HEADS),
                       .key_dim = (int32_t)tern_get(s, S_HEAD_DIM), .value_dim = (int32_t)value_dim };
 }
 
@@ -189,14 +203,17 @@ tern_model_info tern_model_get_info(const tern_model *m)
     const tern_spec *s = m->spec;
     tern_kv kv = tern_model_kv(m);
     return (tern_model_info){
-        .architecture = s->architecture, .family = s->family->name,
-        .stored = tern_dtype_name(m->stored), .compute = tern_dtype_name(m->compute), .kv = tern_dtype_name(m->kv),
-        .causal = tern_get(s, S_CAUSAL), .decoder = s->decoder, .has_logits = m->head.weight.data != NULL,
-        .n_layer = tern_get(s, S_LAYERS), .dim = tern_get(s, S_DIM), .ffn = tern_get(s, S_FFN), .n_head = tern_get(s, S_HEADS),
-        .n_kv_head = tern_get(s, S_KV_HEADS), .head_dim = tern_get(s, S_HEAD_DIM), .vocab = tern_get(s, S_VOCAB), .n_label = tern_get(s, S_LABELS), .n_type = tern_get(s, S_TYPES),
-        .n_expert = tern_get(s, S_EXPERTS), .n_expert_used = tern_get(s, S_EXPERTS_USED), .max_tokens = max_tokens(s),
-        .n_param = m->n_param, .weight_bytes = m->weight_bytes, .copied_bytes = m->random ? m->weight_bytes : m->owned.n_bytes,
-        .kv_bytes_per_token = (size_t)kv.n_layer * (size_t)kv.n_kv_head * (size_t)(kv.key_dim + kv.value_dim) * tern_dtype_bytes(kv.dtype),
-        .flops_per_token = 2 * m->matmul_params, .read_bytes_per_token = (size_t)m->read_bytes, .expert_bytes = (size_t)m->expert_bytes,
+        .architecture = s->architecture, .family = s->family->name, .stored = tern_dtype_name(m->stored),
+        .compute = tern_dtype_name(m->compute), .kv = tern_dtype_name(m->kv), .causal = tern_get(s, S_CAUSAL),
+        .decoder = s->decoder, .has_logits = m->head.weight.data != NULL, .n_layer = tern_get(s, S_LAYERS),
+        .dim = tern_get(s, S_DIM), .ffn = tern_get(s, S_FFN), .n_head = tern_get(s, S_HEADS),
+        .n_kv_head = tern_get(s, S_KV_HEADS), .head_dim = tern_get(s, S_HEAD_DIM), .vocab = tern_get(s, S_VOCAB),
+        .n_label = tern_get(s, S_LABELS), .n_type = tern_get(s, S_TYPES), .n_expert = tern_get(s, S_EXPERTS),
+        .n_expert_used = tern_get(s, S_EXPERTS_USED), .max_tokens = max_tokens(s), .n_param = m->n_param,
+        .weight_bytes = m->weight_bytes, .copied_bytes = m->random ? m->weight_bytes : m->owned.n_bytes,
+        .kv_bytes_per_token = (size_t) kv.n_layer * (size_t)
+        kv.n_kv_head * (size_t)(kv.key_dim + kv.value_dim) * tern_dtype_bytes(kv.dtype),
+        .flops_per_token = 2 * m->matmul_params, .read_bytes_per_token = (size_t) m->read_bytes,
+        .expert_bytes = (size_t) m->expert_bytes,
     };
 }

@@ -1,4 +1,5 @@
-/* Memory that a model owns beside the mapped files, and how a stored tensor is brought into the form its slot needs. */
+/* Memory that a model owns beside the mapped files, and how a stored tensor is brought into the
+ * form its slot needs. */
 #include <string.h>
 #include <sys/mman.h>
 
@@ -37,16 +38,19 @@ static tern_status convert(tern_model *m, const tern_tensor *from, tern_dtype dt
     *out = tern_tensor_of(NULL, dtype, from->rank, from->shape);
     out->data = tern_model_own(m, (size_t)n * tern_dtype_bytes(dtype), name);
     if (!out->data) return TERN_ERR_MEMORY;
-    return m->ctx->backend->convert(m->ctx, &(tern_convert){ .from = from->data, .to = out->data, .from_dtype = from->dtype, .to_dtype = dtype, .n = n });
+    return m->ctx->backend->convert(m->ctx, &(tern_convert){ .from = from->data, .to = out->data,
+                                                             .from_dtype = from->dtype, .to_dtype = dtype, .n = n });
 }
 
-/* Where column c of cols goes: its place, or with gates and ups in turn, all gates before all ups. */
+/* Where column c of cols goes: its place, or with gates and ups in turn, all gates before all
+ * ups. */
 static int64_t position_of(int64_t c, int64_t cols, bool unpair)
 {
     return unpair ? c / 2 + (c % 2) * (cols / 2) : c;
 }
 
-enum { BLOCK = 32, COLUMNS = 64 };    /* rows whose lines stay in the first cache while columns pass; columns of a tile */
+/* rows whose lines stay in the first cache while columns pass; columns of a tile */
+enum { BLOCK = 32, COLUMNS = 64 };
 
 typedef struct transpose_job {
     const char *from;
@@ -56,7 +60,7 @@ typedef struct transpose_job {
     bool unpair;
 } transpose_job;
 
-#define COLUMN(type)                                                                                                                      \
+#define COLUMN(type) \
     for (int64_t r = 0; r < n; r++) ((type *)(void *)to)[r] = ((const type *)(const void *)from)[r * cols]
 
 /* n elements of a column, cols apart, to a run of them. */
@@ -77,8 +81,9 @@ static void transpose_tiles(void *arg, int64_t lo, int64_t hi, int worker)
         int64_t first = item % per_plane * COLUMNS, last = first + COLUMNS < cols ? first + COLUMNS : cols;
         for (int64_t r = 0; r < rows; r += BLOCK)
             for (int64_t c = first; c < last; c++)
-                copy_column(j->to + plane + (size_t)(position_of(c, cols, j->unpair) * rows + r) * j->bytes, j->from + plane + (size_t)(r * cols + c) * j->bytes,
-                            rows - r < BLOCK ? rows - r : BLOCK, cols, j->bytes);
+                copy_column(j->to + plane + (size_t)(position_of(c, cols, j->unpair) * rows + r) * j->bytes,
+                            j->from + plane + (size_t)(r * cols + c) * j->bytes, rows - r < BLOCK ? rows - r : BLOCK,
+                            cols, j->bytes);
     }
 }
 
@@ -86,12 +91,14 @@ static void transpose_tiles(void *arg, int64_t lo, int64_t hi, int worker)
 static tern_status transpose(tern_model *m, const tern_tensor *from, bool unpair, const char *name, tern_tensor *out)
 {
     int last = from->rank - 1;
-    int64_t rows = from->shape[last - 1], cols = from->shape[last], n_plane = tern_tensor_count(from) / (rows * cols), shape[3] = { n_plane, cols, rows };
+    int64_t rows = from->shape[last - 1], cols = from->shape[last], n_plane = tern_tensor_count(from) / (rows * cols),
+        shape[3] = { n_plane, cols, rows };
     size_t bytes = tern_dtype_bytes(from->dtype);
     *out = tern_tensor_of(NULL, from->dtype, from->rank, from->rank == 3 ? shape : shape + 1);
     out->data = tern_model_own(m, (size_t)(n_plane * rows * cols) * bytes, name);
     if (!out->data) return TERN_ERR_MEMORY;
-    transpose_job j = { .from = from->data, .to = out->data, .rows = rows, .cols = cols, .bytes = bytes, .unpair = unpair };
+    transpose_job j = { .from = from->data, .to = out->data, .rows = rows, .cols = cols, .bytes = bytes,
+                        .unpair = unpair };
     tern_parallel_for(m->ctx, n_plane * ((cols + COLUMNS - 1) / COLUMNS), 1, transpose_tiles, &j);
     return TERN_OK;
 }
@@ -103,7 +110,8 @@ static tern_status unpair(tern_model *m, const tern_tensor *from, const char *na
     *out = *from;
     float *to = out->data = tern_model_own(m, (size_t)n * sizeof *to, name);
     if (!to) return TERN_ERR_MEMORY;
-    for (int64_t i = 0; i < n; i++) to[i / cols * cols + position_of(i % cols, cols, true)] = ((const float *)from->data)[i];
+    for (int64_t i = 0; i < n; i++)
+        to[i / cols * cols + position_of(i % cols, cols, true)] = ((const float *)from->data)[i];
     return TERN_OK;
 }
 
@@ -119,22 +127,26 @@ static tern_status align(tern_model *m, tern_tensor *t, const char *name)
     return TERN_OK;
 }
 
-/* A copy of f16 in the order in which it is multiplied: it costs no more memory, and saves packing it whenever it is. */
+/* A copy of f16 in the order in which it is multiplied: it costs no more memory, and saves packing
+ * it whenever it is. */
 static tern_status prepack(tern_model *m, tern_tensor *t)
 {
     bool done = false;
     if (m->compute != TERN_F16 || t->dtype != TERN_F16 || t->rank != 2) return TERN_OK;
-    tern_status st = m->ctx->backend->prepack(m->ctx, &(tern_prepack){ .w = t->data, .out = t->shape[0], .in = t->shape[1], .done = &done });
+    tern_status st = m->ctx->backend->prepack(m->ctx, &(tern_prepack){ .w = t->data, .out = t->shape[0],
+                                                                       .in = t->shape[1], .done = &done });
     if (done && !st) t->dtype = TERN_F16_PACKED;
     return st;
 }
 
-tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor stored, tern_how how, tern_use use, tern_tensor *out)
+tern_status tern_model_shape_tensor(tern_model *m, const char *name, tern_tensor stored, tern_how how, tern_use use,
+                                    tern_tensor *out)
 {
     tern_status st = TERN_OK;
     tern_tensor t = stored, next;
     if (!tern_is_float(t.dtype))
-        return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "tensor %s is stored as %s; weights are f32, f16 or bf16", name, tern_dtype_name(t.dtype));
+        return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "tensor %s is stored as %s; weights are f32, f16 or bf16", name,
+                         tern_dtype_name(t.dtype));
     TERN_TRY(align(m, &t, name));
     if (use == USE_VECTOR) {
         TERN_TRY(convert(m, &t, TERN_F32, name, &next));

@@ -1,4 +1,5 @@
-/* What stands on a single hidden state: pooler and classification head. Called by the embedder; built from primitives. */
+/* What stands on a single hidden state: pooler and classification head. Called by the embedder;
+ * built from primitives. */
 #include <stdio.h>
 
 #include "base/ctx.h"
@@ -28,7 +29,8 @@ static tern_status layer(tern_model *m, tern_slot w, tern_slot b, tern_act act, 
 tern_status tern_model_pool(tern_model *m, int64_t n, const float *x, float *out)
 {
     TERN_OWN_FP(m->ctx);
-    if (!tern_model_has_pooler(m)) return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "%s: the model has no pooler", m->dir);
+    if (!tern_model_has_pooler(m))
+        return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "%s: the model has no pooler", m->dir);
     return layer(m, W_POOL, W_POOL_B, ACT_TANH, n, x, out);
 }
 
@@ -36,7 +38,9 @@ tern_status tern_model_classify(tern_model *m, int64_t n, const float *x, float 
 {
     TERN_OWN_FP(m->ctx);
     tern_status st = TERN_OK;
-    if (!m->slot[W_CLASSIFY].data) return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no classification head", m->dir, m->spec->architecture);
+    if (!m->slot[W_CLASSIFY].data)
+        return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "%s: %s has no classification head", m->dir,
+                         m->spec->architecture);
     tern_mark mark = tern_arena_mark(&m->ctx->step);
     float *inner = tern_arena_get(m->ctx, &m->ctx->step, (size_t)(n * tern_get(m->spec, S_DIM)), sizeof *inner);
     if (!inner) {
@@ -44,7 +48,8 @@ tern_status tern_model_classify(tern_model *m, int64_t n, const float *x, float 
         goto done;
     }
     if (m->slot[W_CLASSIFY_DENSE].data) {
-        TERN_TRY(layer(m, W_CLASSIFY_DENSE, W_CLASSIFY_DENSE_B, (tern_act)tern_get(m->spec, S_CLASSIFY_ACT), n, x, inner));
+        TERN_TRY(layer(m, W_CLASSIFY_DENSE, W_CLASSIFY_DENSE_B, (tern_act)tern_get(m->spec, S_CLASSIFY_ACT), n, x,
+                       inner));
         x = inner;
     } else if (tern_model_has_pooler(m)) {
         TERN_TRY(tern_model_pool(m, n, x, inner));

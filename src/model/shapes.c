@@ -1,4 +1,5 @@
-/* The shape that each slot's tensor must have, by the model's settings: what binding checks and what random weights are drawn by. */
+/* The shape that each slot's tensor must have, by the model's settings: what binding checks and
+ * what random weights are drawn by. */
 #include "model/internal.h"
 
 static const char *const names[N_SLOTS] = {
@@ -19,16 +20,20 @@ bool tern_slot_applies(const tern_spec *s, tern_slot slot, int64_t layer)
     case W_OUT_NORM: case W_OUT_NORM_B: return !s->no_out_norm && tern_get(s, S_NORM_POSITION) != NORM_POST;
     case W_MLP_NORM: case W_MLP_NORM_B: return !s->one_norm;
     case W_HEAD: return tern_get(s, S_LM_HEAD) && !tern_get(s, S_TIED);
-    case W_HEAD_B: case W_TRANSFORM: case W_TRANSFORM_B: case W_TRANSFORM_NORM: case W_TRANSFORM_NORM_B: return tern_get(s, S_LM_HEAD);
-    case W_CLASSIFY: case W_CLASSIFY_B: case W_CLASSIFY_DENSE: case W_CLASSIFY_DENSE_B: return tern_get(s, S_LABELS) > 0;
+    case W_HEAD_B: case W_TRANSFORM: case W_TRANSFORM_B: case W_TRANSFORM_NORM: case W_TRANSFORM_NORM_B:
+        return tern_get(s, S_LM_HEAD);
+    case W_CLASSIFY: case W_CLASSIFY_B: case W_CLASSIFY_DENSE: case W_CLASSIFY_DENSE_B:
+        return tern_get(s, S_LABELS) > 0;
     case W_GATE: case W_GATE_B: return tern_get(s, S_GATED) && !sparse;
     case W_UP: case W_UP_B: case W_GATE_UP: case W_GATE_UP_B: case W_DOWN: case W_DOWN_B: return !sparse;
     case W_ROUTER: case W_ROUTER_B: case W_ROUTER_CHOICE_B: case W_EX_GATE: case W_EX_UP: case W_EX_DOWN: return sparse;
     case W_EX_GATE_UP_ALL: case W_EX_GATE_UP_ALL_B: case W_EX_DOWN_ALL: case W_EX_DOWN_ALL_B: return sparse;
-    case W_SHARED_GATE: case W_SHARED_UP: case W_SHARED_DOWN: case W_SHARED_SCORE: return sparse && tern_get(s, S_SHARED_FFN) > 0;
+    case W_SHARED_GATE: case W_SHARED_UP: case W_SHARED_DOWN: case W_SHARED_SCORE:
+        return sparse && tern_get(s, S_SHARED_FFN) > 0;
     case W_POS: return tern_get(s, S_POSITION) == POS_LEARNED;
     case W_TYPE: return tern_get(s, S_TYPES) > 0;
-    case W_EMBED_PROJECT: case W_OUT_PROJECT: return tern_get(s, S_EMBED_DIM) && tern_get(s, S_EMBED_DIM) != tern_get(s, S_DIM);
+    case W_EMBED_PROJECT: case W_OUT_PROJECT:
+        return tern_get(s, S_EMBED_DIM) && tern_get(s, S_EMBED_DIM) != tern_get(s, S_DIM);
     case W_Q_A: case W_Q_A_NORM: case W_Q_A_B: return tern_get(s, S_Q_RANK) > 0;
     case W_KV_A: case W_KV_A_B: case W_KV_A_NORM: case W_KV_B: return tern_get(s, S_KV_RANK) > 0;
     default: return true;
@@ -53,17 +58,20 @@ static tern_slot_shape three(int64_t a, int64_t b, int64_t c)
 /* A norm of q or k: one for each head alike, one for all heads as a row, or each head its own. */
 static tern_slot_shape head_norm(int64_t n_head, int64_t head_dim)
 {
-    return (tern_slot_shape){ .n_shape = 3, .rank = { 1, 1, 2 }, .shape = { { head_dim }, { n_head * head_dim }, { n_head, head_dim } } };
+    return (tern_slot_shape){ .n_shape = 3, .rank = { 1, 1, 2 },
+                              .shape = { { head_dim }, { n_head * head_dim }, { n_head, head_dim } } };
 }
 
 tern_slot_shape tern_slot_shape_of(const tern_spec *s, tern_slot slot)
 {
-    int64_t dim = tern_get(s, S_DIM), ffn = tern_get(s, S_FFN), vocab = tern_get(s, S_VOCAB), types = tern_get(s, S_TYPES);
+    int64_t dim = tern_get(s, S_DIM), ffn = tern_get(s, S_FFN), vocab = tern_get(s, S_VOCAB),
+        types = tern_get(s, S_TYPES);
     int64_t embed = tern_get(s, S_EMBED_DIM) ? tern_get(s, S_EMBED_DIM) : dim, head_dim = tern_get(s, S_HEAD_DIM);
     int64_t value_dim = tern_get(s, S_VALUE_DIM) ? tern_get(s, S_VALUE_DIM) : head_dim;
     int64_t n_head = tern_get(s, S_HEADS), n_kv = tern_get(s, S_KV_HEADS), experts = tern_get(s, S_EXPERTS);
     int64_t q = n_head * head_dim, k = n_kv * head_dim, v = n_kv * value_dim, o = n_head * value_dim;
-    int64_t expert_ffn = tern_get(s, S_EXPERT_FFN) ? tern_get(s, S_EXPERT_FFN) : ffn, shared = tern_get(s, S_SHARED_FFN);
+    int64_t expert_ffn = tern_get(s, S_EXPERT_FFN) ? tern_get(s, S_EXPERT_FFN) : ffn,
+        shared = tern_get(s, S_SHARED_FFN);
     int64_t q_rank = tern_get(s, S_Q_RANK), kv_rank = tern_get(s, S_KV_RANK), rope = tern_get(s, S_ROPE_HEAD_DIM);
     switch (slot) {
     case W_EMBED: return two(vocab, embed);

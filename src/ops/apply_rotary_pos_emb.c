@@ -28,9 +28,11 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     int64_t heads = op_dim(d, 'h'), dim = op_dim(d, 'd');
     d->n_row = op_dim(d, 'b') * op_dim(d, 's');
     if (a->num_heads && a->num_heads != heads)
-        return op_fail(op, TERN_ERR_SHAPE, "mixed_query has %lld heads, and num_heads is %lld", (long long)heads, (long long)a->num_heads);
+        return op_fail(op, TERN_ERR_SHAPE, "mixed_query has %lld heads, and num_heads is %lld", (long long)heads,
+                       (long long)a->num_heads);
     if (op->config.rotary_dim > dim)
-        return op_fail(op, TERN_ERR_ARGUMENT, "rotary_dim %lld is larger than a head's %lld", (long long)op->config.rotary_dim, (long long)dim);
+        return op_fail(op, TERN_ERR_ARGUMENT, "rotary_dim %lld is larger than a head's %lld",
+                       (long long)op->config.rotary_dim, (long long)dim);
     if (a->offset < 0 || a->offset + op_dim(d, 's') > INT32_MAX)
         return op_fail(op, TERN_ERR_ARGUMENT, "offset is %lld, not a position", (long long)a->offset);
     return TERN_OK;
@@ -42,7 +44,9 @@ static tern_status rotate(tern_op *op, const tern_tensor *from, const rotary_ang
     tern_status st = TERN_OK;
     TERN_TRY(op_in(op, from, &x));
     TERN_TRY(op_out(op, to, &y));
-    if (y.data != x.data) TERN_TRY(op->ctx->backend->convert(op->ctx, &(tern_convert){ .from = x.data, .to = y.data, .n = x.n_row * x.dim }));
+    if (y.data != x.data)
+        TERN_TRY(op->ctx->backend->convert(op->ctx,
+                                           &(tern_convert){ .from = x.data, .to = y.data, .n = x.n_row * x.dim }));
     if (op->config.rotary_dim > 0) TERN_TRY(op_rotary_rotate(op, angles, &y, 1, y.dim));
     TERN_TRY(op_put(op, &y, to));
 done:
@@ -76,6 +80,7 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 
 const op_desc op_apply_rotary_pos_emb = {
     .name = "apply_rotary_pos_emb", .summary = "queries and keys rotated by position", .args_size = sizeof(rotary_args),
-    .args = args_table, .options = options, .config = config, .prepare = op_rotary_prepare, .check = check, .cost = cost, .run = run,
+    .args = args_table, .options = options, .config = config, .prepare = op_rotary_prepare, .check = check,
+    .cost = cost, .run = run,
 };
 OP_TYPED_CALL(apply_rotary_pos_emb)

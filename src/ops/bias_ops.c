@@ -21,7 +21,8 @@ static tern_status activate(tern_op *op, const tern_bias_add_args *a, tern_act a
     TERN_TRY(op_floats(op, &a->bias, &bias));
     TERN_TRY(op_out(op, &a->output, &y));
     TERN_TRY(op->ctx->backend->activation(op->ctx, &(tern_activation){
-        .act = act, .x = x.data, .ldx = x.ld, .bias = bias, .y = y.data, .ldy = y.ld, .n_row = x.n_row, .dim = x.dim, .round = op->t }));
+        .act = act, .x = x.data, .ldx = x.ld, .bias = bias, .y = y.data, .ldy = y.ld, .n_row = x.n_row, .dim = x.dim,
+        .round = op->t }));
     TERN_TRY(op_put(op, &y, &a->output));
 done:
     return st;
@@ -58,9 +59,10 @@ static void cost_activated(const tern_op *op, const void *args, const op_dims *d
     c->flops += (double)d->n_row * (double)op_dim(d, 'C');
 }
 
-#define BIAS_OP(op_name, summary_text, function, cost_function)                                                                              \
-    const op_desc op_##op_name = { .name = #op_name, .summary = summary_text, .args_size = sizeof(tern_bias_add_args), .args = args_table,   \
-                                   .config = config, .cost = cost_function, .run = function };                                        \
+#define BIAS_OP(op_name, summary_text, function, cost_function) \
+    const op_desc op_##op_name = { .name = #op_name, .summary = summary_text, .args_size = sizeof(tern_bias_add_args), \
+                                   .args = args_table, \
+                                   .config = config, .cost = cost_function, .run = function }; \
     OP_TYPED_CALL(op_name)
 
 BIAS_OP(bias_add, "a bias added to every row", run_add, cost_add)

@@ -33,8 +33,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     TERN_TRY(op_out(op, &a->result, &y));
     if (a->bias.data && tern_tensor_count(&a->bias) != op_dim(d, 'C')) bias = NULL;
     TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){
-        .a = x.data, .lda = x.ld, .bias = bias, .c = residual.data, .ldc = residual.ld, .y = y.data, .ldy = y.ld, .alpha = 1, .n_row = x.n_row,
-        .dim = x.dim, .round = op->t }));
+        .a = x.data, .lda = x.ld, .bias = bias, .c = residual.data, .ldc = residual.ld, .y = y.data, .ldy = y.ld,
+        .alpha = 1, .n_row = x.n_row, .dim = x.dim, .round = op->t }));
     TERN_TRY(op_put(op, &y, &a->result));
 done:
     return st;
@@ -50,7 +50,8 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 }
 
 const op_desc op_bias_residual = {
-    .name = "bias_residual", .summary = "output, residual and a bias summed", .args_size = sizeof(tern_bias_residual_args),
-    .args = args_table, .config = config, .check = check, .cost = cost, .run = run,
+    .name = "bias_residual", .summary = "output, residual and a bias summed",
+    .args_size = sizeof(tern_bias_residual_args), .args = args_table, .config = config, .check = check, .cost = cost,
+    .run = run,
 };
 OP_TYPED_CALL(bias_residual)

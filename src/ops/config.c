@@ -1,4 +1,5 @@
-/* The config of one layer: defaults, JSON in and out, and what a whole layer needs of it. Public contract: tern/config.h. */
+/* The config of one layer: defaults, JSON in and out, and what a whole layer needs of it. Public
+ * contract: tern/config.h. */
 #include <tern/config.h>
 
 #include "base/ctx.h"
@@ -41,7 +42,8 @@ tern_config tern_config_default(void)
 tern_dtype config_type(tern_config_dtype dtype)
 {
     static const tern_dtype types[] = {
-        [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16, [TERN_DTYPE_INT8] = TERN_F16
+        [TERN_DTYPE_FP32] = TERN_F32, [TERN_DTYPE_FP16] = TERN_F16, [TERN_DTYPE_BF16] = TERN_BF16,
+        [TERN_DTYPE_INT8] = TERN_F16
     };
     return types[dtype];
 }
@@ -61,7 +63,8 @@ static tern_status read_object(tern_ctx *ctx, const char *what, json_t *object, 
     return TERN_OK;
 }
 
-tern_status tern_config_from_json(tern_ctx *ctx, const char *text, size_t n_bytes, tern_config_mode mode, tern_config *config)
+tern_status tern_config_from_json(tern_ctx *ctx, const char *text, size_t n_bytes, tern_config_mode mode,
+                                  tern_config *config)
 {
     return config_from_text(ctx, "config", text, n_bytes, mode, read_object, config);
 }

@@ -22,10 +22,11 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     const tern_dequantize_args *a = args;
     int64_t rows = op_dim(d, 'N'), groups = op_dim(d, 'G');
     if (a->groups && a->groups != groups)
-        return op_fail(op, TERN_ERR_SHAPE, "groups is %lld, and weight.scale has %lld", (long long)a->groups, (long long)groups);
+        return op_fail(op, TERN_ERR_SHAPE, "groups is %lld, and weight.scale has %lld", (long long)a->groups,
+                       (long long)groups);
     if (rows % groups)
-        return op_fail(op, TERN_ERR_SHAPE, "weight.scale has %lld groups, which do not divide the %lld rows of weight", (long long)groups,
-                       (long long)rows);
+        return op_fail(op, TERN_ERR_SHAPE, "weight.scale has %lld groups, which do not divide the %lld rows of weight",
+                       (long long)groups, (long long)rows);
     return TERN_OK;
 }
 
@@ -37,8 +38,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     tern_status st = TERN_OK;
     TERN_TRY(op_out(op, &a->output, &y));
     TERN_TRY(op->ctx->backend->dequantize(op->ctx, &(tern_dequantize){
-        .q = a->weight.data, .scale = a->weight_scale.data, .y = y.data, .n_group = groups, .n = op_dim(d, 'N') * op_dim(d, 'K') / groups,
-        .round = TERN_F16 }));
+        .q = a->weight.data, .scale = a->weight_scale.data, .y = y.data, .n_group = groups,
+        .n = op_dim(d, 'N') * op_dim(d, 'K') / groups, .round = TERN_F16 }));
     TERN_TRY(op_put(op, &y, &a->output));
 done:
     return st;
@@ -52,7 +53,8 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 }
 
 const op_desc op_dequantize = {
-    .name = "dequantize", .summary = "an int8 weight matrix and its scales as f16", .args_size = sizeof(tern_dequantize_args),
-    .args = args_table, .options = options, .config = config, .check = check, .cost = cost, .run = run,
+    .name = "dequantize", .summary = "an int8 weight matrix and its scales as f16",
+    .args_size = sizeof(tern_dequantize_args), .args = args_table, .options = options, .config = config, .check = check,
+    .cost = cost, .run = run,
 };
 OP_TYPED_CALL(dequantize)

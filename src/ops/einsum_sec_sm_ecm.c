@@ -31,12 +31,13 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     TERN_TRY(op_scratch(op, places, s, &transposed));
     TERN_TRY(op_out(op, &a->output, &y));
     tern_copy c = {
-        .x = s ? q.data : NULL, .y = transposed.data, .n = { 1, 1, places }, .stride_x = { 0, 0, 1 }, .stride_y = { 0, 0, s }, .dim = s,
-        .step_x = places, .step_y = 1 };
+        .x = s ? q.data : NULL, .y = transposed.data, .n = { 1, 1, places }, .stride_x = { 0, 0, 1 },
+        .stride_y = { 0, 0, s }, .dim = s, .step_x = places, .step_y = 1 };
     TERN_TRY(op->ctx->backend->copy(op->ctx, &c));
     tern_matmul product = { .x = transposed.data, .ldx = s, .n_row = places, .n_part = 1, .round = op->t };
     product.part[0] = (tern_matmul_part){
-        .w = { .data = a->W.data, .dtype = a->W.dtype, .transposed_in = true, .out = m, .in = s, .ld = m, .widen = op->t }, .y = y.data, .ldy = m };
+        .w = { .data = a->W.data, .dtype = a->W.dtype, .transposed_in = true, .out = m, .in = s, .ld = m,
+               .widen = op->t }, .y = y.data, .ldy = m };
     TERN_TRY(op->ctx->backend->matmul(op->ctx, &product));
     TERN_TRY(op_put(op, &y, &a->output));
 done:
@@ -51,7 +52,8 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 }
 
 const op_desc op_einsum_sec_sm_ecm = {
-    .name = "einsum_sec_sm_ecm", .summary = "tokens at the places of a dispatch mask", .args_size = sizeof(tern_einsum_sec_sm_ecm_args),
-    .args = args_table, .config = config, .check = check, .cost = cost, .run = run,
+    .name = "einsum_sec_sm_ecm", .summary = "tokens at the places of a dispatch mask",
+    .args_size = sizeof(tern_einsum_sec_sm_ecm_args), .args = args_table, .config = config, .check = check,
+    .cost = cost, .run = run,
 };
 OP_TYPED_CALL(einsum_sec_sm_ecm)

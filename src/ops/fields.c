@@ -1,4 +1,5 @@
-/* Field tables in action: see fields.h. Called by config.c, moe_config.c, engine_config.c and by the generic run of ops. */
+/* Field tables in action: see fields.h. Called by config.c, moe_config.c, engine_config.c and by
+ * the generic run of ops. */
 #include "ops/fields.h"
 
 #include <math.h>
@@ -36,23 +37,26 @@ static void list_names(const field_name *names, char *text, size_t size)
 {
     size_t n = 0;
     text[0] = 0;
-    for (const field_name *p = names; p->name && n + 4 < size; p++)
-        n += tern_show(text + n, size - n, "%s%s", p == names ? "" : p[1].name ? ", " : " or ", p->name);
+    for (const field_name *p = names; p->name && n + 4 < size; p++) {
+        const char *joint = p[1].name ? ", " : " or ";
+        n += tern_show(text + n, size - n, "%s%s", p == names ? "" : joint, p->name);
+    }
 }
 
 static tern_status read_enum(tern_ctx *ctx, const char *what, const json_t *value, const field *f, int *into)
 {
     char list[400], shown[64];
     for (const field_name *p = f->names; p->name; p++) {
-        bool hit =
-            json_is_string(value) ? !strcmp(json_string_value(value), p->name) : json_is_integer(value) && json_integer_value(value) == p->value;
+        bool hit = json_is_string(value) ? !strcmp(json_string_value(value), p->name)
+                                         : json_is_integer(value) && json_integer_value(value) == p->value;
         if (!hit) continue;
         *into = p->value;
         return TERN_OK;
     }
     if (!json_is_string(value) && !json_is_integer(value)) return wrong_kind(ctx, what, f, value, "a name");
     list_names(f->names, list, sizeof list);
-    return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s is %s; it may be %s", what, f->name, tern_json_show(value, shown, sizeof shown), list);
+    return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s is %s; it may be %s", what, f->name,
+                     tern_json_show(value, shown, sizeof shown), list);
 }
 
 static tern_status check_range(tern_ctx *ctx, const char *what, const field *f, double v)
@@ -60,7 +64,8 @@ static tern_status check_range(tern_ctx *ctx, const char *what, const field *f, 
     if (!isfinite(v)) return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s is %g, not a finite number", what, f->name, v);
     if (f->min == 0 && f->max == 0) return TERN_OK;
     if (v >= f->min && v <= f->max) return TERN_OK;
-    return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s is %.17g, not from %.17g to %.17g", what, f->name, v, f->min, f->max);
+    return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: %s is %.17g, not from %.17g to %.17g", what, f->name, v, f->min,
+                     f->max);
 }
 
 static tern_status read_text(tern_ctx *ctx, const char *what, const json_t *value, const field *f, char *into)
@@ -71,7 +76,8 @@ static tern_status read_text(tern_ctx *ctx, const char *what, const json_t *valu
     }
     if (!json_is_string(value)) return wrong_kind(ctx, what, f, value, "a string");
     if (json_string_length(value) >= TERN_TEXT_BYTES)
-        return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %s has %zu bytes, more than %d", what, f->name, json_string_length(value), TERN_TEXT_BYTES - 1);
+        return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %s has %zu bytes, more than %d", what, f->name,
+                         json_string_length(value), TERN_TEXT_BYTES - 1);
     memcpy(into, json_string_value(value), json_string_length(value) + 1);
     return TERN_OK;
 }
@@ -80,7 +86,8 @@ static tern_status read_ints(tern_ctx *ctx, const char *what, const json_t *valu
 {
     if (!json_is_array(value)) return wrong_kind(ctx, what, f, value, "a list of integers");
     if (json_array_size(value) > TERN_MOST_INTS)
-        return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %s has %zu numbers, more than %d", what, f->name, json_array_size(value), TERN_MOST_INTS);
+        return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %s has %zu numbers, more than %d", what, f->name,
+                         json_array_size(value), TERN_MOST_INTS);
     into->n = (int64_t)json_array_size(value);
     for (int64_t i = 0; i < into->n; i++) {
         const json_t *item = json_array_get(value, (size_t)i);
@@ -95,10 +102,13 @@ static tern_status read_ints(tern_ctx *ctx, const char *what, const json_t *valu
 static tern_status read_json(tern_ctx *ctx, const char *what, const json_t *value, const field *f, char *into)
 {
     if (json_is_null(value) || json_is_string(value)) return read_text(ctx, what, value, f, into);
-    if (!json_is_object(value) && !json_is_array(value)) return wrong_kind(ctx, what, f, value, "a string, an object or null");
+    if (!json_is_object(value) && !json_is_array(value))
+        return wrong_kind(ctx, what, f, value, "a string, an object or null");
     size_t n = json_dumpb(value, into, TERN_TEXT_BYTES - 1, JSON_COMPACT);
     if (!n) return tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for %s", what, f->name);
-    if (n >= TERN_TEXT_BYTES) return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %s has %zu bytes, more than %d", what, f->name, n, TERN_TEXT_BYTES - 1);
+    if (n >= TERN_TEXT_BYTES)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "%s: %s has %zu bytes, more than %d", what, f->name, n,
+                         TERN_TEXT_BYTES - 1);
     into[n] = 0;
     return TERN_OK;
 }
@@ -130,13 +140,14 @@ tern_status field_read(tern_ctx *ctx, const char *what, const json_t *value, con
     case FIELD_JSON: return read_json(ctx, what, value, f, p);
     case FIELD_NONE:
         if (json_is_null(value)) return TERN_OK;
-        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s is %s; it may only be null, being an object of Python's", what, f->name,
-                         tern_json_kind(value));
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: %s is %s; it may only be null, being an object of Python's",
+                         what, f->name, tern_json_kind(value));
     }
     return TERN_OK;
 }
 
-static tern_status unknown_key(tern_ctx *ctx, const char *what, const char *key, const field *fields, tern_config_mode mode)
+static tern_status unknown_key(tern_ctx *ctx, const char *what, const char *key, const field *fields,
+                               tern_config_mode mode)
 {
     tern_nearest near = { .word = key };
     for (const field *f = fields; f->name; f++) {
@@ -147,22 +158,27 @@ static tern_status unknown_key(tern_ctx *ctx, const char *what, const char *key,
         tern_log(ctx, TERN_LOG_WARNING, "%s: the unknown key \"%s\" is left out", what, key);
         return TERN_OK;
     }
-    if (near.best) return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: there is no \"%s\"; the nearest is \"%s\"", what, key, near.best);
+    if (near.best)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: there is no \"%s\"; the nearest is \"%s\"", what, key, near.best);
     return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: there is no \"%s\"", what, key);
 }
 
-tern_status fields_read(tern_ctx *ctx, const char *what, const json_t *object, const field *fields, tern_config_mode mode, void *into)
+tern_status fields_read(tern_ctx *ctx, const char *what, const json_t *object, const field *fields,
+                        tern_config_mode mode, void *into)
 {
     const char *key;
     const json_t *value;
     void *at;
-    if (!json_is_object(object)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: is %s, not an object", what, tern_json_kind(object));
+    if (!json_is_object(object))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: is %s, not an object", what, tern_json_kind(object));
     for (at = json_object_iter((json_t *)object); at; at = json_object_iter_next((json_t *)object, at)) {
         key = json_object_iter_key(at);
         value = json_object_iter_value(at);
         const field *f = fields_find(fields, key);
-        if (f && f->alias && !strcmp(key, f->alias) && json_object_get(object, f->name) && !json_equal(value, json_object_get(object, f->name)))
-            return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: \"%s\" and \"%s\" are the same field, and their values differ", what, f->name, f->alias);
+        if (f && f->alias && !strcmp(key, f->alias) && json_object_get(object, f->name) &&
+            !json_equal(value, json_object_get(object, f->name)))
+            return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: \"%s\" and \"%s\" are the same field, and their values "
+                             "differ", what, f->name, f->alias);
         tern_status st = f ? field_read(ctx, what, value, f, into) : unknown_key(ctx, what, key, fields, mode);
         if (st) return st;
     }
@@ -209,7 +225,8 @@ json_t *fields_write(const field *fields, const void *from)
     return object;
 }
 
-tern_status config_from_text(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, tern_config_mode mode, config_reader *read, void *config)
+tern_status config_from_text(tern_ctx *ctx, const char *what, const char *text, size_t n_bytes, tern_config_mode mode,
+                             config_reader *read, void *config)
 {
     json_t *object = NULL;
     tern_status st = TERN_OK;
@@ -221,7 +238,8 @@ done:
     return st;
 }
 
-tern_status config_from_path(tern_ctx *ctx, const char *what, const char *path, tern_config_mode mode, config_reader *read, void *config)
+tern_status config_from_path(tern_ctx *ctx, const char *what, const char *path, tern_config_mode mode,
+                             config_reader *read, void *config)
 {
     json_t *object = NULL;
     tern_status st = TERN_OK;

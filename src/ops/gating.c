@@ -1,5 +1,6 @@
-/* top1gating, top2gating, topkgating: which experts each token goes to, within each expert's capacity. Scores, choices, queues and the loss are the
- * primitives route and assign; this file says how each gate uses them, and writes the routes out, dense or sparse. */
+/* top1gating, top2gating, topkgating: which experts each token goes to, within each expert's
+ * capacity. Scores, choices, queues and the loss are the primitives route and assign; this file
+ * says how each gate uses them, and writes the routes out, dense or sparse. */
 #include <math.h>
 #include <string.h>
 
@@ -21,7 +22,8 @@ typedef tern_gating_args gating;
     OP_ARG(gating, gates, OUT_MAYBE, OF_F32, "Ks")
 
 static const op_arg args_table[] = { OP_ARG(gating, logits, IN, OF_PARAM, "sE"), OUTPUTS, { 0 } };
-static const op_arg top1_args_table[] = { OP_ARG(gating, logits, IN, OF_PARAM, "sE"), OP_ARG(gating, used_token, MAYBE, OF_INT, "s"), OUTPUTS, { 0 } };
+static const op_arg top1_args_table[] = { OP_ARG(gating, logits, IN, OF_PARAM, "sE"),
+                                          OP_ARG(gating, used_token, MAYBE, OF_INT, "s"), OUTPUTS, { 0 } };
 
 static const field_name drop_policies[] = { { "probs", 0 }, { "position", 1 }, { 0 } };
 static const field_name noises[] = { { "None", TERN_NOISE_NONE }, { "RSample", TERN_NOISE_RSAMPLE }, { 0 } };
@@ -64,7 +66,8 @@ typedef struct routes {
     int64_t *count;
 } routes;
 
-enum { STREAM_CHOICE = 1, STREAM_TOKENS = 2 };    /* numbers for noise on the choice, and for the tokens that are kept */
+/* numbers for noise on the choice, and for the tokens that are kept */
+enum { STREAM_CHOICE = 1, STREAM_TOKENS = 2 };
 
 static bool is_top1(const tern_op *op)
 {
@@ -78,14 +81,17 @@ static bool is_top2(const tern_op *op)
 
 static int64_t k_of(const tern_op *op, const gating *a)
 {
-    return is_top1(op) ? 1 : is_top2(op) ? 2 : a->k;
+    if (is_top1(op)) return 1;
+    if (is_top2(op)) return 2;
+    return a->k;
 }
 
 /* logits + Gumbel's noise where the gate has it, else null. */
 static tern_status noisy_logits(tern_op *op, const gating *a, const float *logits, const routes *r, const float **noisy)
 {
     op_rows noise;
-    bool wanted = (is_top1(op) && a->noisy_gate_policy == TERN_NOISE_RSAMPLE) || (is_top2(op) && a->top2_2nd_expert_sampling);
+    bool wanted = (is_top1(op) && a->noisy_gate_policy == TERN_NOISE_RSAMPLE) ||
+                  (is_top2(op) && a->top2_2nd_expert_sampling);
     int64_t n = r->n_row * r->n_expert;
     tern_status st = TERN_OK;
     *noisy = NULL;
@@ -94,7 +100,8 @@ static tern_status noisy_logits(tern_op *op, const gating *a, const float *logit
     TERN_TRY(op->ctx->backend->random(op->ctx, &(tern_random_fill){
         .seed = (uint64_t)a->seed, .stream = STREAM_CHOICE, .y = noise.data, .n = n, .gumbel = true }));
     TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){
-        .a = logits, .b = noise.data, .y = noise.data, .alpha = 1, .n_row = 1, .dim = n, .lda = n, .ldb = n, .ldy = n }));
+        .a = logits, .b = noise.data, .y = noise.data, .alpha = 1, .n_row = 1, .dim = n, .lda = n, .ldb = n,
+        .ldy = n }));
     *noisy = noise.data;
 done:
     return st;
@@ -126,8 +133,9 @@ static tern_status choose(tern_op *op, const gating *a, const op_dims *d, routes
     r->location = r->expert + n;
     TERN_TRY(op_memory(op, r->n_expert, sizeof *r->count, (void **)&r->count));
     TERN_TRY(op->ctx->backend->route(op->ctx, &(tern_route){
-        .logits = logits, .noisy = noisy, .first_by_score = is_top2(op), .n_row = r->n_row, .n_expert = r->n_expert, .k = r->k, .n_group = 1,
-        .n_group_used = 1, .score = ROUTE_SOFTMAX, .scale = 1, .scores = r->score, .expert = r->expert, .weight = r->weight }));
+        .logits = logits, .noisy = noisy, .first_by_score = is_top2(op), .n_row = r->n_row, .n_expert = r->n_expert,
+        .k = r->k, .n_group = 1, .n_group_used = 1, .score = ROUTE_SOFTMAX, .scale = 1, .scores = r->score,
+        .expert = r->expert, .weight = r->weight }));
     leave_out(&a->used_token, r);
 done:
     return st;
@@ -148,9 +156,10 @@ static tern_status assign(tern_op *op, const gating *a, int64_t capacity, routes
     }
     r->capacity = capacity;
     TERN_TRY(op->ctx->backend->assign(op->ctx, &(tern_assign){
-        .expert = r->expert, .priority = priority, .score = r->score, .n_row = r->n_row, .capacity = capacity, .n_expert = (int32_t)r->n_expert,
-        .k = (int32_t)r->k, .aux_k = is_top2(op) ? 1 : (int32_t)r->k, .by_rank = is_top2(op), .renormalize = !is_top1(op), .weight = r->weight,
-        .location = r->location, .count = r->count, .l_aux = &r->l_aux }));
+        .expert = r->expert, .priority = priority, .score = r->score, .n_row = r->n_row, .capacity = capacity,
+        .n_expert = (int32_t) r->n_expert, .k = (int32_t) r->k, .aux_k = is_top2(op) ? 1 : (int32_t) r->k,
+        .by_rank = is_top2(op), .renormalize = !is_top1(op), .weight = r->weight, .location = r->location,
+        .count = r->count, .l_aux = &r->l_aux }));
 done:
     return st;
 }
@@ -174,14 +183,16 @@ static tern_status find_capacity(tern_op *op, const gating *a, op_dims *d)
         tern_status st = count_fullest(op, a, d, &capacity);
         if (st) return st;
     } else {
-        double factor = a->capacity_factor * (is_top1(op) ? 1 : (double)k_of(op, a)), wanted = ceil((double)tokens / (double)experts * factor);
+        double factor = a->capacity_factor * (is_top1(op) ? 1 : (double)k_of(op, a)),
+            wanted = ceil((double)tokens / (double)experts * factor);
         if (wanted > INT32_MAX)
-            return op_fail(op, TERN_ERR_LIMIT, "capacity_factor %g gives a capacity of %g, more than %d", a->capacity_factor, wanted, INT32_MAX);
+            return op_fail(op, TERN_ERR_LIMIT, "capacity_factor %g gives a capacity of %g, more than %d",
+                           a->capacity_factor, wanted, INT32_MAX);
         capacity = (int64_t)wanted > a->min_capacity ? (int64_t)wanted : a->min_capacity;
     }
     if (__builtin_mul_overflow(tokens * experts, capacity, &cells) || cells > INT64_MAX / 4)
-        return op_fail(op, TERN_ERR_LIMIT, "%lld tokens of %lld experts with a capacity of %lld", (long long)tokens, (long long)experts,
-                       (long long)capacity);
+        return op_fail(op, TERN_ERR_LIMIT, "%lld tokens of %lld experts with a capacity of %lld", (long long)tokens,
+                       (long long)experts, (long long)capacity);
     op_bind(d, 'C', capacity);
     return TERN_OK;
 }
@@ -191,15 +202,19 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     const gating *a = args;
     int64_t tokens = op_dim(d, 's'), experts = op_dim(d, 'e'), k = k_of(op, a);
     if (k < 1 || k > experts)
-        return op_fail(op, TERN_ERR_ARGUMENT, "k is %lld, not from 1 to the %lld experts of logits", (long long)k, (long long)experts);
+        return op_fail(op, TERN_ERR_ARGUMENT, "k is %lld, not from 1 to the %lld experts of logits", (long long)k,
+                       (long long)experts);
     if (!(a->capacity_factor > 0) || !isfinite(a->capacity_factor))
         return op_fail(op, TERN_ERR_ARGUMENT, "capacity_factor is %g, not above 0", a->capacity_factor);
     if (a->min_capacity < 0 || a->min_capacity > INT32_MAX)
-        return op_fail(op, TERN_ERR_ARGUMENT, "min_capacity is %lld, not from 0 to %d", (long long)a->min_capacity, INT32_MAX);
+        return op_fail(op, TERN_ERR_ARGUMENT, "min_capacity is %lld, not from 0 to %d", (long long)a->min_capacity,
+                       INT32_MAX);
     if (is_top1(op) && tokens < a->min_capacity)
-        return op_fail(op, TERN_ERR_ARGUMENT, "logits has %lld tokens, fewer than min_capacity %lld", (long long)tokens, (long long)a->min_capacity);
+        return op_fail(op, TERN_ERR_ARGUMENT, "logits has %lld tokens, fewer than min_capacity %lld", (long long)tokens,
+                       (long long)a->min_capacity);
     if (tokens > INT32_MAX / k || experts > INT32_MAX)
-        return op_fail(op, TERN_ERR_LIMIT, "logits has %lld tokens and %lld experts", (long long)tokens, (long long)experts);
+        return op_fail(op, TERN_ERR_LIMIT, "logits has %lld tokens and %lld experts", (long long)tokens,
+                       (long long)experts);
     op_bind(d, 'K', k);
     return find_capacity(op, a, d);
 }
@@ -256,15 +271,18 @@ done:
     return st;
 }
 
-/* Softmax of the scores (5 each), their means and the loss (2), and k comparisons each for the choice. */
+/* Softmax of the scores (5 each), their means and the loss (2), and k comparisons each for the
+ * choice. */
 static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
 {
     c->flops = (double)op_dim(d, 's') * (double)op_dim(d, 'e') * (double)(7 + k_of(op, args));
 }
 
-#define GATE(op_name, summary_text, table, option_table)                                                                                               \
-    const op_desc op_##op_name = { .name = #op_name, .summary = summary_text, .args_size = sizeof(gating), .args = table, .options = option_table,     \
-                                   .defaults = &defaults, .config = config, .check = check, .cost = cost, .run = run };                         \
+#define GATE(op_name, summary_text, table, option_table) \
+    const op_desc op_##op_name = { .name = #op_name, .summary = summary_text, .args_size = sizeof(gating), \
+                                   .args = table, .options = option_table, \
+                                   .defaults = &defaults, .config = config, .check = check, .cost = cost, \
+                                   .run = run }; \
     OP_TYPED_CALL(op_name)
 
 GATE(top1gating, "each token to its best expert", top1_args_table, top1_options)

@@ -22,8 +22,10 @@ static const char *const config[] = { "mlp_act_func_type", "transposed_mode", NU
 
 static op_mlp mlp_of(const tern_gelu_gemm_args *a)
 {
-    return (op_mlp){ .value = &a->weight, .gate = &a->weight_gate, .out = &a->weight_out, .value_scale = &a->weight_scale,
-                     .gate_scale = &a->weight_gate_scale, .out_scale = &a->weight_out_scale, .value_bias = &a->bias, .gate_bias = &a->bias_gate };
+    return (op_mlp){ .value = &a->weight, .gate = &a->weight_gate, .out = &a->weight_out,
+                     .value_scale = &a->weight_scale,
+                     .gate_scale = &a->weight_gate_scale, .out_scale = &a->weight_out_scale, .value_bias = &a->bias,
+                     .gate_bias = &a->bias_gate };
 }
 
 static tern_status check(tern_op *op, const void *args, op_dims *d)

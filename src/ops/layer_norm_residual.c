@@ -41,7 +41,8 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 }
 
 const op_desc op_layer_norm_residual = {
-    .name = "layer_norm_residual", .summary = "layer norm of input + bias + residual", .args_size = sizeof(tern_layer_norm_residual_args),
-    .args = args_table, .config = config, .prepare = op_need_eps, .cost = cost, .run = run,
+    .name = "layer_norm_residual", .summary = "layer norm of input + bias + residual",
+    .args_size = sizeof(tern_layer_norm_residual_args), .args = args_table, .config = config, .prepare = op_need_eps,
+    .cost = cost, .run = run,
 };
 OP_TYPED_CALL(layer_norm_residual)

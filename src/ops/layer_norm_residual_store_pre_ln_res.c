@@ -45,6 +45,7 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 
 const op_desc op_layer_norm_residual_store_pre_ln_res = {
     .name = "layer_norm_residual_store_pre_ln_res", .summary = "layer norm of input + bias + residual, and that sum",
-    .args_size = sizeof(tern_layer_norm_residual_store_pre_ln_res_args), .args = args_table, .config = config, .prepare = op_need_eps, .cost = cost, .run = run,
+    .args_size = sizeof(tern_layer_norm_residual_store_pre_ln_res_args), .args = args_table, .config = config,
+    .prepare = op_need_eps, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(layer_norm_residual_store_pre_ln_res)

@@ -1,4 +1,5 @@
-/* linear: a projection with its bias, fused or q, k and v apart, and DeepSpeed's split into padded heads. */
+/* linear: a projection with its bias, fused or q, k and v apart, and DeepSpeed's split into padded
+ * heads. */
 #include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
@@ -33,11 +34,13 @@ static const tern_linear_args defaults = { .num_heads = 1 };
 static tern_status check_heads(tern_op *op, const tern_linear_args *a, op_dims *d)
 {
     int64_t n = op_dim(d, 'O'), head_dim, padded;
-    if (a->input.rank != 3) return op_fail(op, TERN_ERR_SHAPE, "input has %d axes, and do_flash_attn needs 3", a->input.rank);
-    if (a->num_heads < 1) return op_fail(op, TERN_ERR_ARGUMENT, "num_heads is %lld, not 1 or more", (long long)a->num_heads);
+    if (a->input.rank != 3)
+        return op_fail(op, TERN_ERR_SHAPE, "input has %d axes, and do_flash_attn needs 3", a->input.rank);
+    if (a->num_heads < 1)
+        return op_fail(op, TERN_ERR_ARGUMENT, "num_heads is %lld, not 1 or more", (long long)a->num_heads);
     if (n % (3 * a->num_heads))
-        return op_fail(op, TERN_ERR_SHAPE, "weight has %lld outputs, which do not split into 3 x num_heads %lld", (long long)n,
-                       (long long)a->num_heads);
+        return op_fail(op, TERN_ERR_SHAPE, "weight has %lld outputs, which do not split into 3 x num_heads %lld",
+                       (long long)n, (long long)a->num_heads);
     head_dim = n / (3 * a->num_heads);
     tern_status st = op_padded_head(op, head_dim, &padded);
     if (st) return st;
@@ -61,7 +64,8 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
 static tern_status project(tern_op *op, const tern_linear_args *a, const op_rows *x, const op_rows *y)
 {
     static const tern_tensor none;
-    op_parts p = { { &a->weight, &a->weight_k, &a->weight_v }, { &a->weight_scale, &a->weight_k_scale, &a->weight_v_scale },
+    op_parts p = { { &a->weight, &a->weight_k, &a->weight_v },
+                   { &a->weight_scale, &a->weight_k_scale, &a->weight_v_scale },
                    { &a->bias, &a->bias_k, &a->bias_v } };
     for (int i = 0; i < 3 && a->no_bias; i++) p.bias[i] = &none;
     return op_matmul_parts(op, &p, x, y);
@@ -83,7 +87,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     for (int64_t part = 0; part < 3; part++)
         TERN_TRY(op->ctx->backend->copy(op->ctx, &(tern_copy){
             .x = y.data + part * h * dim, .y = heads.data + part * b * h * s * pad, .n = { b, h, s },
-            .stride_x = { s * y.ld, dim, y.ld }, .stride_y = { h * s * pad, s * pad, pad }, .dim = dim, .dim_y = pad, .step_x = 1, .step_y = 1 }));
+            .stride_x = { s * y.ld, dim, y.ld }, .stride_y = { h * s * pad, s * pad, pad }, .dim = dim, .dim_y = pad,
+            .step_x = 1, .step_y = 1 }));
     TERN_TRY(op_put(op, &heads, &a->output));
 done:
     return st;
@@ -102,7 +107,8 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 }
 
 const op_desc op_linear = {
-    .name = "linear", .summary = "a projection with its bias; q, k and v fused or apart", .args_size = sizeof(tern_linear_args),
-    .args = args_table, .options = options, .defaults = &defaults, .config = config, .check = check, .cost = cost, .run = run,
+    .name = "linear", .summary = "a projection with its bias; q, k and v fused or apart",
+    .args_size = sizeof(tern_linear_args), .args = args_table, .options = options, .defaults = &defaults,
+    .config = config, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(linear)

@@ -7,7 +7,8 @@ tern_status op_mlp_prepare(tern_op *op)
 {
     int act = (int)op->config.mlp_act_func_type;
     if (act > TERN_ACT_UNKNOWN && act <= TERN_ACT_GATED_RELU) return TERN_OK;
-    return op_fail(op, TERN_ERR_UNSUPPORTED, "mlp_act_func_type is %s (%d)", field_name_of(names_of_activations, act), act);
+    return op_fail(op, TERN_ERR_UNSUPPORTED, "mlp_act_func_type is %s (%d)", field_name_of(names_of_activations, act),
+                   act);
 }
 
 tern_status op_mlp_check(tern_op *op, const op_mlp *mlp, const char *value_name, op_dims *d)
@@ -15,13 +16,17 @@ tern_status op_mlp_check(tern_op *op, const op_mlp *mlp, const char *value_name,
     bool gated = op_gated(op->config.mlp_act_func_type), apart = mlp->gate->data;
     int64_t wide = op_dim(d, 'W'), inner = op_dim(d, 'I');
     const char *act = field_name_of(names_of_activations, (int)op->config.mlp_act_func_type);
-    if (apart && !gated) return op_fail(op, TERN_ERR_ARGUMENT, "weight_gate is given, and mlp_act_func_type %s has no gate", act);
-    if (mlp->gate_bias->data && !apart) return op_fail(op, TERN_ERR_ARGUMENT, "bias_gate is given and weight_gate is missing");
+    if (apart && !gated)
+        return op_fail(op, TERN_ERR_ARGUMENT, "weight_gate is given, and mlp_act_func_type %s has no gate", act);
+    if (mlp->gate_bias->data && !apart)
+        return op_fail(op, TERN_ERR_ARGUMENT, "bias_gate is given and weight_gate is missing");
     if (gated && !apart && wide % 2)
-        return op_fail(op, TERN_ERR_SHAPE, "%s has %lld outputs, not twice as many as %s makes of them", value_name, (long long)wide, act);
+        return op_fail(op, TERN_ERR_SHAPE, "%s has %lld outputs, not twice as many as %s makes of them", value_name,
+                       (long long)wide, act);
     int64_t made = gated && !apart ? wide / 2 : wide;
     if (made == inner) return TERN_OK;
-    return op_fail(op, TERN_ERR_SHAPE, "%s and %s give %lld channels, and weight_out takes %lld", value_name, act, (long long)made, (long long)inner);
+    return op_fail(op, TERN_ERR_SHAPE, "%s and %s give %lld channels, and weight_out takes %lld", value_name, act,
+                   (long long)made, (long long)inner);
 }
 
 double op_mlp_flops(const tern_op *op, const op_mlp *mlp, const op_dims *d, char in, char out)
@@ -29,10 +34,12 @@ double op_mlp_flops(const tern_op *op, const op_mlp *mlp, const op_dims *d, char
     bool gated = op_gated(op->config.mlp_act_func_type), apart = mlp->gate->data;
     double n = (double)d->n_row, wide = (double)op_dim(d, 'W') * (apart ? 2 : 1), inner = (double)op_dim(d, 'I');
     double biases = (cost_if(mlp->value_bias) + cost_if(mlp->gate_bias)) * (double)op_dim(d, 'W');
-    return cost_product(n, (double)op_dim(d, in), wide) + n * (biases + inner * (gated ? 2 : 1)) + cost_product(n, inner, (double)op_dim(d, out));
+    return cost_product(n, (double)op_dim(d, in),
+                        wide) + n * (biases + inner * (gated ? 2 : 1)) + cost_product(n, inner, (double)op_dim(d, out));
 }
 
-/* Part 0 is the gate, part 1 the value; in one piece they are the second and the first half of the outputs. */
+/* Part 0 is the gate, part 1 the value; in one piece they are the second and the first half of the
+ * outputs. */
 static tern_status gate_parts(tern_op *op, const op_mlp *mlp, tern_matmul *m)
 {
     tern_status st = TERN_OK;
@@ -57,7 +64,8 @@ done:
 
 tern_status op_mlp_run(tern_op *op, const op_mlp *mlp, const op_rows *x, const op_rows *y)
 {
-    tern_matmul m = { .x = x->data, .ldx = x->ld, .n_row = x->n_row, .n_part = 1, .act = op_act(op->config.mlp_act_func_type),
+    tern_matmul m = { .x = x->data, .ldx = x->ld, .n_row = x->n_row, .n_part = 1,
+                      .act = op_act(op->config.mlp_act_func_type),
                       .compute = op->config.compute, .round = op->t };
     tern_weight out = op_weight(op, mlp->out, mlp->out_scale);
     op_rows h;

@@ -29,12 +29,15 @@ static const field options[] = {
     { 0 },
 };
 
-static const char *const config[] = { "norm_type", "layer_norm_eps", "mlp_act_func_type", "mlp_after_attn", "transposed_mode", NULL };
+static const char *const config[] = { "norm_type", "layer_norm_eps", "mlp_act_func_type", "mlp_after_attn",
+                                      "transposed_mode", NULL };
 
 static op_mlp mlp_of(const tern_mlp_gemm_args *a)
 {
-    return (op_mlp){ .value = &a->weight_interm, .gate = &a->weight_gate, .out = &a->weight_out, .value_scale = &a->weight_interm_scale,
-                     .gate_scale = &a->weight_gate_scale, .out_scale = &a->weight_out_scale, .value_bias = &a->bias, .gate_bias = &a->bias_gate };
+    return (op_mlp){ .value = &a->weight_interm, .gate = &a->weight_gate, .out = &a->weight_out,
+                     .value_scale = &a->weight_interm_scale,
+                     .gate_scale = &a->weight_gate_scale, .out_scale = &a->weight_out_scale, .value_bias = &a->bias,
+                     .gate_bias = &a->bias_gate };
 }
 
 static tern_status prepare(tern_op *op)
@@ -51,8 +54,8 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     const tern_mlp_gemm_args *a = args;
     op_mlp mlp = mlp_of(a);
     if (op_gated(op->config.mlp_act_func_type) && op->config.norm_type == TERN_NORM_LAYER && !a->weight_gate.data)
-        return op_fail(op, TERN_ERR_UNSUPPORTED, "mlp_act_func_type %s with norm_type LayerNorm takes the gate apart, as weight_gate",
-                       field_name_of(names_of_activations, (int)op->config.mlp_act_func_type));
+        return op_fail(op, TERN_ERR_UNSUPPORTED, "mlp_act_func_type %s with norm_type LayerNorm takes the gate apart, "
+                       "as weight_gate", field_name_of(names_of_activations, (int)op->config.mlp_act_func_type));
     return op_mlp_check(op, &mlp, "weight_interm", d);
 }
 
@@ -108,7 +111,8 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 }
 
 const op_desc op_mlp_gemm = {
-    .name = "mlp_gemm", .summary = "attention's residual, the norm, and the MLP", .args_size = sizeof(tern_mlp_gemm_args),
-    .args = args_table, .options = options, .config = config, .prepare = prepare, .check = check, .cost = cost, .run = run,
+    .name = "mlp_gemm", .summary = "attention's residual, the norm, and the MLP",
+    .args_size = sizeof(tern_mlp_gemm_args), .args = args_table, .options = options, .config = config,
+    .prepare = prepare, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(mlp_gemm)

@@ -1,4 +1,5 @@
-/* Ops by names: tensors and options found in the op's table, outputs allocated with the op's own shapes. Called by the program and by bindings. */
+/* Ops by names: tensors and options found in the op's table, outputs allocated with the op's own
+ * shapes. Called by the program and by bindings. */
 #include <string.h>
 
 #include "base/fp.h"
@@ -43,7 +44,8 @@ static tern_status unknown_tensor(tern_op *op, const char *name, bool output)
     const char *kind = output ? "output" : "input";
     for (const op_arg *arg = op->desc->args; arg->name; arg++)
         if (is_output(arg) == output) tern_nearest_offer(&near, arg->name);
-    if (near.best) return op_fail(op, TERN_ERR_ARGUMENT, "there is no %s \"%s\"; the nearest is \"%s\"", kind, name, near.best);
+    if (near.best)
+        return op_fail(op, TERN_ERR_ARGUMENT, "there is no %s \"%s\"; the nearest is \"%s\"", kind, name, near.best);
     return op_fail(op, TERN_ERR_ARGUMENT, "there is no %s \"%s\"", kind, name);
 }
 
@@ -64,14 +66,17 @@ static tern_status read_options(tern_op *op, const char *text, void *args)
     tern_status st = TERN_OK;
     if (!text) return TERN_OK;
     TERN_TRY(tern_json_parse(op->ctx, op->desc->name, text, strlen(text), &object));
-    TERN_TRY(fields_read(op->ctx, op->desc->name, object, op->desc->options ? op->desc->options : none, TERN_CONFIG_STRICT, args));
+    TERN_TRY(fields_read(op->ctx, op->desc->name, object, op->desc->options ? op->desc->options : none,
+                         TERN_CONFIG_STRICT, args));
 done:
     json_decref(object);
     return st;
 }
 
-/* Memory for the wanted outputs that have none. made[i] says which are ours, for the case that a later step fails. */
-static tern_status make_outputs(tern_op *op, const op_dims *dims, tern_named_tensor *out, size_t n_out, void *args, bool *made)
+/* Memory for the wanted outputs that have none. made[i] says which are ours, for the case that a
+ * later step fails. */
+static tern_status make_outputs(tern_op *op, const op_dims *dims, tern_named_tensor *out, size_t n_out, void *args,
+                                bool *made)
 {
     for (size_t i = 0; i < n_out; i++) {
         const op_arg *arg = find_arg(op->desc, out[i].name, true);
@@ -94,7 +99,8 @@ static void start_args(const tern_op *op, void *args)
     if (op->desc == &op_softmax_context) ((tern_softmax_context_args *)args)->workspace = op->workspace;
 }
 
-tern_status tern_op_run(tern_op *op, const tern_named_tensor *in, size_t n_in, tern_named_tensor *out, size_t n_out, const char *options_json)
+tern_status tern_op_run(tern_op *op, const tern_named_tensor *in, size_t n_in, tern_named_tensor *out, size_t n_out,
+                        const char *options_json)
 {
     op_dims dims;
     tern_status st = TERN_OK;
@@ -133,8 +139,8 @@ static double bytes_of(const tern_tensor *t)
     return (double)tern_tensor_count(t) * (double)tern_dtype_bytes(t->dtype);
 }
 
-tern_status tern_op_cost(tern_op *op, const tern_named_tensor *in, size_t n_in, const tern_named_tensor *out, size_t n_out, const char *options_json,
-                         tern_cost *cost)
+tern_status tern_op_cost(tern_op *op, const tern_named_tensor *in, size_t n_in, const tern_named_tensor *out,
+                         size_t n_out, const char *options_json, tern_cost *cost)
 {
     op_dims dims;
     tern_status st = TERN_OK;
@@ -191,16 +197,20 @@ static tern_status unknown_option(tern_ctx *ctx, const op_desc *desc, const char
     tern_nearest near = { .word = name };
     for (const char *const *f = desc->config; *f; f++) tern_nearest_offer(&near, *f);
     for (const field *f = desc->options; f && f->name; f++) tern_nearest_offer(&near, f->name);
-    if (near.best) return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: there is no option \"%s\"; the nearest is \"%s\"", desc->name, name, near.best);
+    if (near.best)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: there is no option \"%s\"; the nearest is \"%s\"", desc->name,
+                         name, near.best);
     return tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: there is no option \"%s\"", desc->name, name);
 }
 
 /* Each option goes to the op's args or to the config. */
-static tern_status deal_options(tern_ctx *ctx, const op_desc *desc, const json_t *options, tern_config *config, void *args)
+static tern_status deal_options(tern_ctx *ctx, const op_desc *desc, const json_t *options, tern_config *config,
+                                void *args)
 {
     void *at;
     if (!json_is_object(options))
-        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the options are %s, not an object", desc->name, tern_json_kind(options));
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the options are %s, not an object", desc->name,
+                         tern_json_kind(options));
     for (at = json_object_iter((json_t *)options); at; at = json_object_iter_next((json_t *)options, at)) {
         const char *name = json_object_iter_key(at);
         const json_t *value = json_object_iter_value(at);
@@ -213,7 +223,8 @@ static tern_status deal_options(tern_ctx *ctx, const op_desc *desc, const json_t
     return TERN_OK;
 }
 
-tern_status tern_op_create_json(tern_ctx *ctx, const char *name, const tern_config *config, const char *options_json, tern_op **out)
+tern_status tern_op_create_json(tern_ctx *ctx, const char *name, const tern_config *config, const char *options_json,
+                                tern_op **out)
 {
     tern_status st = TERN_OK;
     json_t *options = NULL;

@@ -1,4 +1,5 @@
-/* The names of DeepSpeed's and tern's enumerations, as configs and options spell them (deepspeed/utils/types.py, inference/config.py). */
+/* The names of DeepSpeed's and tern's enumerations, as configs and options spell them
+ * (deepspeed/utils/types.py, inference/config.py). */
 #include "ops/fields.h"
 
 const field_name names_of_activations[] = {
@@ -11,13 +12,17 @@ const field_name names_of_activations[] = {
 };
 
 const field_name names_of_norms[] = {
-    { "UNKNOWN", TERN_NORM_UNKNOWN }, { "LayerNorm", TERN_NORM_LAYER }, { "GroupNorm", TERN_NORM_GROUP }, { "RMSNorm", TERN_NORM_RMS }, { 0 },
+    { "UNKNOWN", TERN_NORM_UNKNOWN }, { "LayerNorm", TERN_NORM_LAYER }, { "GroupNorm", TERN_NORM_GROUP },
+    { "RMSNorm", TERN_NORM_RMS }, { 0 },
 };
 
 const field_name names_of_dtypes[] = {
-    { "fp32", TERN_DTYPE_FP32 },          { "float32", TERN_DTYPE_FP32 },  { "float", TERN_DTYPE_FP32 },  { "torch.float32", TERN_DTYPE_FP32 },
-    { "fp16", TERN_DTYPE_FP16 },          { "float16", TERN_DTYPE_FP16 },  { "half", TERN_DTYPE_FP16 },   { "torch.float16", TERN_DTYPE_FP16 },
-    { "bf16", TERN_DTYPE_BF16 },          { "bfloat16", TERN_DTYPE_BF16 }, { "bfloat", TERN_DTYPE_BF16 }, { "torch.bfloat16", TERN_DTYPE_BF16 },
+    { "fp32", TERN_DTYPE_FP32 },          { "float32", TERN_DTYPE_FP32 },  { "float", TERN_DTYPE_FP32 },
+    { "torch.float32", TERN_DTYPE_FP32 },
+    { "fp16", TERN_DTYPE_FP16 },          { "float16", TERN_DTYPE_FP16 },  { "half", TERN_DTYPE_FP16 },
+    { "torch.float16", TERN_DTYPE_FP16 },
+    { "bf16", TERN_DTYPE_BF16 },          { "bfloat16", TERN_DTYPE_BF16 }, { "bfloat", TERN_DTYPE_BF16 },
+    { "torch.bfloat16", TERN_DTYPE_BF16 },
     { "int8", TERN_DTYPE_INT8 },          { "torch.int8", TERN_DTYPE_INT8 }, { 0 },
 };
 

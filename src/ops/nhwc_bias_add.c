@@ -18,7 +18,8 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
 {
     const tern_nhwc_bias_add_args *a = args;
     (void)d;
-    if (a->other_bias.data && !a->other.data) return op_fail(op, TERN_ERR_ARGUMENT, "other_bias is given and other is missing");
+    if (a->other_bias.data && !a->other.data)
+        return op_fail(op, TERN_ERR_ARGUMENT, "other_bias is given and other is missing");
     return TERN_OK;
 }
 
@@ -37,13 +38,13 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
         op_rows both;
         TERN_TRY(op_scratch(op, 1, op_dim(d, 'C'), &both));
         TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){
-            .a = bias, .b = other_bias, .y = both.data, .alpha = 1, .n_row = 1, .dim = both.dim, .lda = both.dim, .ldb = both.dim,
-            .ldy = both.dim }));
+            .a = bias, .b = other_bias, .y = both.data, .alpha = 1, .n_row = 1, .dim = both.dim, .lda = both.dim,
+            .ldb = both.dim, .ldy = both.dim }));
         bias = both.data;
     }
     TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){
-        .a = x.data, .lda = x.ld, .bias = bias, .c = other.data, .ldc = other.ld, .y = y.data, .ldy = y.ld, .alpha = 1, .n_row = x.n_row,
-        .dim = x.dim, .round = op->t }));
+        .a = x.data, .lda = x.ld, .bias = bias, .c = other.data, .ldc = other.ld, .y = y.data, .ldy = y.ld, .alpha = 1,
+        .n_row = x.n_row, .dim = x.dim, .round = op->t }));
     TERN_TRY(op_put(op, &y, &a->output));
 done:
     return st;
@@ -57,7 +58,8 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 }
 
 const op_desc op_nhwc_bias_add = {
-    .name = "nhwc_bias_add", .summary = "biases and another tensor added, channels last", .args_size = sizeof(tern_nhwc_bias_add_args),
-    .args = args_table, .config = config, .check = check, .cost = cost, .run = run,
+    .name = "nhwc_bias_add", .summary = "biases and another tensor added, channels last",
+    .args_size = sizeof(tern_nhwc_bias_add_args), .args = args_table, .config = config, .check = check, .cost = cost,
+    .run = run,
 };
 OP_TYPED_CALL(nhwc_bias_add)

@@ -1,4 +1,5 @@
-/* Checks every op's arguments against its table and runs it: see op.h. Called by the typed calls and by the generic one. */
+/* Checks every op's arguments against its table and runs it: see op.h. Called by the typed calls
+ * and by the generic one. */
 #include "ops/op.h"
 
 #include <ctype.h>
@@ -23,7 +24,8 @@ tern_status op_fail(const tern_op *op, tern_status status, const char *format, .
 static const char *show_shape(const tern_tensor *t, char *text, size_t size)
 {
     size_t n = (size_t)snprintf(text, size, "[");
-    for (int i = 0; i < t->rank && n < size; i++) n += (size_t)snprintf(text + n, size - n, "%s%lld", i ? ", " : "", (long long)t->shape[i]);
+    for (int i = 0; i < t->rank && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%lld", i ? ", " : "", (long long)t->shape[i]);
     if (n < size) snprintf(text + n, size - n, "]");
     return text;
 }
@@ -61,11 +63,14 @@ static tern_status wrong_type(const tern_op *op, const op_arg *arg, tern_dtype d
                                          [OF_FLOAT] = "f32, f16 or bf16" };
     const char *t = tern_dtype_name(op->t);
     if (arg->type == OF_T) return op_fail(op, TERN_ERR_DTYPE, "%s is %s, not %s", arg->name, tern_dtype_name(d), t);
-    if (arg->type == OF_PARAM && op->t != TERN_F32) return op_fail(op, TERN_ERR_DTYPE, "%s is %s, not %s or f32", arg->name, tern_dtype_name(d), t);
-    return op_fail(op, TERN_ERR_DTYPE, "%s is %s, not %s", arg->name, tern_dtype_name(d), arg->type == OF_PARAM ? "f32" : other[arg->type]);
+    if (arg->type == OF_PARAM && op->t != TERN_F32)
+        return op_fail(op, TERN_ERR_DTYPE, "%s is %s, not %s or f32", arg->name, tern_dtype_name(d), t);
+    return op_fail(op, TERN_ERR_DTYPE, "%s is %s, not %s", arg->name, tern_dtype_name(d),
+                   arg->type == OF_PARAM ? "f32" : other[arg->type]);
 }
 
-/* Rows may lie apart (a slice of columns), elements of a row and leading axes may not; a weight's rows likewise; anything else lies end to end. */
+/* Rows may lie apart (a slice of columns), elements of a row and leading axes may not; a weight's
+ * rows likewise; anything else lies end to end. */
 static bool layout_fits(const op_arg *arg, const tern_tensor *t)
 {
     bool rows = arg->shape[0] == '*' || arg->type == OF_WEIGHT;
@@ -84,8 +89,10 @@ static bool layout_fits(const op_arg *arg, const tern_tensor *t)
 static tern_status check_kind(const tern_op *op, const op_arg *arg, const tern_tensor *t)
 {
     if (t->device != TERN_CPU)
-        return op_fail(op, TERN_ERR_UNSUPPORTED, "%s lies on device %d, and this context computes on the CPU", arg->name, (int)t->device);
-    if (t->rank < 0 || t->rank > TERN_MAX_RANK) return op_fail(op, TERN_ERR_SHAPE, "%s has rank %d, more than %d", arg->name, t->rank, TERN_MAX_RANK);
+        return op_fail(op, TERN_ERR_UNSUPPORTED, "%s lies on device %d, and this context computes on the CPU",
+                       arg->name, (int)t->device);
+    if (t->rank < 0 || t->rank > TERN_MAX_RANK)
+        return op_fail(op, TERN_ERR_SHAPE, "%s has rank %d, more than %d", arg->name, t->rank, TERN_MAX_RANK);
     if (!type_fits(op, arg->type, t->dtype)) return wrong_type(op, arg, t->dtype);
     if (!layout_fits(arg, t))
         return op_fail(op, TERN_ERR_ARGUMENT, "%s is not contiguous: its last axis has stride %lld", arg->name,
@@ -98,8 +105,8 @@ static tern_status check_kind(const tern_op *op, const op_arg *arg, const tern_t
 static tern_status wrong_rank(const tern_op *op, const op_arg *arg, const tern_tensor *t, int least, bool more)
 {
     char shape[120];
-    return op_fail(op, TERN_ERR_SHAPE, "%s %s has %d axes, not %d%s", arg->name, show_shape(t, shape, sizeof shape), t->rank, least,
-                   more ? " or more" : "");
+    return op_fail(op, TERN_ERR_SHAPE, "%s %s has %d axes, not %d%s", arg->name, show_shape(t, shape, sizeof shape),
+                   t->rank, least, more ? " or more" : "");
 }
 
 static tern_status fit_lead(const tern_op *op, const op_arg *arg, const tern_tensor *t, int n_lead, op_dims *d)
@@ -114,29 +121,32 @@ static tern_status fit_lead(const tern_op *op, const op_arg *arg, const tern_ten
         d->rows_by = arg->name;
     }
     if (n_row == d->n_row) return TERN_OK;
-    return op_fail(op, TERN_ERR_SHAPE, "%s %s has %lld rows, %s has %lld", arg->name, show_shape(t, shape, sizeof shape), (long long)n_row,
-                   d->rows_by, (long long)d->n_row);
+    return op_fail(op, TERN_ERR_SHAPE, "%s %s has %lld rows, %s has %lld", arg->name,
+                   show_shape(t, shape, sizeof shape), (long long)n_row, d->rows_by, (long long)d->n_row);
 }
 
-static tern_status fit_axis(const tern_op *op, const op_arg *arg, const tern_tensor *t, char letter, int axis, op_dims *d)
+static tern_status fit_axis(const tern_op *op, const op_arg *arg, const tern_tensor *t, char letter, int axis,
+                            op_dims *d)
 {
     char shape[120];
     int64_t size = t->shape[axis];
     if (isdigit((unsigned char)letter)) {
         if (size == letter - '0') return TERN_OK;
-        return op_fail(op, TERN_ERR_SHAPE, "axis %d of %s %s is %lld, not %c", axis, arg->name, show_shape(t, shape, sizeof shape), (long long)size,
-                       letter);
+        return op_fail(op, TERN_ERR_SHAPE, "axis %d of %s %s is %lld, not %c", axis, arg->name,
+                       show_shape(t, shape, sizeof shape), (long long)size, letter);
     }
     int i = (letter | 32) - 'a';
     if (size < 0 || (size == 0 && isupper((unsigned char)letter)))
-        return op_fail(op, TERN_ERR_SHAPE, "axis %d of %s %s is %lld", axis, arg->name, show_shape(t, shape, sizeof shape), (long long)size);
+        return op_fail(op, TERN_ERR_SHAPE, "axis %d of %s %s is %lld", axis, arg->name,
+                       show_shape(t, shape, sizeof shape), (long long)size);
     if (d->size[i] < 0) {
         d->size[i] = size;
         d->bound_by[i] = arg->name;
     }
     if (d->size[i] == size) return TERN_OK;
-    return op_fail(op, TERN_ERR_SHAPE, "axis %d of %s %s is %lld, and %s has %lld there", axis, arg->name, show_shape(t, shape, sizeof shape),
-                   (long long)size, d->bound_by[i] ? d->bound_by[i] : "the op", (long long)d->size[i]);
+    return op_fail(op, TERN_ERR_SHAPE, "axis %d of %s %s is %lld, and %s has %lld there", axis, arg->name,
+                   show_shape(t, shape, sizeof shape), (long long)size, d->bound_by[i] ? d->bound_by[i] : "the op",
+                   (long long)d->size[i]);
 }
 
 /* The letters of a row; an output's "?" is what the op's check has chosen. */
@@ -185,8 +195,8 @@ static tern_status check_scale(tern_op *op, const void *args, const op_arg *arg,
     if (scale->rank != 1) return wrong_rank(op, row, scale, 1, false);
     int64_t groups = scale->shape[0], rows = t->shape[0];
     if (groups < 1 || rows % groups)
-        return op_fail(op, TERN_ERR_SHAPE, "%s has %lld groups, which do not divide the %lld rows of %s", name, (long long)groups, (long long)rows,
-                       arg->name);
+        return op_fail(op, TERN_ERR_SHAPE, "%s has %lld groups, which do not divide the %lld rows of %s", name,
+                       (long long)groups, (long long)rows, arg->name);
     return TERN_OK;
 }
 
@@ -228,8 +238,8 @@ done:
 
 tern_tensor op_expected(const tern_op *op, const op_arg *arg, const op_dims *dims)
 {
-    static const tern_dtype fixed[] = { [OF_F32] = TERN_F32, [OF_F16] = TERN_F16, [OF_I8] = TERN_I8,   [OF_U8] = TERN_U8,
-                                        [OF_I32] = TERN_I32, [OF_I64] = TERN_I64, [OF_INT] = TERN_I64, [OF_FLOAT] = TERN_F32 };
+    static const tern_dtype fixed[] = { [OF_F32] = TERN_F32, [OF_F16] = TERN_F16, [OF_I8] = TERN_I8,   [OF_U8] =
+        TERN_U8, [OF_I32] = TERN_I32, [OF_I64] = TERN_I64, [OF_INT] = TERN_I64, [OF_FLOAT] = TERN_F32 };
     int64_t shape[TERN_MAX_RANK];
     int rank = 0;
     const char *letters = letters_of(arg, dims);
@@ -237,7 +247,8 @@ tern_tensor op_expected(const tern_op *op, const op_arg *arg, const op_dims *dim
         for (; rank < dims->n_lead; rank++) shape[rank] = dims->lead[rank];
         letters++;
     }
-    for (; *letters && rank < TERN_MAX_RANK; letters++) shape[rank++] = isdigit((unsigned char)*letters) ? *letters - '0' : op_dim(dims, *letters);
+    for (; *letters && rank < TERN_MAX_RANK; letters++)
+        shape[rank++] = isdigit((unsigned char)*letters) ? *letters - '0' : op_dim(dims, *letters);
     bool of_t = arg->type == OF_T || arg->type == OF_PARAM || arg->type == OF_WEIGHT;
     return tern_tensor_of(NULL, of_t ? op->t : fixed[arg->type], rank, shape);
 }

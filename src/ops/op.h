@@ -1,13 +1,17 @@
-/* What an op is made of: one constant that describes its arguments and options as data, and up to three short functions.
+/* What an op is made of: one constant that describes its arguments and options as data, and up to
+ * three short functions.
  *
- * Everything that can be said by a table is checked from the table, with the same messages for every op: which tensors must be there, their types,
- * their layout, and how their shapes fit each other. A shape is a word of letters, one an axis, each bound by the first tensor that has it:
+ * Everything that can be said by a table is checked from the table, with the same messages for
+ * every op: which tensors must be there, their types, their layout, and how their shapes fit each
+ * other. A shape is a word of letters, one an axis, each bound by the first tensor that has it:
  *
- *     "*E"    any leading axes (the rows), then E          all tensors with '*' have the same number of rows
- *     "EN"    two axes; a weight is written [in, out], and is read [out, in] under transposed_mode or when int8
+ *    "*E"   any leading axes (the rows), then E   all tensors with '*' have the same number of rows
+ *   "EN"  two axes; a weight is written [in, out], and is read [out, in] under transposed_mode or
+ *         when int8
  *     "bSE"   a small letter may be 0, a capital may not; 'b' and 'B' are one axis
  *     "1"     an axis of 1, and other digits likewise
- *     "?"     any shape: the op's own check looks at it, or says which letters an output has (dims->output) */
+ *   "?"  any shape: the op's own check looks at it, or says which letters an output has
+ *        (dims->output) */
 #ifndef TERN_OPS_OP_H
 #define TERN_OPS_OP_H
 
@@ -17,12 +21,14 @@
 #include "base/ctx.h"
 #include "ops/fields.h"
 
-typedef enum op_role { IN, MAYBE, OUT, OUT_MAYBE } op_role;    /* required and optional inputs, outputs that must and that may be wanted */
+/* required and optional inputs, outputs that must and that may be wanted */
+typedef enum op_role { IN, MAYBE, OUT, OUT_MAYBE } op_role;
 
 typedef enum op_type {
     OF_T,         /* the config's T */
     OF_PARAM,     /* T or f32 */
-    OF_WEIGHT,    /* f32, f16, bf16, or i8: then the table's row of its name with ".scale" must be there */
+    /* f32, f16, bf16, or i8: then the table's row of its name with ".scale" must be there */
+    OF_WEIGHT,
     OF_F32, OF_F16, OF_I8, OF_U8, OF_I32, OF_I64,
     OF_INT,       /* i32 or i64 */
     OF_FLOAT      /* f32, f16 or bf16 */
@@ -52,12 +58,17 @@ typedef struct op_desc {
     size_t args_size;
     const op_arg *args;                  /* ends with name null */
     const field *options;                /* into the args struct; null: none */
-    const void *defaults;                /* an args struct with the options' defaults; null: zeros */
-    const char *const *config;           /* the config's fields that this op reads besides dtype and compute; ends with null */
-    tern_status (*prepare)(tern_op *op);                                          /* at creation: refuses a config, makes constants; may be null */
-    tern_status (*check)(tern_op *op, const void *args, op_dims *dims);           /* what the table cannot say; binds what outputs derive from; may be null */
-    void (*cost)(const tern_op *op, const void *args, const op_dims *dims, tern_cost *cost);    /* the operations, of arguments that were checked; the bytes
-                                                                                                   of arguments are there already. null: it only moves */
+    /* an args struct with the options' defaults; null: zeros */
+    const void *defaults;
+    /* the config's fields that this op reads besides dtype and compute; ends with null */
+    const char *const *config;
+    /* at creation: refuses a config, makes constants; may be null */
+    tern_status (*prepare)(tern_op *op);
+    /* what the table cannot say; binds what outputs derive from; may be null */
+    tern_status (*check)(tern_op *op, const void *args, op_dims *dims);
+    /* the operations, of arguments that were checked; the bytes of arguments are there already.
+     * null: it only moves */
+    void (*cost)(const tern_op *op, const void *args, const op_dims *dims, tern_cost *cost);
     tern_status (*run)(tern_op *op, const void *args, const op_dims *dims);
 } op_desc;
 
@@ -67,13 +78,15 @@ struct tern_op {
     tern_config config;
     tern_dtype t;                        /* T */
     float *inv_freq;                     /* owned: rotary angles a position, [rotary_dim / 2] */
-    void *defaults;                      /* owned: what the run by names starts from, an args struct; null: desc->defaults */
+    /* owned: what the run by names starts from, an args struct; null: desc->defaults */
+    void *defaults;
     tern_workspace *workspace;           /* borrowed: of the generic run; tern_op_bind_workspace */
 };
 
 /* A row of a table: the field's own name is the argument's. */
 #define OP_ARG(args, field, role, type, shape) { #field, offsetof(args, field), role, type, shape }
-#define OP_SCALE(args, weight) { #weight ".scale", offsetof(args, weight##_scale), MAYBE, OF_F32, "?" }
+#define OP_SCALE(args, weight) \
+    { #weight ".scale", offsetof(args, weight##_scale), MAYBE, OF_F32, "?" }
 
 /* The typed call that every op has. */
 #define OP_TYPED_CALL(op_name)                                                             \
@@ -86,7 +99,8 @@ struct tern_op {
 extern const op_desc *const op_list[];
 const op_desc *op_find(const char *name);
 
-/* A typed call: checks the table, then the op, then the outputs, and runs. The arena is as before afterwards. */
+/* A typed call: checks the table, then the op, then the outputs, and runs. The arena is as before
+ * afterwards. */
 tern_status op_run(tern_op *op, const op_desc *desc, const void *args);
 
 /* The same without running: binds dims and checks the inputs. */
@@ -102,7 +116,8 @@ static inline const tern_tensor *op_tensor(const void *args, const op_arg *arg)
 }
 
 /* "linear: " and the rest; returns status. */
-tern_status op_fail(const tern_op *op, tern_status status, const char *format, ...) TERN_PRINTF(3, 4);
+tern_status op_fail(const tern_op *op, tern_status status, const char *format,
+                    ...) TERN_PRINTF(3, 4);
 
 static inline int64_t op_dim(const op_dims *dims, char letter)
 {

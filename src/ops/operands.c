@@ -16,7 +16,8 @@ tern_status op_scratch(tern_op *op, int64_t n_row, int64_t dim, op_rows *rows)
     return op_memory(op, n_row * dim, sizeof(float), (void **)&rows->data);
 }
 
-/* The rows of a tensor as it lies: leading axes count as rows, the innermost one that is not 1 says how far apart they are. */
+/* The rows of a tensor as it lies: leading axes count as rows, the innermost one that is not 1 says
+ * how far apart they are. */
 static op_rows rows_of(const tern_tensor *t)
 {
     op_rows r = { .data = t->data, .n_row = 1, .dim = t->rank ? t->shape[t->rank - 1] : 1 };
@@ -28,19 +29,22 @@ static op_rows rows_of(const tern_tensor *t)
     return r;
 }
 
-static tern_status convert(tern_op *op, const void *from, tern_dtype from_dtype, void *to, tern_dtype to_dtype, int64_t n)
+static tern_status convert(tern_op *op, const void *from, tern_dtype from_dtype, void *to, tern_dtype to_dtype,
+                           int64_t n)
 {
-    return op->ctx->backend->convert(op->ctx, &(tern_convert){ .from = from, .to = to, .from_dtype = from_dtype, .to_dtype = to_dtype, .n = n });
+    return op->ctx->backend->convert(op->ctx, &(tern_convert){ .from = from, .to = to, .from_dtype = from_dtype,
+                                                               .to_dtype = to_dtype, .n = n });
 }
 
 /* Row by row where rows lie apart, else in one go. */
-static tern_status convert_rows(tern_op *op, const char *from, tern_dtype from_dtype, int64_t ld_from, char *to, tern_dtype to_dtype, int64_t ld_to,
-                                int64_t n_row, int64_t dim)
+static tern_status convert_rows(tern_op *op, const char *from, tern_dtype from_dtype, int64_t ld_from, char *to,
+                                tern_dtype to_dtype, int64_t ld_to, int64_t n_row, int64_t dim)
 {
     size_t from_bytes = tern_dtype_bytes(from_dtype), to_bytes = tern_dtype_bytes(to_dtype);
     if (ld_from == dim && ld_to == dim) return convert(op, from, from_dtype, to, to_dtype, n_row * dim);
     for (int64_t r = 0; r < n_row; r++) {
-        tern_status st = convert(op, from + (size_t)(r * ld_from) * from_bytes, from_dtype, to + (size_t)(r * ld_to) * to_bytes, to_dtype, dim);
+        tern_status st = convert(op, from + (size_t)(r * ld_from) * from_bytes, from_dtype,
+                                 to + (size_t)(r * ld_to) * to_bytes, to_dtype, dim);
         if (st) return st;
     }
     return TERN_OK;
@@ -52,7 +56,8 @@ tern_status op_in(tern_op *op, const tern_tensor *t, op_rows *rows)
     if (!t->data || t->dtype == TERN_F32) return TERN_OK;
     int64_t ld = rows->ld;
     tern_status st = op_scratch(op, rows->n_row, rows->dim, rows);
-    return st ? st : convert_rows(op, t->data, t->dtype, ld, (char *)rows->data, TERN_F32, rows->ld, rows->n_row, rows->dim);
+    return st ? st
+              : convert_rows(op, t->data, t->dtype, ld, (char *)rows->data, TERN_F32, rows->ld, rows->n_row, rows->dim);
 }
 
 tern_status op_out(tern_op *op, const tern_tensor *t, op_rows *rows)
@@ -88,7 +93,8 @@ tern_status op_ints(tern_op *op, const char *name, const tern_tensor *t, const i
     if (st) return st;
     for (int64_t i = 0; i < n; i++) {
         int64_t v = ((const int64_t *)t->data)[i];
-        if (v < INT32_MIN || v > INT32_MAX) return op_fail(op, TERN_ERR_ARGUMENT, "%s has %lld, beyond 32 bits", name, (long long)v);
+        if (v < INT32_MIN || v > INT32_MAX)
+            return op_fail(op, TERN_ERR_ARGUMENT, "%s has %lld, beyond 32 bits", name, (long long)v);
         to[i] = (int32_t)v;
     }
     *out = to;
@@ -99,9 +105,9 @@ tern_weight op_weight(const tern_op *op, const tern_tensor *w, const tern_tensor
 {
     bool int8 = w->dtype == TERN_I8, flip = int8 || op->config.transposed_mode;
     return (tern_weight){
-        .data = w->data, .dtype = w->dtype, .transposed_in = !flip, .out = w->shape[flip ? 0 : 1], .in = w->shape[flip ? 1 : 0],
-        .ld = w->shape[0] == 1 ? w->shape[1] : w->stride[0], .scale = int8 ? scale->data : NULL, .n_group = int8 ? tern_tensor_count(scale) : 0,
-        .widen = op->t };
+        .data = w->data, .dtype = w->dtype, .transposed_in = !flip, .out = w->shape[flip ? 0 : 1],
+        .in = w->shape[flip ? 1 : 0], .ld = w->shape[0] == 1 ? w->shape[1] : w->stride[0],
+        .scale = int8 ? scale->data : NULL, .n_group = int8 ? tern_tensor_count(scale) : 0, .widen = op->t };
 }
 
 tern_status op_weight_slice(tern_op *op, const tern_weight *w, int64_t first, int64_t n, tern_weight *out)
@@ -143,7 +149,8 @@ tern_act op_act(tern_activation_type type)
 
 bool op_gated(tern_activation_type type)
 {
-    return type == TERN_ACT_GATED_GELU || type == TERN_ACT_GATED_SILU || type == TERN_ACT_GATED_GELU_TANH || type == TERN_ACT_GATED_RELU;
+    return type == TERN_ACT_GATED_GELU || type == TERN_ACT_GATED_SILU || type == TERN_ACT_GATED_GELU_TANH ||
+           type == TERN_ACT_GATED_RELU;
 }
 
 tern_status op_need_eps(tern_op *op)
@@ -157,6 +164,7 @@ tern_status op_need_norm(tern_op *op)
 {
     int norm = (int)op->config.norm_type;
     if (norm != TERN_NORM_LAYER && norm != TERN_NORM_RMS)
-        return op_fail(op, TERN_ERR_UNSUPPORTED, "norm_type is %s (%d); there are LayerNorm and RMSNorm", field_name_of(names_of_norms, norm), norm);
+        return op_fail(op, TERN_ERR_UNSUPPORTED, "norm_type is %s (%d); there are LayerNorm and RMSNorm",
+                       field_name_of(names_of_norms, norm), norm);
     return op_need_eps(op);
 }

@@ -29,12 +29,18 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     int64_t heads = a->heads ? a->heads : op->config.heads, width = op_dim(d, 'E'), keys = op_dim(d, 'k');
     if (heads < 1) return op_fail(op, TERN_ERR_ARGUMENT, "heads is %lld, not 1 or more", (long long)heads);
     if (width % heads)
-        return op_fail(op, TERN_ERR_SHAPE, "query has %lld channels, which do not split into %lld heads", (long long)width, (long long)heads);
-    int64_t dim = width / heads, padded = dim < 32 ? 32 : dim < 64 ? 64 : 128;
+        return op_fail(op, TERN_ERR_SHAPE, "query has %lld channels, which do not split into %lld heads",
+                       (long long)width, (long long)heads);
+    int64_t dim = width / heads;
+    int64_t padded = 128;
+    if (dim < 32) padded = 32;
+    else if (dim < 64) padded = 64;
     if (a->do_flash_attn && dim > 128)
-        return op_fail(op, TERN_ERR_UNSUPPORTED, "heads of %lld channels; do_flash_attn pads up to 128", (long long)dim);
+        return op_fail(op, TERN_ERR_UNSUPPORTED, "heads of %lld channels; do_flash_attn pads up to 128",
+                       (long long)dim);
     if (a->do_flash_attn && keys > PADDED_KEYS)
-        return op_fail(op, TERN_ERR_UNSUPPORTED, "key has %lld tokens; do_flash_attn pads up to %d", (long long)keys, PADDED_KEYS);
+        return op_fail(op, TERN_ERR_UNSUPPORTED, "key has %lld tokens; do_flash_attn pads up to %d", (long long)keys,
+                       PADDED_KEYS);
     op_bind(d, 'H', heads);
     op_bind(d, 'D', dim);
     op_bind(d, 'P', a->do_flash_attn ? padded : dim);
@@ -47,13 +53,14 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
 static tern_status move(tern_op *op, const tern_tensor *from, const tern_tensor *to, const op_dims *d)
 {
     op_rows x, y;
-    int64_t b = op_dim(d, 'b'), h = op_dim(d, 'H'), dim = op_dim(d, 'D'), pad = op_dim(d, 'P'), s = from->shape[1], to_s = to->shape[2];
+    int64_t b = op_dim(d, 'b'), h = op_dim(d, 'H'), dim = op_dim(d, 'D'), pad = op_dim(d, 'P'), s = from->shape[1],
+        to_s = to->shape[2];
     tern_status st = TERN_OK;
     TERN_TRY(op_in(op, from, &x));
     TERN_TRY(op_out(op, to, &y));
     tern_copy c = {
-        .x = x.data, .y = y.data, .n = { b, h, s }, .stride_x = { s * h * dim, dim, h * dim }, .stride_y = { h * to_s * pad, to_s * pad, pad },
-        .dim = dim, .dim_y = pad, .step_x = 1, .step_y = 1 };
+        .x = x.data, .y = y.data, .n = { b, h, s }, .stride_x = { s * h * dim, dim, h * dim },
+        .stride_y = { h * to_s * pad, to_s * pad, pad }, .dim = dim, .dim_y = pad, .step_x = 1, .step_y = 1 };
     TERN_TRY(op->ctx->backend->copy(op->ctx, &c));
     c.x = NULL;
     c.y = y.data + s * pad;

@@ -4,7 +4,9 @@
 tern_status op_check_parts(tern_op *op, const tern_tensor *weight_k, const tern_tensor *weight_v, op_dims *d)
 {
     bool k = weight_k->data, v = weight_v->data;
-    if (k != v) return op_fail(op, TERN_ERR_ARGUMENT, "%s is given and %s is missing", k ? "weight_k" : "weight_v", k ? "weight_v" : "weight_k");
+    if (k != v)
+        return op_fail(op, TERN_ERR_ARGUMENT, "%s is given and %s is missing", k ? "weight_k" : "weight_v",
+                       k ? "weight_v" : "weight_k");
     op_bind(d, 'O', op_dim(d, 'N') + (k ? op_dim(d, 'P') + op_dim(d, 'Q') : 0));
     return TERN_OK;
 }
@@ -26,9 +28,11 @@ tern_status op_matmul_parts(tern_op *op, const op_parts *parts, const op_rows *x
     return op->ctx->backend->matmul(op->ctx, &m);
 }
 
-tern_status op_norm_of_kind(tern_op *op, tern_norm_kind kind, const op_norm_in *in, const op_rows *y, const op_rows *sum)
+tern_status op_norm_of_kind(tern_op *op, tern_norm_kind kind, const op_norm_in *in, const op_rows *y,
+                            const op_rows *sum)
 {
-    tern_norm n = { .kind = kind, .x = in->x->data, .ldx = in->x->ld, .y = y->data, .ldy = y->ld, .n_row = in->x->n_row, .dim = in->x->dim,
+    tern_norm n = { .kind = kind, .x = in->x->data, .ldx = in->x->ld, .y = y->data, .ldy = y->ld, .n_row = in->x->n_row,
+                    .dim = in->x->dim,
                     .eps = (float)op->config.layer_norm_eps, .round = op->t };
     tern_status st = TERN_OK;
     if (in->add) {
@@ -54,6 +58,9 @@ tern_status op_norm(tern_op *op, const op_norm_in *in, const op_rows *y, const o
 
 tern_status op_padded_head(tern_op *op, int64_t head_dim, int64_t *padded)
 {
-    *padded = head_dim < 32 ? 32 : head_dim <= 64 ? 64 : 128;
-    return head_dim <= 128 ? TERN_OK : op_fail(op, TERN_ERR_UNSUPPORTED, "heads of %lld channels; do_flash_attn pads up to 128", (long long)head_dim);
+    if (head_dim < 32) *padded = 32;
+    else if (head_dim <= 64) *padded = 64;
+    else *padded = 128;
+    return head_dim <= 128 ? TERN_OK : op_fail(op, TERN_ERR_UNSUPPORTED, "heads of %lld channels; do_flash_attn pads "
+                                               "up to 128", (long long)head_dim);
 }

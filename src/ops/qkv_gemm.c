@@ -61,7 +61,8 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 }
 
 const op_desc op_qkv_gemm = {
-    .name = "qkv_gemm", .summary = "the norm before attention and the projection to q, k and v", .args_size = sizeof(tern_qkv_gemm_args),
-    .args = args_table, .config = config, .prepare = op_need_norm, .check = check, .cost = cost, .run = run,
+    .name = "qkv_gemm", .summary = "the norm before attention and the projection to q, k and v",
+    .args_size = sizeof(tern_qkv_gemm_args), .args = args_table, .config = config, .prepare = op_need_norm,
+    .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(qkv_gemm)

@@ -25,14 +25,17 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     int64_t rows = op_dim(d, 'N'), groups = a->num_groups;
     if (groups < 0) return op_fail(op, TERN_ERR_ARGUMENT, "num_groups is %lld", (long long)groups);
     if (!groups) {
-        if (a->group_size < 1) return op_fail(op, TERN_ERR_ARGUMENT, "group_size is %lld, not 1 or more", (long long)a->group_size);
+        if (a->group_size < 1)
+            return op_fail(op, TERN_ERR_ARGUMENT, "group_size is %lld, not 1 or more", (long long)a->group_size);
         if (rows % a->group_size)
-            return op_fail(op, TERN_ERR_SHAPE, "group_size %lld does not divide the %lld rows of weight", (long long)a->group_size, (long long)rows);
+            return op_fail(op, TERN_ERR_SHAPE, "group_size %lld does not divide the %lld rows of weight",
+                           (long long)a->group_size, (long long)rows);
         groups = rows / a->group_size;
     }
     op_bind(d, 'G', groups);
     if (rows % groups)
-        return op_fail(op, TERN_ERR_SHAPE, "num_groups %lld does not divide the %lld rows of weight", (long long)groups, (long long)rows);
+        return op_fail(op, TERN_ERR_SHAPE, "num_groups %lld does not divide the %lld rows of weight", (long long)groups,
+                       (long long)rows);
     return TERN_OK;
 }
 
@@ -44,7 +47,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     tern_status st = op_floats(op, &a->weight, &w);
     if (st) return st;
     return op->ctx->backend->quantize(op->ctx, &(tern_quantize){
-        .w = w, .q = a->q.data, .scale = a->scale.data, .n_group = groups, .n = op_dim(d, 'N') * op_dim(d, 'K') / groups });
+        .w = w, .q = a->q.data, .scale = a->scale.data, .n_group = groups,
+        .n = op_dim(d, 'N') * op_dim(d, 'K') / groups });
 }
 
 static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
@@ -55,7 +59,8 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 }
 
 const op_desc op_quantize = {
-    .name = "quantize", .summary = "a weight matrix as int8 with a scale for each group of rows", .args_size = sizeof(tern_quantize_args),
-    .args = args_table, .options = options, .defaults = &defaults, .config = config, .check = check, .cost = cost, .run = run,
+    .name = "quantize", .summary = "a weight matrix as int8 with a scale for each group of rows",
+    .args_size = sizeof(tern_quantize_args), .args = args_table, .options = options, .defaults = &defaults,
+    .config = config, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(quantize)

@@ -1,4 +1,5 @@
-/* quantize_asymmetric and dequantize_asymmetric: a weight matrix as codes of 4 or 8 bits, each group from its least number to its largest, and back. */
+/* quantize_asymmetric and dequantize_asymmetric: a weight matrix as codes of 4 or 8 bits, each
+ * group from its least number to its largest, and back. */
 #include "ops/cost.h"
 #include "ops/operands.h"
 #include "ops/ops.h"
@@ -20,11 +21,13 @@ static tern_status check_groups(tern_op *op, const op_dims *d, int64_t bits, int
 {
     int64_t n = op_dim(d, group_dim ? 'K' : 'N');
     if (bits != 4 && bits != 8) return op_fail(op, TERN_ERR_ARGUMENT, "num_bits is %lld, not 4 or 8", (long long)bits);
-    if (group_dim != 0 && group_dim != 1) return op_fail(op, TERN_ERR_ARGUMENT, "group_dim is %lld, not 0 or 1", (long long)group_dim);
-    if (group_size < 1) return op_fail(op, TERN_ERR_ARGUMENT, "group_size is %lld, not 1 or more", (long long)group_size);
+    if (group_dim != 0 && group_dim != 1)
+        return op_fail(op, TERN_ERR_ARGUMENT, "group_dim is %lld, not 0 or 1", (long long)group_dim);
+    if (group_size < 1)
+        return op_fail(op, TERN_ERR_ARGUMENT, "group_size is %lld, not 1 or more", (long long)group_size);
     if (n % group_size)
-        return op_fail(op, TERN_ERR_SHAPE, "group_size %lld does not divide axis %lld of weight, which is %lld", (long long)group_size,
-                       (long long)group_dim, (long long)n);
+        return op_fail(op, TERN_ERR_SHAPE, "group_size %lld does not divide axis %lld of weight, which is %lld",
+                       (long long)group_size, (long long)group_dim, (long long)n);
     return TERN_OK;
 }
 
@@ -48,7 +51,8 @@ static tern_status quantize_check(tern_op *op, const void *args, op_dims *d)
     tern_status st = check_groups(op, d, a->num_bits, a->group_size, a->group_dim);
     if (st) return st;
     if (a->num_bits == 4 && op_dim(d, 'K') % 2)
-        return op_fail(op, TERN_ERR_SHAPE, "weight has %lld columns, and 2 codes of 4 bits make a byte", (long long)op_dim(d, 'K'));
+        return op_fail(op, TERN_ERR_SHAPE, "weight has %lld columns, and 2 codes of 4 bits make a byte",
+                       (long long)op_dim(d, 'K'));
     tern_ranges r = ranges_of(d, a->num_bits, a->group_size, a->group_dim);
     op_bind(d, 'P', r.bits == 4 ? r.dim / 2 : r.dim);
     op_bind(d, 'A', r.n_row / r.group_rows);
@@ -63,7 +67,8 @@ static tern_status quantize_run(tern_op *op, const void *args, const op_dims *d)
     tern_status st = op_floats(op, &a->weight, &w);
     if (st) return st;
     return op->ctx->backend->quantize_range(op->ctx, &(tern_quantize_range){
-        .ranges = ranges_of(d, a->num_bits, a->group_size, a->group_dim), .w = w, .q = a->q.data, .scale = a->scale.data, .min = a->min.data });
+        .ranges = ranges_of(d, a->num_bits, a->group_size, a->group_dim), .w = w, .q = a->q.data,
+        .scale = a->scale.data, .min = a->min.data });
 }
 
 static void quantize_cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
@@ -74,9 +79,11 @@ static void quantize_cost(const tern_op *op, const void *args, const op_dims *d,
 }
 
 const op_desc op_quantize_asymmetric = {
-    .name = "quantize_asymmetric", .summary = "a weight matrix as codes of 4 or 8 bits, with a scale and a least number for each group",
-    .args_size = sizeof(tern_quantize_asymmetric_args), .args = quantize_args, .options = quantize_options, .defaults = &quantize_defaults, .config = config,
-    .check = quantize_check, .cost = quantize_cost, .run = quantize_run,
+    .name = "quantize_asymmetric",
+    .summary = "a weight matrix as codes of 4 or 8 bits, with a scale and a least number for each group",
+    .args_size = sizeof(tern_quantize_asymmetric_args), .args = quantize_args, .options = quantize_options,
+    .defaults = &quantize_defaults, .config = config, .check = quantize_check, .cost = quantize_cost,
+    .run = quantize_run,
 };
 OP_TYPED_CALL(quantize_asymmetric)
 
@@ -103,8 +110,8 @@ static tern_status dequantize_check(tern_op *op, const void *args, op_dims *d)
     tern_ranges r = ranges_of(d, a->num_bits, a->group_size, a->group_dim);
     int64_t down = r.n_row / r.group_rows, across = r.dim / r.group_cols;
     if (op_dim(d, 'A') == down && op_dim(d, 'B') == across) return TERN_OK;
-    return op_fail(op, TERN_ERR_SHAPE, "weight.scale and weight.min are [%lld, %lld], and weight has [%lld, %lld] groups", (long long)op_dim(d, 'A'),
-                   (long long)op_dim(d, 'B'), (long long)down, (long long)across);
+    return op_fail(op, TERN_ERR_SHAPE, "weight.scale and weight.min are [%lld, %lld], and weight has [%lld, %lld] "
+                   "groups", (long long)op_dim(d, 'A'), (long long)op_dim(d, 'B'), (long long)down, (long long)across);
 }
 
 static tern_status dequantize_run(tern_op *op, const void *args, const op_dims *d)
@@ -114,8 +121,8 @@ static tern_status dequantize_run(tern_op *op, const void *args, const op_dims *
     tern_status st = TERN_OK;
     TERN_TRY(op_out(op, &a->output, &y));
     TERN_TRY(op->ctx->backend->dequantize_range(op->ctx, &(tern_dequantize_range){
-        .ranges = ranges_of(d, a->num_bits, a->group_size, a->group_dim), .q = a->weight.data, .scale = a->weight_scale.data, .min = a->weight_min.data,
-        .y = y.data, .round = op->t }));
+        .ranges = ranges_of(d, a->num_bits, a->group_size, a->group_dim), .q = a->weight.data,
+        .scale = a->weight_scale.data, .min = a->weight_min.data, .y = y.data, .round = op->t }));
     TERN_TRY(op_put(op, &y, &a->output));
 done:
     return st;
@@ -130,7 +137,8 @@ static void dequantize_cost(const tern_op *op, const void *args, const op_dims *
 
 const op_desc op_dequantize_asymmetric = {
     .name = "dequantize_asymmetric", .summary = "codes of 4 or 8 bits and their ranges as numbers of the config's type",
-    .args_size = sizeof(tern_dequantize_asymmetric_args), .args = dequantize_args, .options = dequantize_options, .defaults = &dequantize_defaults, .config = config,
-    .check = dequantize_check, .cost = dequantize_cost, .run = dequantize_run,
+    .args_size = sizeof(tern_dequantize_asymmetric_args), .args = dequantize_args, .options = dequantize_options,
+    .defaults = &dequantize_defaults, .config = config, .check = dequantize_check, .cost = dequantize_cost,
+    .run = dequantize_run,
 };
 OP_TYPED_CALL(dequantize_asymmetric)

@@ -81,16 +81,18 @@ static tern_status unknown(tern_ctx *ctx, const char *name)
         if (n + 4 < sizeof list) n += tern_show(list + n, sizeof list - n, "%s%s", i ? ", " : "", op_list[i]->name);
         tern_nearest_offer(&near, op_list[i]->name);
     }
-    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "there is no op \"%s\"%s%s%s; there are %s", name, near.best ? ", the nearest is \"" : "",
-                     near.best ? near.best : "", near.best ? "\"" : "", list);
+    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "there is no op \"%s\"%s%s%s; there are %s", name,
+                     near.best ? ", the nearest is \"" : "", near.best ? near.best : "", near.best ? "\"" : "", list);
 }
 
 /* T, and the types in which the op computes. */
 static tern_status choose_types(tern_op *op)
 {
-    if ((unsigned)op->config.dtype > TERN_DTYPE_INT8) return op_fail(op, TERN_ERR_ARGUMENT, "dtype is %d, which is none", (int)op->config.dtype);
+    if ((unsigned)op->config.dtype > TERN_DTYPE_INT8)
+        return op_fail(op, TERN_ERR_ARGUMENT, "dtype is %d, which is none", (int)op->config.dtype);
     if (!tern_is_float(op->config.compute))
-        return op_fail(op, TERN_ERR_UNSUPPORTED, "compute is %s, not f32, bf16 or f16", tern_dtype_name(op->config.compute));
+        return op_fail(op, TERN_ERR_UNSUPPORTED, "compute is %s, not f32, bf16 or f16",
+                       tern_dtype_name(op->config.compute));
     op->t = config_type(op->config.dtype);
     return TERN_OK;
 }

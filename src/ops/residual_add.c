@@ -23,11 +23,13 @@ static const char *const config[] = { "mlp_after_attn", "pre_layer_norm", "mp_si
 
 static tern_status prepare(tern_op *op)
 {
-    return op->config.mp_size >= 1 ? TERN_OK : op_fail(op, TERN_ERR_ARGUMENT, "mp_size is %lld, not 1 or more", (long long)op->config.mp_size);
+    return op->config.mp_size >= 1 ? TERN_OK : op_fail(op, TERN_ERR_ARGUMENT, "mp_size is %lld, not 1 or more",
+                                                       (long long)op->config.mp_size);
 }
 
 /* One vector for two biases; either may be missing. */
-static tern_status add_biases(tern_op *op, const tern_tensor *first, const tern_tensor *second, int64_t dim, const float **out)
+static tern_status add_biases(tern_op *op, const tern_tensor *first, const tern_tensor *second, int64_t dim,
+                              const float **out)
 {
     const float *a, *b;
     op_rows sum;
@@ -45,12 +47,12 @@ done:
 }
 
 /* y = round(alpha * (r + bias + c) + b) */
-static tern_status add(tern_op *op, const op_rows *r, const float *bias, const op_rows *c, const op_rows *b, float alpha, const op_rows *y,
-                       tern_dtype round)
+static tern_status add(tern_op *op, const op_rows *r, const float *bias, const op_rows *c, const op_rows *b,
+                       float alpha, const op_rows *y, tern_dtype round)
 {
     return op->ctx->backend->add(op->ctx, &(tern_add){
-        .a = r->data, .lda = r->ld, .bias = bias, .c = c->data, .ldc = c->ld, .b = b->data, .ldb = b->ld, .y = y->data, .ldy = y->ld, .alpha = alpha,
-        .n_row = r->n_row, .dim = r->dim, .round = round });
+        .a = r->data, .lda = r->ld, .bias = bias, .c = c->data, .ldc = c->ld, .b = b->data, .ldb = b->ld, .y = y->data,
+        .ldy = y->ld, .alpha = alpha, .n_row = r->n_row, .dim = r->dim, .round = round });
 }
 
 static tern_status run(tern_op *op, const void *args, const op_dims *d)
@@ -62,7 +64,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     float share = 1.0f / (float)c->mp_size;
     const float *bias;
     op_rows h, r, attention, y;
-    bool post = c->mlp_after_attn && !c->pre_layer_norm, parallel = !c->mlp_after_attn, with_ab = !post && !(parallel && a->no_bias);
+    bool post = c->mlp_after_attn && !c->pre_layer_norm, parallel = !c->mlp_after_attn,
+        with_ab = !post && !(parallel && a->no_bias);
     tern_status st = TERN_OK;
     TERN_TRY(op_in(op, &a->hidden_state, &h));
     TERN_TRY(op_in(op, post && a->residual_add.data ? &a->residual_add : &a->residual, &r));
@@ -87,7 +90,8 @@ done:
 static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cost *c)
 {
     const tern_residual_add_args *a = args;
-    bool post = op->config.mlp_after_attn && !op->config.pre_layer_norm, no_ab = post || (!op->config.mlp_after_attn && a->no_bias);
+    bool post = op->config.mlp_after_attn && !op->config.pre_layer_norm,
+        no_ab = post || (!op->config.mlp_after_attn && a->no_bias);
     double terms = 2 + cost_if(&a->final_bias);    /* the residual, the MLP's output */
     if (no_ab) cost_unread(c, &a->attention_bias);
     else terms += cost_if(&a->attention_bias);
@@ -100,6 +104,7 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 
 const op_desc op_residual_add = {
     .name = "residual_add", .summary = "the sum at a block's end: residual, attention, MLP and their biases",
-    .args_size = sizeof(tern_residual_add_args), .args = args_table, .options = options, .config = config, .prepare = prepare, .cost = cost, .run = run,
+    .args_size = sizeof(tern_residual_add_args), .args = args_table, .options = options, .config = config,
+    .prepare = prepare, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(residual_add)

@@ -10,13 +10,15 @@ static bool absent(const tern_tensor *t)
 static tern_status check_mask(tern_op *op, const score_shape *s, const char *name, const tern_tensor *mask)
 {
     const int64_t full[4] = { s->n_seq, s->n_head, s->n_row, s->n_key };
-    if (mask->rank != 2 && mask->rank != 4) return op_fail(op, TERN_ERR_SHAPE, "%s has %d axes, not 2 or 4", name, mask->rank);
+    if (mask->rank != 2 && mask->rank != 4)
+        return op_fail(op, TERN_ERR_SHAPE, "%s has %d axes, not 2 or 4", name, mask->rank);
     for (int i = 0; i < mask->rank; i++) {
         int64_t have = mask->shape[i], want = full[mask->rank == 2 && i == 1 ? 3 : i];
         bool key = i == mask->rank - 1;
         if (have == want || (have == 1 && !key)) continue;
-        return op_fail(op, TERN_ERR_SHAPE, "axis %d of %s is %lld, not %lld%s", i, name, (long long)have, (long long)want,
-                       key ? " (the keys)" : want == 1 ? "" : " or 1");
+        const char *more = want == 1 ? "" : " or 1";
+        return op_fail(op, TERN_ERR_SHAPE, "axis %d of %s is %lld, not %lld%s", i, name, (long long)have,
+                       (long long)want, key ? " (the keys)" : more);
     }
     return TERN_OK;
 }
@@ -27,18 +29,20 @@ static tern_status check_alibi(tern_op *op, const score_shape *s, const char *na
     if (alibi->rank != 3 || alibi->shape[1] != 1)
         return op_fail(op, TERN_ERR_SHAPE, "%s has %d axes, not [batch * heads, 1, keys]", name, alibi->rank);
     if (alibi->shape[0] != s->n_seq * total)
-        return op_fail(op, TERN_ERR_SHAPE, "axis 0 of %s is %lld, not %lld (%lld sequences of %lld heads)", name, (long long)alibi->shape[0],
-                       (long long)(s->n_seq * total), (long long)s->n_seq, (long long)total);
+        return op_fail(op, TERN_ERR_SHAPE, "axis 0 of %s is %lld, not %lld (%lld sequences of %lld heads)", name,
+                       (long long)alibi->shape[0], (long long)(s->n_seq * total), (long long)s->n_seq,
+                       (long long)total);
     if (alibi->shape[2] != s->n_key)
-        return op_fail(op, TERN_ERR_SHAPE, "axis 2 of %s is %lld, not %lld (the keys)", name, (long long)alibi->shape[2], (long long)s->n_key);
+        return op_fail(op, TERN_ERR_SHAPE, "axis 2 of %s is %lld, not %lld (the keys)", name,
+                       (long long)alibi->shape[2], (long long)s->n_key);
     if (s->head_offset < 0 || s->head_offset + s->n_head > total)
-        return op_fail(op, TERN_ERR_ARGUMENT, "head_offset is %lld, and %lld heads from there are beyond the %lld of %s", (long long)s->head_offset,
-                       (long long)s->n_head, (long long)total, name);
+        return op_fail(op, TERN_ERR_ARGUMENT, "head_offset is %lld, and %lld heads from there are beyond the %lld of "
+                       "%s", (long long)s->head_offset, (long long)s->n_head, (long long)total, name);
     return TERN_OK;
 }
 
-tern_status scores_check(tern_op *op, const score_shape *shape, const char *mask_name, const tern_tensor *mask, const char *alibi_name,
-                         const tern_tensor *alibi)
+tern_status scores_check(tern_op *op, const score_shape *shape, const char *mask_name, const tern_tensor *mask,
+                         const char *alibi_name, const tern_tensor *alibi)
 {
     tern_status st = !absent(mask) ? check_mask(op, shape, mask_name, mask) : TERN_OK;
     if (!st && !absent(alibi)) st = check_alibi(op, shape, alibi_name, alibi);

@@ -26,8 +26,10 @@ static tern_status check(tern_op *op, const void *args, op_dims *d)
     const tern_vector_add_args *a = args;
     (void)d;
     if (!isfinite(a->gamma)) return op_fail(op, TERN_ERR_ARGUMENT, "gamma is %g, not a finite number", a->gamma);
-    if (a->a.rank == a->b.rank && !memcmp(a->a.shape, a->b.shape, (size_t)a->a.rank * sizeof *a->a.shape)) return TERN_OK;
-    return op_fail(op, TERN_ERR_SHAPE, "a has %d axes and %lld elements, b has %d and %lld; their shapes must be the same", a->a.rank,
+    if (a->a.rank == a->b.rank && !memcmp(a->a.shape, a->b.shape, (size_t)a->a.rank * sizeof *a->a.shape))
+        return TERN_OK;
+    return op_fail(op, TERN_ERR_SHAPE,
+                   "a has %d axes and %lld elements, b has %d and %lld; their shapes must be the same", a->a.rank,
                    (long long)tern_tensor_count(&a->a), a->b.rank, (long long)tern_tensor_count(&a->b));
 }
 
@@ -41,8 +43,8 @@ static tern_status run(tern_op *op, const void *args, const op_dims *d)
     TERN_TRY(op_in(op, &v->b, &b));
     TERN_TRY(op_out(op, &v->output, &y));
     TERN_TRY(op->ctx->backend->add(op->ctx, &(tern_add){
-        .a = a.data, .lda = a.ld, .b = b.data, .ldb = b.ld, .y = y.data, .ldy = y.ld, .alpha = (float)v->gamma, .n_row = a.n_row, .dim = a.dim,
-        .round = op->t }));
+        .a = a.data, .lda = a.ld, .b = b.data, .ldb = b.ld, .y = y.data, .ldy = y.ld, .alpha = (float) v->gamma,
+        .n_row = a.n_row, .dim = a.dim, .round = op->t }));
     TERN_TRY(op_put(op, &y, &v->output));
 done:
     return st;
@@ -56,7 +58,7 @@ static void cost(const tern_op *op, const void *args, const op_dims *d, tern_cos
 }
 
 const op_desc op_vector_add = {
-    .name = "vector_add", .summary = "gamma * a + b", .args_size = sizeof(tern_vector_add_args),
-    .args = args_table, .options = options, .defaults = &defaults, .config = config, .check = check, .cost = cost, .run = run,
+    .name = "vector_add", .summary = "gamma * a + b", .args_size = sizeof(tern_vector_add_args), .args = args_table,
+    .options = options, .defaults = &defaults, .config = config, .check = check, .cost = cost, .run = run,
 };
 OP_TYPED_CALL(vector_add)

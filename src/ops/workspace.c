@@ -1,5 +1,6 @@
-/* The KV cache that callers of the op API hold: its memory in pages, and how many tokens each layer has of each sequence. Public contract: tern/ops.h.
- * Sequence s owns the pages [s * pages, (s + 1) * pages) of one pool, whose inside is the backend's. Called by softmax_context. */
+/* The KV cache that callers of the op API hold: its memory in pages, and how many tokens each layer
+ * has of each sequence. Public contract: tern/ops.h. Sequence s owns the pages [s * pages, (s + 1)
+ * * pages) of one pool, whose inside is the backend's. Called by softmax_context. */
 #include "ops/workspace.h"
 
 #include <limits.h>
@@ -27,17 +28,20 @@ static int64_t pages_for(int64_t tokens)
 static tern_status check_options(tern_ctx *ctx, const tern_workspace_options *o)
 {
     const struct { const char *name; int64_t value; } sizes[] = {
-        { "n_layer", o->n_layer }, { "max_batch", o->max_batch }, { "n_kv_head", o->n_kv_head }, { "key_dim", o->key_dim }, { "max_tokens", o->max_tokens },
+        { "n_layer", o->n_layer }, { "max_batch", o->max_batch }, { "n_kv_head", o->n_kv_head },
+        { "key_dim", o->key_dim }, { "max_tokens", o->max_tokens },
     };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i].value < 1)
-            return tern_fail(ctx, TERN_ERR_ARGUMENT, "workspace: %s is %lld, not 1 or more", sizes[i].name, (long long)sizes[i].value);
+            return tern_fail(ctx, TERN_ERR_ARGUMENT, "workspace: %s is %lld, not 1 or more", sizes[i].name,
+                             (long long)sizes[i].value);
     if (o->value_dim < 0) return tern_fail(ctx, TERN_ERR_ARGUMENT, "workspace: value_dim is %d", (int)o->value_dim);
     if (o->min_tokens < 0 || o->min_tokens > o->max_tokens)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "workspace: min_tokens is %lld, not from 0 to max_tokens %lld", (long long)o->min_tokens,
-                         (long long)o->max_tokens);
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "workspace: min_tokens is %lld, not from 0 to max_tokens %lld",
+                         (long long)o->min_tokens, (long long)o->max_tokens);
     if (!tern_is_float(o->dtype))
-        return tern_fail(ctx, TERN_ERR_DTYPE, "workspace: dtype is %s, not f32, f16 or bf16", tern_dtype_name(o->dtype));
+        return tern_fail(ctx, TERN_ERR_DTYPE, "workspace: dtype is %s, not f32, f16 or bf16",
+                         tern_dtype_name(o->dtype));
     return TERN_OK;
 }
 
@@ -50,15 +54,15 @@ static tern_status make_bill(tern_ctx *ctx, tern_workspace *ws)
         int64_t fit = (int64_t)(o->limit_bytes / each / (size_t)o->max_batch) * TERN_KV_PAGE;
         int64_t least = o->min_tokens > 0 ? o->min_tokens : 1;
         if (fit < least)
-            return tern_fail(ctx, TERN_ERR_MEMORY, "workspace: %zu bytes hold %lld tokens of %d sequences, and min_tokens is %lld (%zu bytes)",
-                             o->limit_bytes, (long long)fit, (int)o->max_batch, (long long)least,
-                             (size_t)pages_for(least) * (size_t)o->max_batch * each);
+            return tern_fail(ctx, TERN_ERR_MEMORY, "workspace: %zu bytes hold %lld tokens of %d sequences, and "
+                             "min_tokens is %lld (%zu bytes)", o->limit_bytes, (long long)fit, (int)o->max_batch,
+                             (long long)least, (size_t)pages_for(least) * (size_t)o->max_batch * each);
         if (fit < o->max_tokens) o->max_tokens = fit;
     }
     int64_t pages = pages_for(o->max_tokens);
     if (pages > INT32_MAX / o->max_batch)
-        return tern_fail(ctx, TERN_ERR_LIMIT, "workspace: %d sequences of %lld tokens need more than %d pages", (int)o->max_batch,
-                         (long long)o->max_tokens, INT32_MAX);
+        return tern_fail(ctx, TERN_ERR_LIMIT, "workspace: %d sequences of %lld tokens need more than %d pages",
+                         (int)o->max_batch, (long long)o->max_tokens, INT32_MAX);
     ws->pages = (int32_t)pages;
     ws->kv.n_page = ws->pages * o->max_batch;
     if (__builtin_mul_overflow((size_t)ws->kv.n_page, each, &ws->bytes))
@@ -78,10 +82,12 @@ tern_status tern_workspace_create(tern_ctx *ctx, const tern_workspace_options *o
     ws->o = *options;
     if (!ws->o.value_dim) ws->o.value_dim = ws->o.key_dim;
     ws->kv = (tern_kv){
-        .dtype = ws->o.dtype, .n_layer = ws->o.n_layer, .n_kv_head = ws->o.n_kv_head, .key_dim = ws->o.key_dim, .value_dim = ws->o.value_dim };
+        .dtype = ws->o.dtype, .n_layer = ws->o.n_layer, .n_kv_head = ws->o.n_kv_head, .key_dim = ws->o.key_dim,
+        .value_dim = ws->o.value_dim };
     TERN_TRY(make_bill(ctx, ws));
     ws->page = tern_alloc(ctx, (size_t)ws->kv.n_page, sizeof *ws->page, "a workspace's pages");
-    ws->tokens = tern_alloc(ctx, (size_t)ws->o.n_layer * (size_t)ws->o.max_batch, sizeof *ws->tokens, "a workspace's counts");
+    ws->tokens = tern_alloc(ctx, (size_t)ws->o.n_layer * (size_t)ws->o.max_batch, sizeof *ws->tokens,
+                            "a workspace's counts");
     if (!ws->page || !ws->tokens) {
         st = TERN_ERR_MEMORY;
         goto done;
@@ -156,17 +162,21 @@ tern_status tern_workspace_read(tern_workspace *ws, int32_t layer, int32_t n_seq
     int64_t longest = 0, heads = ws->o.n_kv_head;
     if (!ws->kv.data) return tern_fail(ctx, TERN_ERR_STATE, "workspace: it is released; retake it first");
     if (layer < 0 || layer >= ws->o.n_layer)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "workspace: there is no layer %d; it has %d", (int)layer, (int)ws->o.n_layer);
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "workspace: there is no layer %d; it has %d", (int)layer,
+                         (int)ws->o.n_layer);
     if (n_seq < 0 || n_seq > ws->o.max_batch)
-        return tern_fail(ctx, TERN_ERR_ARGUMENT, "workspace: %d sequences; it has %d", (int)n_seq, (int)ws->o.max_batch);
-    for (int32_t s = 0; s < n_seq; s++) longest = longest > tern_workspace_tokens(ws, layer, s) ? longest : tern_workspace_tokens(ws, layer, s);
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "workspace: %d sequences; it has %d", (int)n_seq,
+                         (int)ws->o.max_batch);
+    for (int32_t s = 0; s < n_seq; s++)
+        longest = longest > tern_workspace_tokens(ws, layer, s) ? longest : tern_workspace_tokens(ws, layer, s);
     for (int32_t s = 0; s < n_seq; s++) {
         const int32_t *page = ws->page + (size_t)s * (size_t)ws->pages;
         int64_t n = tern_workspace_tokens(ws, layer, s);
         if (n != longest)
-            return tern_fail(ctx, TERN_ERR_SHAPE, "workspace: sequence %d has %lld tokens, and another %lld; read sequences of one length", (int)s,
-                             (long long)n, (long long)longest);
-        tern_kv_read read = { .kv = &ws->kv, .layer = layer, .seq = 0, .n = (int32_t)n, .batch = &(tern_ragged){ .n_seq = 1, .page = &page } };
+            return tern_fail(ctx, TERN_ERR_SHAPE, "workspace: sequence %d has %lld tokens, and another %lld; read "
+                             "sequences of one length", (int)s, (long long)n, (long long)longest);
+        tern_kv_read read = { .kv = &ws->kv, .layer = layer, .seq = 0, .n = (int32_t)n,
+                              .batch = &(tern_ragged){ .n_seq = 1, .page = &page } };
         if (keys) read.k = keys + s * heads * longest * ws->o.key_dim;
         if (values) read.v = values + s * heads * longest * ws->o.value_dim;
         tern_status st = ctx->backend->kv_read(ctx, &read);
@@ -175,7 +185,8 @@ tern_status tern_workspace_read(tern_workspace *ws, int32_t layer, int32_t n_seq
     return TERN_OK;
 }
 
-tern_status workspace_batch(tern_op *op, tern_workspace *ws, int64_t layer, int32_t n_seq, const int32_t *ids, int32_t n_tok, tern_ragged *batch)
+tern_status workspace_batch(tern_op *op, tern_workspace *ws, int64_t layer, int32_t n_seq, const int32_t *ids,
+                            int32_t n_tok, tern_ragged *batch)
 {
     int32_t *numbers;
     const int32_t **pages;
@@ -191,7 +202,8 @@ tern_status workspace_batch(tern_op *op, tern_workspace *ws, int64_t layer, int3
         past[s] = (int32_t)ws->tokens[layer * ws->o.max_batch + id];
         pages[s] = ws->page + (size_t)id * (size_t)ws->pages;
     }
-    *batch = (tern_ragged){ .n_seq = n_seq, .n_row = n_seq * n_tok, .row = row, .n_tok = count, .past = past, .page = pages };
+    *batch = (tern_ragged){ .n_seq = n_seq, .n_row = n_seq * n_tok, .row = row, .n_tok = count, .past = past,
+                            .page = pages };
     return TERN_OK;
 }
 

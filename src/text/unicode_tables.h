@@ -1,4 +1,5 @@
-/* Kinds of characters as sorted ranges, written by tools/make_unicode_tables.py. unicode.c and properties.c look things up in them. */
+/* Kinds of characters as sorted ranges, written by tools/make_unicode_tables.py. unicode.c and
+ * properties.c look things up in them. */
 #ifndef TERN_TEXT_UNICODE_TABLES_H
 #define TERN_TEXT_UNICODE_TABLES_H
 
@@ -23,8 +24,10 @@ typedef struct unicode_script {
     uint32_t script;
 } unicode_script;
 
-extern const unicode_range unicode_word[], unicode_punctuation[], unicode_numeric[], unicode_mark[], unicode_nonspacing[], unicode_control[], unicode_frozen[];
-extern const size_t unicode_word_n, unicode_punctuation_n, unicode_numeric_n, unicode_mark_n, unicode_nonspacing_n, unicode_control_n, unicode_frozen_n;
+extern const unicode_range unicode_word[], unicode_punctuation[], unicode_numeric[], unicode_mark[],
+    unicode_nonspacing[], unicode_control[], unicode_frozen[];
+extern const size_t unicode_word_n, unicode_punctuation_n, unicode_numeric_n, unicode_mark_n,
+    unicode_nonspacing_n, unicode_control_n, unicode_frozen_n;
 extern const unicode_pair unicode_lower_later[];
 extern const size_t unicode_lower_later_n;
 extern const unicode_later unicode_later_categories[];

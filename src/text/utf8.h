@@ -1,5 +1,5 @@
-/* UTF-8 in a few inline functions: reading and writing characters of valid text, and finding where text is not valid.
- * Used all over src/text; calls nothing. */
+/* UTF-8 in a few inline functions: reading and writing characters of valid text, and finding where
+ * text is not valid. Used all over src/text; calls nothing. */
 #ifndef TERN_TEXT_UTF8_H
 #define TERN_TEXT_UTF8_H
 
@@ -11,7 +11,10 @@
 /* Bytes of the character that begins with this byte of valid text. */
 static inline size_t utf8_length(unsigned char lead)
 {
-    return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (lead < 0x80) return 1;
+    if (lead < 0xe0) return 2;
+    if (lead < 0xf0) return 3;
+    return 4;
 }
 
 static inline bool utf8_continues(char byte)
@@ -28,7 +31,9 @@ static inline uint32_t utf8_get(const char *s, size_t *length)
     case 1: return p[0];
     case 2: return (uint32_t)(p[0] & 0x1f) << 6 | (p[1] & 0x3f);
     case 3: return (uint32_t)(p[0] & 0x0f) << 12 | (uint32_t)(p[1] & 0x3f) << 6 | (p[2] & 0x3f);
-    default: return (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3f) << 12 | (uint32_t)(p[2] & 0x3f) << 6 | (p[3] & 0x3f);
+    default:
+        return (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3f) << 12 |
+               (uint32_t)(p[2] & 0x3f) << 6 | (p[3] & 0x3f);
     }
 }
 
@@ -65,8 +70,9 @@ static inline size_t utf8_put(char *out, uint32_t c)
     return 4;
 }
 
-/* Looks at the start of s (n > 0 bytes). Valid: true, and *length is the character's bytes. Not valid: false, and *length is the maximal part
- * that could have begun a character, at least 1: what one U+FFFD stands for (Unicode 15, section 3.9, "substitution of maximal subparts"). */
+/* Looks at the start of s (n > 0 bytes). Valid: true, and *length is the character's bytes. Not
+ * valid: false, and *length is the maximal part that could have begun a character, at least 1: what
+ * one U+FFFD stands for (Unicode 15, section 3.9, "substitution of maximal subparts"). */
 static inline bool utf8_check(const char *s, size_t n, size_t *length)
 {
     const unsigned char *p = (const unsigned char *)s;
@@ -75,7 +81,9 @@ static inline bool utf8_check(const char *s, size_t n, size_t *length)
     *length = 1;
     if (p[0] < 0x80) return true;
     if (p[0] < 0xc2 || p[0] > 0xf4) return false;
-    want = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    if (p[0] < 0xe0) want = 2;
+    else if (p[0] < 0xf0) want = 3;
+    else want = 4;
     if (p[0] == 0xe0) lo = 0xa0;
     else if (p[0] == 0xed) hi = 0x9f;
     else if (p[0] == 0xf0) lo = 0x90;

@@ -1,5 +1,6 @@
-/* What the backend's tests share: contexts of every usable instruction set and several thread counts, random numbers by seed, roundings
- * in the type's own definition, and comparisons with messages. Expected values are formulas in double, written in each test. */
+/* What the backend's tests share: contexts of every usable instruction set and several thread
+ * counts, random numbers by seed, roundings in the type's own definition, and comparisons with
+ * messages. Expected values are formulas in double, written in each test. */
 #ifndef TESTS_BACKEND_RIG_H
 #define TESTS_BACKEND_RIG_H
 
@@ -27,7 +28,8 @@ static int rig_n;
 
 #define RIG_EACH(c) for (int rig_i = 0; rig_i < rig_n && ((c) = rig_ctx[rig_i]); rig_i++)
 
-/* Every instruction set of this machine, with 1, 2 and 5 threads (the slow scalar one with 1 and 5); what the machine lacks is named. */
+/* Every instruction set of this machine, with 1, 2 and 5 threads (the slow scalar one with 1 and
+ * 5); what the machine lacks is named. */
 static int rig_setup(void **state)
 {
     static const int threads[] = { 1, 2, 5 };
@@ -106,10 +108,13 @@ static inline double rig_round(tern_dtype type, double v)
     return v;
 }
 
-/* Half a unit in the last place of the type, relative: two of them let a rounding fall to the other side. */
+/* Half a unit in the last place of the type, relative: two of them let a rounding fall to the other
+ * side. */
 static inline double rig_eps(tern_dtype type)
 {
-    return type == TERN_BF16 ? 0x1p-8 : type == TERN_F16 ? 0x1p-11 : 0;
+    if (type == TERN_BF16) return 0x1p-8;
+    if (type == TERN_F16) return 0x1p-11;
+    return 0;
 }
 
 /* n floats as the type; at is where they go. */
@@ -125,7 +130,8 @@ static inline void rig_store(void *at, tern_dtype type, const float *from, size_
 static inline double rig_act(tern_act act, double x)
 {
     switch (act) {
-    case ACT_GELU_TANH: return 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+    case ACT_GELU_TANH:
+        return 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
     case ACT_GELU_ERF: return 0.5 * x * (1 + erf(x / sqrt(2.0)));
     case ACT_SILU: return x / (1 + exp(-x));
     case ACT_RELU: return x < 0 ? 0 : x;
@@ -137,17 +143,22 @@ static inline double rig_act(tern_act act, double x)
     }
 }
 
-static inline void rig_near(const tern_ctx *ctx, const char *what, size_t i, double got, double want, double tolerance)
+static inline void rig_near(const tern_ctx *ctx, const char *what, size_t i, double got,
+                            double want, double tolerance)
 {
     if (fabs(got - want) <= tolerance) return;
     if (isnan(got) && isnan(want)) return;
-    fail_msg("%s (%s): element %zu is %.9g, not %.9g within %.3g", what, rig_name(ctx), i, got, want, tolerance);
+    fail_msg("%s (%s): element %zu is %.9g, not %.9g within %.3g", what, rig_name(ctx), i, got,
+             want, tolerance);
 }
 
-static inline void rig_same_bits(const tern_ctx *ctx, const char *what, const float *got, const float *want, size_t n)
+static inline void rig_same_bits(const tern_ctx *ctx, const char *what, const float *got,
+                                 const float *want, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (memcmp(&got[i], &want[i], sizeof *got)) fail_msg("%s (%s): element %zu is %.9g, not %.9g to the bit", what, rig_name(ctx), i, got[i], want[i]);
+        if (memcmp(&got[i], &want[i], sizeof *got))
+            fail_msg("%s (%s): element %zu is %.9g, not %.9g to the bit", what, rig_name(ctx), i,
+                     got[i], want[i]);
 }
 
 #endif

@@ -1,27 +1,34 @@
-/* The backend's primitives of layout, random numbers and routing (copy, blend, dequantize, random, route, place), and the limits of a gated
- * activation: each against its contract, written out naively, on every instruction set. */
+/* The backend's primitives of layout, random numbers and routing (copy, blend, dequantize, random,
+ * route, place), and the limits of a gated activation: each against its contract, written out
+ * naively, on every instruction set. */
 #include "backend/rig.h"
 #include "base/philox.h"
 
 static void test_copy(void **state)
 {
     static const struct { int64_t n[3], dim, dim_y, step_x, step_y; bool zeros; const char *why; } rows[] = {
-        { { 2, 3, 4 }, 5, 5, 1, 1, false, "a transposition of heads" },    { { 2, 3, 4 }, 5, 8, 1, 1, false, "padded with zeros" },
-        { { 1, 1, 100 }, 1, 1, 1, 1, false, "single elements" },           { { 3, 2, 5 }, 4, 4, 3, 2, false, "with steps" },
-        { { 2, 2, 2 }, 4, 4, 1, 1, true, "zeros alone" },                  { { 0, 2, 2 }, 4, 4, 1, 1, false, "nothing" },
+        { { 2, 3, 4 }, 5, 5, 1, 1, false, "a transposition of heads" },
+        { { 2, 3, 4 }, 5, 8, 1, 1, false, "padded with zeros" },
+        { { 1, 1, 100 }, 1, 1, 1, 1, false, "single elements" },
+        { { 3, 2, 5 }, 4, 4, 3, 2, false, "with steps" },
+        { { 2, 2, 2 }, 4, 4, 1, 1, true, "zeros alone" },
+        { { 0, 2, 2 }, 4, 4, 1, 1, false, "nothing" },
     };
     tern_ctx *ctx;
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        int64_t n0 = rows[i].n[0], n1 = rows[i].n[1], n2 = rows[i].n[2], wide_x = rows[i].dim * rows[i].step_x, wide_y = rows[i].dim_y * rows[i].step_y;
+        int64_t n0 = rows[i].n[0], n1 = rows[i].n[1], n2 = rows[i].n[2], wide_x = rows[i].dim * rows[i].step_x,
+            wide_y = rows[i].dim_y * rows[i].step_y;
         size_t count_x = (size_t)(n0 * n1 * n2 * wide_x), count_y = (size_t)(n0 * n1 * n2 * wide_y);
         float *x = rig_floats(count_x, 1);
         RIG_EACH(ctx) {
             float *y = rig_floats(count_y, 1), *old = rig_copy(y, count_y);
             /* x [n0, n1, n2], y [n0, n2, n1] */
             tern_copy c = {
-                .x = rows[i].zeros ? NULL : x, .y = y, .n = { n0, n1, n2 }, .stride_x = { n1 * n2 * wide_x, n2 * wide_x, wide_x },
-                .stride_y = { n1 * n2 * wide_y, wide_y, n1 * wide_y }, .dim = rows[i].dim, .dim_y = rows[i].dim_y, .step_x = rows[i].step_x, .step_y = rows[i].step_y,
+                .x = rows[i].zeros ? NULL : x, .y = y, .n = { n0, n1, n2 },
+                .stride_x = { n1 * n2 * wide_x, n2 * wide_x, wide_x },
+                .stride_y = { n1 * n2 * wide_y, wide_y, n1 * wide_y }, .dim = rows[i].dim, .dim_y = rows[i].dim_y,
+                .step_x = rows[i].step_x, .step_y = rows[i].step_y,
             };
             assert_int_equal(ctx->backend->copy(ctx, &c), TERN_OK);
             for (int64_t a = 0; a < n0; a++)
@@ -29,11 +36,13 @@ static void test_copy(void **state)
                     for (int64_t d = 0; d < n2; d++)
                         for (int64_t e = 0; e < wide_y; e++) {
                             int64_t at = ((a * n2 + d) * n1 + b) * wide_y + e, from = e / rows[i].step_y;
-                            float want = rows[i].zeros || from >= rows[i].dim ? 0 : x[((a * n1 + b) * n2 + d) * wide_x + from * rows[i].step_x];
+                            float want = rows[i].zeros || from >= rows[i].dim
+                                             ? 0 : x[((a * n1 + b) * n2 + d) * wide_x + from * rows[i].step_x];
                             if (e % rows[i].step_y) want = old[at];
                             if (y[at] != want) fail_msg("%s (%s): element %d", rows[i].why, rig_name(ctx), (int)at);
                         }
-            free(y), free(old);
+            free(y);
+            free(old);
         }
         free(x);
     }
@@ -63,7 +72,9 @@ static void test_blend(void **state)
             }
             free(y);
         }
-    free(a), free(b), free(w);
+    free(a);
+    free(b);
+    free(w);
 }
 
 static void test_dequantize(void **state)
@@ -80,17 +91,20 @@ static void test_dequantize(void **state)
         RIG_EACH(ctx) {
             tern_dequantize d = { q, scale, y, N_GROUP, N, types[t] };
             assert_int_equal(ctx->backend->dequantize(ctx, &d), TERN_OK);
-            for (int i = 0; i < N_GROUP * N; i++) assert_true(y[i] == (float)rig_round(types[t], scale[i / N] * (float)q[i]));
+            for (int i = 0; i < N_GROUP * N; i++)
+                assert_true(y[i] == (float)rig_round(types[t], scale[i / N] * (float)q[i]));
         }
 }
 
-/* The known answers of Philox4x32-10, from the Random123 distribution; and that each number depends on its place alone. */
+/* The known answers of Philox4x32-10, from the Random123 distribution; and that each number depends
+ * on its place alone. */
 static void test_random(void **state)
 {
     static const struct { uint64_t seed, position, stream; uint32_t word[4]; } known[] = {
         { 0, 0, 0, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
         { UINT64_MAX, UINT64_MAX, UINT64_MAX, { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
-        { 0x299f31d0a4093822, 0x85a308d3243f6a88, 0x0370734413198a2e, { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
+        { 0x299f31d0a4093822, 0x85a308d3243f6a88, 0x0370734413198a2e,
+          { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
     };
     enum { N = 5003 };
     float y[N];
@@ -112,7 +126,8 @@ static void test_random(void **state)
         assert_true(fabs(mean - 2) < 0.15);    /* four standard errors */
         f.gumbel = true;
         assert_int_equal(ctx->backend->random(ctx, &f), TERN_OK);
-        for (int i = 0; i < 4; i++) rig_near(ctx, "gumbel", (size_t)i, y[i], -log(-log((known[0].word[i] + 0.5) * 0x1p-32)), 1e-6);
+        for (int i = 0; i < 4; i++)
+            rig_near(ctx, "gumbel", (size_t)i, y[i], -log(-log((known[0].word[i] + 0.5) * 0x1p-32)), 1e-6);
     }
 }
 
@@ -143,18 +158,24 @@ static void test_route(void **state)
             float weight[2], scores[6];
             double want[2], all = 0, sum = 0;
             tern_route r = {
-                .logits = logits, .choice_bias = rows[i].biased ? bias : NULL, .n_row = 1, .n_expert = 6, .k = 2, .n_group = rows[i].n_group, .n_group_used = rows[i].used,
-                .score = rows[i].score, .normalize = rows[i].normalize, .group_pairs = rows[i].pairs, .scale = 1.5f, .expert = expert, .weight = weight, .scores = scores,
+                .logits = logits, .choice_bias = rows[i].biased ? bias : NULL, .n_row = 1, .n_expert = 6, .k = 2,
+                .n_group = rows[i].n_group, .n_group_used = rows[i].used, .score = rows[i].score,
+                .normalize = rows[i].normalize, .group_pairs = rows[i].pairs, .scale = 1.5f, .expert = expert,
+                .weight = weight, .scores = scores,
             };
             assert_int_equal(ctx->backend->route(ctx, &r), TERN_OK);
-            if (expert[0] != rows[i].first || expert[1] != rows[i].second) fail_msg("%s (%s): experts %d and %d", rows[i].why, rig_name(ctx), expert[0], expert[1]);
-            for (int e = 0; e < 6; e++) all += rows[i].score == ROUTE_SOFTMAX_CHOSEN ? (e == expert[0] || e == expert[1]) * exp(logits[e]) : exp(logits[e]);
+            if (expert[0] != rows[i].first || expert[1] != rows[i].second)
+                fail_msg("%s (%s): experts %d and %d", rows[i].why, rig_name(ctx), expert[0], expert[1]);
+            for (int e = 0; e < 6; e++)
+                all += rows[i].score == ROUTE_SOFTMAX_CHOSEN ? (e == expert[0] || e == expert[1]) * exp(logits[e])
+                                                             : exp(logits[e]);
             for (int e = 0; e < 2; e++) {
                 double l = logits[expert[e]];
                 want[e] = rows[i].score == ROUTE_SIGMOID ? 1 / (1 + exp(-l)) : exp(l) / all;
                 sum += want[e];
             }
-            for (int e = 0; e < 2; e++) rig_near(ctx, rows[i].why, (size_t)e, weight[e], 1.5 * want[e] / (rows[i].normalize ? sum : 1), 1e-6);
+            for (int e = 0; e < 2; e++)
+                rig_near(ctx, rows[i].why, (size_t)e, weight[e], 1.5 * want[e] / (rows[i].normalize ? sum : 1), 1e-6);
         }
 }
 
@@ -178,21 +199,25 @@ static void test_assign(void **state)
             for (int e = 0; e < 10; e++) weight[e] = (float)(e + 1);
             for (int e = 0; e < 15; e++) score[e] = (float)(e % 3 + 1) / 6;
             tern_assign p = {
-                .expert = expert, .priority = rows[i].by_priority ? priority : NULL, .score = score, .n_row = 5, .capacity = 2, .n_expert = 3, .k = 2, .aux_k = 1,
-                .by_rank = rows[i].by_rank, .renormalize = true, .weight = weight, .location = location, .count = count, .l_aux = &l_aux,
+                .expert = expert, .priority = rows[i].by_priority ? priority : NULL, .score = score, .n_row = 5,
+                .capacity = 2, .n_expert = 3, .k = 2, .aux_k = 1, .by_rank = rows[i].by_rank, .renormalize = true,
+                .weight = weight, .location = location, .count = count, .l_aux = &l_aux,
             };
             assert_int_equal(ctx->backend->assign(ctx, &p), TERN_OK);
             for (int e = 0; e < 10; e++)
-                if (location[e] != rows[i].location[e]) fail_msg("%s (%s): route %d lies at %d", rows[i].why, rig_name(ctx), e, location[e]);
+                if (location[e] != rows[i].location[e])
+                    fail_msg("%s (%s): route %d lies at %d", rows[i].why, rig_name(ctx), e, location[e]);
             for (int t = 0; t < 5; t++) {
-                float a = rows[i].location[2 * t] < 0 ? 0 : (float)(2 * t + 1), b = rows[i].location[2 * t + 1] < 0 ? 0 : (float)(2 * t + 2), sum = a + b > 0 ? a + b : 1;
+                float a = rows[i].location[2 * t] < 0 ? 0 : (float)(2 * t + 1),
+                    b = rows[i].location[2 * t + 1] < 0 ? 0 : (float)(2 * t + 2), sum = a + b > 0 ? a + b : 1;
                 rig_near(ctx, rows[i].why, (size_t)t, weight[2 * t], a / sum, 1e-6);
                 rig_near(ctx, rows[i].why, (size_t)t, weight[2 * t + 1], b / sum, 1e-6);
             }
             assert_int_equal(count[0], 4);
             assert_int_equal(count[1], 4);
             assert_int_equal(count[2], 1);
-            rig_near(ctx, "l_aux", 0, l_aux, 3 * (1.0 / 6 * 3 / 5 + 2.0 / 6 * 1 / 5), 1e-6);    /* first choices: 0, 0, 1, 0, none */
+            /* first choices: 0, 0, 1, 0, none */
+            rig_near(ctx, "l_aux", 0, l_aux, 3 * (1.0 / 6 * 3 / 5 + 2.0 / 6 * 1 / 5), 1e-6);
         }
 }
 
@@ -200,12 +225,14 @@ static void test_assign(void **state)
 static void test_limit(void **state)
 {
     static const float x[] = { 5, -5, 0.5f, 1, /* the gates */ 1, 5, -50, NAN };
-    static const double want[] = { 3 * 0.7310585786300049, -1 * 2 * 0.8807970779778823, 1.5 * -50 / (1 + 5.184705528587072e21), NAN };
+    static const double want[] = { 3 * 0.7310585786300049, -1 * 2 * 0.8807970779778823,
+                                   1.5 * -50 / (1 + 5.184705528587072e21), NAN };
     tern_ctx *ctx;
     (void)state;
     RIG_EACH(ctx) {
         float y[4];
-        tern_activation a = { .act = ACT_SILU, .gated = true, .x = x, .y = y, .ldx = 8, .ldy = 4, .n_row = 1, .dim = 4, .limit = 2 };
+        tern_activation a = { .act = ACT_SILU, .gated = true, .x = x, .y = y, .ldx = 8, .ldy = 4, .n_row = 1, .dim = 4,
+                              .limit = 2 };
         assert_int_equal(ctx->backend->activation(ctx, &a), TERN_OK);
         for (size_t i = 0; i < 4; i++) rig_near(ctx, "limited gates", i, y[i], want[i], 1e-6);
     }
@@ -214,7 +241,8 @@ static void test_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copy),  cmocka_unit_test(test_blend), cmocka_unit_test(test_dequantize), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_copy),  cmocka_unit_test(test_blend), cmocka_unit_test(test_dequantize),
+        cmocka_unit_test(test_random),
         cmocka_unit_test(test_route), cmocka_unit_test(test_assign), cmocka_unit_test(test_limit),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);

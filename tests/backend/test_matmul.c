@@ -1,5 +1,6 @@
-/* Matrix products of the backend against their formula in double, for every stored type, orientation, epilogue and instruction set; and the
- * promises on bits: the same whatever the threads, the number of rows, the orientation, or the alignment of the weights. */
+/* Matrix products of the backend against their formula in double, for every stored type,
+ * orientation, epilogue and instruction set; and the promises on bits: the same whatever the
+ * threads, the number of rows, the orientation, or the alignment of the weights. */
 #include "backend/rig.h"
 
 typedef struct shape {
@@ -57,7 +58,8 @@ static void make_weight(problem *p, int i)
     for (int64_t o = 0; o < out; o++)
         for (int64_t k = 0; k < in; k++) {
             float *v = &p->value[i][o * in + k];
-            char *at = p->stored[i] + (size_t)u->misaligned + (size_t)(u->transposed ? k * p->ld[i] + o : o * p->ld[i] + k) * size;
+            char *at = p->stored[i] + (size_t)u->misaligned +
+                       (size_t)(u->transposed ? k * p->ld[i] + o : o * p->ld[i] + k) * size;
             if (u->dtype == TERN_I8) {
                 int8_t q = (int8_t)(rig_below(256) - 128);
                 memcpy(at, &q, 1);
@@ -75,7 +77,8 @@ static double finish(const setup *u, double sum, const float *bias)
     return bias ? rig_round(u->round, v + *bias) : v;
 }
 
-/* x . w in double, both as the compute type has them; size is the sum of the products' magnitudes. */
+/* x . w in double, both as the compute type has them; size is the sum of the products'
+ * magnitudes. */
 static double dot(const float *x, const float *w, int64_t n, double *size)
 {
     double sum = 0, all = 0;
@@ -95,7 +98,8 @@ static float *as_computed(tern_dtype compute, const float *from, int64_t n)
     return p;
 }
 
-/* By what share of its products' magnitudes a sum may be off. In f16 the first of each is off by 2^-11; of many, signs and magnitudes cancel. */
+/* By what share of its products' magnitudes a sum may be off. In f16 the first of each is off by
+ * 2^-11; of many, signs and magnitudes cancel. */
 static double sums_slack(tern_dtype compute)
 {
     return compute == TERN_F16 ? 0x1p-10 : 2e-6;
@@ -112,14 +116,16 @@ static void expect(problem *p)
         for (int64_t r = 0; r < u->s->n_row; r++)
             for (int64_t o = 0; o < u->s->out[i]; o++) {
                 double size, other, at = p->u.s->n_row ? (double)(r * p->ldy + o) : 0, eps = 8 * rig_eps(u->round);
-                double v = finish(u, dot(x + r * p->ldx, w[i] + o * u->s->in, u->s->in, &size), p->bias[i] ? &p->bias[i][o] : NULL), slack = sums * size + 1e-6 + eps * (fabs(v) + 0.1);
+                double v = finish(u, dot(x + r * p->ldx, w[i] + o * u->s->in, u->s->in, &size), p->bias[i]
+                                      ? &p->bias[i][o] : NULL), slack = sums * size + 1e-6 + eps * (fabs(v) + 0.1);
                 if (!gated || i == 0) {
                     slack *= u->act == ACT_RELU_SQUARED ? 2 * fabs(v) + 2 : 2;
                     v = u->act ? rig_round(u->round, rig_act(u->act, v)) : v;
                 }
                 if (gated && i == 0) {
                     double gate = v;
-                    v = finish(u, dot(x + r * p->ldx, w[1] + o * u->s->in, u->s->in, &other), p->bias[1] ? &p->bias[1][o] : NULL);
+                    v = finish(u, dot(x + r * p->ldx, w[1] + o * u->s->in, u->s->in, &other),
+                               p->bias[1] ? &p->bias[1][o] : NULL);
                     slack = slack * (fabs(v) + 1) + (sums * other + 1e-6 + eps * (fabs(v) + 0.1)) * (fabs(gate) + 1);
                     v = rig_round(u->round, gate * v);
                 }
@@ -140,7 +146,8 @@ static void make(problem *p, setup u)
     for (int i = 0; i < 3; i++) widest = u.s->out[i] > widest ? u.s->out[i] : widest;
     p->ldy = widest + 1;
     p->x = rig_floats((size_t)(u.s->n_row * p->ldx), 1);
-    if (u.epilogue == RESIDUAL || u.epilogue == RESIDUAL_IN_PLACE || u.epilogue == GATED_ALL) p->residual = rig_floats((size_t)(u.s->n_row * p->ldy), 1);
+    if (u.epilogue == RESIDUAL || u.epilogue == RESIDUAL_IN_PLACE || u.epilogue == GATED_ALL)
+        p->residual = rig_floats((size_t)(u.s->n_row * p->ldy), 1);
     static shape even;
     if (gated) {
         even = *u.s;
@@ -177,17 +184,20 @@ static void run(tern_ctx *ctx, const problem *p, int64_t first, int64_t n, float
 {
     const setup *u = &p->u;
     tern_matmul m = {
-        .x = p->x + first * p->ldx, .ldx = p->ldx, .n_row = n, .n_part = p->n_part, .act = u->act, .gated = u->epilogue >= GATED,
-        .residual = p->residual ? p->residual + first * p->ldy : NULL, .ld_residual = p->ldy, .compute = u->compute, .round = u->round,
+        .x = p->x + first * p->ldx, .ldx = p->ldx, .n_row = n, .n_part = p->n_part, .act = u->act,
+        .gated = u->epilogue >= GATED, .residual = p->residual ? p->residual + first * p->ldy : NULL,
+        .ld_residual = p->ldy, .compute = u->compute, .round = u->round,
     };
     for (int i = 0; i < p->n_part; i++) {
         m.part[i] = (tern_matmul_part){
-            .w = { p->stored[i] + u->misaligned, u->dtype, u->transposed, u->s->out[i], u->s->in, p->ld[i], p->scale[i], groups_of(u->s->out[i]), u->round },
+            .w = { p->stored[i] + u->misaligned, u->dtype, u->transposed, u->s->out[i], u->s->in, p->ld[i], p->scale[i],
+                   groups_of(u->s->out[i]), u->round },
             .bias = p->bias[i], .y = y[i] + first * p->ldy, .ldy = p->ldy,
         };
     }
     if (u->epilogue == RESIDUAL_IN_PLACE) {
-        for (int64_t r = first; r < first + n; r++) memcpy(y[0] + r * p->ldy, p->residual + r * p->ldy, (size_t)u->s->out[0] * sizeof(float));
+        for (int64_t r = first; r < first + n; r++)
+            memcpy(y[0] + r * p->ldy, p->residual + r * p->ldy, (size_t)u->s->out[0] * sizeof(float));
         m.residual = m.part[0].y;
     }
     if (m.gated) m.part[1].y = NULL;
@@ -202,8 +212,10 @@ static void check(tern_ctx *ctx, const problem *p, float *y[3])
                 size_t at = (size_t)(r * p->ldy + o);
                 if (o < p->u.s->out[i]) {
                     rig_near(ctx, p->u.why, at, y[i][at], p->want[i][at], p->slack[i][at]);
-                    if (y[i][at] != (float)rig_round(p->u.round, y[i][at])) fail_msg("%s: element %zu is not rounded", p->u.why, at);
-                } else if (y[i][at] != UNTOUCHED) fail_msg("%s: element %zu beyond the outputs is written", p->u.why, at);
+                    if (y[i][at] != (float)rig_round(p->u.round, y[i][at]))
+                        fail_msg("%s: element %zu is not rounded", p->u.why, at);
+                } else if (y[i][at] != UNTOUCHED)
+                    fail_msg("%s: element %zu beyond the outputs is written", p->u.why, at);
             }
 }
 
@@ -221,15 +233,17 @@ static void drop_outputs(float *y[3])
     for (int i = 0; i < 3; i++) free(y[i]);
 }
 
-/* Right within rounding everywhere; within an instruction set the bits of 1 thread are those of any, and of each row alone. */
+/* Right within rounding everywhere; within an instruction set the bits of 1 thread are those of
+ * any, and of each row alone. */
 static void check_setup(setup u)
 {
     problem p;
     tern_ctx *ctx;
     float *y[3], *first[3] = { 0 };
     char why[256];
-    snprintf(why, sizeof why, "%s; %s%s%s weight, compute %s, round %s, epilogue %d, act %d", u.s->why, tern_dtype_name(u.dtype), u.transposed ? " [in, out]" : "",
-             u.misaligned ? " misaligned" : "", tern_dtype_name(u.compute), tern_dtype_name(u.round), u.epilogue, (int)u.act);
+    snprintf(why, sizeof why, "%s; %s%s%s weight, compute %s, round %s, epilogue %d, act %d", u.s->why,
+             tern_dtype_name(u.dtype), u.transposed ? " [in, out]" : "", u.misaligned ? " misaligned" : "",
+             tern_dtype_name(u.compute), tern_dtype_name(u.round), u.epilogue, (int)u.act);
     u.why = why;
     make(&p, u);
     RIG_EACH(ctx) {
@@ -240,12 +254,14 @@ static void check_setup(setup u)
             float *alone[3];
             give_outputs(&p, alone);
             for (int64_t r = 0; r < p.u.s->n_row; r++) run(ctx, &p, r, 1, alone);
-            for (int i = 0; i < p.n_part; i++) rig_same_bits(ctx, "each row alone", alone[i], y[i], (size_t)(p.u.s->n_row * p.ldy));
+            for (int i = 0; i < p.n_part; i++)
+                rig_same_bits(ctx, "each row alone", alone[i], y[i], (size_t)(p.u.s->n_row * p.ldy));
             drop_outputs(alone);
             drop_outputs(first);
             memcpy(first, y, sizeof y);
         } else {
-            for (int i = 0; i < p.n_part; i++) rig_same_bits(ctx, "more threads", y[i], first[i], (size_t)(p.u.s->n_row * p.ldy));
+            for (int i = 0; i < p.n_part; i++)
+                rig_same_bits(ctx, "more threads", y[i], first[i], (size_t)(p.u.s->n_row * p.ldy));
             drop_outputs(y);
         }
     }
@@ -255,7 +271,8 @@ static void check_setup(setup u)
 
 static void test_types(void **state)
 {
-    static const tern_dtype stored[] = { TERN_F32, TERN_F16, TERN_BF16, TERN_I8 }, computes[] = { TERN_F32, TERN_BF16, TERN_F16 };
+    static const tern_dtype stored[] = { TERN_F32, TERN_F16, TERN_BF16, TERN_I8 },
+        computes[] = { TERN_F32, TERN_BF16, TERN_F16 };
     static const tern_dtype rounds[] = { TERN_F32, TERN_F16, TERN_BF16 };
     (void)state;
     rig_seed = 1;
@@ -263,7 +280,8 @@ static void test_types(void **state)
         for (size_t d = 0; d < 4; d++)
             for (size_t c = 0; c < 3; c++)
                 for (int t = 0; t < 2; t++) {
-                    setup u = { .s = &shapes[s], .dtype = stored[d], .compute = computes[c], .round = rounds[(s + d) % 3], .transposed = t };
+                    setup u = { .s = &shapes[s], .dtype = stored[d], .compute = computes[c],
+                                .round = rounds[(s + d) % 3], .transposed = t };
                     u.epilogue = (int)((s + d + c) % N_EPILOGUES);
                     u.act = u.epilogue == ACT || u.epilogue == BIAS_ACT || u.epilogue >= GATED ? ACT_SILU : ACT_NONE;
                     check_setup(u);
@@ -284,8 +302,10 @@ static void test_epilogues(void **state)
             for (size_t r = 0; r < 3; r++) {
                 bool acts = e == ACT || e == BIAS_ACT || e >= GATED;
                 if (!acts && act > 1) continue;
-                check_setup((setup){ .s = &shapes[2], .dtype = TERN_F32, .round = rounds[r], .epilogue = e, .act = acts ? (tern_act)act : ACT_NONE });
-                check_setup((setup){ .s = &shapes[4], .dtype = TERN_BF16, .round = rounds[r], .epilogue = e, .act = acts ? (tern_act)act : ACT_NONE });
+                check_setup((setup){ .s = &shapes[2], .dtype = TERN_F32, .round = rounds[r], .epilogue = e,
+                                     .act = acts ? (tern_act)act : ACT_NONE });
+                check_setup((setup){ .s = &shapes[4], .dtype = TERN_BF16, .round = rounds[r], .epilogue = e,
+                                     .act = acts ? (tern_act)act : ACT_NONE });
             }
 }
 
@@ -307,7 +327,8 @@ static void same_in_both_forms(tern_dtype dtype, tern_dtype compute, bool transp
         b.stored[i] = malloc((size_t)(out * in) * size + 1);
         for (int64_t o = 0; o < out; o++)
             for (int64_t k = 0; k < in; k++)
-                memcpy(b.stored[i] + misaligned + (size_t)(transposed ? k * out + o : o * in + k) * size, a.stored[i] + (size_t)(o * a.ld[i] + k) * size, size);
+                memcpy(b.stored[i] + misaligned + (size_t)(transposed ? k * out + o : o * in + k) * size,
+                       a.stored[i] + (size_t)(o * a.ld[i] + k) * size, size);
     }
     RIG_EACH(ctx) {
         float *ya[3], *yb[3];
@@ -326,7 +347,8 @@ static void same_in_both_forms(tern_dtype dtype, tern_dtype compute, bool transp
 /* int8 weights are a way to store: the product has the bits of the widened matrix. */
 static void int8_is_its_widened_matrix(tern_dtype compute)
 {
-    setup u = { .s = &shapes[4], .dtype = TERN_I8, .compute = compute, .epilogue = PLAIN, .why = "int8 and what it stands for" };
+    setup u = { .s = &shapes[4], .dtype = TERN_I8, .compute = compute, .epilogue = PLAIN,
+                .why = "int8 and what it stands for" };
     problem a, b;
     tern_ctx *ctx;
     make(&a, u);
@@ -351,7 +373,8 @@ static void int8_is_its_widened_matrix(tern_dtype compute)
 
 static void test_forms(void **state)
 {
-    static const tern_dtype stored[] = { TERN_F32, TERN_F16, TERN_BF16, TERN_I8 }, computes[] = { TERN_F32, TERN_BF16, TERN_F16 };
+    static const tern_dtype stored[] = { TERN_F32, TERN_F16, TERN_BF16, TERN_I8 },
+        computes[] = { TERN_F32, TERN_BF16, TERN_F16 };
     (void)state;
     rig_seed = 3;
     for (size_t d = 0; d < 4; d++)
@@ -372,7 +395,8 @@ static void test_steady(void **state)
     tern_ctx *ctx;
     (void)state;
     rig_seed = 4;
-    make(&p, (setup){ .s = &shapes[4], .dtype = TERN_I8, .compute = TERN_BF16, .epilogue = GATED_ALL, .act = ACT_SILU, .why = "steady" });
+    make(&p, (setup){ .s = &shapes[4], .dtype = TERN_I8, .compute = TERN_BF16, .epilogue = GATED_ALL, .act = ACT_SILU,
+                      .why = "steady" });
     RIG_EACH(ctx) {
         float *y[3];
         give_outputs(&p, y);
@@ -387,7 +411,8 @@ static void test_steady(void **state)
     unmake(&p);
 }
 
-/* Where the roundings stand, by numbers that fall differently: in bf16 1 + 2^-8 is a tie that goes to 1, 1 + 2^-7 a number. */
+/* Where the roundings stand, by numbers that fall differently: in bf16 1 + 2^-8 is a tie that goes
+ * to 1, 1 + 2^-7 a number. */
 static void test_stages(void **state)
 {
     static const struct {
@@ -407,12 +432,14 @@ static void test_stages(void **state)
         for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
             float x[] = { 1, stages[i].sum - 1 }, w[] = { 1, 1 }, y = 0;
             tern_weight weight = { .data = w, .dtype = TERN_F32, .out = 1, .in = 2, .ld = 2 };
-            tern_matmul m = { .x = x, .ldx = 2, .n_row = 1, .n_part = stages[i].gated ? 2 : 1, .gated = stages[i].gated, .act = stages[i].gated ? ACT_RELU : ACT_NONE, .round = TERN_BF16 };
+            tern_matmul m = { .x = x, .ldx = 2, .n_row = 1, .n_part = stages[i].gated ? 2 : 1, .gated = stages[i].gated,
+                              .act = stages[i].gated ? ACT_RELU : ACT_NONE, .round = TERN_BF16 };
             m.part[0] = (tern_matmul_part){ weight, stages[i].gated ? &stages[i].gate_bias : &stages[i].bias, &y, 1 };
             m.part[1] = (tern_matmul_part){ weight, &stages[i].bias, NULL, 1 };
             m.residual = stages[i].residual != 0 ? &stages[i].residual : NULL;
             assert_int_equal(ctx->backend->matmul(ctx, &m), TERN_OK);
-            if (y != stages[i].want) fail_msg("%s (%s): %.9g, not %.9g", stages[i].why, rig_name(ctx), y, stages[i].want);
+            if (y != stages[i].want)
+                fail_msg("%s (%s): %.9g, not %.9g", stages[i].why, rig_name(ctx), y, stages[i].want);
         }
 }
 
@@ -425,7 +452,8 @@ static void test_beyond_f16(void **state)
         float x[] = { 1, 1 }, w[] = { 1, 65520, 1, -1e30f, 1, 65519, 1, INFINITY }, y;
         for (int i = 0; i < 4; i++) {
             tern_matmul m = { .x = x, .ldx = 2, .n_row = 1, .n_part = 1, .compute = TERN_F16 };
-            m.part[0] = (tern_matmul_part){ .w = { .data = w + 2 * i, .dtype = TERN_F32, .out = 1, .in = 2, .ld = 2 }, .y = &y, .ldy = 1 };
+            m.part[0] = (tern_matmul_part){ .w = { .data = w + 2 * i, .dtype = TERN_F32, .out = 1, .in = 2, .ld = 2 },
+                                            .y = &y, .ldy = 1 };
             assert_int_equal(ctx->backend->matmul(ctx, &m), i < 2 ? TERN_ERR_NUMERIC : TERN_OK);
             if (i < 2) assert_non_null(strstr(tern_ctx_error(ctx), "65504"));
             else if (i == 2) assert_true(fabs(y - 65505) < 64);

@@ -1,5 +1,7 @@
-/* FastGen's tests of its mixture-of-experts kernels, rebuilt for the primitives that stand in their place (tests/unit/inference/v2/kernels/ragged_ops:
- * test_top_k_gating, test_moe_scatter, test_moe_gather; cutlass_ops: test_moe_gemm): route and assign, gather rows and combine, one matmul an expert. */
+/* FastGen's tests of its mixture-of-experts kernels, rebuilt for the primitives that stand in their
+ * place (tests/unit/inference/v2/kernels/ragged_ops: test_top_k_gating, test_moe_scatter,
+ * test_moe_gather; cutlass_ops: test_moe_gemm): route and assign, gather rows and combine, one
+ * matmul an expert. */
 #include "backend/rig.h"
 
 /* ---- test_top_k_gating ---- */
@@ -29,11 +31,13 @@ static float gate_logit(const gate_row *r)
 }
 
 /* Route, then assign with capacity for all: each expert's tokens in order, numbered from 0. */
-static void check_gate(tern_ctx *ctx, const gate_row *r, const float *logits, int32_t *expert, int32_t *location, int64_t *count)
+static void check_gate(tern_ctx *ctx, const gate_row *r, const float *logits, int32_t *expert, int32_t *location,
+                       int64_t *count)
 {
     int32_t n_route = r->n * r->k;
     float *weight = rig_floats((size_t)n_route, 1);
-    tern_route route = { .logits = logits, .n_row = r->n, .n_expert = r->n_expert, .k = r->k, .n_group = 1, .n_group_used = 1, .score = ROUTE_SOFTMAX, .scale = 1,
+    tern_route route = { .logits = logits, .n_row = r->n, .n_expert = r->n_expert, .k = r->k, .n_group = 1,
+                         .n_group_used = 1, .score = ROUTE_SOFTMAX, .scale = 1,
                          .expert = expert, .weight = weight };
     assert_int_equal(ctx->backend->route(ctx, &route), TERN_OK);
     for (int32_t i = 0; i < r->n; i++) {
@@ -47,11 +51,15 @@ static void check_gate(tern_ctx *ctx, const gate_row *r, const float *logits, in
             for (int32_t e = 0; e < r->n_expert; e++)
                 if (!taken[e] && (best < 0 || l[e] > l[best])) best = e;
             taken[best] = true;
-            if (expert[i * r->k + j] != best) fail_msg("%s (%s): choice %d of token %d is %d, not %d", r->why, rig_name(ctx), j, i, expert[i * r->k + j], best);
-            rig_near(ctx, r->why, (size_t)(i * r->k + j), weight[i * r->k + j], exp(l[best] - max) / sum, 1e-6);    /* over all experts, not renormalized */
+            if (expert[i * r->k + j] != best)
+                fail_msg("%s (%s): choice %d of token %d is %d, not %d", r->why, rig_name(ctx), j, i,
+                         expert[i * r->k + j], best);
+            /* over all experts, not renormalized */
+            rig_near(ctx, r->why, (size_t)(i * r->k + j), weight[i * r->k + j], exp(l[best] - max) / sum, 1e-6);
         }
     }
-    tern_assign assign = { .expert = expert, .n_row = r->n, .capacity = n_route, .n_expert = r->n_expert, .k = r->k, .aux_k = r->k, .weight = weight,
+    tern_assign assign = { .expert = expert, .n_row = r->n, .capacity = n_route, .n_expert = r->n_expert, .k = r->k,
+                           .aux_k = r->k, .weight = weight,
                          .location = location, .count = count };
     assert_int_equal(ctx->backend->assign(ctx, &assign), TERN_OK);
     free(weight);
@@ -73,13 +81,16 @@ static void test_top_k_gating(void **state)
             check_gate(ctx, r, logits, expert, location, count);
             memset(next, 0, sizeof next);
             for (size_t i = 0; i < n_route; i++) {
-                assert_int_equal(location[i], next[expert[i]]);    /* unique, and in the tokens' order, where DeepSpeed's depend on a race */
+                /* unique, and in the tokens' order, where DeepSpeed's depend on a race */
+                assert_int_equal(location[i], next[expert[i]]);
                 next[expert[i]]++;
             }
             for (int32_t e = 0; e < r->n_expert; e++) assert_int_equal(count[e], next[e]);
             if (r->ties) assert_true(count[0] == r->n && count[r->k - 1] == r->n);
         }
-        free(logits), free(expert), free(location);
+        free(logits);
+        free(expert);
+        free(location);
     }
 }
 
@@ -89,14 +100,16 @@ static void check_scatter_gather(tern_ctx *ctx, int32_t n, int32_t n_expert, int
 {
     enum { DIM = 4096 };
     size_t n_route = (size_t)n * (size_t)k;
-    float *logits = rig_floats((size_t)n * (size_t)n_expert, 1), *weight = rig_floats(n_route, 1), *x = rig_floats((size_t)n * DIM, 1), *moved = rig_floats(n_route * DIM, 1),
-          *y = rig_floats((size_t)n * DIM, 1);
-    int32_t *expert = malloc(n_route * sizeof *expert), *location = malloc(n_route * sizeof *location), *slot = malloc(n_route * sizeof *slot),
-            *token = malloc(n_route * sizeof *token);
+    float *logits = rig_floats((size_t)n * (size_t)n_expert, 1), *weight = rig_floats(n_route, 1),
+        *x = rig_floats((size_t)n * DIM, 1), *moved = rig_floats(n_route * DIM, 1), *y = rig_floats((size_t)n * DIM, 1);
+    int32_t *expert = malloc(n_route * sizeof *expert), *location = malloc(n_route * sizeof *location),
+        *slot = malloc(n_route * sizeof *slot), *token = malloc(n_route * sizeof *token);
     int64_t count[64], first[65] = { 0 };
-    tern_route route = { .logits = logits, .n_row = n, .n_expert = n_expert, .k = k, .n_group = 1, .n_group_used = 1, .score = ROUTE_SOFTMAX, .normalize = normalize,
+    tern_route route = { .logits = logits, .n_row = n, .n_expert = n_expert, .k = k, .n_group = 1, .n_group_used = 1,
+                         .score = ROUTE_SOFTMAX, .normalize = normalize,
                          .scale = 1, .expert = expert, .weight = weight };
-    tern_assign assign = { .expert = expert, .n_row = n, .capacity = (int64_t)n_route, .n_expert = n_expert, .k = k, .aux_k = k, .weight = weight, .location = location, .count = count };
+    tern_assign assign = { .expert = expert, .n_row = n, .capacity = (int64_t)n_route, .n_expert = n_expert, .k = k,
+                           .aux_k = k, .weight = weight, .location = location, .count = count };
     assert_int_equal(ctx->backend->route(ctx, &route), TERN_OK);
     assert_int_equal(ctx->backend->assign(ctx, &assign), TERN_OK);
     for (int32_t e = 0; e < n_expert; e++) first[e + 1] = first[e] + count[e];
@@ -111,7 +124,8 @@ static void check_scatter_gather(tern_ctx *ctx, int32_t n, int32_t n_expert, int
     tern_combine c = { moved, y, slot, weight, DIM, DIM, n, k, DIM, false, TERN_F32 };
     assert_int_equal(ctx->backend->gather_rows(ctx, &d), TERN_OK);
     assert_int_equal(ctx->backend->combine(ctx, &c), TERN_OK);
-    for (size_t i = 0; i < n_route; i++) rig_same_bits(ctx, "a token that moved", moved + (size_t)slot[i] * DIM, x + i / (size_t)k * DIM, DIM);
+    for (size_t i = 0; i < n_route; i++)
+        rig_same_bits(ctx, "a token that moved", moved + (size_t)slot[i] * DIM, x + i / (size_t)k * DIM, DIM);
     for (int32_t i = 0; i < n; i++) {
         double sum = 0;
         for (int32_t j = 0; j < k; j++) sum += weight[i * k + j];
@@ -122,12 +136,22 @@ static void check_scatter_gather(tern_ctx *ctx, int32_t n, int32_t n_expert, int
             else rig_near(ctx, "the sum of scores times rows", at, y[(size_t)i * DIM + at], sum * xi, 1e-6);
         }
     }
-    free(logits), free(weight), free(x), free(moved), free(y), free(expert), free(location), free(slot), free(token);
+    free(logits);
+    free(weight);
+    free(x);
+    free(moved);
+    free(y);
+    free(expert);
+    free(location);
+    free(slot);
+    free(token);
 }
 
 static void test_scatter_gather(void **state)
 {
-    static const struct { int32_t n, n_expert, k; } rows[] = { { 13, 64, 1 }, { 278, 64, 1 }, { 1977, 64, 1 }, { 13, 8, 2 }, { 278, 8, 2 }, { 1977, 8, 2 } };
+    static const struct {
+        int32_t n, n_expert, k;
+    } rows[] = { { 13, 64, 1 }, { 278, 64, 1 }, { 1977, 64, 1 }, { 13, 8, 2 }, { 278, 8, 2 }, { 1977, 8, 2 } };
     tern_ctx *ctx;
     (void)state;
     rig_seed = 2;
@@ -138,11 +162,13 @@ static void test_scatter_gather(void **state)
         }
 }
 
-/* ---- test_moe_gemm: 64 experts of 5120 -> 2048, fewer rows an expert than a limit, bias and activations; and one expert alone ---- */
+/* ---- test_moe_gemm: 64 experts of 5120 -> 2048, fewer rows an expert than a limit, bias and
+ * activations; and one expert alone ---- */
 
 enum { IN = 5120, OUT = 2048, EXPERTS = 64, STEP = 16, PART = 1024 };
 
-/* Row r of expert e begins STEP elements after the one before it: matrices that overlap, each with rows of its own, in the memory of one. */
+/* Row r of expert e begins STEP elements after the one before it: matrices that overlap, each with
+ * rows of its own, in the memory of one. */
 static size_t weight_at(int e, int r)
 {
     return (size_t)(e * PART + r * STEP);
@@ -161,20 +187,32 @@ static void check_moe_gemm(tern_ctx *ctx, tern_dtype type, int n_expert, int bel
     float *x = rig_floats(n * IN, 1), *y = rig_floats(n * OUT, 1);
     for (size_t i = 0; i < n * IN; i++) x[i] = (float)rig_round(type, x[i]);
     for (int e = 0; e < n_expert; e++) {
-        tern_matmul m = { .x = x + (size_t)first[e] * IN, .ldx = IN, .n_row = first[e + 1] - first[e], .n_part = 1, .act = act, .round = type };
-        m.part[0] = (tern_matmul_part){ .w = { .data = (char *)w + weight_at(e, 0) * 2, .dtype = type, .out = OUT, .in = IN, .ld = STEP },
-                                        .bias = biased ? bias + e * OUT : NULL, .y = y + (size_t)first[e] * OUT, .ldy = OUT };
+        tern_matmul m = { .x = x + (size_t)first[e] * IN, .ldx = IN, .n_row = first[e + 1] - first[e], .n_part = 1,
+                          .act = act, .round = type };
+        m.part[0] = (tern_matmul_part){ .w = { .data = (char *)w + weight_at(e, 0) * 2, .dtype = type, .out = OUT,
+                                               .in = IN, .ld = STEP },
+                                        .bias = biased ? bias + e * OUT : NULL, .y = y + (size_t)first[e] * OUT,
+                                        .ldy = OUT };
         if (m.n_row) assert_int_equal(ctx->backend->matmul(ctx, &m), TERN_OK);
     }
     for (int e = 0; e < n_expert; e++)
         for (int sample = 0; first[e + 1] > first[e] && sample < 12; sample++) {
-            size_t row = (size_t)first[e] + (size_t)rig_below(first[e + 1] - first[e]), at = sample < 1 ? 0 : sample < 2 ? OUT - 1 : (size_t)rig_below(OUT);
+            size_t row = (size_t)first[e] + (size_t)rig_below(first[e + 1] - first[e]);
+            size_t at;
+            if (sample < 1) at = 0;
+            else if (sample < 2) at = OUT - 1;
+            else at = (size_t)rig_below(OUT);
             double sum = 0, tolerance = type == TERN_F16 ? 1e-2 : 1e-1;
             for (size_t i = 0; i < IN; i++) sum += x[row * IN + i] * rig_round(type, value[weight_at(e, (int)at) + i]);
             sum = rig_act(act, sum + (biased ? bias[(size_t)e * OUT + at] : 0));
-            rig_near(ctx, "an expert's product", row * OUT + at, y[row * OUT + at], sum, tolerance + tolerance * fabs(sum));
+            rig_near(ctx, "an expert's product", row * OUT + at, y[row * OUT + at], sum,
+                     tolerance + tolerance * fabs(sum));
         }
-    free(value), free(bias), free(w), free(x), free(y);
+    free(value);
+    free(bias);
+    free(w);
+    free(x);
+    free(y);
 }
 
 static void test_moe_gemm(void **state)
@@ -186,7 +224,8 @@ static void test_moe_gemm(void **state)
     (void)state;
     rig_seed = 3;
     for (int i = 0; i < rig_n; i++)
-        if (tern_ctx_threads(rig_ctx[i]) == 2) best = rig_ctx[i];    /* two threads of the best instruction set; the shapes of test_matmul.c run on all */
+        /* two threads of the best instruction set; the shapes of test_matmul.c run on all */
+        if (tern_ctx_threads(rig_ctx[i]) == 2) best = rig_ctx[i];
     if (!best) best = rig_ctx[rig_n - 1];
     for (size_t t = 0; t < 2; t++)
         for (size_t l = 0; l < 5; l++) {
@@ -200,6 +239,7 @@ static void test_moe_gemm(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_top_k_gating), cmocka_unit_test(test_scatter_gather), cmocka_unit_test(test_moe_gemm) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_top_k_gating), cmocka_unit_test(test_scatter_gather),
+                                        cmocka_unit_test(test_moe_gemm) };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

@@ -1,5 +1,6 @@
-/* The backend's primitives on rows (norms, activations, sums, rope, lookups, conversions, softmax, experts, the quantizer) against their
- * formulas in double, on every instruction set, with bits that do not depend on the number of threads. */
+/* The backend's primitives on rows (norms, activations, sums, rope, lookups, conversions, softmax,
+ * experts, the quantizer) against their formulas in double, on every instruction set, with bits
+ * that do not depend on the number of threads. */
 #include "backend/rig.h"
 
 static const tern_dtype rounds[] = { TERN_F32, TERN_F16, TERN_BF16 };
@@ -15,7 +16,7 @@ static void same_as_one_thread(tern_ctx *ctx, const char *why, float **one, cons
     }
 }
 
-/* ---- norms ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- norms ----------------------------------------------------------------------------------- */
 
 typedef struct norm_row {
     tern_norm_kind kind;
@@ -29,19 +30,25 @@ static const norm_row norm_rows[] = {
     { NORM_RMS, 3, 1000, .w = true, .add = true, .sum = true, .why = "RMS of a sum that is kept" },
     { NORM_RMS, 3, 77, .why = "RMS without weights" },
     { NORM_RMS, 70, 33, .w = true, .add = true, .in_place = true, .why = "RMS of a sum that is not kept, in place" },
-    { NORM_RMS, 4, 600, .w = true, .add = true, .add_bias = true, .sum = true, .sum_is_x = true, .why = "a residual stream, updated" },
+    { NORM_RMS, 4, 600, .w = true, .add = true, .add_bias = true, .sum = true, .sum_is_x = true,
+      .why = "a residual stream, updated" },
     { NORM_LAYER, 5, 64, .w = true, .b = true, .why = "layer norm" },
     { NORM_LAYER, 2, 1, .w = true, .b = true, .why = "one channel" },
-    { NORM_LAYER, 3, 770, .w = true, .b = true, .add = true, .add_bias = true, .sum = true, .why = "layer norm of a sum with a bias" },
+    { NORM_LAYER, 3, 770, .w = true, .b = true, .add = true, .add_bias = true, .sum = true,
+      .why = "layer norm of a sum with a bias" },
     { NORM_LAYER, 3, 1030, .add_bias = true, .in_place = true, .why = "layer norm without weights, of a biased x" },
     { NORM_LAYER, 2, 20000, .w = true, .b = true, .why = "more channels than CUDA kernels take" },
     { NORM_RMS, 0, 16, .w = true, .why = "no rows" },
 };
 
-static void expect_norm(const norm_row *r, tern_dtype type, const float *x, const float *add, const float *add_bias, const float *w, const float *b, double *y, double *sum)
+static void expect_norm(const norm_row *r, tern_dtype type, const float *x, const float *add, const float *add_bias,
+                        const float *w, const float *b, double *y, double *sum)
 {
     double mean = 0, var = 0, d = (double)r->dim;
-    for (int64_t i = 0; i < r->dim; i++) sum[i] = add || add_bias ? rig_round(type, (double)x[i] + (add_bias ? add_bias[i] : 0) + (add ? add[i] : 0)) : x[i];
+    for (int64_t i = 0; i < r->dim; i++) {
+        if (add || add_bias) sum[i] = rig_round(type, (double)x[i] + (add_bias ? add_bias[i] : 0) + (add ? add[i] : 0));
+        else sum[i] = x[i];
+    }
     for (int64_t i = 0; i < r->dim; i++) mean += r->kind == NORM_LAYER ? sum[i] / d : 0;
     for (int64_t i = 0; i < r->dim; i++) var += (sum[i] - mean) * (sum[i] - mean) / d;
     for (int64_t i = 0; i < r->dim; i++) {
@@ -54,18 +61,23 @@ static void expect_norm(const norm_row *r, tern_dtype type, const float *x, cons
 static void check_norm(const norm_row *r, tern_dtype type)
 {
     size_t n = (size_t)(r->n_row * r->dim), dim = (size_t)r->dim;
-    float *x = rig_floats(n, 1), *add = r->add ? rig_floats(n, 1) : NULL, *add_bias = r->add_bias ? rig_floats(dim, 1) : NULL;
+    float *x = rig_floats(n, 1), *add = r->add ? rig_floats(n, 1) : NULL,
+        *add_bias = r->add_bias ? rig_floats(dim, 1) : NULL;
     float *w = r->w ? rig_floats(dim, 1) : NULL, *b = r->b ? rig_floats(dim, 1) : NULL, *one = NULL, *one_sum = NULL;
     double *want = malloc((n + 1) * sizeof *want), *want_sum = malloc((n + 1) * sizeof *want_sum);
     tern_ctx *ctx;
     for (int64_t i = 0; i < r->n_row; i++)
-        expect_norm(r, type, x + i * r->dim, add ? add + i * r->dim : NULL, add_bias, w, b, want + i * r->dim, want_sum + i * r->dim);
+        expect_norm(r, type, x + i * r->dim, add ? add + i * r->dim : NULL, add_bias, w, b, want + i * r->dim,
+                    want_sum + i * r->dim);
     RIG_EACH(ctx) {
-        float *in = rig_copy(x, n), *y = r->in_place ? in : rig_floats(n, 1), *sum = r->sum_is_x ? in : rig_floats(n, 1);
-        tern_norm a = { r->kind, in, add, add_bias, w, b, y, r->sum ? sum : NULL, r->dim, r->dim, r->dim, r->dim, r->n_row, r->dim, 1e-5f, type };
+        float *in = rig_copy(x, n), *y = r->in_place ? in : rig_floats(n, 1),
+            *sum = r->sum_is_x ? in : rig_floats(n, 1);
+        tern_norm a = { r->kind, in, add, add_bias, w, b, y, r->sum ? sum : NULL, r->dim, r->dim, r->dim, r->dim,
+                        r->n_row, r->dim, 1e-5f, type };
         assert_int_equal(ctx->backend->norm(ctx, &a), TERN_OK);
         for (size_t i = 0; i < n; i++) {
-            rig_near(ctx, r->why, i, y[i], want[i], 4e-6 * (fabs(want[i]) + 1) + 6 * rig_eps(type) * (fabs(want[i]) + 1e-3));
+            rig_near(ctx, r->why, i, y[i], want[i],
+                     4e-6 * (fabs(want[i]) + 1) + 6 * rig_eps(type) * (fabs(want[i]) + 1e-3));
             if (r->sum) rig_near(ctx, "the sum", i, sum[i], want_sum[i], 1e-6 + 2 * rig_eps(type) * fabs(want_sum[i]));
         }
         same_as_one_thread(ctx, r->why, &one, y, n);
@@ -74,7 +86,15 @@ static void check_norm(const norm_row *r, tern_dtype type)
         if (!r->sum_is_x) free(sum);
         free(in);
     }
-    free(x), free(add), free(add_bias), free(w), free(b), free(one), free(one_sum), free(want), free(want_sum);
+    free(x);
+    free(add);
+    free(add_bias);
+    free(w);
+    free(b);
+    free(one);
+    free(one_sum);
+    free(want);
+    free(want_sum);
 }
 
 static void test_norm(void **state)
@@ -85,22 +105,29 @@ static void test_norm(void **state)
         for (size_t t = 0; t < 3; t++) check_norm(&norm_rows[i], rounds[t]);
 }
 
-/* ---- activation ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- activation ------------------------------------------------------------------------------ */
 
 /* The activation primitive has one more function than epilogues. */
 static double act_of(tern_act act, double x)
 {
-    if (act == ACT_CLAMP) return x < -1.5 ? -1.5 : x > 1.5 ? 1.5 : x;
+    if (act == ACT_CLAMP) {
+        if (x < -1.5) return -1.5;
+        if (x > 1.5) return 1.5;
+        return x;
+    }
     return act == ACT_SOFTCAP ? 1.5 * tanh(x / 1.5) : rig_act(act, x);
 }
 
-static void check_activation(tern_act act, bool gated, bool gate_first, bool biased, bool in_place, tern_dtype type, int64_t n_row, int64_t dim)
+static void check_activation(tern_act act, bool gated, bool gate_first, bool biased, bool in_place, tern_dtype type,
+                             int64_t n_row, int64_t dim)
 {
     int64_t width = gated ? 2 * dim : dim, ldy = in_place ? width : dim + 1;
-    float *x = rig_floats((size_t)(n_row * width), 4), *bias = biased ? rig_floats((size_t)width, 1) : NULL, *one = NULL;
+    float *x = rig_floats((size_t)(n_row * width), 4), *bias = biased ? rig_floats((size_t)width, 1) : NULL,
+        *one = NULL;
     tern_ctx *ctx;
     char why[128];
-    snprintf(why, sizeof why, "act %d%s%s%s%s", (int)act, gated ? " gated" : "", gate_first ? " gate first" : "", biased ? " biased" : "", in_place ? " in place" : "");
+    snprintf(why, sizeof why, "act %d%s%s%s%s", (int)act, gated ? " gated" : "", gate_first ? " gate first" : "",
+             biased ? " biased" : "", in_place ? " in place" : "");
     RIG_EACH(ctx) {
         float *in = rig_copy(x, (size_t)(n_row * width)), *y = in_place ? in : rig_floats((size_t)(n_row * ldy), 1);
         tern_activation a = { act, gated, gate_first, in, bias, y, width, ldy, n_row, dim, 1.5f, type, 0 };
@@ -108,10 +135,14 @@ static void check_activation(tern_act act, bool gated, bool gate_first, bool bia
         for (int64_t r = 0; r < n_row; r++)
             for (int64_t i = 0; i < dim; i++) {
                 int64_t v = gated && gate_first ? dim + i : i, g = gated && !gate_first ? dim + i : i;
-                double value = (double)x[r * width + v] + (bias ? bias[v] : 0), gate = (double)x[r * width + g] + (bias ? bias[g] : 0), want;
-                if (gated) want = rig_round(type, rig_round(type, value) * rig_round(type, act_of(act, rig_round(type, gate))));
+                double value = (double)x[r * width + v] + (bias ? bias[v] : 0),
+                    gate = (double)x[r * width + g] + (bias ? bias[g] : 0), want;
+                if (gated)
+                    want = rig_round(type,
+                                     rig_round(type, value) * rig_round(type, act_of(act, rig_round(type, gate))));
                 else want = rig_round(type, act_of(act, value));
-                rig_near(ctx, why, (size_t)(r * dim + i), y[r * ldy + i], want, 4e-6 * (fabs(want) + 1) + 8 * rig_eps(type) * (fabs(want) + 1e-4));
+                rig_near(ctx, why, (size_t)(r * dim + i), y[r * ldy + i], want,
+                         4e-6 * (fabs(want) + 1) + 8 * rig_eps(type) * (fabs(want) + 1e-4));
             }
         if (!in_place) {
             for (int64_t r = 0; r < n_row; r++) y[r * ldy + dim] = 0;
@@ -120,7 +151,9 @@ static void check_activation(tern_act act, bool gated, bool gate_first, bool bia
         }
         free(in);
     }
-    free(x), free(bias), free(one);
+    free(x);
+    free(bias);
+    free(one);
 }
 
 static void test_activation(void **state)
@@ -129,12 +162,14 @@ static void test_activation(void **state)
     rig_seed = 2;
     for (int act = 0; act < N_ACTS; act++)
         for (int gated = 0; gated < 2; gated++)
-            for (int form = 0; form < 4; form++) check_activation((tern_act)act, gated, form & 1, form < 2, form == 3, rounds[(act + form) % 3], 3 + form, act % 2 ? 37 : 1100);
+            for (int form = 0; form < 4; form++)
+                check_activation((tern_act)act, gated, form & 1, form < 2, form == 3, rounds[(act + form) % 3],
+                                 3 + form, act % 2 ? 37 : 1100);
     check_activation(ACT_SILU, true, false, false, false, TERN_F32, 0, 8);
     check_activation(ACT_SILU, true, false, true, false, TERN_F32, 300, 70);
 }
 
-/* ---- add ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- add ------------------------------------------------------------------------------------- */
 
 static void test_add(void **state)
 {
@@ -148,12 +183,14 @@ static void test_add(void **state)
         float *one = NULL;
         RIG_EACH(ctx) {
             float *own = rig_copy(a, N), *y = in_place ? own : rig_copy(a, N);
-            tern_add d = { own, has_bias ? bias : NULL, has_c ? c : NULL, has_b ? b : NULL, y, 0.5f, LD, LD, LD, LD, N_ROW, DIM, type };
+            tern_add d = { own, has_bias ? bias : NULL, has_c ? c : NULL, has_b ? b : NULL, y, 0.5f, LD, LD, LD, LD,
+                           N_ROW, DIM, type };
             assert_int_equal(ctx->backend->add(ctx, &d), TERN_OK);
             for (int r = 0; r < N_ROW; r++)
                 for (int i = 0; i < DIM; i++) {
                     size_t at = (size_t)(r * LD + i);
-                    double want = rig_round(type, 0.5 * ((double)a[at] + (has_bias ? bias[i] : 0) + (has_c ? c[at] : 0)) + (has_b ? b[at] : 0));
+                    double want = rig_round(type, 0.5 * ((double)a[at] + (has_bias ? bias[i] : 0) +
+                                                         (has_c ? c[at] : 0)) + (has_b ? b[at] : 0));
                     rig_near(ctx, "add", at, y[at], want, 1e-6 + 2 * rig_eps(type) * fabs(want));
                 }
             same_as_one_thread(ctx, "add", &one, y, N);
@@ -162,10 +199,13 @@ static void test_add(void **state)
         }
         free(one);
     }
-    free(a), free(b), free(c), free(bias);
+    free(a);
+    free(b);
+    free(c);
+    free(bias);
 }
 
-/* ---- rope ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- rope ------------------------------------------------------------------------------------ */
 
 static void check_rope(bool pair, int64_t head_dim, int64_t first, int64_t n, tern_dtype type)
 {
@@ -192,12 +232,17 @@ static void check_rope(bool pair, int64_t head_dim, int64_t first, int64_t n, te
                     double a0 = x[at - i + low], b0 = x[at - i + high], cs = 1.25 * cos(angle), sn = 1.25 * sin(angle);
                     want = rig_round(type, i == low ? a0 * cs - b0 * sn : b0 * cs + a0 * sn);
                 }
-                rig_near(ctx, pair ? "rope, pairs" : "rope, halves", (size_t)at, y[at], want, 1e-6 + 2 * rig_eps(type) * fabs(want));
+                rig_near(ctx, pair ? "rope, pairs" : "rope, halves", (size_t)at, y[at], want,
+                         1e-6 + 2 * rig_eps(type) * fabs(want));
             }
         same_as_one_thread(ctx, "rope", &one, y, (size_t)(N_ROW * ld));
         free(y);
     }
-    free(x), free(freq), free(one), free(cosine), free(sine);
+    free(x);
+    free(freq);
+    free(one);
+    free(cosine);
+    free(sine);
 }
 
 static void test_rope(void **state)
@@ -212,7 +257,7 @@ static void test_rope(void **state)
         }
 }
 
-/* ---- lookup, convert ------------------------------------------------------------------------------------------------------------------ */
+/* ---- lookup, convert ------------------------------------------------------------------------- */
 
 static void test_lookup(void **state)
 {
@@ -233,13 +278,16 @@ static void test_lookup(void **state)
             tern_lookup g = { table + misaligned, type, N_ROW, DIM, DIM, id, 1.5f, add, y };
             assert_int_equal(ctx->backend->lookup(ctx, &g), TERN_OK);
             for (size_t i = 0; i < N_ROW * DIM; i++)
-                rig_near(ctx, "lookup", i, y[i], 1.5 * rig_round(type, value[id[i / DIM] * DIM + (int)(i % DIM)]) + (add ? old[i] : 0), 1e-6);
+                rig_near(ctx, "lookup", i, y[i],
+                         1.5 * rig_round(type, value[id[i / DIM] * DIM + (int)(i % DIM)]) + (add ? old[i] : 0), 1e-6);
             same_as_one_thread(ctx, "lookup", &one, y, N_ROW * DIM);
             free(y);
         }
         free(one);
     }
-    free(value), free(old), free(table);
+    free(value);
+    free(old);
+    free(table);
 }
 
 static void test_convert(void **state)
@@ -249,7 +297,11 @@ static void test_convert(void **state)
     char *from = malloc(N * 4 + 1), *to = malloc(N * 4 + 1), *want = malloc(N * 4 + 1);
     tern_ctx *ctx;
     (void)state;
-    value[0] = INFINITY, value[1] = -0.0f, value[2] = 1e-7f, value[3] = 7e4f, value[4] = 3e38f;
+    value[0] = INFINITY;
+    value[1] = -0.0f;
+    value[2] = 1e-7f;
+    value[3] = 7e4f;
+    value[4] = 3e38f;
     for (int form = 0; form < 54; form++) {
         tern_dtype a = rounds[form % 3], b = rounds[form / 3 % 3], through = rounds[form / 9 % 3];
         bool misaligned = form >= 27;
@@ -263,13 +315,17 @@ static void test_convert(void **state)
             memset(to, 0, N * 4 + 1);
             assert_int_equal(ctx->backend->convert(ctx, &c), TERN_OK);
             if (memcmp(to + misaligned, want, N * tern_dtype_bytes(b)))
-                fail_msg("%s to %s through %s (%s)", tern_dtype_name(a), tern_dtype_name(b), tern_dtype_name(through), rig_name(ctx));
+                fail_msg("%s to %s through %s (%s)", tern_dtype_name(a), tern_dtype_name(b), tern_dtype_name(through),
+                         rig_name(ctx));
         }
     }
-    free(value), free(from), free(to), free(want);
+    free(value);
+    free(from);
+    free(to);
+    free(want);
 }
 
-/* ---- softmax -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- softmax --------------------------------------------------------------------------------- */
 
 typedef struct softmax_row {
     int64_t n_seq, n_head, n_row, n_key;
@@ -294,7 +350,8 @@ static const softmax_row softmax_rows[] = {
 static void check_softmax(const softmax_row *r, tern_dtype type, bool in_place)
 {
     size_t n = (size_t)(r->n_seq * r->n_head * r->n_row * r->n_key);
-    float *x = rig_floats(n, 5), *alibi = rig_floats((size_t)(r->n_seq * r->n_head * r->n_key), 2), *mask = rig_floats((size_t)(r->n_seq * r->n_row * r->n_key), 2), *one = NULL;
+    float *x = rig_floats(n, 5), *alibi = rig_floats((size_t)(r->n_seq * r->n_head * r->n_key), 2),
+        *mask = rig_floats((size_t)(r->n_seq * r->n_row * r->n_key), 2), *one = NULL;
     tern_ctx *ctx;
     if (r->holes)
         for (int64_t i = 0; i < r->n_seq * r->n_row * r->n_key; i++)
@@ -302,22 +359,27 @@ static void check_softmax(const softmax_row *r, tern_dtype type, bool in_place)
     RIG_EACH(ctx) {
         float *in = rig_copy(x, n), *y = in_place ? in : rig_floats(n, 1);
         tern_softmax s = {
-            .x = in, .y = y, .n_seq = r->n_seq, .n_head = r->n_head, .n_row = r->n_row, .n_key = r->n_key, .scale = 0.3f, .causal = r->causal, .window = r->window, .round = type,
-            .alibi = { r->alibi ? alibi : NULL, r->n_head * r->n_key, r->n_key, 0 }, .mask = { r->mask ? mask : NULL, r->n_row * r->n_key, 0, r->n_key },
+            .x = in, .y = y, .n_seq = r->n_seq, .n_head = r->n_head, .n_row = r->n_row, .n_key = r->n_key,
+            .scale = 0.3f, .causal = r->causal, .window = r->window, .round = type,
+            .alibi = { r->alibi ? alibi : NULL, r->n_head * r->n_key, r->n_key, 0 },
+            .mask = { r->mask ? mask : NULL, r->n_row * r->n_key, 0, r->n_key },
         };
         assert_int_equal(ctx->backend->softmax(ctx, &s), TERN_OK);
         for (int64_t i = 0; i < r->n_seq * r->n_head * r->n_row; i++) {
-            int64_t row = i % r->n_row, head = i / r->n_row % r->n_head, seq = i / r->n_row / r->n_head, p = r->n_key - r->n_row + row;
+            int64_t row = i % r->n_row, head = i / r->n_row % r->n_head, seq = i / r->n_row / r->n_head,
+                p = r->n_key - r->n_row + row;
             double *z = malloc((size_t)r->n_key * sizeof *z), max = -INFINITY, sum = 0;
             for (int64_t j = 0; j < r->n_key; j++) {
-                z[j] = 0.3 * x[i * r->n_key + j] + (r->alibi ? alibi[(seq * r->n_head + head) * r->n_key + j] : 0) + (r->mask ? mask[(seq * r->n_row + row) * r->n_key + j] : 0);
+                z[j] = 0.3 * x[i * r->n_key + j] + (r->alibi ? alibi[(seq * r->n_head + head) * r->n_key + j] : 0) +
+                       (r->mask ? mask[(seq * r->n_row + row) * r->n_key + j] : 0);
                 if ((r->causal && j > p) || (r->window && j <= p - r->window)) z[j] = -INFINITY;
                 max = fmax(max, z[j]);
             }
             for (int64_t j = 0; j < r->n_key; j++) sum += z[j] > -INFINITY ? exp(z[j] - max) : 0;
             for (int64_t j = 0; j < r->n_key; j++) {
                 double want = rig_round(type, z[j] > -INFINITY ? exp(z[j] - max) / sum : 0);
-                rig_near(ctx, r->why, (size_t)(i * r->n_key + j), y[i * r->n_key + j], want, 2e-6 + 2 * rig_eps(type) * want);
+                rig_near(ctx, r->why, (size_t)(i * r->n_key + j), y[i * r->n_key + j], want,
+                         2e-6 + 2 * rig_eps(type) * want);
             }
             free(z);
         }
@@ -325,7 +387,10 @@ static void check_softmax(const softmax_row *r, tern_dtype type, bool in_place)
         if (!in_place) free(y);
         free(in);
     }
-    free(x), free(alibi), free(mask), free(one);
+    free(x);
+    free(alibi);
+    free(mask);
+    free(one);
 }
 
 static void test_softmax(void **state)
@@ -336,17 +401,19 @@ static void test_softmax(void **state)
         for (size_t t = 0; t < 3; t++) check_softmax(&softmax_rows[i], rounds[t], t == 1);
 }
 
-/* ---- experts, the quantizer ------------------------------------------------------------------------------------------------------------- */
+/* ---- experts, the quantizer ------------------------------------------------------------------ */
 
 static void test_experts(void **state)
 {
     enum { N_TOKEN = 30, K = 3, DIM = 700, N_SLOT = 80 };
     int32_t token[N_SLOT], slot[N_TOKEN * K];
-    float *x = rig_floats(N_TOKEN * DIM, 1), *weight = rig_floats(N_TOKEN * K, 1), *expert = rig_floats(N_SLOT * DIM, 1), *old = rig_floats(N_TOKEN * DIM, 1);
+    float *x = rig_floats(N_TOKEN * DIM, 1), *weight = rig_floats(N_TOKEN * K, 1),
+        *expert = rig_floats(N_SLOT * DIM, 1), *old = rig_floats(N_TOKEN * DIM, 1);
     tern_ctx *ctx;
     (void)state;
     for (int r = 0; r < N_SLOT; r++) token[r] = (int32_t)rig_below(N_TOKEN + 1) - 1;
-    for (int r = 0; r < N_TOKEN * K; r++) slot[r] = (int32_t)rig_below(N_SLOT + 9) - 9 < 0 ? -1 : (int32_t)rig_below(N_SLOT);
+    for (int r = 0; r < N_TOKEN * K; r++)
+        slot[r] = (int32_t)rig_below(N_SLOT + 9) - 9 < 0 ? -1 : (int32_t)rig_below(N_SLOT);
     slot[0] = slot[1] = slot[2] = -1;
     slot[3] = 0;
     for (int form = 0; form < 6; form++) {
@@ -358,7 +425,8 @@ static void test_experts(void **state)
             tern_combine c = { expert, y, slot, weight, DIM, DIM, N_TOKEN, K, DIM, form >= 3, type };
             assert_int_equal(ctx->backend->gather_rows(ctx, &d), TERN_OK);
             assert_int_equal(ctx->backend->combine(ctx, &c), TERN_OK);
-            for (int i = 0; i < N_SLOT * DIM; i++) assert_true(out[i] == (token[i / DIM] < 0 ? 0 : x[token[i / DIM] * DIM + i % DIM]));
+            for (int i = 0; i < N_SLOT * DIM; i++)
+                assert_true(out[i] == (token[i / DIM] < 0 ? 0 : x[token[i / DIM] * DIM + i % DIM]));
             for (int i = 0; i < N_TOKEN * DIM; i++) {
                 double want = 0;
                 for (int e = 0; e < K; e++) {
@@ -370,11 +438,15 @@ static void test_experts(void **state)
                 rig_near(ctx, "combine", (size_t)i, y[i], want, 1e-6 + 4 * rig_eps(type) * (fabs(want) + 1));
             }
             same_as_one_thread(ctx, "combine", &one, y, N_TOKEN * DIM);
-            free(out), free(y);
+            free(out);
+            free(y);
         }
         free(one);
     }
-    free(x), free(weight), free(expert), free(old);
+    free(x);
+    free(weight);
+    free(expert);
+    free(old);
 }
 
 static void test_quantize(void **state)
@@ -384,7 +456,11 @@ static void test_quantize(void **state)
     tern_ctx *ctx;
     (void)state;
     for (int i = 0; i < N; i++) w[3 * N + i] = 0;
-    w[0] = 2.56f, w[1] = 0.05f, w[2] = 0.03f, w[3] = -2.56f;    /* scale 0.02: 2.5 and 1.5 go to the even 2 */
+    /* scale 0.02: 2.5 and 1.5 go to the even 2 */
+    w[0] = 2.56f;
+    w[1] = 0.05f;
+    w[2] = 0.03f;
+    w[3] = -2.56f;
     RIG_EACH(ctx) {
         int8_t q[N_GROUP * N];
         float scale[N_GROUP];
@@ -408,8 +484,10 @@ static void test_quantize(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_norm),    cmocka_unit_test(test_activation), cmocka_unit_test(test_add),     cmocka_unit_test(test_rope),
-        cmocka_unit_test(test_lookup),  cmocka_unit_test(test_convert),    cmocka_unit_test(test_softmax), cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_norm),    cmocka_unit_test(test_activation), cmocka_unit_test(test_add),
+        cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_lookup),  cmocka_unit_test(test_convert),    cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_experts),
         cmocka_unit_test(test_quantize),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);

@@ -1,5 +1,5 @@
-/* Threads and cores: what a thread's clock says, that moving one leaves its set of CPUs as it was, jobs beside a process that takes a core, and how
- * many threads a cgroup's quota allows. */
+/* Threads and cores: what a thread's clock says, that moving one leaves its set of CPUs as it was,
+ * jobs beside a process that takes a core, and how many threads a cgroup's quota allows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,7 +102,8 @@ static void add_up(void *arg, int64_t lo, int64_t hi, int worker)
         for (int k = 1; k < 2000; k++) sum[i] += 1.0 / k;
 }
 
-/* As many threads as cores, one core shared with a busy process: all tiles are done, once each, and the caller keeps its set of CPUs. */
+/* As many threads as cores, one core shared with a busy process: all tiles are done, once each, and
+ * the caller keeps its set of CPUs. */
 static void jobs_end_beside_a_busy_process(void **state)
 {
     (void)state;
@@ -127,7 +128,8 @@ static void jobs_end_beside_a_busy_process(void **state)
 }
 
 typedef struct quota_row {
-    const char *cgroup, *own, *outer, *root;    /* /proc/self/cgroup; cpu.max of /a/b, of /a, of the root; null: no such file */
+    /* /proc/self/cgroup; cpu.max of /a/b, of /a, of the root; null: no such file */
+    const char *cgroup, *own, *outer, *root;
     int cores, threads;
     const char *why;
 } quota_row;

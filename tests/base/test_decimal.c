@@ -1,4 +1,5 @@
-/* A float's nine digits are printf's, to the letter: at the borders of every form, at ties, and for millions of patterns. */
+/* A float's nine digits are printf's, to the letter: at the borders of every form, at ties, and for
+ * millions of patterns. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,11 +23,16 @@ static void check(float value)
 }
 
 static const struct { float value; const char *why; } rows[] = {
-    { 0, "zero has no first digit" }, { 1, "no decimals at all" }, { 100, "zeros that are not decimals stay" }, { 0.5f, "one decimal" },
-    { 0.0001f, "the least without an exponent" }, { 0.00009999f, "the first with one" }, { 1e-8f, "below the integers' reach" },
-    { 999999999.f, "rounds to 1e+09" }, { 1e9f, "above the integers' reach" }, { 16777217.f, "more than a float holds" }, { 8388608.5f, "a half" },
-    { 0.1f, "3 does not divide it" }, { 1.0000001f, "one unit above 1" }, { 0.99999994f, "one unit below 1" }, { 9.9999998e-5f, "nines below a border" },
-    { FLT_MAX, "the largest" }, { FLT_MIN, "the least of 24 bits" }, { FLT_TRUE_MIN, "the least" }, { INFINITY, "infinity" }, { NAN, "no number" },
+    { 0, "zero has no first digit" }, { 1, "no decimals at all" }, { 100, "zeros that are not decimals stay" },
+    { 0.5f, "one decimal" },
+    { 0.0001f, "the least without an exponent" }, { 0.00009999f, "the first with one" },
+    { 1e-8f, "below the integers' reach" },
+    { 999999999.f, "rounds to 1e+09" }, { 1e9f, "above the integers' reach" },
+    { 16777217.f, "more than a float holds" }, { 8388608.5f, "a half" },
+    { 0.1f, "3 does not divide it" }, { 1.0000001f, "one unit above 1" }, { 0.99999994f, "one unit below 1" },
+    { 9.9999998e-5f, "nines below a border" },
+    { FLT_MAX, "the largest" }, { FLT_MIN, "the least of 24 bits" }, { FLT_TRUE_MIN, "the least" },
+    { INFINITY, "infinity" }, { NAN, "no number" },
 };
 
 static void test_rows(void **state)

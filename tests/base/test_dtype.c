@@ -1,5 +1,5 @@
-/* Numbers of 16 bits, exhaustively: every value survives the way to f32 and back, and every rounding goes to the nearest, ties to even.
- * Also the names, sizes and shapes of tensors. */
+/* Numbers of 16 bits, exhaustively: every value survives the way to f32 and back, and every
+ * rounding goes to the nearest, ties to even. Also the names, sizes and shapes of tensors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +64,8 @@ static void test_rounding(void **state)
             if (isinf(high)) high = low + (low - value_of(bits - 1, kinds[k].exponent_bits));
             float middle = (float)((low + high) / 2);
             uint16_t even = (uint16_t)(bits & 1 ? bits + 1 : bits), down = (uint16_t)bits, up = (uint16_t)(bits + 1);
-            if ((double)middle != (low + high) / 2) continue;    /* half of bf16's least subnormal step is still an f32, so never */
+            /* half of bf16's least subnormal step is still an f32, so never */
+            if ((double)middle != (low + high) / 2) continue;
             assert_int_equal(kinds[k].narrow(middle), even);
             assert_int_equal(kinds[k].narrow(nextafterf(middle, 0)), down);
             assert_int_equal(kinds[k].narrow(nextafterf(middle, INFINITY)), up);
@@ -83,15 +84,18 @@ static void test_extremes(void **state)
     assert_int_equal(tern_f16_from_f32(nextafterf(0x1p-25f, 1)), 1);
     assert_int_equal(tern_f16_from_f32(-0.0f), 0x8000);
     assert_int_equal(tern_bf16_from_f32(3.4e38f), 0x7F80);
-    assert_int_equal(tern_bf16_from_f32(tern_float_of(0x7F800001)), 0x7FC0);    /* a NaN whose upper half is an infinity's */
+    /* a NaN whose upper half is an infinity's */
+    assert_int_equal(tern_bf16_from_f32(tern_float_of(0x7F800001)), 0x7FC0);
     assert_int_equal(tern_bf16_from_f32(tern_float_of(0x7FFFFFFF)), 0x7FFF);    /* a NaN that adding would carry over */
 }
 
 static void test_tensor(void **state)
 {
     static const struct { tern_dtype dtype; size_t bytes; const char *name; } rows[] = {
-        { TERN_F32, 4, "f32" }, { TERN_F16, 2, "f16" },   { TERN_BF16, 2, "bf16" }, { TERN_I8, 1, "i8" },           { TERN_U8, 1, "u8" },
-        { TERN_I32, 4, "i32" }, { TERN_BOOL, 1, "bool" }, { TERN_I64, 8, "i64" },   { TERN_F16_PACKED, 2, "f16 packed" }, { TERN_N_DTYPES, 0, "?" }, { (tern_dtype)-1, 0, "?" },
+        { TERN_F32, 4, "f32" }, { TERN_F16, 2, "f16" },   { TERN_BF16, 2, "bf16" }, { TERN_I8, 1, "i8" },
+        { TERN_U8, 1, "u8" },
+        { TERN_I32, 4, "i32" }, { TERN_BOOL, 1, "bool" }, { TERN_I64, 8, "i64" },
+        { TERN_F16_PACKED, 2, "f16 packed" }, { TERN_N_DTYPES, 0, "?" }, { (tern_dtype)-1, 0, "?" },
     };
     static const int64_t shape[] = { 2, 3, 4 };
     float data[24];

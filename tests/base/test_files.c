@@ -1,4 +1,5 @@
-/* Files and JSON as tern takes them: what is read and mapped, and everything that is refused, with its message and without waiting. */
+/* Files and JSON as tern takes them: what is read and mapped, and everything that is refused, with
+ * its message and without waiting. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +49,9 @@ static int set_up(void **state)
     put("sub/inner", "inner", 5);
     mkfifo(path_of("fifo"), 0600);
     snprintf(target, sizeof target, "%s/plain", dir);
-    if (symlink(target, path_of("link")) || symlink("/dev/zero", path_of("zero")) || symlink("nowhere", path_of("dangling"))) return -1;
+    if (symlink(target, path_of("link")) || symlink("/dev/zero", path_of("zero")) ||
+        symlink("nowhere", path_of("dangling")))
+        return -1;
     return 0;
 }
 
@@ -107,7 +110,8 @@ static void test_files(void **state)
         assert_int_equal(tern_read_file(ctx, dir, r->name, 100, &text, &n), r->status);
         if (!r->status) assert_string_equal(text, r->message);
         bool there = strcmp(r->name, "missing") && strcmp(r->message, "leads out");
-        assert_int_equal(tern_file_exists(dir, r->name), there);    /* what is no file, or has lost its target, is said when it is read */
+        /* what is no file, or has lost its target, is said when it is read */
+        assert_int_equal(tern_file_exists(dir, r->name), there);
         tern_map_close(&map);
         tern_map_close(&map);
         tern_free(text);
@@ -185,7 +189,8 @@ static void test_json(void **state)
         const json_row *r = &json_rows[i];
         value = NULL;
         tern_status st = tern_json_parse(ctx, "t.json", r->text, r->n_bytes ? r->n_bytes : strlen(r->text), &value);
-        if ((st == TERN_OK) != !r->message || (st && st != TERN_ERR_FORMAT)) fail_msg("%s: %s", r->why, tern_status_name(st));
+        if ((st == TERN_OK) != !r->message || (st && st != TERN_ERR_FORMAT))
+            fail_msg("%s: %s", r->why, tern_status_name(st));
         if (st && !strstr(tern_ctx_error(ctx), r->message)) fail_msg("%s: \"%s\"", r->why, tern_ctx_error(ctx));
         json_decref(value);
     }

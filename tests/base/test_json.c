@@ -1,4 +1,5 @@
-/* JSON text: what is refused, at which line and column, and that what is taken has the right values in any locale. */
+/* JSON text: what is refused, at which line and column, and that what is taken has the right values
+ * in any locale. */
 #include "formats/support.h"
 
 #include <locale.h>
@@ -58,7 +59,8 @@ static void refuses(void **state)
     for (size_t i = 0; i < sizeof bad_rows / sizeof *bad_rows; i++) {
         json_t *value = NULL;
         const bad_row *r = &bad_rows[i];
-        expect_message(tern_json_parse(&message, "x.json", r->text, r->n_bytes ? r->n_bytes : strlen(r->text), &value), TERN_ERR_FORMAT, r->message, r->why);
+        expect_message(tern_json_parse(&message, "x.json", r->text, r->n_bytes ? r->n_bytes : strlen(r->text), &value),
+                       TERN_ERR_FORMAT, r->message, r->why);
         expect_message(TERN_OK, TERN_OK, "x.json: line ", r->why);
         assert_null(value);
     }
@@ -112,35 +114,45 @@ static void caps_the_depth(void **state)
         json_t *value = NULL;
         memset(text, '[', (size_t)depth);
         memset(text + depth, ']', (size_t)depth);
-        expect_message(tern_json_parse(&message, "x", text, 2 * (size_t)depth, &value), depth == 512 ? TERN_OK : TERN_ERR_FORMAT, depth == 512 ? NULL : "column 513|depth of 512", "nesting");
+        expect_message(tern_json_parse(&message, "x", text, 2 * (size_t)depth, &value), depth == 512
+                           ? TERN_OK : TERN_ERR_FORMAT, depth == 512 ? NULL : "column 513|depth of 512", "nesting");
         json_decref(value);
     }
     char *open = malloc(1000000);
     json_t *value;
     assert_non_null(open);
     memset(open, '[', 1000000);
-    expect_message(tern_json_parse(&message, "x", open, 1000000, &value), TERN_ERR_FORMAT, "depth of 512", "a million levels");
+    expect_message(tern_json_parse(&message, "x", open, 1000000, &value), TERN_ERR_FORMAT, "depth of 512",
+                   "a million levels");
     free(open);
 }
 
 static void gives_the_values(void **state)
 {
     (void)state;
-    static const char text[] = " {\"i\": [0, -0, -9223372036854775808, 9223372036854775807], \"r\": [1.5, -2.5e-3, 1E2, 4.9e-324, 0.1], \"\": null,"
-                               "\"s\": [\"\", \"a\\\"\\\\\\/\\b\\f\\n\\r\\t\", \"\\u00e9\\ud83d\\ude00\", \"a\\u0000b\"], \"w\": [true, false, {}, []], \"a\\u0000b\": 7, \"a\": 8}\t\r\n";
+    static const char text[] = " {\"i\": [0, -0, -9223372036854775808, 9223372036854775807], \"r\": [1.5, -2.5e-3, "
+                               "1E2, 4.9e-324, 0.1], \"\": null,\"s\": [\"\", \"a\\\"\\\\\\/\\b\\f\\n\\r\\t\", "
+                               "\"\\u00e9\\ud83d\\ude00\", \"a\\u0000b\"], \"w\": [true, false, {}, []], "
+                               "\"a\\u0000b\": 7, \"a\": 8}\t\r\n";
     json_t *v;
     for (int turn = 0; turn < 2; turn++) {
-        if (turn && !setlocale(LC_ALL, "de_DE.UTF-8")) break;    /* a comma for a point, where the machine has that locale */
+        /* a comma for a point, where the machine has that locale */
+        if (turn && !setlocale(LC_ALL, "de_DE.UTF-8")) break;
         expect_message(tern_json_parse(&message, "x", text, sizeof text - 1, &v), TERN_OK, NULL, "a good text");
-        const json_t *i = json_object_get(v, "i"), *r = json_object_get(v, "r"), *s = json_object_get(v, "s"), *w = json_object_get(v, "w");
-        assert_true(json_integer_value(json_array_get(i, 2)) == INT64_MIN && json_integer_value(json_array_get(i, 3)) == INT64_MAX && json_is_integer(json_array_get(i, 1)));
-        assert_true(json_real_value(json_array_get(r, 0)) == 1.5 && json_real_value(json_array_get(r, 1)) == -2.5e-3 && json_real_value(json_array_get(r, 2)) == 100);
+        const json_t *i = json_object_get(v, "i"), *r = json_object_get(v, "r"), *s = json_object_get(v, "s"),
+            *w = json_object_get(v, "w");
+        assert_true(json_integer_value(json_array_get(i, 2)) == INT64_MIN &&
+                    json_integer_value(json_array_get(i, 3)) == INT64_MAX && json_is_integer(json_array_get(i, 1)));
+        assert_true(json_real_value(json_array_get(r, 0)) == 1.5 && json_real_value(json_array_get(r, 1)) == -2.5e-3 &&
+                    json_real_value(json_array_get(r, 2)) == 100);
         assert_true(json_real_value(json_array_get(r, 3)) == 4.9e-324 && json_real_value(json_array_get(r, 4)) == 0.1);
         assert_string_equal(json_string_value(json_array_get(s, 1)), "a\"\\/\b\f\n\r\t");
         assert_string_equal(json_string_value(json_array_get(s, 2)), "\xC3\xA9\xF0\x9F\x98\x80");
         assert_true(json_string_length(json_array_get(s, 3)) == 3 && json_string_length(json_array_get(s, 0)) == 0);
-        assert_true(json_is_true(json_array_get(w, 0)) && json_is_false(json_array_get(w, 1)) && json_is_null(json_object_get(v, "")));
-        assert_true(json_is_object(json_array_get(w, 2)) && json_array_size(json_array_get(w, 3)) == 0 && json_array_size(w) == 4);
+        assert_true(json_is_true(json_array_get(w, 0)) && json_is_false(json_array_get(w, 1)) &&
+                    json_is_null(json_object_get(v, "")));
+        assert_true(json_is_object(json_array_get(w, 2)) && json_array_size(json_array_get(w, 3)) == 0 &&
+                    json_array_size(w) == 4);
         assert_int_equal(json_integer_value(json_object_getn(v, "a\0b", 3)), 7);
         assert_int_equal(json_integer_value(json_object_get(v, "a")), 8);
         json_decref(v);
@@ -150,6 +162,7 @@ static void gives_the_values(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(refuses), cmocka_unit_test(reads_numbers_as_python_does), cmocka_unit_test(caps_the_depth), cmocka_unit_test(gives_the_values) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(refuses), cmocka_unit_test(reads_numbers_as_python_does),
+                                        cmocka_unit_test(caps_the_depth), cmocka_unit_test(gives_the_values) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

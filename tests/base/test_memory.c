@@ -1,4 +1,5 @@
-/* The step arena and the allocation calls: alignment, marks, growth that ends, products that overflow; and the messages of errors. */
+/* The step arena and the allocation calls: alignment, marks, growth that ends, products that
+ * overflow; and the messages of errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +53,8 @@ static void test_arena_marks(void **state)
     tern_arena_free(&a);
 }
 
-/* A mark of the empty arena serves after a larger step inside it: its reset merges the chunks, and the outer one must not find the old first one. */
+/* A mark of the empty arena serves after a larger step inside it: its reset merges the chunks, and
+ * the outer one must not find the old first one. */
 static void test_arena_nested(void **state)
 {
     tern_arena a = { 0 };
@@ -116,7 +118,13 @@ static void test_alloc(void **state)
     char *copy = tern_strdup(NULL, "tern"), *part = tern_strndup(NULL, "terns", 3);
     assert_string_equal(copy, "tern");
     assert_string_equal(part, "ter");
-    tern_free(zero), tern_free(none), tern_free(aligned), tern_free(p), tern_free(copy), tern_free(part), tern_free(NULL);
+    tern_free(zero);
+    tern_free(none);
+    tern_free(aligned);
+    tern_free(p);
+    tern_free(copy);
+    tern_free(part);
+    tern_free(NULL);
 }
 
 /* kB of huge pages that the system has put below p; -1: it does not say. */
@@ -135,11 +143,13 @@ static long huge_kb_at(const void *p)
     return kb;
 }
 
-/* Where a huge page may begin, from a size on that is worth it; every byte is there, and keeps its value. */
+/* Where a huge page may begin, from a size on that is worth it; every byte is there, and keeps its
+ * value. */
 static void check_huge(bool denied)
 {
     static const struct { size_t n_bytes, align; const char *why; } rows[] = {
-        { 0, 64, "nothing" }, { 100, 64, "a little" }, { (8u << 20) - 1, 64, "less than four huge pages" }, { 8u << 20, 2u << 20, "four huge pages" },
+        { 0, 64, "nothing" }, { 100, 64, "a little" }, { (8u << 20) - 1, 64, "less than four huge pages" },
+        { 8u << 20, 2u << 20, "four huge pages" },
         { (9u << 20) + 5, 2u << 20, "and a rest" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -162,7 +172,8 @@ static void test_huge(void **state)
     assert_non_null(strstr(tern_create_error(), "a test"));
 }
 
-/* In a process that gets no huge pages, as on systems that have none: the same places, on small ones. */
+/* In a process that gets no huge pages, as on systems that have none: the same places, on small
+ * ones. */
 static void test_no_huge(void **state)
 {
     (void)state;
@@ -185,7 +196,8 @@ static void test_words(void **state)
     assert_string_equal(tern_ctx_error(ctx), "a.json: 3 is not 4");
     assert_int_equal(tern_fail_errno(ctx, ENOENT, "b.json"), TERN_ERR_IO);
     assert_string_equal(tern_ctx_error(ctx), "b.json: No such file or directory");
-    for (size_t i = 0; i < sizeof wide - 2; i += 2) memcpy(wide + i, "\xc3\xa9", 3);    /* a long sentence is cut between characters */
+    /* a long sentence is cut between characters */
+    for (size_t i = 0; i < sizeof wide - 2; i += 2) memcpy(wide + i, "\xc3\xa9", 3);
     for (int shift = 0; shift < 2; shift++) {
         tern_fail(ctx, TERN_ERR_FORMAT, "%s%s", shift ? "x" : "", wide);
         const char *message = tern_ctx_error(ctx);
@@ -222,8 +234,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_huge),    /* first: memory that was given back keeps its huge pages */
-        cmocka_unit_test(test_arena_pieces), cmocka_unit_test(test_arena_marks), cmocka_unit_test(test_arena_steady), cmocka_unit_test(test_arena_nested),
-        cmocka_unit_test(test_overflow),     cmocka_unit_test(test_alloc),       cmocka_unit_test(test_huge),         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_arena_pieces), cmocka_unit_test(test_arena_marks), cmocka_unit_test(test_arena_steady),
+        cmocka_unit_test(test_arena_nested),
+        cmocka_unit_test(test_overflow),     cmocka_unit_test(test_alloc),       cmocka_unit_test(test_huge),
+        cmocka_unit_test(test_words),
         cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
-/* The thread pool: every item is done once and by one thread, job after job, for any size, grain and number of threads, though one of them stand still;
- * and a context's choice of threads and instruction sets. */
+/* The thread pool: every item is done once and by one thread, job after job, for any size, grain
+ * and number of threads, though one of them stand still; and a context's choice of threads and
+ * instruction sets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,8 +54,10 @@ static void run_job(tern_pool *pool, int64_t n, int64_t grain)
 static void test_coverage(void **state)
 {
     static const struct { int64_t n, grain; const char *why; } rows[] = {
-        { 0, 1, "nothing to do" },      { -5, 1, "less than nothing" },     { 1, 1, "one item" },         { 7, 0, "a grain of 0 counts as 1" },
-        { 1000, 1, "a tile an item" },  { 1000, 7, "a short last tile" },   { 1000, 1000, "one tile" },   { 1000, 5000, "a grain beyond the end" },
+        { 0, 1, "nothing to do" },      { -5, 1, "less than nothing" },     { 1, 1, "one item" },
+        { 7, 0, "a grain of 0 counts as 1" },
+        { 1000, 1, "a tile an item" },  { 1000, 7, "a short last tile" },   { 1000, 1000, "one tile" },
+        { 1000, 5000, "a grain beyond the end" },
         { 3, 2, "fewer tiles than threads" }, { MOST_ITEMS, 64, "many tiles" },
     };
     (void)state;
@@ -67,7 +70,8 @@ static void test_coverage(void **state)
     }
 }
 
-/* Jobs in quick succession, with pauses now and then that are long enough for workers to fall asleep. */
+/* Jobs in quick succession, with pauses now and then that are long enough for workers to fall
+ * asleep. */
 static void test_many_jobs(void **state)
 {
     (void)state;
@@ -82,7 +86,8 @@ static void test_many_jobs(void **state)
     }
 }
 
-/* Whoever takes tile number stays waits in it until all others are done, which somebody else must do; for SECONDS at most. */
+/* Whoever takes tile number stays waits in it until all others are done, which somebody else must
+ * do; for SECONDS at most. */
 typedef struct held_job {
     int64_t n, stays;
     _Atomic int64_t done;

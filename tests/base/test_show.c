@@ -1,4 +1,5 @@
-/* Text for messages: what is cut, where, and that nothing of it was never written. Expected values follow from show.h and json.h by hand. */
+/* Text for messages: what is cut, where, and that nothing of it was never written. Expected values
+ * follow from show.h and json.h by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,14 +20,16 @@ static void test_cuts_at_characters(void **state)
         { "123\xC3\xA9""56", "123\xC3\xA9""56", "a letter of two bytes that fits" },
         { "123\xC3\xA9""5678", "123...", "a letter that would be halved goes as a whole" },
         { "12\xE2\x82\xAC""4567", "12...", "so does one of three bytes" },
-        { "\xF0\x9F\x98\x80""\xF0\x9F\x98\x80""x", "\xF0\x9F\x98\x80...", "one of four bytes that fits before the mark" },
+        { "\xF0\x9F\x98\x80""\xF0\x9F\x98\x80""x", "\xF0\x9F\x98\x80...",
+          "one of four bytes that fits before the mark" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char buffer[8];
         memset(buffer, 'Z', sizeof buffer);
         size_t n = tern_show(buffer, sizeof buffer, "%s", rows[i].text);
-        if (strcmp(buffer, rows[i].want) || n != strlen(rows[i].want)) fail_msg("%s: \"%s\", %zu bytes", rows[i].why, buffer, n);
+        if (strcmp(buffer, rows[i].want) || n != strlen(rows[i].want))
+            fail_msg("%s: \"%s\", %zu bytes", rows[i].why, buffer, n);
     }
 }
 
@@ -40,7 +43,8 @@ static void test_shows_names(void **state)
         { "\xC2\x9B" "31m", "\\x9b31m", "a terminal's escape of 8 bits, as UTF-8" },
         { "\xE2\x80\xAE" "txt.exe", "\\u202etxt.exe", "text in reverse" },
         { "\xFFok", "?ok", "a byte that is no UTF-8" },
-        { "\xC3\x9Cnicode \xE6\xA8\xA1\xE5\x9E\x8B", "\xC3\x9Cnicode \xE6\xA8\xA1\xE5\x9E\x8B", "letters stay what they are" },
+        { "\xC3\x9Cnicode \xE6\xA8\xA1\xE5\x9E\x8B", "\xC3\x9Cnicode \xE6\xA8\xA1\xE5\x9E\x8B",
+          "letters stay what they are" },
     };
     char buffer[TERN_SHOWN_BYTES], name[300], want[300];
     (void)state;
@@ -72,7 +76,8 @@ static void test_cleans_words(void **state)
     }
 }
 
-/* jansson writes a value in pieces; each row's text is known up to where it is cut, whatever the buffer held before. */
+/* jansson writes a value in pieces; each row's text is known up to where it is cut, whatever the
+ * buffer held before. */
 static void test_shows_values(void **state)
 {
     static const struct { const char *json; size_t size; const char *want, *why; } rows[] = {
@@ -123,7 +128,8 @@ static void test_sentences_are_marked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cuts_at_characters), cmocka_unit_test(test_shows_names),  cmocka_unit_test(test_cleans_words),
+        cmocka_unit_test(test_cuts_at_characters), cmocka_unit_test(test_shows_names),
+        cmocka_unit_test(test_cleans_words),
         cmocka_unit_test(test_shows_values),       cmocka_unit_test(test_sentences_are_marked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

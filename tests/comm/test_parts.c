@@ -1,5 +1,7 @@
-/* Which part of a parameter each rank has: DeepSpeed's own numbers (tests/unit/module_inject/test_tp_shard.py, test_fused_repartition.py,
- * tests/unit/inference/v2/model_implementations/sharding), and what it refuses. All parts together are the whole, once. */
+/* Which part of a parameter each rank has: DeepSpeed's own numbers
+ * (tests/unit/module_inject/test_tp_shard.py, test_fused_repartition.py,
+ * tests/unit/inference/v2/model_implementations/sharding), and what it refuses. All parts together
+ * are the whole, once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,7 +67,8 @@ static void test_axes(void **state)
             tern_part p;
             OK(tern_part_of(ctx, r->n, r->grain, rank, r->size, &p));
             assert_int_equal(p.first, next);
-            if (r->want[rank] && p.n != r->want[rank]) fail_msg("%s: rank %d has %d, not %d", r->why, rank, (int)p.n, (int)r->want[rank]);
+            if (r->want[rank] && p.n != r->want[rank])
+                fail_msg("%s: rank %d has %d, not %d", r->why, rank, (int)p.n, (int)r->want[rank]);
             n_unaligned += r->n >= r->grain * r->size && p.n % r->grain != 0;
             next += p.n;
         }
@@ -86,12 +89,15 @@ static const head_row heads[] = {
     { 32, 32, 1, { 32 }, { 0 }, { 32 }, "all on one rank" },
     { 32, 32, 8, { 4, 4, 4, 4, 4, 4, 4, 4 }, { 0, 4, 8, 12, 16, 20, 24, 28 }, { 4, 4, 4, 4, 4, 4, 4, 4 }, "even" },
     { 3, 3, 2, { 2, 1 }, { 0, 2 }, { 2, 1 }, "three over two" },
-    { 20, 20, 8, { 3, 3, 3, 3, 2, 2, 2, 2 }, { 0, 3, 6, 9, 12, 14, 16, 18 }, { 3, 3, 3, 3, 2, 2, 2, 2 }, "twenty over eight" },
+    { 20, 20, 8, { 3, 3, 3, 3, 2, 2, 2, 2 }, { 0, 3, 6, 9, 12, 14, 16, 18 }, { 3, 3, 3, 3, 2, 2, 2, 2 },
+      "twenty over eight" },
     { 4, 2, 1, { 4 }, { 0 }, { 2 }, "grouped, one rank" },
     { 8, 2, 1, { 8 }, { 0 }, { 2 }, "grouped, one rank" },
-    { 64, 16, 8, { 8, 8, 8, 8, 8, 8, 8, 8 }, { 0, 2, 4, 6, 8, 10, 12, 14 }, { 2, 2, 2, 2, 2, 2, 2, 2 }, "grouped, even" },
+    { 64, 16, 8, { 8, 8, 8, 8, 8, 8, 8, 8 }, { 0, 2, 4, 6, 8, 10, 12, 14 }, { 2, 2, 2, 2, 2, 2, 2, 2 },
+      "grouped, even" },
     { 4, 2, 4, { 1, 1, 1, 1 }, { 0, 0, 1, 1 }, { 1, 1, 1, 1 }, "two ranks share a KV head" },
-    { 20, 4, 8, { 3, 2, 3, 2, 3, 2, 3, 2 }, { 0, 0, 1, 1, 2, 2, 3, 3 }, { 1, 1, 1, 1, 1, 1, 1, 1 }, "two ranks share five query heads" },
+    { 20, 4, 8, { 3, 2, 3, 2, 3, 2, 3, 2 }, { 0, 0, 1, 1, 2, 2, 3, 3 }, { 1, 1, 1, 1, 1, 1, 1, 1 },
+      "two ranks share five query heads" },
     { 12, 1, 3, { 4, 4, 4 }, { 0, 0, 0 }, { 1, 1, 1 }, "one KV head for all" },
 };
 
@@ -104,9 +110,13 @@ static void test_heads(void **state)
         for (int rank = 0; rank < r->size; rank++) {
             tern_part q, k, part[3];
             OK(tern_part_heads(ctx, r->heads, r->kv, rank, r->size, &q, &k));
-            if (q.first != next || q.n != r->q[rank]) fail_msg("%s: rank %d has %d heads from %d on", r->why, rank, (int)q.n, (int)q.first);
-            if (k.first != r->first_kv[rank] || k.n != r->n_kv[rank]) fail_msg("%s: rank %d has %d KV heads from %d on", r->why, rank, (int)k.n, (int)k.first);
-            for (int64_t h = q.first; h < q.first + q.n; h++) assert_in_range(h / (r->heads / r->kv), k.first, k.first + k.n - 1);    /* whom it looks at is there */
+            if (q.first != next || q.n != r->q[rank])
+                fail_msg("%s: rank %d has %d heads from %d on", r->why, rank, (int)q.n, (int)q.first);
+            if (k.first != r->first_kv[rank] || k.n != r->n_kv[rank])
+                fail_msg("%s: rank %d has %d KV heads from %d on", r->why, rank, (int)k.n, (int)k.first);
+            /* whom it looks at is there */
+            for (int64_t h = q.first; h < q.first + q.n; h++)
+                assert_in_range(h / (r->heads / r->kv), k.first, k.first + k.n - 1);
             next += q.n;
             OK(tern_part_qkv(ctx, r->heads, r->kv, 64, rank, r->size, part));
             assert_true(part[0].first == q.first * 64 && part[0].n == q.n * 64);
@@ -132,13 +142,16 @@ static void test_refusals(void **state)
     tern_part p, q, part[3];
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        assert_int_equal(tern_part_heads(ctx, rows[i].heads, rows[i].kv, rows[i].rank, rows[i].size, &p, &q), rows[i].status);
+        assert_int_equal(tern_part_heads(ctx, rows[i].heads, rows[i].kv, rows[i].rank, rows[i].size, &p, &q),
+                         rows[i].status);
         assert_string_equal(tern_ctx_error(ctx), rows[i].message);
-        assert_int_equal(tern_part_qkv(ctx, rows[i].heads, rows[i].kv, 64, rows[i].rank, rows[i].size, part), rows[i].status);
+        assert_int_equal(tern_part_qkv(ctx, rows[i].heads, rows[i].kv, 64, rows[i].rank, rows[i].size, part),
+                         rows[i].status);
     }
     assert_int_equal(tern_part_qkv(ctx, 8, 8, 0, 0, 1, part), TERN_ERR_ARGUMENT);
     assert_string_equal(tern_ctx_error(ctx), "heads of 0 channels");
-    assert_int_equal(tern_part_of(ctx, 3, 1, 0, 4, &p), TERN_ERR_SHAPE);    /* a rank with nothing, as Qwen's empty shard there */
+    /* a rank with nothing, as Qwen's empty shard there */
+    assert_int_equal(tern_part_of(ctx, 3, 1, 0, 4, &p), TERN_ERR_SHAPE);
     assert_string_equal(tern_ctx_error(ctx), "3 cannot be dealt out to 4 ranks");
     assert_int_equal(tern_part_of(ctx, 8, 0, 0, 4, &p), TERN_ERR_ARGUMENT);
     assert_string_equal(tern_ctx_error(ctx), "a grain of 0, not 1 or more");
@@ -147,6 +160,7 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_axes), cmocka_unit_test(test_heads), cmocka_unit_test(test_refusals) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_axes), cmocka_unit_test(test_heads),
+                                        cmocka_unit_test(test_refusals) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

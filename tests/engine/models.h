@@ -1,4 +1,5 @@
-/* Real models for the engine's tests: opened with an instruction set, a number of threads and a compute type, and runs that keep what came out. */
+/* Real models for the engine's tests: opened with an instruction set, a number of threads and a
+ * compute type, and runs that keep what came out. */
 #ifndef TESTS_ENGINE_MODELS_H
 #define TESTS_ENGINE_MODELS_H
 
@@ -22,22 +23,28 @@ typedef struct bench {
     tern_model_info info;
 } bench;
 
-static inline void bench_open_with(bench *b, const char *dir, const char *isa, int threads, tern_model_options o)
+static inline void bench_open_with(bench *b, const char *dir, const char *isa, int threads,
+                                   tern_model_options o)
 {
-    if (tern_ctx_create(&(tern_ctx_options){ .isa = isa, .threads = threads }, &b->ctx)) fail_msg("%s", tern_create_error());
-    if (tern_model_open(b->ctx, dir, &o, &b->model)) fail_msg("%s: %s", dir, tern_ctx_error(b->ctx));
+    if (tern_ctx_create(&(tern_ctx_options){ .isa = isa, .threads = threads }, &b->ctx))
+        fail_msg("%s", tern_create_error());
+    if (tern_model_open(b->ctx, dir, &o, &b->model))
+        fail_msg("%s: %s", dir, tern_ctx_error(b->ctx));
     b->info = tern_model_get_info(b->model);
 }
 
-static inline void bench_open(bench *b, const char *dir, const char *isa, int threads, tern_compute compute)
+static inline void bench_open(bench *b, const char *dir, const char *isa, int threads,
+                              tern_compute compute)
 {
     bench_open_with(b, dir, isa, threads, (tern_model_options){ .compute = compute });
 }
 
 /* Weights drawn by seed in the shapes of dir/config.json. */
-static inline void bench_open_random(bench *b, const char *dir, const char *isa, int threads, tern_compute compute)
+static inline void bench_open_random(bench *b, const char *dir, const char *isa, int threads,
+                                     tern_compute compute)
 {
-    bench_open_with(b, dir, isa, threads, (tern_model_options){ .compute = compute, .random_weights = true, .random_dtype = TERN_F32 });
+    bench_open_with(b, dir, isa, threads, (tern_model_options){ .compute =
+        compute, .random_weights = true, .random_dtype = TERN_F32 });
 }
 
 static inline void bench_close(bench *b)
@@ -53,7 +60,8 @@ static inline tern_engine *bench_engine(bench *b, tern_engine_options o)
     return e;
 }
 
-/* What came out of a request: tokens, text, and logits [rows, vocab] by the position that they were computed at. */
+/* What came out of a request: tokens, text, and logits [rows, vocab] by the position that they were
+ * computed at. */
 typedef struct record {
     int32_t token[1024];
     int32_t n_token;
@@ -106,7 +114,8 @@ static inline void record_free(record *r)
 
 static inline tern_request request_of(const int32_t *id, size_t n, int64_t max_new, record *r)
 {
-    return (tern_request){ .ids = id, .n_ids = n, .max_new_tokens = max_new, .sampling = tern_sampling_greedy(), .ignore_eos = true, .on_event = record_event, .user = r };
+    return (tern_request){ .ids = id, .n_ids = n, .max_new_tokens = max_new, .sampling =
+        tern_sampling_greedy(), .ignore_eos = true, .on_event = record_event, .user = r };
 }
 
 static inline void submit(tern_ctx *ctx, tern_engine *e, const tern_request *q)
@@ -133,7 +142,8 @@ static inline size_t ids_of(const json_t *list, int32_t *id)
     return n;
 }
 
-/* Instruction sets of this build that this CPU can run, one after the other; null at the end. The others are named once. */
+/* Instruction sets of this build that this CPU can run, one after the other; null at the end. The
+ * others are named once. */
 static inline const char *usable_isa(size_t *at)
 {
     for (const char *name; (name = tern_isa_name(*at)); (*at)++)

@@ -1,6 +1,8 @@
-/* A steady decode step allocates nothing: every call of the allocator is counted while requests decode.
+/* A steady decode step allocates nothing: every call of the allocator is counted while requests
+ * decode.
  *
- * The functions below stand in front of the C library's. Where a sanitizer is linked they pass on to its own, so that its books stay right. */
+ * The functions below stand in front of the C library's. Where a sanitizer is linked they pass on
+ * to its own, so that its books stay right. */
 #include "engine/models.h"
 
 extern void *__libc_malloc(size_t n);
@@ -68,7 +70,8 @@ static const steady_row rows[] = {
     { DEMO, 1, TERN_COMPUTE_F32, GREEDY, TERN_LOGITS_NONE, false, "greedy, f32" },
     { DEMO, 2, TERN_COMPUTE_BF16, GREEDY, TERN_LOGITS_LAST, false, "greedy, bf16, with logits, two threads" },
     { DEMO, 2, TERN_COMPUTE_F16, GREEDY, TERN_LOGITS_LAST, false, "greedy, f16, with logits, two threads" },
-    { DEMO, 2, TERN_COMPUTE_BF16, { 0.8f, 40, 0.9f, 0.05f, 1.1f, 7 }, TERN_LOGITS_NONE, true, "sampled, with text and a stop string, two threads" },
+    { DEMO, 2, TERN_COMPUTE_BF16, { 0.8f, 40, 0.9f, 0.05f, 1.1f, 7 }, TERN_LOGITS_NONE, true,
+      "sampled, with text and a stop string, two threads" },
 };
 
 static bool count_tokens(void *user, const tern_event *e)

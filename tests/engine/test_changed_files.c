@@ -1,5 +1,6 @@
-/* A model's file that is cut or written to while it is in use fails the next step by name, with no page behind its end read; one whose name is
- * gone, or belongs to another file, serves on. A file cut in the middle of a step fails that step where the context guards files. */
+/* A model's file that is cut or written to while it is in use fails the next step by name, with no
+ * page behind its end read; one whose name is gone, or belongs to another file, serves on. A file
+ * cut in the middle of a step fails that step where the context guards files. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -22,7 +23,8 @@ static void copy_file(const char *from_dir, const char *to_dir, const char *name
     FILE *to = fopen(path, "wb");
     assert_true(from && to);
     while ((n = fread(bytes, 1, sizeof bytes, from))) assert_int_equal(fwrite(bytes, 1, n, to), n);
-    fclose(from), fclose(to);
+    fclose(from);
+    fclose(to);
 }
 
 static void cut(const char *path)
@@ -37,7 +39,8 @@ static void cut_to_nothing(const char *path)
 
 static void write_into(const char *path)
 {
-    const struct timespec later[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };    /* the clock that files are stamped with may stand still for some milliseconds */
+    /* the clock that files are stamped with may stand still for some milliseconds */
+    const struct timespec later[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
     int fd = open(path, O_WRONLY);
     assert_int_equal(pwrite(fd, "x", 1, 200000), 1);
     assert_int_equal(futimens(fd, later), 0);
@@ -73,14 +76,16 @@ static const struct {
 
 static bool go_on(void *user, const tern_event *event)
 {
-    (void)user, (void)event;
+    (void)user;
+    (void)event;
     return true;
 }
 
 static tern_status submit_one(tern_engine *e)
 {
     const int32_t ids[] = { 1, 2, 3 };
-    tern_request r = { .ids = ids, .n_ids = 3, .max_new_tokens = 2, .sampling = tern_sampling_greedy(), .ignore_eos = true, .on_event = go_on };
+    tern_request r = { .ids = ids, .n_ids = 3, .max_new_tokens = 2, .sampling = tern_sampling_greedy(),
+                       .ignore_eos = true, .on_event = go_on };
     tern_status st = tern_engine_submit(e, &r, NULL);
     return st ? st : tern_engine_run(e);
 }
@@ -116,8 +121,10 @@ static void check_row(size_t i)
     tern_engine_free(e);
     bench_close(&b);
     remove_copy(dir, path);
-    if (st != (rows[i].message ? TERN_ERR_STATE : TERN_OK) || weights != st) fail_msg("%s: %d and %d, \"%s\"", rows[i].why, (int)st, (int)weights, message);
-    if (st && (!strstr(message, rows[i].message) || !strstr(message, "model.safetensors"))) fail_msg("%s: \"%s\"", rows[i].why, message);
+    if (st != (rows[i].message ? TERN_ERR_STATE : TERN_OK) || weights != st)
+        fail_msg("%s: %d and %d, \"%s\"", rows[i].why, (int)st, (int)weights, message);
+    if (st && (!strstr(message, rows[i].message) || !strstr(message, "model.safetensors")))
+        fail_msg("%s: \"%s\"", rows[i].why, message);
 }
 
 static void a_changed_file_fails_the_next_step(void **state)
@@ -154,13 +161,15 @@ static void cut_behind_the_embedding(void *path, int64_t layer, const float *x)
 static void a_cut_within_a_step_fails_it(void **state)
 {
     char dir[] = "/tmp/tern-test-XXXXXX", path[64];
-    const int32_t id[3] = { 1, 2, 3 }, page[1] = { 0 }, row[1] = { 0 }, n_tok[1] = { 3 }, past[1] = { 0 }, out[1] = { 2 };
+    const int32_t id[3] = { 1, 2, 3 }, page[1] = { 0 }, row[1] = { 0 }, n_tok[1] = { 3 }, past[1] = { 0 },
+        out[1] = { 2 };
     const int32_t *pages[1] = { page };
     (void)state;
     make_copy(dir, path);
     bench b;
     assert_int_equal(tern_ctx_create(&(tern_ctx_options){ .threads = 2, .guard_files = 1 }, &b.ctx), TERN_OK);
-    assert_int_equal(tern_model_open(b.ctx, dir, &(tern_model_options){ .compute = TERN_COMPUTE_F32 }, &b.model), TERN_OK);
+    assert_int_equal(tern_model_open(b.ctx, dir, &(tern_model_options){ .compute = TERN_COMPUTE_F32 }, &b.model),
+                     TERN_OK);
     tern_kv kv = tern_model_kv(b.model);
     kv.n_page = 1;
     kv.data = calloc(1, tern_kv_bytes(&kv, 1));
@@ -258,8 +267,9 @@ static void a_sent_signal_does_what_it_did_without_the_guard(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(a_changed_file_fails_the_next_step), cmocka_unit_test(another_directory_changes_nothing),
-                                        cmocka_unit_test(a_cut_within_a_step_fails_it), cmocka_unit_test(faults_of_the_host_are_the_hosts),
-                                        cmocka_unit_test(a_sent_signal_does_what_it_did_without_the_guard) };
+    const struct CMUnitTest tests[] =
+        { cmocka_unit_test(a_changed_file_fails_the_next_step), cmocka_unit_test(another_directory_changes_nothing),
+          cmocka_unit_test(a_cut_within_a_step_fails_it), cmocka_unit_test(faults_of_the_host_are_the_hosts),
+          cmocka_unit_test(a_sent_signal_does_what_it_did_without_the_guard) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* The embedder's calls on directories of sentence-transformers: what it says of them, options, and inputs with a
- * prompt. Vectors are compared with sentence-transformers' by tests/families/test_sentences.py. */
+/* The embedder's calls on directories of sentence-transformers: what it says of them, options, and
+ * inputs with a prompt. Vectors are compared with sentence-transformers' by
+ * tests/families/test_sentences.py. */
 #include <unistd.h>
 
 #include <tern/embed.h>

@@ -1,5 +1,7 @@
-/* FastGen's tests of its ragged state, rebuilt for what stands in its place (tests/unit/inference/v2/ragged): the page allocator (test_blocked_allocator),
- * the limits of an engine (test_manager_configs), and what a step's batch says of its sequences (test_ragged_wrapper). */
+/* FastGen's tests of its ragged state, rebuilt for what stands in its place
+ * (tests/unit/inference/v2/ragged): the page allocator (test_blocked_allocator), the limits of an
+ * engine (test_manager_configs), and what a step's batch says of its sequences
+ * (test_ragged_wrapper). */
 #include "engine/pages.h"
 #include "engine/play.h"
 
@@ -57,7 +59,8 @@ static void pages_are_counted_and_unique(void **state)
     }
 }
 
-/* A page given back twice (DeepSpeed's corrupts its list where both lie in one call), and numbers that are none: refused, and nothing changes. */
+/* A page given back twice (DeepSpeed's corrupts its list where both lie in one call), and numbers
+ * that are none: refused, and nothing changes. */
 static void strays_change_nothing(void **state)
 {
     enum { N = 16 };
@@ -104,19 +107,24 @@ static void random_operations_keep_the_books(void **state)
             }
         }
         tern_page_counts n = tern_pages_count(b);
-        if (n.n_held != n_held || n.n_free != N - n_held || n.n_reserved) fail_msg("after %d operations: %d held, %d free", i + 1, (int)n.n_held, (int)n.n_free);
+        if (n.n_held != n_held || n.n_free != N - n_held || n.n_reserved)
+            fail_msg("after %d operations: %d held, %d free", i + 1, (int)n.n_held, (int)n.n_free);
     }
     tern_pages_destroy(b);
 }
 
-/* ---- test_manager_configs: limits below zero; more sequences than a step has tokens for are no error here, they take turns ---- */
+/* ---- test_manager_configs: limits below zero; more sequences than a step has tokens for are no
+ * error here, they take turns ---- */
 
 static void limits_of_an_engine(void **state)
 {
     static const struct { tern_engine_options o; const char *message, *why; } rows[] = {
-        { { .max_requests = -1 }, "max_requests is -1", "tracked sequences" },      { { .step_tokens = -1 }, "step_tokens is -1", "tokens of a batch" },
-        { { .kv_tokens = -1 }, "kv_tokens is -1", "the pool" },                     { { .context_tokens = -1 }, "context_tokens is -1", "the context" },
-        { { .max_requests = 100000 }, "max_requests is 100000", "beyond its most" }, { { .max_requests = 8, .step_tokens = 4 }, NULL, "more sequences than tokens" },
+        { { .max_requests = -1 }, "max_requests is -1", "tracked sequences" },
+        { { .step_tokens = -1 }, "step_tokens is -1", "tokens of a batch" },
+        { { .kv_tokens = -1 }, "kv_tokens is -1", "the pool" },
+        { { .context_tokens = -1 }, "context_tokens is -1", "the context" },
+        { { .max_requests = 100000 }, "max_requests is 100000", "beyond its most" },
+        { { .max_requests = 8, .step_tokens = 4 }, NULL, "more sequences than tokens" },
         { { .max_requests = 4, .step_tokens = 4 }, NULL, "as many as tokens" },      { { 0 }, NULL, "defaults" },
     };
     tern_ctx *ctx = *state;
@@ -125,8 +133,10 @@ static void limits_of_an_engine(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         tern_engine *e = NULL;
         tern_status st = tern_engine_create_on(&r, &rows[i].o, &e);
-        if (st != (rows[i].message ? TERN_ERR_ARGUMENT : TERN_OK)) fail_msg("%s: %s", rows[i].why, tern_status_name(st));
-        if (st && !strstr(tern_ctx_error(ctx), rows[i].message)) fail_msg("%s: \"%s\"", rows[i].why, tern_ctx_error(ctx));
+        if (st != (rows[i].message ? TERN_ERR_ARGUMENT : TERN_OK))
+            fail_msg("%s: %s", rows[i].why, tern_status_name(st));
+        if (st && !strstr(tern_ctx_error(ctx), rows[i].message))
+            fail_msg("%s: \"%s\"", rows[i].why, tern_ctx_error(ctx));
         tern_engine_free(e);
     }
 }
@@ -145,8 +155,12 @@ static tern_status record(void *user, const tern_step *s)
         r->n_seq = s->batch->n_seq;
         r->n_row = s->batch->n_row;
         for (int32_t q = 0; q < s->batch->n_seq && q < 16; q++) {
-            r->row[q] = s->batch->row[q], r->n_tok[q] = s->batch->n_tok[q], r->past[q] = s->batch->past[q], r->length[q] = s->length[q];
-            for (int32_t a = 0, n = (r->n_tok[q] + TERN_KV_PAGE - 1) / TERN_KV_PAGE; a < n; a++)    /* no page is another token's, too */
+            r->row[q] = s->batch->row[q];
+            r->n_tok[q] = s->batch->n_tok[q];
+            r->past[q] = s->batch->past[q];
+            r->length[q] = s->length[q];
+            /* no page is another token's, too */
+            for (int32_t a = 0, n = (r->n_tok[q] + TERN_KV_PAGE - 1) / TERN_KV_PAGE; a < n; a++)
                 for (int32_t o = 0; o < q; o++)
                     for (int32_t c = 0; c < (r->n_tok[o] + TERN_KV_PAGE - 1) / TERN_KV_PAGE; c++)
                         if (s->batch->page[q][a] == s->batch->page[o][c]) r->t.broken = "two sequences have one page";
@@ -158,7 +172,8 @@ static tern_status record(void *user, const tern_step *s)
 
 static void a_batch_says_what_is_in_it(void **state)
 {
-    static const int32_t lists[][8] = { { 1 }, { 37 }, { 128 }, { 512 }, { 128, 128 }, { 1, 32, 243 }, { 64, 1, 1, 1, 1, 393, 27, 2 }, { 4, 1, 3 } };
+    static const int32_t lists[][8] = { { 1 }, { 37 }, { 128 }, { 512 }, { 128, 128 }, { 1, 32, 243 },
+                                        { 64, 1, 1, 1, 1, 393, 27, 2 }, { 4, 1, 3 } };
     tern_ctx *ctx = *state;
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
         recorder r = { .t = { 0 } };
@@ -167,7 +182,8 @@ static void a_batch_says_what_is_in_it(void **state)
         play *p = calloc(8, sizeof *p);
         int32_t n = 0, at = 0;
         runner.step = record;
-        assert_int_equal(tern_engine_create_on(&runner, &(tern_engine_options){ .step_tokens = 1024, .max_requests = 8, .no_prefix_sharing = true }, &e), TERN_OK);
+        assert_int_equal(tern_engine_create_on(&runner, &(tern_engine_options){ .step_tokens = 1024, .max_requests =
+            8, .no_prefix_sharing = true }, &e), TERN_OK);
         for (; n < 8 && lists[l][n]; n++) {
             int32_t token[512];
             for (int32_t i = 0; i < lists[l][n]; i++) token[i] = (n + i * (n + 1)) % TOY_NAN;
@@ -181,7 +197,9 @@ static void a_batch_says_what_is_in_it(void **state)
         assert_int_equal(tern_engine_run(e), TERN_OK);
         assert_null(r.t.broken);
         assert_int_equal(r.n_seq, n);
-        for (int32_t s = 0; s < n; s++) {    /* in the order of the requests: where each begins, how many tokens, which; nothing was seen before */
+        /* in the order of the requests: where each begins, how many tokens, which; nothing was seen
+         * before */
+        for (int32_t s = 0; s < n; s++) {
             assert_int_equal(r.row[s], at);
             assert_int_equal(r.n_tok[s], lists[l][s]);
             assert_int_equal(r.length[s], lists[l][s]);
@@ -213,8 +231,10 @@ static void nothing_to_do_is_no_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes_below_one_are_refused),      cmocka_unit_test(pages_are_counted_and_unique), cmocka_unit_test(strays_change_nothing),
-        cmocka_unit_test(random_operations_keep_the_books), cmocka_unit_test(limits_of_an_engine),           cmocka_unit_test(a_batch_says_what_is_in_it),
+        cmocka_unit_test(sizes_below_one_are_refused),      cmocka_unit_test(pages_are_counted_and_unique),
+        cmocka_unit_test(strays_change_nothing),
+        cmocka_unit_test(random_operations_keep_the_books), cmocka_unit_test(limits_of_an_engine),
+        cmocka_unit_test(a_batch_says_what_is_in_it),
         cmocka_unit_test(nothing_to_do_is_no_step),
     };
     return cmocka_run_group_tests(tests, toy_setup, toy_teardown);

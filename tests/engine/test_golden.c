@@ -1,4 +1,5 @@
-/* The engine with real models against Hugging Face's values: tokens and logits, alone and as rows of one batch, on every instruction set. */
+/* The engine with real models against Hugging Face's values: tokens and logits, alone and as rows
+ * of one batch, on every instruction set. */
 #include "engine/models.h"
 
 static bool at(json_t *object, const char *key, json_t **value)
@@ -24,7 +25,8 @@ static void check_tokens(const record *r, const json_t *greedy, const char *who)
     }
 }
 
-/* Within max(5e-4, 20 x the fixture's float32 noise, 1e-4 x the largest): sums in another order than the oracle's, rounded to 6 digits. */
+/* Within max(5e-4, 20 x the fixture's float32 noise, 1e-4 x the largest): sums in another order
+ * than the oracle's, rounded to 6 digits. */
 static void check_logits(const float *got, const json_t *want, double noise, const char *who)
 {
     double largest = 0;
@@ -37,7 +39,8 @@ static void check_logits(const float *got, const json_t *want, double noise, con
     }
 }
 
-/* Prompts of a fixture, all in one engine; those of its left-padded batch are the same prompts without padding, and must give its values too. */
+/* Prompts of a fixture, all in one engine; those of its left-padded batch are the same prompts
+ * without padding, and must give its values too. */
 static void check_fixture(const char *name, const char *isa)
 {
     char dir[256], path[300], who[300];

@@ -1,13 +1,18 @@
-/* A host that rounds otherwise gets the same bits as one that does not, from one thread and from several, and has its mode back after every call. */
+/* A host that rounds otherwise gets the same bits as one that does not, from one thread and from
+ * several, and has its mode back after every call. */
 #include <fenv.h>
 #include <tern/embed.h>
 #include <tern/ops.h>
 
 #include "models.h"
 
-static const struct { int mode; const char *why; } modes[] = { { FE_UPWARD, "upward" }, { FE_DOWNWARD, "downward" }, { FE_TOWARDZERO, "toward zero" } };
+static const struct {
+    int mode;
+    const char *why;
+} modes[] = { { FE_UPWARD, "upward" }, { FE_DOWNWARD, "downward" }, { FE_TOWARDZERO, "toward zero" } };
 
-/* One op, a greedy and a drawn token with their logits, and a vector: everything that a host may ask for. */
+/* One op, a greedy and a drawn token with their logits, and a vector: everything that a host may
+ * ask for. */
 typedef struct results {
     float op[64], logits[4096], vector[512];
     int32_t token;
@@ -29,7 +34,8 @@ static void run_op(bench *b, results *r)
     for (int i = 0; i < 64; i++) x[i] = (float)((i * 37) % 64) / 8;    /* exact in every mode */
     c.dtype = TERN_DTYPE_FP32;
     c.layer_norm_eps = 1e-5;
-    tern_tensor t = tern_tensor_of(x, TERN_F32, 2, (int64_t[]){ 1, 64 }), gamma = tern_tensor_of(x, TERN_F32, 1, (int64_t[]){ 64 }), y = t;
+    tern_tensor t = tern_tensor_of(x, TERN_F32, 2, (int64_t[]){ 1, 64 }),
+        gamma = tern_tensor_of(x, TERN_F32, 1, (int64_t[]){ 64 }), y = t;
     y.data = r->op;
     assert_int_equal(tern_op_create(b->ctx, "rms_norm", &c, &op), TERN_OK);
     assert_int_equal(tern_rms_norm_run(op, &(tern_rms_norm_args){ .input = t, .gamma = gamma, .output = y }), TERN_OK);
@@ -45,7 +51,8 @@ static void run_all(int threads, int mode, results *r)
     fesetround(mode);
     bench_open(&b, DEMO, NULL, threads, TERN_COMPUTE_F32);
     tern_engine *e = bench_engine(&b, (tern_engine_options){ .context_tokens = 32, .max_requests = 1 });
-    tern_request request = { .ids = ids, .n_ids = 4, .max_new_tokens = 1, .sampling = tern_sampling_greedy(), .ignore_eos = true, .logits = TERN_LOGITS_LAST, .on_event = keep, .user = r };
+    tern_request request = { .ids = ids, .n_ids = 4, .max_new_tokens = 1, .sampling = tern_sampling_greedy(),
+                             .ignore_eos = true, .logits = TERN_LOGITS_LAST, .on_event = keep, .user = r };
     request.sampling.temperature = 1;
     assert_int_equal(tern_engine_submit(e, &request, NULL), TERN_OK);
     assert_int_equal(tern_engine_run(e), TERN_OK);

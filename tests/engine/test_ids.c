@@ -1,5 +1,6 @@
-/* Ids, token types and lengths from outside, through every call of the C API that takes them: one past each table, and far past it, is an error that has the value and
- * the limit; and a result that is no number is one too. */
+/* Ids, token types and lengths from outside, through every call of the C API that takes them: one
+ * past each table, and far past it, is an error that has the value and the limit; and a result that
+ * is no number is one too. */
 #include "engine/models.h"
 
 #include <tern/embed.h>
@@ -16,11 +17,13 @@ typedef struct bad_input {
 
 /* Of a vocabulary of 400 and two types. */
 static const bad_input bad_inputs[] = {
-    { { 5, 400, 6 }, { 0 }, false, 3, TERN_ERR_ARGUMENT, "input 0: token id 1 is 400, outside the vocabulary of 400", "one past" },
+    { { 5, 400, 6 }, { 0 }, false, 3, TERN_ERR_ARGUMENT, "input 0: token id 1 is 400, outside the vocabulary of 400",
+      "one past" },
     { { 5, 6, INT32_MAX }, { 0 }, false, 3, TERN_ERR_ARGUMENT, "token id 2 is 2147483647", "far past" },
     { { -1, 5, 6 }, { 0 }, false, 3, TERN_ERR_ARGUMENT, "token id 0 is -1", "negative" },
     { { INT32_MIN, 5, 6 }, { 0 }, false, 3, TERN_ERR_ARGUMENT, "token id 0 is -2147483648", "the most negative" },
-    { { 5, 6, 7 }, { 0, 0, 2 }, true, 3, TERN_ERR_ARGUMENT, "token type 2 is 2, outside the model's types of 2", "a type, one past" },
+    { { 5, 6, 7 }, { 0, 0, 2 }, true, 3, TERN_ERR_ARGUMENT, "token type 2 is 2, outside the model's types of 2",
+      "a type, one past" },
     { { 5, 6, 7 }, { 0, INT32_MAX, 0 }, true, 3, TERN_ERR_ARGUMENT, "token type 1 is 2147483647", "a type, far past" },
     { { 5, 6, 7 }, { -1, 0, 0 }, true, 3, TERN_ERR_ARGUMENT, "token type 0 is -1", "a negative type" },
     { { 5, 6, 7 }, { 0 }, false, 0, TERN_ERR_ARGUMENT, "input 0 has no tokens", "nothing" },
@@ -28,7 +31,8 @@ static const bad_input bad_inputs[] = {
 
 static void expect(const bench *b, tern_status got, tern_status wanted, const char *message, const char *why)
 {
-    if (got != wanted || !strstr(tern_ctx_error(b->ctx), message)) fail_msg("%s: status %d, \"%s\"", why, (int)got, tern_ctx_error(b->ctx));
+    if (got != wanted || !strstr(tern_ctx_error(b->ctx), message))
+        fail_msg("%s: status %d, \"%s\"", why, (int)got, tern_ctx_error(b->ctx));
 }
 
 static void embedder_of(bench *b, const tern_embed_options *options, tern_embedder **e)
@@ -82,12 +86,16 @@ static void embedders_look_at_lengths(void **state)
         embedder_of(&b, &(tern_embed_options){ .context_tokens = wanted }, &e);
         int64_t limit = wanted ? wanted : most;
         assert_int_equal(tern_embedder_max_tokens(e), limit);
-        assert_int_equal(tern_embedder_run(e, &(tern_embed_input){ .ids = id, .n_ids = (size_t)limit }, 1, out), TERN_OK);
-        expect(&b, tern_embedder_run(e, &(tern_embed_input){ .ids = id, .n_ids = (size_t)limit + 1 }, 1, out), TERN_ERR_LIMIT, "input 0 has", "one more");
+        assert_int_equal(tern_embedder_run(e, &(tern_embed_input){ .ids = id, .n_ids = (size_t)limit }, 1, out),
+                         TERN_OK);
+        expect(&b, tern_embedder_run(e, &(tern_embed_input){ .ids = id, .n_ids = (size_t)limit + 1 }, 1, out),
+               TERN_ERR_LIMIT, "input 0 has", "one more");
         tern_embedder_free(e);
     }
-    expect(&b, tern_embedder_create(b.ctx, b.model, &(tern_embed_options){ .context_tokens = most + 1 }, &e), TERN_ERR_LIMIT, "more than the", "beyond the model's");
-    expect(&b, tern_embedder_create(b.ctx, b.model, &(tern_embed_options){ .context_tokens = -1 }, &e), TERN_ERR_ARGUMENT, "context_tokens is -1", "negative");
+    expect(&b, tern_embedder_create(b.ctx, b.model, &(tern_embed_options){ .context_tokens = most + 1 }, &e),
+           TERN_ERR_LIMIT, "more than the", "beyond the model's");
+    expect(&b, tern_embedder_create(b.ctx, b.model, &(tern_embed_options){ .context_tokens = -1 }, &e),
+           TERN_ERR_ARGUMENT, "context_tokens is -1", "negative");
     free(id);
     free(out);
     bench_close(&b);
@@ -102,8 +110,10 @@ static void classifiers_and_engines_look_too(void **state)
     bench_open(&b, TERN_GOLDEN "/models/made-bert-classes", NULL, 1, TERN_COMPUTE_F32);
     embedder_of(&b, NULL, &e);
     int32_t type[] = { 0, (int32_t)b.info.n_type }, past[] = { 5, (int32_t)b.info.vocab };
-    expect(&b, tern_embedder_classify(e, &(tern_embed_input){ .ids = (int32_t[]){ 5, 6 }, .type_ids = type, .n_ids = 2 }, 1, out), TERN_ERR_ARGUMENT, "token type 1", "classes");
-    expect(&b, tern_embedder_score(e, &(tern_embed_input){ .ids = past, .n_ids = 2 }, 1, out), TERN_ERR_ARGUMENT, "token id 1", "scores");
+    expect(&b, tern_embedder_classify(e, &(tern_embed_input){ .ids = (int32_t[]){ 5, 6 }, .type_ids = type, .n_ids =
+        2 }, 1, out), TERN_ERR_ARGUMENT, "token type 1", "classes");
+    expect(&b, tern_embedder_score(e, &(tern_embed_input){ .ids = past, .n_ids = 2 }, 1, out), TERN_ERR_ARGUMENT,
+           "token id 1", "scores");
     tern_embedder_free(e);
     bench_close(&b);
 
@@ -114,7 +124,8 @@ static void classifiers_and_engines_look_too(void **state)
         tern_request q = request_of((int32_t[]){ 5, bad[i] }, 2, 1, NULL);
         q.on_event = NULL;
         expect(&b, tern_engine_submit(engine, &q, NULL), TERN_ERR_ARGUMENT, "outside the vocabulary of", "a prompt");
-        expect(&b, tern_sample(b.ctx, &(tern_sampling){ .top_p = 1, .repetition_penalty = 2 }, out, 64, &bad[i], 1, 0, &(int32_t){ 0 }), TERN_ERR_ARGUMENT, "token 0 seen is", "a token seen");
+        expect(&b, tern_sample(b.ctx, &(tern_sampling){ .top_p = 1, .repetition_penalty = 2 }, out, 64, &bad[i], 1, 0,
+                               &(int32_t){ 0 }), TERN_ERR_ARGUMENT, "token 0 seen is", "a token seen");
     }
     tern_engine_free(engine);
     bench_close(&b);
@@ -124,7 +135,8 @@ static void classifiers_and_engines_look_too(void **state)
 static void a_step_looks_last(void **state)
 {
     static const struct { int32_t id, type, past; tern_status status; const char *message; } rows[] = {
-        { 1 << 20, 0, 0, TERN_ERR_ARGUMENT, "token id 0 is 1048576" }, { -1, 0, 0, TERN_ERR_ARGUMENT, "token id 0 is -1" }, { 5, 2, 0, TERN_ERR_ARGUMENT, "token type 0 is 2" },
+        { 1 << 20, 0, 0, TERN_ERR_ARGUMENT, "token id 0 is 1048576" },
+        { -1, 0, 0, TERN_ERR_ARGUMENT, "token id 0 is -1" }, { 5, 2, 0, TERN_ERR_ARGUMENT, "token type 0 is 2" },
         { 5, 0, 1 << 20, TERN_ERR_LIMIT, "position 1048576 of a batch" }, { 5, 0, -9, TERN_ERR_LIMIT, "position -9" },
     };
     bench b;
@@ -138,7 +150,8 @@ static void a_step_looks_last(void **state)
     kv.data = calloc(1, tern_kv_bytes(&kv, 1));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         tern_ragged batch = { .n_seq = 1, .n_row = 1, .row = &zero, .n_tok = &one, .past = &zero, .page = &page };
-        tern_step step = { .batch = &batch, .kv = &kv, .id = &rows[i].id, .type_id = &rows[i].type, .position = &rows[i].past, .out_row = &zero, .n_out = 1, .hidden = hidden };
+        tern_step step = { .batch = &batch, .kv = &kv, .id = &rows[i].id, .type_id = &rows[i].type,
+                           .position = &rows[i].past, .out_row = &zero, .n_out = 1, .hidden = hidden };
         expect(&b, tern_model_step(b.model, &step), rows[i].status, rows[i].message, rows[i].message);
     }
     free(kv.data);

@@ -23,19 +23,29 @@ static const plan_row plans[] = {
     { { .max_requests = 1 }, 4096, 1000, TERN_OK, 4096, 64, "", "one request" },
     { { .context_tokens = 1000 }, 4096, 1000, TERN_OK, 1000, 256, "", "a context asked for" },
     { { .context_tokens = 6400 }, 0, 100, TERN_OK, 6400, 100, "", "a context that just fits" },
-    { { .context_tokens = 6401 }, 0, 100, TERN_ERR_MEMORY, 0, 0, "a context of 6401 tokens needs 101000000 bytes of KV cache, and 100000000 are available", "one more" },
+    { { .context_tokens = 6401 }, 0, 100, TERN_ERR_MEMORY, 0, 0,
+      "a context of 6401 tokens needs 101000000 bytes of KV cache, and 100000000 are available", "one more" },
     { { .kv_tokens = 640 }, 4096, 1000, TERN_OK, 640, 10, "", "a pool asked for is the context's limit too" },
     { { .kv_tokens = 641 }, 4096, 1000, TERN_OK, 641, 11, "", "a pool of whole pages" },
-    { { .kv_tokens = 100000 }, 4096, 1000, TERN_ERR_MEMORY, 0, 0, "a KV pool of 100000 tokens needs 1563000000 bytes of KV cache, and 1000000000 are available", "a pool too large" },
-    { { .kv_tokens = INT64_MAX }, 4096, 1000, TERN_ERR_MEMORY, 0, 0, "a KV pool of 9223372036854775807 tokens", "no overflow" },
-    { { 0 }, 4096, 0, TERN_ERR_MEMORY, 0, 0, "a context of 4096 tokens needs 64000000 bytes of KV cache, and 0 are available (a test: ", "no memory at all" },
-    { { .context_tokens = 5000 }, 4096, 1000, TERN_ERR_LIMIT, 0, 0, "a context of 5000 tokens is more than the 4096 that the model was made for", "beyond the model" },
-    { { .context_tokens = 1LL << 40 }, 0, 1000, TERN_ERR_LIMIT, 0, 0, "a context of 1099511627776 tokens is more than 2147483647", "beyond a position's type" },
-    { { .context_tokens = -1 }, 0, 1000, TERN_ERR_ARGUMENT, 0, 0, "context_tokens is -1, not 0 or more", "negative context" },
+    { { .kv_tokens = 100000 }, 4096, 1000, TERN_ERR_MEMORY, 0, 0, "a KV pool of 100000 tokens needs 1563000000 bytes "
+      "of KV cache, and 1000000000 are available", "a pool too large" },
+    { { .kv_tokens = INT64_MAX }, 4096, 1000, TERN_ERR_MEMORY, 0, 0, "a KV pool of 9223372036854775807 tokens",
+      "no overflow" },
+    { { 0 }, 4096, 0, TERN_ERR_MEMORY, 0, 0,
+      "a context of 4096 tokens needs 64000000 bytes of KV cache, and 0 are available (a test: ", "no memory at all" },
+    { { .context_tokens = 5000 }, 4096, 1000, TERN_ERR_LIMIT, 0, 0,
+      "a context of 5000 tokens is more than the 4096 that the model was made for", "beyond the model" },
+    { { .context_tokens = 1LL << 40 }, 0, 1000, TERN_ERR_LIMIT, 0, 0,
+      "a context of 1099511627776 tokens is more than 2147483647", "beyond a position's type" },
+    { { .context_tokens = -1 }, 0, 1000, TERN_ERR_ARGUMENT, 0, 0, "context_tokens is -1, not 0 or more",
+      "negative context" },
     { { .kv_tokens = -1 }, 0, 1000, TERN_ERR_ARGUMENT, 0, 0, "kv_tokens is -1, not 0 or more", "negative pool" },
-    { { .max_requests = -1 }, 0, 1000, TERN_ERR_ARGUMENT, 0, 0, "max_requests is -1, not a number from 0 to 4096", "negative requests" },
-    { { .max_requests = 5000 }, 0, 1000, TERN_ERR_ARGUMENT, 0, 0, "max_requests is 5000, not a number from 0 to 4096", "too many requests" },
-    { { .step_tokens = -1 }, 0, 1000, TERN_ERR_ARGUMENT, 0, 0, "step_tokens is -1, not a number from 0 to 1048576", "negative step" },
+    { { .max_requests = -1 }, 0, 1000, TERN_ERR_ARGUMENT, 0, 0, "max_requests is -1, not a number from 0 to 4096",
+      "negative requests" },
+    { { .max_requests = 5000 }, 0, 1000, TERN_ERR_ARGUMENT, 0, 0, "max_requests is 5000, not a number from 0 to 4096",
+      "too many requests" },
+    { { .step_tokens = -1 }, 0, 1000, TERN_ERR_ARGUMENT, 0, 0, "step_tokens is -1, not a number from 0 to 1048576",
+      "negative step" },
 };
 
 static void plans_divide_the_memory(void **state)
@@ -43,16 +53,20 @@ static void plans_divide_the_memory(void **state)
     tern_ctx *ctx = *state;
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         const plan_row *r = &plans[i];
-        tern_runner runner = { .ctx = ctx, .page_bytes = PAGE_BYTES, .row_bytes = 1000, .vocab = 1000, .max_tokens = r->model_tokens };
+        tern_runner runner = { .ctx = ctx, .page_bytes = PAGE_BYTES, .row_bytes = 1000, .vocab = 1000,
+                               .max_tokens = r->model_tokens };
         tern_plan p = { 0 }, first;
-        assert_int_equal(tern_plan_engine(&runner, &(tern_engine_options){ .max_requests = r->o.max_requests > 0 && r->o.max_requests < 5000 ? r->o.max_requests : 0 },
+        assert_int_equal(tern_plan_engine(&runner, &(tern_engine_options){ .max_requests =
+            r->o.max_requests > 0 && r->o.max_requests < 5000 ? r->o.max_requests : 0 },
                                           (tern_available_memory){ UINT64_MAX, "" }, &first), TERN_OK);
         tern_available_memory memory = { SPARE + first.workspace_bytes + r->pages * PAGE_BYTES, "a test" };
         tern_status st = tern_plan_engine(&runner, &r->o, memory, &p);
         if (st != r->status || p.context_tokens != r->context || p.n_page != r->n_page)
-            fail_msg("%s: %s, a context of %lld in %lld pages (%s)", r->why, tern_status_name(st), (long long)p.context_tokens, (long long)p.n_page, tern_ctx_error(ctx));
+            fail_msg("%s: %s, a context of %lld in %lld pages (%s)", r->why, tern_status_name(st),
+                     (long long)p.context_tokens, (long long)p.n_page, tern_ctx_error(ctx));
         if (st == TERN_OK) assert_int_equal(p.kv_bytes, (size_t)r->n_page * PAGE_BYTES);
-        else if (strncmp(tern_ctx_error(ctx), r->message, strlen(r->message))) fail_msg("%s: %s", r->why, tern_ctx_error(ctx));
+        else if (strncmp(tern_ctx_error(ctx), r->message, strlen(r->message)))
+            fail_msg("%s: %s", r->why, tern_ctx_error(ctx));
     }
 }
 

@@ -1,4 +1,5 @@
-/* The page pool: directed cases for what it promises, and a long random game against a shadow of it. */
+/* The page pool: directed cases for what it promises, and a long random game against a shadow of
+ * it. */
 #include "engine/pages.h"
 #include "engine/toy.h"
 
@@ -11,7 +12,8 @@ static tern_pages *pool_of(int64_t n)
 
 static void fill(int32_t *token, int32_t kind)
 {
-    for (int i = 0; i < TERN_KV_PAGE; i++) token[i] = i == TERN_KV_PAGE - 1 ? kind : i;    /* kinds differ in the last token only */
+    /* kinds differ in the last token only */
+    for (int i = 0; i < TERN_KV_PAGE; i++) token[i] = i == TERN_KV_PAGE - 1 ? kind : i;
 }
 
 static int32_t take(tern_pages *b)
@@ -143,8 +145,9 @@ static int by_hash(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Two lists of tokens with the same hash, made on purpose: the hash adds a token to its state before it mixes, so two states less than 2^31
- * apart before the last token meet where the last tokens make up for the difference. 2^19 states have such a pair. */
+/* Two lists of tokens with the same hash, made on purpose: the hash adds a token to its state
+ * before it mixes, so two states less than 2^31 apart before the last token meet where the last
+ * tokens make up for the difference. 2^19 states have such a pair. */
 static void equal_hashes_do_not_make_equal_pages(void **state)
 {
     (void)state;
@@ -186,7 +189,7 @@ static void equal_hashes_do_not_make_equal_pages(void **state)
     tern_pages_destroy(b);
 }
 
-/* ---- The random game: requests of up to 6 pages over 4 kinds of content, in a pool of 24 ---------------------------------------------- */
+/* ---- The random game: requests of up to 6 pages over 4 kinds of content, in a pool of 24 ----- */
 enum { POOL = 24, PLAYERS = 8, LONGEST = 6, MOVES = 100000 };
 
 typedef struct player {
@@ -274,7 +277,8 @@ static void check_game(const game *g)
         assert_int_equal(tern_pages_holders(g->b, i), holders[i]);
         n_held += holders[i] > 0;
         n_idle += g->idle_since[i] >= 0;
-        if (tern_pages_known(g->b, i) && tern_pages_parent(g->b, i) != TERN_NO_PAGE) assert_true(tern_pages_known(g->b, tern_pages_parent(g->b, i)));
+        if (tern_pages_known(g->b, i) && tern_pages_parent(g->b, i) != TERN_NO_PAGE)
+            assert_true(tern_pages_known(g->b, tern_pages_parent(g->b, i)));
     }
     tern_page_counts n = tern_pages_count(g->b);
     assert_int_equal(n.n_held, n_held);

@@ -1,5 +1,6 @@
-/* A report on a directory by the library's calls: what it says with and without an opened model, of a directory that is none, and where memory ends. What
- * each part says is tests/cli/test_info.py's. */
+/* A report on a directory by the library's calls: what it says with and without an opened model, of
+ * a directory that is none, and where memory ends. What each part says is
+ * tests/cli/test_info.py's. */
 #include "engine/models.h"
 
 #include <tern/report.h>
@@ -64,10 +65,12 @@ static void nothing_can_be_done_with_nothing(void **state)
     tern_ctx_free(ctx);
 }
 
-/* Every allocation fails once, later ones with growing gaps: the report is whole or the call says TERN_ERR_MEMORY, and nothing is left. */
+/* Every allocation fails once, later ones with growing gaps: the report is whole or the call says
+ * TERN_ERR_MEMORY, and nothing is left. */
 static void memory_may_end(void **state)
 {
-    static const char *const dirs[] = { GOLDEN "made-bert-classes", GOLDEN "bert-model", TERN_SOURCE_DIR "/tests/golden/tokenizers", "/nonexistent" };
+    static const char *const dirs[] = { GOLDEN "made-bert-classes", GOLDEN "bert-model",
+                                        TERN_SOURCE_DIR "/tests/golden/tokenizers", "/nonexistent" };
     tern_ctx *ctx;
     (void)state;
     assert_int_equal(tern_ctx_create(&(tern_ctx_options){ .threads = 1 }, &ctx), TERN_OK);
@@ -81,10 +84,12 @@ static void memory_may_end(void **state)
             tern_status st = tern_report_create(ctx, dirs[i], NULL, NULL, &r);
             failed = !countdown;
             countdown = 0;
-            if (st && (!failed || st != TERN_ERR_MEMORY)) fail_msg("%s: allocation %zu: %s: %s", dirs[i], k, tern_status_name(st), tern_ctx_error(ctx));
+            if (st && (!failed || st != TERN_ERR_MEMORY))
+                fail_msg("%s: allocation %zu: %s: %s", dirs[i], k, tern_status_name(st), tern_ctx_error(ctx));
             if (!st) assert_true(ability_of(r, "generate") || tern_report_reasons(r).n);
             tern_report_free(r);
-            if (n_live != before) fail_msg("%s: %zu allocations are left when the %zuth fails", dirs[i], n_live - before, k);
+            if (n_live != before)
+                fail_msg("%s: %zu allocations are left when the %zuth fails", dirs[i], n_live - before, k);
         }
     }
     tern_ctx_free(ctx);

@@ -1,4 +1,5 @@
-/* What the engine promises a request, one promise a test: its turn, its end, its limits, its failures. */
+/* What the engine promises a request, one promise a test: its turn, its end, its limits, its
+ * failures. */
 #include "engine/memory.h"
 #include "engine/play.h"
 
@@ -15,7 +16,8 @@ static void open_engine(fixture *h, tern_engine_options o)
     assert_int_equal(tern_engine_create_on(&r, &o, &h->e), TERN_OK);
 }
 
-/* Request i: n prompt tokens that differ from all other requests', max_new tokens to draw, eos not minded. */
+/* Request i: n prompt tokens that differ from all other requests', max_new tokens to draw, eos not
+ * minded. */
 static play *request(fixture *h, int i, int32_t n, int64_t max_new)
 {
     int32_t token[PLAY_MOST];
@@ -25,7 +27,8 @@ static play *request(fixture *h, int i, int32_t n, int64_t max_new)
     play_prompt(p, token, n);
     p->request.max_new_tokens = max_new;
     p->request.ignore_eos = true;
-    p->request.sampling = (tern_sampling){ .temperature = 1, .top_k = 30, .top_p = 1, .repetition_penalty = 1, .seed = (uint64_t)i };
+    p->request.sampling = (tern_sampling){ .temperature = 1, .top_k = 30, .top_p = 1, .repetition_penalty = 1,
+                                           .seed = (uint64_t)i };
     return p;
 }
 
@@ -135,7 +138,8 @@ static void more_requests_than_may_run_wait_in_order(void **state)
     run_out(h, 6);
 }
 
-/* Ten requests of three pages each in a pool of three: each waits for the one before, and all end. */
+/* Ten requests of three pages each in a pool of three: each waits for the one before, and all
+ * end. */
 static void a_tiny_pool_serves_one_after_the_other(void **state)
 {
     fixture *h = *state;
@@ -195,7 +199,8 @@ static void an_end_of_sequence_id_ends_a_request(void **state)
         h->p[i].request.ignore_eos = false;
         submit(h, &h->p[i]);
         n_stopped += h->p[i].expected == TERN_FINISH_STOP;
-        if (h->p[i].expected == TERN_FINISH_STOP) assert_int_equal(h->p[i].id[h->p[i].n_prompt + h->p[i].n_expected - 1], TOY_EOS);
+        if (h->p[i].expected == TERN_FINISH_STOP)
+            assert_int_equal(h->p[i].id[h->p[i].n_prompt + h->p[i].n_expected - 1], TOY_EOS);
     }
     assert_in_range(n_stopped, 1, 10);
     run_out(h, 10);
@@ -225,7 +230,8 @@ static void all_logits_come_in_chunks_that_fit(void **state)
     tern_plan plan;
     r.vocab = 8 << 20;                                 /* a row of 32 MiB */
     r.page_bytes = 1;
-    assert_int_equal(tern_plan_engine(&r, &(tern_engine_options){ .max_requests = 2 }, (tern_available_memory){ UINT64_C(1) << 40, "a test" }, &plan), TERN_OK);
+    assert_int_equal(tern_plan_engine(&r, &(tern_engine_options){ .max_requests = 2 },
+                                      (tern_available_memory){ UINT64_C(1) << 40, "a test" }, &plan), TERN_OK);
     assert_int_equal(plan.n_logit_row, 2 + 8);
     open_engine(h, (tern_engine_options){ .kv_tokens = 4096, .step_tokens = 8, .max_requests = 2 });
     for (int i = 0; i < 2; i++) {
@@ -247,7 +253,9 @@ static void an_equal_beginning_is_computed_once(void **state)
 
     play *p = &h->p[1];                                /* the same prompt again: 3 pages are known, 8 tokens are left */
     *p = h->p[0];
-    p->n_drawn = p->n_events = 0, p->finish = TERN_FINISH_NONE, p->request_id = 0;
+    p->n_drawn = p->n_events = 0;
+    p->finish = TERN_FINISH_NONE;
+    p->request_id = 0;
     play_prompt(p, h->p[0].id, 200);
     submit(h, p);
     run_out(h, 2);
@@ -255,7 +263,8 @@ static void an_equal_beginning_is_computed_once(void **state)
     assert_int_equal(h->t.n_row - rows, 8 + 59);
     rows = h->t.n_row;
 
-    play *q = request(h, 2, 1, 1);                         /* prompt and output of the first: the pages that decoding filled are known too */
+    /* prompt and output of the first: the pages that decoding filled are known too */
+    play *q = request(h, 2, 1, 1);
     play_prompt(q, h->p[0].id, 257);
     submit(h, q);
     run_out(h, 3);
@@ -269,7 +278,8 @@ static void an_equal_beginning_is_computed_once(void **state)
     run_out(h, 4);
     assert_int_equal(a->n_cached, 0);
 
-    play *b = request(h, 4, 1, 1);                         /* a prompt of whole pages: the last one is run for its last logits */
+    /* a prompt of whole pages: the last one is run for its last logits */
+    play *b = request(h, 4, 1, 1);
     play_prompt(b, h->p[0].id, 192);
     submit(h, b);
     run_out(h, 5);
@@ -288,7 +298,8 @@ static void sharing_can_be_switched_off(void **state)
     assert_int_equal(h->t.n_row, 2 * 201);
 }
 
-/* Under longrope the cache of a request that passes the length is computed again, once, and its pages are not shared. */
+/* Under longrope the cache of a request that passes the length is computed again, once, and its
+ * pages are not shared. */
 static void a_rope_that_restarts_computes_the_cache_again(void **state)
 {
     fixture *h = *state;
@@ -297,7 +308,8 @@ static void a_rope_that_restarts_computes_the_cache_again(void **state)
     open_engine(h, (tern_engine_options){ .kv_tokens = 4096 });
     submit(h, request(h, 0, 90, 30));
     run_out(h, 1);
-    assert_int_equal(h->t.n_row, 90 + 10 + 101 + 18);    /* positions 0..99 short, the first 101 tokens again, the rest one by one */
+    /* positions 0..99 short, the first 101 tokens again, the rest one by one */
+    assert_int_equal(h->t.n_row, 90 + 10 + 101 + 18);
     play_prompt(request(h, 1, 90, 2), h->p[0].id, 90);
     submit(h, &h->p[1]);
     run_out(h, 2);
@@ -380,7 +392,8 @@ static bool submit_another(void *user, const tern_event *e)
     chain *c = user;
     if (e->finish == TERN_FINISH_NONE) return true;
     play *p = &c->h->p[0];
-    tern_status st = c->n < 5 || e->finish == TERN_FINISH_CANCELLED ? tern_engine_submit(c->h->e, &p->request, NULL) : TERN_OK;
+    tern_status st = c->n < 5 || e->finish == TERN_FINISH_CANCELLED ? tern_engine_submit(c->h->e, &p->request, NULL)
+                                                                    : TERN_OK;
     c->n++;
     if (e->finish == TERN_FINISH_CANCELLED) c->at_end = st;
     return false;
@@ -417,9 +430,12 @@ static void limits_are_kept_with_their_figures(void **state)
     static const limit_row rows[] = {
         { 100, 100, TERN_OK, "", "exactly the context" },
         { 200, 0, TERN_OK, "", "a prompt that fills it" },
-        { 101, 100, TERN_ERR_LIMIT, "a prompt of 101 tokens and 100 new ones are more than the context of 200", "one more" },
-        { 201, 0, TERN_ERR_LIMIT, "a prompt of 201 tokens and 0 new ones are more than the context of 200", "a prompt alone" },
-        { 10, INT64_MAX, TERN_ERR_LIMIT, "a prompt of 10 tokens and 9223372036854775807 new ones are more than the context of 200", "no overflow" },
+        { 101, 100, TERN_ERR_LIMIT, "a prompt of 101 tokens and 100 new ones are more than the context of 200",
+          "one more" },
+        { 201, 0, TERN_ERR_LIMIT, "a prompt of 201 tokens and 0 new ones are more than the context of 200",
+          "a prompt alone" },
+        { 10, INT64_MAX, TERN_ERR_LIMIT,
+          "a prompt of 10 tokens and 9223372036854775807 new ones are more than the context of 200", "no overflow" },
         { 10, -1, TERN_ERR_ARGUMENT, "max_new_tokens is -1, not 0 or more", "negative" },
         { 0, 5, TERN_ERR_ARGUMENT, "the prompt is empty", "no prompt" },
     };
@@ -438,7 +454,8 @@ static void a_pool_smaller_than_the_context_is_the_limit(void **state)
     play *p = request(h, 0, 100, 29);
     assert_int_equal(tern_engine_get_info(h->e).kv_tokens, 128);    /* whole pages */
     assert_int_equal(tern_engine_submit(h->e, &p->request, NULL), TERN_ERR_LIMIT);
-    assert_string_equal(tern_ctx_error(h->ctx), "a prompt of 100 tokens and 29 new ones are more than the KV pool of 128");
+    assert_string_equal(tern_ctx_error(h->ctx),
+                        "a prompt of 100 tokens and 29 new ones are more than the KV pool of 128");
     submit(h, request(h, 0, 100, 28));
     run_out(h, 1);
 }

@@ -1,4 +1,5 @@
-/* Same bits: a request's logits, whatever shares its batch, however its prompt is cut, on any number of threads, from a warm cache or a cold one. */
+/* Same bits: a request's logits, whatever shares its batch, however its prompt is cut, on any
+ * number of threads, from a warm cache or a cold one. */
 #include <unistd.h>
 
 #include "engine/models.h"
@@ -24,10 +25,16 @@ static const scene scenes[] = {
 };
 
 /* One narrow layer with random weights, that a long prompt costs little. */
-#define NARROW(rope, max) "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_size\": 24, \"intermediate_size\": 40, " \
-    "\"num_hidden_layers\": 1, \"num_attention_heads\": 3, \"num_key_value_heads\": 1, \"head_dim\": 8, \"vocab_size\": 61, \"rms_norm_eps\": 1e-6, " \
-    "\"rope_theta\": 10000.0, \"rope_scaling\": " rope ", \"hidden_act\": \"silu\", \"max_position_embeddings\": " max ", \"tie_word_embeddings\": false}"
-#define LONGROPE(original) "{\"type\": \"longrope\", \"short_factor\": [1, 1.1, 1.2, 1.5], \"long_factor\": [1, 2, 3, 5], \"original_max_position_embeddings\": " original "}"
+#define NARROW(rope, max) \
+    "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_size\": 24, " \
+        "\"intermediate_size\": 40, " \
+    "\"num_hidden_layers\": 1, \"num_attention_heads\": 3, \"num_key_value_heads\": 1, \"head_dim\": 8, " \
+        "\"vocab_size\": 61, \"rms_norm_eps\": 1e-6, " \
+    "\"rope_theta\": 10000.0, \"rope_scaling\": " rope ", \"hidden_act\": \"silu\", \"max_position_embeddings\": " max \
+        ", \"tie_word_embeddings\": false}"
+#define LONGROPE(original)                                                                           \
+    "{\"type\": \"longrope\", \"short_factor\": [1, 1.1, 1.2, 1.5], \"long_factor\": [1, 2, 3, 5], " \
+        "\"original_max_position_embeddings\": " original "}"
 
 typedef struct bits_row {
     const char *dir, *config;    /* a checkpoint, or a narrow model */
@@ -47,8 +54,10 @@ static const bits_row rows[] = {
     { NULL, NARROW("null", "1024"), TERN_COMPUTE_F32, 530, false, "more keys than two key blocks, f32" },
     { NULL, NARROW("null", "1024"), TERN_COMPUTE_BF16, 530, false, "more keys than two key blocks, bf16" },
     { NULL, NARROW("null", "1024"), TERN_COMPUTE_F16, 530, false, "more keys than two key blocks, f16" },
-    { NULL, NARROW("{\"type\": \"dynamic\", \"factor\": 2.0}", "64"), TERN_COMPUTE_F32, 90, true, "a prompt longer than a dynamic rope's limit" },
-    { NULL, NARROW("{\"type\": \"dynamic\", \"factor\": 2.0}", "92"), TERN_COMPUTE_F32, 90, true, "an output that passes a dynamic rope's limit" },
+    { NULL, NARROW("{\"type\": \"dynamic\", \"factor\": 2.0}", "64"), TERN_COMPUTE_F32, 90, true,
+      "a prompt longer than a dynamic rope's limit" },
+    { NULL, NARROW("{\"type\": \"dynamic\", \"factor\": 2.0}", "92"), TERN_COMPUTE_F32, 90, true,
+      "an output that passes a dynamic rope's limit" },
     { NULL, NARROW(LONGROPE("64"), "1024"), TERN_COMPUTE_F32, 90, true, "a prompt longer than longrope's original" },
     { NULL, NARROW(LONGROPE("92"), "1024"), TERN_COMPUTE_F32, 90, true, "an output that passes longrope's original" },
 };
@@ -80,14 +89,16 @@ static void make_prompt(int32_t *id, int32_t n, int64_t vocab, int32_t kind)
     }
 }
 
-/* The request, with its prompt's logits at every position or, where pages may be shared, at the last. */
+/* The request, with its prompt's logits at every position or, where pages may be shared, at the
+ * last. */
 static void play_scene(const bits_row *row, const char *isa, const scene *s, record *r)
 {
     bench b;
     record *other = calloc(OTHERS, sizeof *other);
     int32_t id[600], other_id[OTHERS][64];
     open_row(&b, row, isa, s->threads);
-    tern_engine *e = bench_engine(&b, (tern_engine_options){ .max_requests = OTHERS + 1, .step_tokens = s->step_tokens });
+    tern_engine *e = bench_engine(&b,
+                                  (tern_engine_options){ .max_requests = OTHERS + 1, .step_tokens = s->step_tokens });
     make_prompt(id, row->n_prompt, b.info.vocab, 0);
     if (s->warm) {
         tern_request q = request_of(id, (size_t)row->n_prompt, 0, &other[0]);
@@ -117,7 +128,8 @@ static void compare(const record *alone, const record *r, const char *who, const
     assert_int_equal(r->n_token, alone->n_token);
     for (int64_t p = r->rows - 1 - NEW; p < r->rows - 1; p++) assert_true(r->have[p]);
     for (int64_t p = 0; p < r->rows; p++)
-        if (r->have[p] && memcmp(r->logits + p * r->vocab, alone->logits + p * r->vocab, (size_t)r->vocab * sizeof(float)))
+        if (r->have[p] &&
+            memcmp(r->logits + p * r->vocab, alone->logits + p * r->vocab, (size_t)r->vocab * sizeof(float)))
             fail_msg("%s, %s, %s: logits at position %lld differ", who, isa, why, (long long)p);
     assert_memory_equal(r->token, alone->token, (size_t)alone->n_token * sizeof *alone->token);
 }
@@ -140,8 +152,9 @@ static void check_row(const bits_row *row, const char *isa)
     record_free(alone);
 }
 
-/* Behind longrope's original length a request's logits are those of its tokens as one prompt: the cache that was computed for a shorter one is
- * gone. Up to it, they are those of a shorter sequence. */
+/* Behind longrope's original length a request's logits are those of its tokens as one prompt: the
+ * cache that was computed for a shorter one is gone. Up to it, they are those of a shorter
+ * sequence. */
 static void longrope_counts_the_length_of_now(void **state)
 {
     (void)state;
@@ -183,6 +196,7 @@ static void every_scene_gives_the_same_bits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(longrope_counts_the_length_of_now), cmocka_unit_test(every_scene_gives_the_same_bits) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(longrope_counts_the_length_of_now),
+                                        cmocka_unit_test(every_scene_gives_the_same_bits) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* Sampling against the formulas of tern/sampling.h, written out naively: sort all tokens, cut, divide. And the random numbers against their
- * published values and the distribution they should give. */
+/* Sampling against the formulas of tern/sampling.h, written out naively: sort all tokens, cut,
+ * divide. And the random numbers against their published values and the distribution they should
+ * give. */
 #include <tern/sampling.h>
 
 #include "base/philox.h"
@@ -8,7 +9,8 @@
 
 enum { MOST = 512 };
 
-/* Known answers of philox4x32-10: the test vectors of the authors' library (Random123, kat_vectors). */
+/* Known answers of philox4x32-10: the test vectors of the authors' library (Random123,
+ * kat_vectors). */
 static void philox_gives_the_published_numbers(void **state)
 {
     (void)state;
@@ -18,7 +20,8 @@ static void philox_gives_the_published_numbers(void **state)
     } rows[] = {
         { 0, 0, 0, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
         { UINT64_MAX, UINT64_MAX, UINT64_MAX, { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
-        { 0x299f31d0a4093822, 0x85a308d3243f6a88, 0x0370734413198a2e, { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
+        { 0x299f31d0a4093822, 0x85a308d3243f6a88, 0x0370734413198a2e,
+          { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         tern_random r = tern_philox(rows[i].seed, rows[i].position, rows[i].stream);
@@ -26,7 +29,7 @@ static void philox_gives_the_published_numbers(void **state)
     }
 }
 
-/* ---- The definition -------------------------------------------------------------------------------------------------------------------- */
+/* ---- The definition -------------------------------------------------------------------------- */
 typedef struct ranked {
     long double z;
     int32_t id;
@@ -40,7 +43,8 @@ static int by_rank(const void *a, const void *b)
 }
 
 /* p [n]: the probability of each token; 0: filtered out. */
-static void naive(const tern_sampling *s, const float *logits, int32_t n, const int32_t *seen, size_t n_seen, long double *p)
+static void naive(const tern_sampling *s, const float *logits, int32_t n, const int32_t *seen, size_t n_seen,
+                  long double *p)
 {
     ranked r[MOST];
     long double w[MOST], sum = 0;
@@ -59,7 +63,8 @@ static void naive(const tern_sampling *s, const float *logits, int32_t n, const 
         return;
     }
     if (s->top_k > 0 && s->top_k < n) kept = (int32_t)s->top_k;
-    for (int32_t i = 0; i < kept; i++) sum += w[i] = r[i].z == r[0].z ? 1 : expl((r[i].z - r[0].z) / (long double)s->temperature);
+    for (int32_t i = 0; i < kept; i++)
+        sum += w[i] = r[i].z == r[0].z ? 1 : expl((r[i].z - r[0].z) / (long double)s->temperature);
     if (s->top_p < 1) {
         long double reach = 0;
         int32_t m = 0;
@@ -95,7 +100,8 @@ static const sampling_row rows[] = {
     { { 0, 0, 1, 0, 1, 0 }, { 0.0f, -0.0f }, 2, { 0 }, 0, 0x1, "the two zeros are a tie" },
     { { 0, 1, 0.1f, 1, 1, 0 }, { 1, 2 }, 2, { 0 }, 0, 0x2, "filters never take the largest away" },
     { { 0, 0, 1, 0, 2, 0 }, { 3, 2, 1 }, 3, { 0 }, 1, 0x2, "penalty: 3 / 2 < 2" },
-    { { 0, 0, 1, 0, 2, 0 }, { 3, 2, 1 }, 3, { 0, 0, 0 }, 3, 0x2, "a token seen three times is penalised once, and 3 / 2 > 1" },
+    { { 0, 0, 1, 0, 2, 0 }, { 3, 2, 1 }, 3, { 0, 0, 0 }, 3, 0x2,
+      "a token seen three times is penalised once, and 3 / 2 > 1" },
     { { 0, 0, 1, 0, 2, 0 }, { -1, -1.5f }, 2, { 0 }, 1, 0x2, "penalty: a negative logit is multiplied" },
     { { 0, 0, 1, 0, 0.5f, 0 }, { 3, 2 }, 2, { 1 }, 1, 0x2, "a penalty below 1 invites" },
     { { 0, 0, 1, 0, 2, 0 }, { -INFINITY, -1 }, 2, { 0, 1 }, 2, 0x2, "an impossible token stays so" },
@@ -121,16 +127,20 @@ static const sampling_row rows[] = {
     { { 1, 0, 1, 0, 1, 0 }, { 3e38f, -3e38f, 3e38f }, 3, { 0 }, 0, 0x5, "no overflow at the ends of f32" },
     { { 1, 0, 1, 0, 1, 0 }, { INFINITY, 1, INFINITY, -INFINITY }, 4, { 0 }, 0, 0x5, "infinite logits share all" },
     { { 1, 0, 1, 0, 1, 0 }, { -INFINITY, 1, -INFINITY, 2 }, 4, { 0 }, 0, 0xA, "impossible tokens are never drawn" },
-    { { 1, 3, 1, 0, 1, 0 }, { -INFINITY, 1, -INFINITY, -INFINITY }, 4, { 0 }, 0, 0x2, "top-k reaches into impossible tokens, and draws none" },
-    { { 1, 0, 0.999f, 0, 1, 0 }, { -INFINITY, 1, -INFINITY, -INFINITY }, 4, { 0 }, 0, 0x2, "top-p beside impossible tokens" },
+    { { 1, 3, 1, 0, 1, 0 }, { -INFINITY, 1, -INFINITY, -INFINITY }, 4, { 0 }, 0, 0x2,
+      "top-k reaches into impossible tokens, and draws none" },
+    { { 1, 0, 0.999f, 0, 1, 0 }, { -INFINITY, 1, -INFINITY, -INFINITY }, 4, { 0 }, 0, 0x2,
+      "top-p beside impossible tokens" },
     { { 1, 1, 1, 0, 1.5f, 0 }, { 3, 2.5f, 1 }, 3, { 0, 2 }, 2, 0x2, "the penalty comes before top-k" },
     { { 1, 0, 1, 0, 1, 0 }, { 7 }, 1, { 0 }, 0, 0x1, "a vocabulary of one" },
 };
 
 enum { DRAWS = 20000 };
 
-/* Counts of DRAWS draws against p: chi-square within 5 standard deviations of its mean, and nothing that p excludes. */
-static void check_draws(tern_ctx *ctx, tern_sampling s, const float *logits, int32_t n, const int32_t *seen, size_t n_seen, const char *why)
+/* Counts of DRAWS draws against p: chi-square within 5 standard deviations of its mean, and nothing
+ * that p excludes. */
+static void check_draws(tern_ctx *ctx, tern_sampling s, const float *logits, int32_t n, const int32_t *seen,
+                        size_t n_seen, const char *why)
 {
     long double p[MOST], chi = 0, freedom = -1, rare = 0;
     int64_t count[MOST] = { 0 }, n_rare = 0;
@@ -153,8 +163,10 @@ static void check_draws(tern_ctx *ctx, tern_sampling s, const float *logits, int
         chi += ((long double)count[i] - want) * ((long double)count[i] - want) / want;
         freedom += 1;
     }
-    if ((long double)n_rare > rare + 5 * sqrtl(rare + 1)) fail_msg("%s: rare tokens came %lld times, not %Lg", why, (long long)n_rare, rare);
-    if (freedom >= 1 && chi > freedom + 5 * sqrtl(2 * freedom)) fail_msg("%s: chi-square is %Lg for %Lg degrees of freedom", why, chi, freedom);
+    if ((long double)n_rare > rare + 5 * sqrtl(rare + 1))
+        fail_msg("%s: rare tokens came %lld times, not %Lg", why, (long long)n_rare, rare);
+    if (freedom >= 1 && chi > freedom + 5 * sqrtl(2 * freedom))
+        fail_msg("%s: chi-square is %Lg for %Lg degrees of freedom", why, chi, freedom);
 }
 
 static void rows_keep_what_they_should(void **state)
@@ -187,7 +199,8 @@ static void random_filters_give_the_right_distribution(void **state)
     }
 }
 
-/* The draw is the documented one: u of Philox(seed, position) falls into the share of a token, shares lying in the order of ids. */
+/* The draw is the documented one: u of Philox(seed, position) falls into the share of a token,
+ * shares lying in the order of ids. */
 static void a_draw_is_a_function_of_seed_and_position(void **state)
 {
     static const float logits[] = { 0, 0, 0, 0 };
@@ -221,7 +234,8 @@ static void a_large_vocabulary_works_like_a_small_one(void **state)
     free(logits);
 }
 
-/* In every place of vocabularies around the width of a vector: a largest logit that comes again behind itself, and a NaN. */
+/* In every place of vocabularies around the width of a vector: a largest logit that comes again
+ * behind itself, and a NaN. */
 static void greedy_finds_the_first_largest_wherever_it_is(void **state)
 {
     tern_sampling greedy = tern_sampling_greedy();
@@ -240,7 +254,8 @@ static void greedy_finds_the_first_largest_wherever_it_is(void **state)
     }
 }
 
-/* A vocabulary that several threads look through, on their borders and elsewhere; the largest comes again as the last logit. */
+/* A vocabulary that several threads look through, on their borders and elsewhere; the largest comes
+ * again as the last logit. */
 static void greedy_looks_through_a_large_vocabulary(void **state)
 {
     enum { VOCAB = 10007 };
@@ -259,12 +274,14 @@ static void greedy_looks_through_a_large_vocabulary(void **state)
     }
 }
 
-/* Rows of all kinds on several threads, against each by itself; a row that is refused leaves the others alone. */
+/* Rows of all kinds on several threads, against each by itself; a row that is refused leaves the
+ * others alone. */
 static void rows_together_are_rows_alone(void **state)
 {
     enum { ROWS = 24, VOCAB = 301 };
     static const int32_t seen[] = { 5, 9, 300 };
-    static const tern_sampling kinds[] = { { 0, 0, 1, 0, 1, 0 }, { 0, 0, 1, 0, 1.3f, 0 }, { 0.7f, 0, 1, 0, 1, 3 }, { 1.1f, 40, 0.9f, 0.05f, 1.1f, 4 } };
+    static const tern_sampling kinds[] = { { 0, 0, 1, 0, 1, 0 }, { 0, 0, 1, 0, 1.3f, 0 }, { 0.7f, 0, 1, 0, 1, 3 },
+                                           { 1.1f, 40, 0.9f, 0.05f, 1.1f, 4 } };
     float logits[ROWS][VOCAB];
     int32_t got[ROWS], want;
     tern_draw row[ROWS];
@@ -272,7 +289,8 @@ static void rows_together_are_rows_alone(void **state)
     if (tern_ctx_create(&(tern_ctx_options){ .threads = 4 }, &threads)) fail_msg("%s", tern_create_error());
     for (int r = 0; r < ROWS; r++) {
         for (int i = 0; i < VOCAB; i++) logits[r][i] = (float)((i * 37 + r * 101) % 211) / 20;
-        row[r] = (tern_draw){ .sampling = &kinds[r % 4], .logits = logits[r], .seen = seen, .n_seen = 3, .position = r, .token = &got[r] };
+        row[r] = (tern_draw){ .sampling = &kinds[r % 4], .logits = logits[r], .seen = seen, .n_seen = 3, .position = r,
+                              .token = &got[r] };
     }
     logits[6][200] = NAN;
     tern_sample_rows(threads, row, ROWS, VOCAB);
@@ -317,7 +335,8 @@ static void bad_fields_are_refused_by_name(void **state)
 
 static void bad_logits_are_refused(void **state)
 {
-    static const float nan_last[] = { 1, 2, NAN }, nan_first[] = { NAN, 1, 2 }, nan_middle[] = { 1, NAN, 2 }, none[] = { -INFINITY, -INFINITY }, all[] = { INFINITY, INFINITY };
+    static const float nan_last[] = { 1, 2, NAN }, nan_first[] = { NAN, 1, 2 }, nan_middle[] = { 1, NAN, 2 },
+        none[] = { -INFINITY, -INFINITY }, all[] = { INFINITY, INFINITY };
     static const int32_t seen[] = { 0, 2 };
     int32_t token;
     tern_sampling greedy = tern_sampling_greedy(), s = plain;

@@ -1,4 +1,5 @@
-/* The scheduler with a toy model: whatever the schedule, a request gets what it gets alone, and no request waits for ever. */
+/* The scheduler with a toy model: whatever the schedule, a request gets what it gets alone, and no
+ * request waits for ever. */
 #include "engine/play.h"
 
 enum { ROUNDS = 10000, MOST_PLAYS = 8, MOST_STEPS = 20000 };
@@ -6,7 +7,8 @@ enum { ROUNDS = 10000, MOST_PLAYS = 8, MOST_STEPS = 20000 };
 static void random_prompt(dice *d, play *p)
 {
     int32_t token[400], n = dice_below(d, 2) ? 1 + dice_below(d, 30) : 60 + dice_below(d, 260);
-    int32_t kind = dice_below(d, 3), own = dice_below(d, 2) ? n : dice_below(d, n + 1);    /* of three beginnings, with an end of its own */
+    /* of three beginnings, with an end of its own */
+    int32_t kind = dice_below(d, 3), own = dice_below(d, 2) ? n : dice_below(d, n + 1);
     dice text = { (uint64_t)kind };
     for (int32_t i = 0; i < n; i++) token[i] = i < own ? dice_below(&text, TOY_NAN) : dice_below(d, TOY_NAN);
     if (dice_below(d, 100) == 0) token[n - 1] = TOY_NAN;
@@ -21,10 +23,13 @@ static void random_play(dice *d, tern_ctx *ctx, const toy *t, play *p)
     p->request.ignore_eos = dice_below(d, 2);
     p->request.logits = (tern_logits_wanted)dice_below(d, 3);
     p->request.sampling = tern_sampling_greedy();
-    if (dice_below(d, 2)) p->request.sampling = (tern_sampling){ .temperature = 1, .top_k = 10, .top_p = 0.9f, .repetition_penalty = 1.1f, .seed = dice_next(d) };
+    if (dice_below(d, 2))
+        p->request.sampling = (tern_sampling){ .temperature = 1, .top_k = 10, .top_p = 0.9f, .repetition_penalty = 1.1f,
+                                               .seed = dice_next(d) };
     if (dice_below(d, 10) == 0) p->cancel_after = 1 + dice_below(d, 5);
     play_expect(ctx, t, p);
-    if (p->request.max_new_tokens == 0 && p->request.logits != TERN_LOGITS_NONE && p->id[p->n_prompt - 1] == TOY_NAN) p->expected = TERN_FINISH_ERROR;
+    if (p->request.max_new_tokens == 0 && p->request.logits != TERN_LOGITS_NONE && p->id[p->n_prompt - 1] == TOY_NAN)
+        p->expected = TERN_FINISH_ERROR;
 }
 
 static int64_t pages_of(const play *p)
@@ -38,7 +43,8 @@ static tern_engine_options random_options(dice *d, const play *p, int32_t n)
     int64_t most = 1;
     for (int32_t i = 0; i < n; i++)
         if (pages_of(&p[i]) > most) most = pages_of(&p[i]);
-    tern_engine_options o = { .kv_tokens = (most + dice_below(d, 6)) * TERN_KV_PAGE, .max_requests = 1 + dice_below(d, 6), .no_prefix_sharing = dice_below(d, 4) == 0 };
+    tern_engine_options o = { .kv_tokens = (most + dice_below(d, 6)) * TERN_KV_PAGE,
+                              .max_requests = 1 + dice_below(d, 6), .no_prefix_sharing = dice_below(d, 4) == 0 };
     o.step_tokens = dice_below(d, 3) ? 1 + dice_below(d, 40) : 1 + dice_below(d, 300);
     return o;
 }

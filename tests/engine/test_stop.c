@@ -1,4 +1,5 @@
-/* Stop strings: rows that were worked out by hand, and random texts in random pieces against the definition. */
+/* Stop strings: rows that were worked out by hand, and random texts in random pieces against the
+ * definition. */
 #include "engine/stop.h"
 #include "engine/toy.h"
 
@@ -21,7 +22,8 @@ static const stop_row rows[] = {
     { { "bcd", "abcd" }, { "abcd" }, "", true, "of two that end together the longer counts" },
     { { "x", "yx" }, { "y", "x" }, "", true, "the same across tokens" },
     { { "\xC3\xA9t\xC3\xA9" }, { "un \xC3\xA9", "t\xC3\xA9 chaud" }, "un ", true, "characters of two bytes" },
-    { { "\xF0\x9F\x98\x80" }, { "a\xF0\x9F\x98\x81", "b\xF0\x9F\x98\x80" }, "a\xF0\x9F\x98\x81" "b", true, "characters that share three of four bytes" },
+    { { "\xF0\x9F\x98\x80" }, { "a\xF0\x9F\x98\x81", "b\xF0\x9F\x98\x80" }, "a\xF0\x9F\x98\x81" "b", true,
+      "characters that share three of four bytes" },
     { { "abc" }, { "", "ab", "", "c" }, "", true, "tokens without text" },
     { { "z" }, { "abc" }, "abc", false, "no stop" },
     { { "a" }, { "a" }, "", true, "the whole text" },
@@ -51,12 +53,13 @@ static void rows_stop_where_they_should(void **state)
             stopped = tern_stops_take(&s, k == 6, &ready, &n);
             strncat(text, ready, n);
         }
-        if (strcmp(text, r->text) || stopped != r->stopped) fail_msg("%s: \"%s\"%s", r->why, text, stopped ? " stopped" : "");
+        if (strcmp(text, r->text) || stopped != r->stopped)
+            fail_msg("%s: \"%s\"%s", r->why, text, stopped ? " stopped" : "");
         tern_stops_clear(&s);
     }
 }
 
-/* ---- Random texts over two letters and an accented one ---------------------------------------------------------------------------------- */
+/* ---- Random texts over two letters and an accented one --------------------------------------- */
 enum { LETTERS = 60 };
 
 static size_t random_text(dice *d, int32_t letters, char *text)
@@ -88,7 +91,8 @@ static bool naive_end(const char *text, size_t n, char stop[][32], int32_t n_sto
     return false;
 }
 
-/* Bytes of text[0, n) that are certain to be printed: all but the longest end that begins a stop string. */
+/* Bytes of text[0, n) that are certain to be printed: all but the longest end that begins a stop
+ * string. */
 static size_t naive_ready(const char *text, size_t n, char stop[][32], int32_t n_stop)
 {
     for (size_t from = 0; from < n; from++)
@@ -162,7 +166,8 @@ static void bad_stop_strings_are_refused(void **state)
 {
     tern_ctx *ctx = *state;
     tern_stops s = { 0 };
-    const char *many[TERN_MOST_STOPS + 1], *empty[] = { "a", "" }, *null[] = { NULL }, *half[] = { "\xC3" }, *overlong[] = { "\xC0\x80" };
+    const char *many[TERN_MOST_STOPS + 1], *empty[] = { "a", "" }, *null[] = { NULL }, *half[] = { "\xC3" },
+        *overlong[] = { "\xC0\x80" };
     char text[TERN_MOST_STOP_BYTES + 2];
     const char *longer[] = { text };
     memset(text, 'x', sizeof text);

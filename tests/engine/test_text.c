@@ -1,7 +1,9 @@
-/* Text as a request's events give it: whole characters, the text of all tokens together, cut at stop strings wherever they fall. */
+/* Text as a request's events give it: whole characters, the text of all tokens together, cut at
+ * stop strings wherever they fall. */
 #include "engine/models.h"
 
-static record *generate(bench *b, tern_engine *e, tern_tokenizer *tok, const int32_t *id, size_t n_id, int64_t max_new, const char *const *stop, size_t n_stop)
+static record *generate(bench *b, tern_engine *e, tern_tokenizer *tok, const int32_t *id, size_t n_id, int64_t max_new,
+                        const char *const *stop, size_t n_stop)
 {
     record *r = calloc(1, sizeof *r);
     assert_non_null(r);
@@ -47,7 +49,8 @@ static void check_fixture(const char *name)
     bench_close(&b);
 }
 
-/* Byte-level decoders, and decoders with byte fallback, which decide on a run of bytes as a whole. */
+/* Byte-level decoders, and decoders with byte fallback, which decide on a run of bytes as a
+ * whole. */
 static void fixtures_give_their_text(void **state)
 {
     (void)state;
@@ -55,8 +58,10 @@ static void fixtures_give_their_text(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) check_fixture(names[i]);
 }
 
-/* Every piece of the demo's stories as a stop string: the text ends before its first occurrence, whatever tokens it lies across. */
-static void check_stops(bench *b, tern_engine *e, tern_tokenizer *tok, const int32_t *id, size_t n_id, const char *story, int64_t n_new)
+/* Every piece of the demo's stories as a stop string: the text ends before its first occurrence,
+ * whatever tokens it lies across. */
+static void check_stops(bench *b, tern_engine *e, tern_tokenizer *tok, const int32_t *id, size_t n_id,
+                        const char *story, int64_t n_new)
 {
     size_t n = strlen(story);
     for (size_t at = 1; at < n; at += 7) {
@@ -99,7 +104,8 @@ static void the_demo_model_tells_its_stories(void **state)
     bench_close(&b);
 }
 
-/* The end-of-sequence token ends the text and adds none; what stop strings held back comes with it. */
+/* The end-of-sequence token ends the text and adds none; what stop strings held back comes with
+ * it. */
 static void the_end_of_a_story_is_the_end_of_its_text(void **state)
 {
     (void)state;

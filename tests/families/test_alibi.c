@@ -30,7 +30,8 @@ static void test_slopes(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (int64_t h = 0; h < rows[i].n; h++) {
             double got = tern_alibi_slope(rows[i].n, h), want = exp2(-rows[i].exponent[h]);
-            if (fabs(got - want) > 1e-7 * want) fail_msg("%s: head %d of %d has %.9g, not %.9g", rows[i].why, (int)h, (int)rows[i].n, got, want);
+            if (fabs(got - want) > 1e-7 * want)
+                fail_msg("%s: head %d of %d has %.9g, not %.9g", rows[i].why, (int)h, (int)rows[i].n, got, want);
         }
 }
 

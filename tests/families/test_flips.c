@@ -1,7 +1,7 @@
-/* Keys of config.json, changed one by one: each model computes what Hugging Face's class computes for
- * the value (tests/golden/flips), or is refused. A change that is the same to the reference is the
- * same here, and refused only where a class reads its key; one that the reference fails on is refused,
- * or means nothing here. TERN_FLIPS names another folder of recorded changes. */
+/* Keys of config.json, changed one by one: each model computes what Hugging Face's class computes
+ * for the value (tests/golden/flips), or is refused. A change that is the same to the reference is
+ * the same here, and refused only where a class reads its key; one that the reference fails on is
+ * refused, or means nothing here. TERN_FLIPS names another folder of recorded changes. */
 #include <math.h>
 #include <dirent.h>
 #include <setjmp.h>
@@ -35,7 +35,8 @@ typedef struct bed {
     int n_right, n_refused, n_wrong, n_strict;
 } bed;
 
-/* What a model answers: the logits of every token, hidden states where it has no head, or the logits of its labels. */
+/* What a model answers: the logits of every token, hidden states where it has no head, or the
+ * logits of its labels. */
 typedef struct answer {
     float *x;
     int64_t rows, columns;
@@ -69,7 +70,8 @@ static bool answer_tokens(const bed *b, tern_model *m, const tern_model_info *in
     tern_kv kv = tern_model_kv(m);
     kv.n_page = 1;
     kv.data = aligned_alloc(64, (tern_kv_bytes(&kv, 1) + 63) / 64 * 64);
-    tern_ragged batch = { .n_seq = 1, .n_row = b->n_id, .row = &first, .n_tok = &b->n_id, .past = &past, .page = pages };
+    tern_ragged batch = { .n_seq = 1, .n_row = b->n_id, .row = &first, .n_tok = &b->n_id, .past = &past,
+                          .page = pages };
     tern_step step = { .batch = &batch, .kv = &kv, .id = b->id, .out_row = row, .n_out = b->n_id };
     *(info->has_logits ? &step.logits : &step.hidden) = a->x;
     tern_status st = tern_model_step(m, &step);
@@ -98,7 +100,9 @@ static answer answer_of(const bed *b)
     for (int32_t i = 0; i < b->n_id; i++) fits = fits && b->id[i] < info.vocab;
     if (fits) {
         a.rows = info.n_label ? 1 : b->n_id;
-        a.columns = info.n_label ? info.n_label : info.has_logits ? info.vocab : info.dim;
+        if (info.n_label) a.columns = info.n_label;
+        else if (info.has_logits) a.columns = info.vocab;
+        else a.columns = info.dim;
         a.x = calloc((size_t)(a.rows * a.columns), sizeof *a.x);
         a.fails = !(info.n_label ? answer_labels(b, m, &a) : answer_tokens(b, m, &info, &a));
     }
@@ -107,11 +111,13 @@ static answer answer_of(const bed *b)
     return a;
 }
 
-/* The largest magnitude, the norm, a weighted sum, and seven values: as tools/make_key_flips.py has it. */
+/* The largest magnitude, the norm, a weighted sum, and seven values: as tools/make_key_flips.py has
+ * it. */
 static void digest(const answer *a, double *out)
 {
     const int64_t n = a->rows, m = a->columns;
-    const int64_t at[][2] = { { n - 1, 0 }, { n - 1, m / 3 }, { n - 1, m - 1 }, { n / 2, m / 2 }, { n / 2, m - 1 }, { n / 4, 0 }, { n > 1, m / 4 } };
+    const int64_t at[][2] = { { n - 1, 0 }, { n - 1, m / 3 }, { n - 1, m - 1 }, { n / 2, m / 2 }, { n / 2, m - 1 },
+                              { n / 4, 0 }, { n > 1, m / 4 } };
     double largest = 0, squares = 0, sum = 0;
     for (int64_t t = 0; t < n; t++) {
         for (int64_t c = 0; c < m; c++) {
@@ -127,8 +133,8 @@ static void digest(const answer *a, double *out)
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) out[3 + i] = (double)a->x[at[i][0] * m + at[i][1]];
 }
 
-/* Within 1e-4 of the largest value: sums in another order than the reference's, rounded to 6 digits.
- * Of n values the errors add up like steps to both sides. */
+/* Within 1e-4 of the largest value: sums in another order than the reference's, rounded to 6
+ * digits. Of n values the errors add up like steps to both sides. */
 static bool is_near(const answer *a, const double *want)
 {
     double got[DIGEST], most = 1e-4 * want[0] + 1e-5, many = sqrt((double)(a->rows * a->columns));
@@ -184,7 +190,8 @@ static const exception strict[] = {
 /* Values with which something else is computed here. */
 static const exception lenient[] = {
     { "mixtral-top2", "rope_*", "\"head_dim\": null, for which the reference's class has no size to give" },
-    { "made-gpt2-by-layer", "scale_attn_by_inverse_layer_idx", "null is false, as Python and versions before 5 take it" },
+    { "made-gpt2-by-layer", "scale_attn_by_inverse_layer_idx",
+      "null is false, as Python and versions before 5 take it" },
 };
 
 static bool among(const exception *list, size_t n, const bed *b, const char *key)
@@ -201,12 +208,14 @@ static bool may_be_refused(const bed *b, const char *key)
 }
 
 /* key: the one that changed; of several the first that is there. */
-static void try_config(bed *b, const json_t *config, expected expects, const double *want, const json_t *told, const char *key)
+static void try_config(bed *b, const json_t *config, expected expects, const double *want, const json_t *told,
+                       const char *key)
 {
     static const char *const what[] = { "changes nothing", "fails", "gives other values" };
     write_config(b, config);
     answer a = answer_of(b);
-    bool right = a.x && !a.fails && (is_near(&a, want) || among(lenient, sizeof lenient / sizeof *lenient, b, key)), wrong = a.x && !right;
+    bool right = a.x && !a.fails && (is_near(&a, want) || among(lenient, sizeof lenient / sizeof *lenient, b, key)),
+        wrong = a.x && !right;
     bool too_strict = !a.x && expects == SAME && key && !may_be_refused(b, key);
     b->n_wrong += wrong;
     b->n_strict += too_strict;
@@ -214,14 +223,15 @@ static void try_config(bed *b, const json_t *config, expected expects, const dou
     b->n_right += right;
     if (wrong || too_strict) {
         char *text = json_dumps(told, JSON_COMPACT);
-        print_error("%s: %s %.300s %s with the reference%s%.300s\n", b->name, wrong ? "wrong:" : "refused:", text, what[expects], a.x && !a.fails ? "" : "; ",
-                    a.x && !a.fails ? "" : tern_ctx_error(b->ctx));
+        print_error("%s: %s %.300s %s with the reference%s%.300s\n", b->name, wrong ? "wrong:" : "refused:", text,
+                    what[expects], a.x && !a.fails ? "" : "; ", a.x && !a.fails ? "" : tern_ctx_error(b->ctx));
         free(text);
     }
     free(a.x);
 }
 
-/* A list of changes: ["key", value, value, ...], each value by itself, or an object of keys that change together. */
+/* A list of changes: ["key", value, value, ...], each value by itself, or an object of keys that
+ * change together. */
 static void try_changes(bed *b, const json_t *list, expected expects)
 {
     size_t i;

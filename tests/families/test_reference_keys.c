@@ -1,5 +1,5 @@
-/* The table of keys that Hugging Face's classes know: its order, what a look-up finds, and that each
- * model_type of a family is in it. */
+/* The table of keys that Hugging Face's classes know: its order, what a look-up finds, and that
+ * each model_type of a family is in it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,9 +53,11 @@ static void a_look_up_finds_what_the_class_has(void **state)
         const tern_reference_class *c = tern_reference_class_of(r->model_type);
         if (!c) fail_msg("%s is missing", r->model_type);
         const tern_reference_key *k = tern_reference_key_of(c, r->key);
-        if (r->as == ABSENT ? k != NULL : !k || k->read != (r->as == READ)) fail_msg("%s, %s: %s", r->model_type, r->key, r->why);
+        if (r->as == ABSENT ? k != NULL : !k || k->read != (r->as == READ))
+            fail_msg("%s, %s: %s", r->model_type, r->key, r->why);
         const char *fallback = k ? k->fallback : NULL;
-        if (r->fallback ? !fallback || strcmp(fallback, r->fallback) : fallback != NULL) fail_msg("%s, %s: the default is %s", r->model_type, r->key, fallback ? fallback : "none");
+        if (r->fallback ? !fallback || strcmp(fallback, r->fallback) : fallback != NULL)
+            fail_msg("%s, %s: the default is %s", r->model_type, r->key, fallback ? fallback : "none");
     }
     assert_null(tern_reference_class_of("heron"));
     assert_null(tern_reference_class_of(NULL));
@@ -67,10 +69,12 @@ static void keys_are_sorted_and_differ(void **state)
 {
     (void)state;
     for (size_t f = 0; tern_family_at(f); f++) {
-        for (const tern_reference_class *c = tern_reference_class_of(tern_family_at(f)->model_type[0]); c; c = c->base) {
+        for (const tern_reference_class *c = tern_reference_class_of(tern_family_at(f)->model_type[0]); c; c =
+            c->base) {
             assert_true(c->n_key > 0);
             for (size_t i = 1; i < c->n_key; i++)
-                if (strcmp(c->keys[i - 1].key, c->keys[i].key) >= 0) fail_msg("%s: %s, %s", c->model_type, c->keys[i - 1].key, c->keys[i].key);
+                if (strcmp(c->keys[i - 1].key, c->keys[i].key) >= 0)
+                    fail_msg("%s: %s, %s", c->model_type, c->keys[i - 1].key, c->keys[i].key);
         }
     }
 }
@@ -82,12 +86,13 @@ static void each_family_is_there(void **state)
     for (size_t f = 0; tern_family_at(f); f++) {
         const tern_family *family = tern_family_at(f);
         for (size_t i = 0; i < sizeof family->model_type / sizeof *family->model_type && family->model_type[i]; i++)
-            if (strcmp(family->name, "megatron_gpt") && !tern_reference_class_of(family->model_type[i])) fail_msg("%s is missing", family->model_type[i]);
+            if (strcmp(family->name, "megatron_gpt") && !tern_reference_class_of(family->model_type[i]))
+                fail_msg("%s is missing", family->model_type[i]);
     }
 }
 
-/* hf_ignorable.c's rows and the table agree: what is passed over with any value, no class reads, but
- * for keys that tern asks for itself. */
+/* hf_ignorable.c's rows and the table agree: what is passed over with any value, no class reads,
+ * but for keys that tern asks for itself. */
 static void what_is_passed_over_is_not_read(void **state)
 {
     static const char *const asked[] = { "pad_token_id", "num_labels", "id2label" };
@@ -97,9 +102,11 @@ static void what_is_passed_over_is_not_read(void **state)
         bool own = r->only != NULL;
         for (size_t k = 0; k < sizeof asked / sizeof *asked; k++) own = own || !strcmp(asked[k], r->key);
         for (size_t f = 0; !own && tern_family_at(f); f++)
-            for (const tern_reference_class *c = tern_reference_class_of(tern_family_at(f)->model_type[0]); c; c = c->base)
+            for (const tern_reference_class *c = tern_reference_class_of(tern_family_at(f)->model_type[0]); c; c =
+                c->base)
                 for (size_t k = 0; k < c->n_key; k++)
-                    if (c->keys[k].read && tern_name_matches(r->key, c->keys[k].key)) fail_msg("%s: %s", c->model_type, c->keys[k].key);
+                    if (c->keys[k].read && tern_name_matches(r->key, c->keys[k].key))
+                        fail_msg("%s: %s", c->model_type, c->keys[k].key);
     }
 }
 

@@ -1,4 +1,5 @@
-/* Every fixture: the same bits alone, in a batch, in chunks of the prompt and on two threads; and bf16 products that stay near f32's. */
+/* Every fixture: the same bits alone, in a batch, in chunks of the prompt and on two threads; and
+ * bf16 products that stay near f32's. */
 #include <dirent.h>
 
 #include "engine/models.h"
@@ -24,7 +25,8 @@ static record *play(const char *dir, const char *isa, tern_compute compute, cons
     bench b;
     int32_t id[PROMPT], other[OTHERS][PROMPT];
     bench_open(&b, dir, isa, s->threads, compute);
-    tern_engine *e = bench_engine(&b, (tern_engine_options){ .max_requests = OTHERS + 1, .step_tokens = s->step_tokens });
+    tern_engine *e = bench_engine(&b,
+                                  (tern_engine_options){ .max_requests = OTHERS + 1, .step_tokens = s->step_tokens });
     record *r = record_new(b.info.vocab, PROMPT + NEW), *rest[OTHERS];
     for (int32_t i = 0; i < OTHERS; i++) {
         rest[i] = record_new(b.info.vocab, PROMPT + NEW);
@@ -68,7 +70,8 @@ static void vectors(const char *dir, const char *isa, int threads, bool together
     int32_t id[OTHERS][PROMPT];
     tern_embed_input in[OTHERS];
     bench_open(&b, dir, isa, threads, TERN_COMPUTE_F32);
-    if (tern_embedder_create(b.ctx, b.model, &(tern_embed_options){ .pooling = TERN_POOL_MEAN }, &e)) fail_msg("%s", tern_ctx_error(b.ctx));
+    if (tern_embedder_create(b.ctx, b.model, &(tern_embed_options){ .pooling = TERN_POOL_MEAN }, &e))
+        fail_msg("%s", tern_ctx_error(b.ctx));
     size_t width = b.info.n_label ? (size_t)b.info.n_label : (size_t)tern_embedder_dim(e);
     for (int32_t i = 0; i < OTHERS; i++) {
         make_ids(id[i], PROMPT - 13 * i, b.info.vocab, i);
@@ -76,7 +79,8 @@ static void vectors(const char *dir, const char *isa, int threads, bool together
     }
     for (size_t i = 0; i < OTHERS; i += together ? OTHERS : 1) {
         size_t count = together ? OTHERS : 1;
-        tern_status st = b.info.n_label ? tern_embedder_classify(e, in + i, count, out + i * width) : tern_embedder_run(e, in + i, count, out + i * width);
+        tern_status st = b.info.n_label ? tern_embedder_classify(e, in + i, count, out + i * width)
+                                        : tern_embedder_run(e, in + i, count, out + i * width);
         if (st) fail_msg("%s", tern_ctx_error(b.ctx));
     }
     *n = OTHERS * width;
@@ -103,7 +107,8 @@ static double log_probability(const float *logits, int64_t n, int64_t token)
     return (double)logits[token] - most - log(sum);
 }
 
-/* The mean distance between the log-probabilities that f32 and the type give to f32's greedy tokens: at most so many nats. */
+/* The mean distance between the log-probabilities that f32 and the type give to f32's greedy
+ * tokens: at most so many nats. */
 static void check_type(const char *dir, tern_compute type, double most)
 {
     enum { TOKENS = 16 };
@@ -134,7 +139,8 @@ static void check_type(const char *dir, tern_compute type, double most)
     double off = 0;
     int64_t vocab = b.info.vocab;
     for (int64_t p = PROMPT - 1; p < PROMPT + TOKENS - 1; p++)
-        off += fabs(log_probability(r[0]->logits + p * vocab, vocab, id[p + 1]) - log_probability(r[1]->logits + p * vocab, vocab, id[p + 1])) / TOKENS;
+        off += fabs(log_probability(r[0]->logits + p * vocab, vocab,
+                                    id[p + 1]) - log_probability(r[1]->logits + p * vocab, vocab, id[p + 1])) / TOKENS;
     printf("%s, %s: %.4f nats a token\n", strrchr(dir, '/') + 1, b.info.compute, off);
     if (!(off <= most)) fail_msg("%s: %s leaves f32 by %.4f nats a token", dir, b.info.compute, off);
     record_free(r[0]);
@@ -205,6 +211,7 @@ static void types_of_16_bits_stay_near_f32(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_fixture_gives_the_same_bits), cmocka_unit_test(types_of_16_bits_stay_near_f32) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(every_fixture_gives_the_same_bits),
+                                        cmocka_unit_test(types_of_16_bits_stay_near_f32) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* One model's config.json as many versions of transformers write it: the same settings from each. Expected values stand in the table. */
+/* One model's config.json as many versions of transformers write it: the same settings from each.
+ * Expected values stand in the table. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,13 +21,16 @@ static const struct row {
     bool tied;
     const char *why;
 } rows[] = {
-    { "llama-mha", 8, 32, 4, 8, 48, 256, 0, 1e-5, 10000, 1, 8, false, "before there was num_key_value_heads or rope_theta" },
+    { "llama-mha", 8, 32, 4, 8, 48, 256, 0, 1e-5, 10000, 1, 8, false,
+      "before there was num_key_value_heads or rope_theta" },
     { "llama", 7, 32, 2, 8, 48, 256, 0, 1e-5, 50000, 1, 8, false, "rope_theta outside, then within rope_parameters" },
-    { "llama-linear", 7, 32, 2, 8, 48, 256, 0, 1e-5, 10000, 2, 8, false, "rope_scaling.type, then rope_type, then rope_parameters" },
+    { "llama-linear", 7, 32, 2, 8, 48, 256, 0, 1e-5, 10000, 2, 8, false,
+      "rope_scaling.type, then rope_type, then rope_parameters" },
     { "mistral", 6, 32, 2, 8, 48, 256, 64, 1e-5, 20000, 1, 8, false, "head_dim written or not" },
     { "qwen2", 5, 32, 2, 8, 48, 256, 0, 1e-5, 30000, 1, 8, false, "layer_types written or not" },
     { "qwen3", 3, 32, 2, 12, 48, 256, 0, 1e-5, 10000, 1, 12, false, "layer_types written or not" },
-    { "stablelm", 5, 32, 2, 8, 48, 256, 0, 1e-5, 10000, 1, 4, false, "partial_rotary_factor outside, then within rope_parameters" },
+    { "stablelm", 5, 32, 2, 8, 48, 256, 0, 1e-5, 10000, 1, 4, false,
+      "partial_rotary_factor outside, then within rope_parameters" },
     { "gemma2", 4, 32, 2, 12, 48, 256, 6, 1e-5, 10000, 1, 12, true, "layer_types written or not" },
     { "phi3", 4, 32, 2, 8, 48, 256, 0, 1e-5, 10000, 1, 8, false, "original_max_position_embeddings at its default" },
     { "gpt-neox", 8, 32, 4, 8, 48, 64, 0, 1e-5, 10000, 1, 4, false, "rotary_pct, then partial_rotary_factor" },
@@ -55,7 +59,8 @@ static void check_spec(const struct row *r, const char *file, const tern_spec *s
     check_value(file, "eps", s->value[S_EPS], r->eps);
     check_value(file, "tied", s->value[S_TIED], r->tied);
     if (r->window) check_value(file, "window", s->value[S_WINDOW], (double)r->window);
-    for (int l = 0; l < 2; l++) check_value(file, "a layer's window", s->windowed[l], r->window && !(l == 1 && !strcmp(r->name, "gemma2")));
+    for (int l = 0; l < 2; l++)
+        check_value(file, "a layer's window", s->windowed[l], r->window && !(l == 1 && !strcmp(r->name, "gemma2")));
     assert_int_equal(s->rope != NULL, r->theta != 0);
     if (!s->rope) return;
     check_value(file, "theta", s->rope->theta, r->theta);
@@ -64,11 +69,13 @@ static void check_spec(const struct row *r, const char *file, const tern_spec *s
     check_value(file, "rope type", s->rope->type, r->factor > 1 ? TERN_ROPE_LINEAR : TERN_ROPE_DEFAULT);
 }
 
-/* Every setting, also those that have no column above; but the window's width, which is looked at where a layer has it. */
+/* Every setting, also those that have no column above; but the window's width, which is looked at
+ * where a layer has it. */
 static void check_same(const char *file, const tern_spec *first, const tern_spec *s)
 {
     for (int i = 0; i < N_SETTINGS; i++)
-        if (i != S_WINDOW && first->value[i] != s->value[i]) fail_msg("%s: setting %d is %g, and %g by the oldest version", file, i, s->value[i], first->value[i]);
+        if (i != S_WINDOW && first->value[i] != s->value[i])
+            fail_msg("%s: setting %d is %g, and %g by the oldest version", file, i, s->value[i], first->value[i]);
     assert_ptr_equal(first->family, s->family);
 }
 
@@ -83,7 +90,9 @@ static void check_row(const struct row *r)
     int n = scandir(dir, &entry, NULL, alphasort);
     for (int i = 0; i < n; i++) {
         if (strstr(entry[i]->d_name, ".json") && n_file < 16) {
-            if (tern_hf_config_open(ctx, dir, entry[i]->d_name, &config[n_file]) || tern_spec_read(ctx, config[n_file], &(tern_spec_options){ 0 }, &spec[n_file])) fail_msg("%s", tern_ctx_error(ctx));
+            if (tern_hf_config_open(ctx, dir, entry[i]->d_name, &config[n_file]) ||
+                tern_spec_read(ctx, config[n_file], &(tern_spec_options){ 0 }, &spec[n_file]))
+                fail_msg("%s", tern_ctx_error(ctx));
             check_spec(r, tern_hf_path(config[n_file]), spec[n_file]);
             check_same(tern_hf_path(config[n_file]), spec[0], spec[n_file]);
             n_file++;

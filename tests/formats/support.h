@@ -1,4 +1,5 @@
-/* What the tests of files share: a folder of their own, files written into it, safetensors bytes made from a header's text. */
+/* What the tests of files share: a folder of their own, files written into it, safetensors bytes
+ * made from a header's text. */
 #ifndef TERN_TESTS_FORMATS_SUPPORT_H
 #define TERN_TESTS_FORMATS_SUPPORT_H
 
@@ -67,7 +68,8 @@ static inline char *read_bytes(const char *dir, const char *name, size_t *n)
 }
 
 /* The header's size, the header, and n_data bytes 0, 1, 2, ... *n is the file's size. */
-static inline unsigned char *safetensors_bytes(const char *header, size_t n_header, size_t n_data, size_t *n)
+static inline unsigned char *safetensors_bytes(const char *header, size_t n_header, size_t n_data,
+                                               size_t *n)
 {
     *n = 8 + n_header + n_data;
     unsigned char *bytes = malloc(*n);
@@ -78,7 +80,8 @@ static inline unsigned char *safetensors_bytes(const char *header, size_t n_head
     return bytes;
 }
 
-static inline void write_safetensors(const char *dir, const char *name, const char *header, size_t n_data)
+static inline void write_safetensors(const char *dir, const char *name, const char *header,
+                                     size_t n_data)
 {
     size_t n;
     unsigned char *bytes = safetensors_bytes(header, strlen(header), n_data, &n);
@@ -87,13 +90,17 @@ static inline void write_safetensors(const char *dir, const char *name, const ch
 }
 
 /* status, and a sentence that contains every part of wanted that "|" separates */
-static inline void expect_message(tern_status status, tern_status wanted_status, const char *wanted, const char *why)
+static inline void expect_message(tern_status status, tern_status wanted_status, const char *wanted,
+                                  const char *why)
 {
     char parts[1024];
-    if (status != wanted_status) fail_msg("%s: %s instead of %s: %s", why, tern_status_name(status), tern_status_name(wanted_status), tern_ctx_error(&message));
+    if (status != wanted_status)
+        fail_msg("%s: %s instead of %s: %s", why, tern_status_name(status),
+                 tern_status_name(wanted_status), tern_ctx_error(&message));
     snprintf(parts, sizeof parts, "%s", wanted ? wanted : "");
     for (char *part = strtok(parts, "|"); part; part = strtok(NULL, "|")) {
-        if (!strstr(tern_ctx_error(&message), part)) fail_msg("%s: \"%s\" is not in: %s", why, part, tern_ctx_error(&message));
+        if (!strstr(tern_ctx_error(&message), part))
+            fail_msg("%s: \"%s\" is not in: %s", why, part, tern_ctx_error(&message));
     }
 }
 

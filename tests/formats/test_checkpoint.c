@@ -1,5 +1,6 @@
-/* Checkpoint directories: which files they take, and with which message an index, a link or a pickle is refused. Numbers in brackets are the
- * cases of the list of bad inputs that a row stands for. */
+/* Checkpoint directories: which files they take, and with which message an index, a link or a
+ * pickle is refused. Numbers in brackets are the cases of the list of bad inputs that a row stands
+ * for. */
 #include "formats/support.h"
 
 #include <fcntl.h>
@@ -7,7 +8,9 @@
 #include "formats/checkpoint.h"
 
 #define ONE(name) "{\"" name "\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}"
-#define TWO(a, b) "{\"" a "\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"" b "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}"
+#define TWO(a, b)                                                             \
+    "{\"" a "\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"" b \
+        "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}"
 
 static const char index_name[] = "model.safetensors.index.json";
 
@@ -27,24 +30,34 @@ typedef struct index_row {
 } index_row;
 
 static const index_row index_rows[] = {
-    { "{\"metadata\":{\"total_size\":5},\"weight_map\":{\"a\":\"s1.safetensors\",\"b\":\"s1.safetensors\",\"c\":\"s2.safetensors\"}}", TERN_OK, NULL, "a good index" },
-    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"c\":\"s2.safetensors\"}}", TERN_OK, NULL, "a shard may hold more than the index says: b is there" },
-    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"z\":\"s9.safetensors\"}}", TERN_ERR_IO, "s9.safetensors: No such file", "[12] a missing shard" },
-    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"y\":\"s2.safetensors\"}}", TERN_ERR_FORMAT, "\"y\" is not in s2.safetensors", "[12] a tensor that its shard lacks" },
-    { "{\"weight_map\":{\"a\":\"s2.safetensors\",\"b\":\"s1.safetensors\",\"z\":\"s9.safetensors\"}}", TERN_ERR_FORMAT, "2 faults|\"a\" is not in s2.safetensors|s9.safetensors", "[12] both at once" },
-    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"x\":\"../../etc/passwd\"}}", TERN_ERR_FORMAT, "../../etc/passwd|leads out", "[13] a path that climbs" },
-    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"x\":\"/etc/passwd\"}}", TERN_ERR_FORMAT, "/etc/passwd|leads out", "[13] an absolute path" },
+    { "{\"metadata\":{\"total_size\":5},\"weight_map\":{\"a\":\"s1.safetensors\",\"b\":\"s1.safetensors\","
+      "\"c\":\"s2.safetensors\"}}", TERN_OK, NULL, "a good index" },
+    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"c\":\"s2.safetensors\"}}", TERN_OK, NULL,
+      "a shard may hold more than the index says: b is there" },
+    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"z\":\"s9.safetensors\"}}", TERN_ERR_IO,
+      "s9.safetensors: No such file", "[12] a missing shard" },
+    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"y\":\"s2.safetensors\"}}", TERN_ERR_FORMAT,
+      "\"y\" is not in s2.safetensors", "[12] a tensor that its shard lacks" },
+    { "{\"weight_map\":{\"a\":\"s2.safetensors\",\"b\":\"s1.safetensors\",\"z\":\"s9.safetensors\"}}", TERN_ERR_FORMAT,
+      "2 faults|\"a\" is not in s2.safetensors|s9.safetensors", "[12] both at once" },
+    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"x\":\"../../etc/passwd\"}}", TERN_ERR_FORMAT,
+      "../../etc/passwd|leads out", "[13] a path that climbs" },
+    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"x\":\"/etc/passwd\"}}", TERN_ERR_FORMAT, "/etc/passwd|leads out",
+      "[13] an absolute path" },
     { "{\"weight_map\":{\"x\":\"sub/../../s\"}}", TERN_ERR_FORMAT, "leads out", "[13] climbing from below" },
     { "{\"weight_map\":{\"x\":\"\"}}", TERN_ERR_FORMAT, "leads out", "[13] no name at all" },
-    { "{\"weight_map\":{\"x\":\"link\"}}", TERN_ERR_FORMAT, "the shard \"link\" leads out of the directory by a link", "[13] a link out of the directory" },
+    { "{\"weight_map\":{\"x\":\"link\"}}", TERN_ERR_FORMAT, "the shard \"link\" leads out of the directory by a link",
+      "[13] a link out of the directory" },
     { "{\"weight_map\":{\"x\":\"fifo\"}}", TERN_ERR_FORMAT, "FIFO", "[13] a FIFO, without waiting on it" },
     { "{\"weight_map\":{\"x\":\"sub\"}}", TERN_ERR_FORMAT, "a directory", "[13] a directory" },
-    { "{\"weight_map\":{\"x\":\"s\\u0000.safetensors\"}}", TERN_ERR_FORMAT, "\"x\"|a string, not a file's name", "a name that NUL cuts" },
+    { "{\"weight_map\":{\"x\":\"s\\u0000.safetensors\"}}", TERN_ERR_FORMAT, "\"x\"|a string, not a file's name",
+      "a name that NUL cuts" },
     { "{\"weight_map\":{\"x\":7}}", TERN_ERR_FORMAT, "\"x\"|an integer", "a shard that is no string" },
     { "{\"weight_map\":[]}", TERN_ERR_FORMAT, "weight_map|a list", "a map that is a list" },
     { "{}", TERN_ERR_FORMAT, "weight_map|nothing", "no map" },
     { "[]", TERN_ERR_FORMAT, "weight_map", "no object" },
-    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"a\":\"s2.safetensors\"}}", TERN_ERR_FORMAT, "index.json: line 1|duplicate", "[12] a tensor twice in the index" },
+    { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"a\":\"s2.safetensors\"}}", TERN_ERR_FORMAT,
+      "index.json: line 1|duplicate", "[12] a tensor twice in the index" },
     { "{\"weight_map\":", TERN_ERR_FORMAT, "index.json: line 1", "cut text" },
     { "", TERN_ERR_FORMAT, "index.json: an empty file", "[1] an empty index" },
 };
@@ -79,7 +92,8 @@ static void refuses_a_tensor_in_two_shards(void **state)
     write_safetensors(dir, "s2.safetensors", ONE("a"), 2);
     write_safetensors(dir, "s3.safetensors", TWO("a", "b"), 3);
     write_text(dir, index_name, "{\"weight_map\":{\"a\":\"s1.safetensors\",\"b\":\"s3.safetensors\"}}");
-    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_FORMAT, "2 faults|\"a\" is in both|\"b\" is in both|s1.safetensors|s3.safetensors", "[12]");
+    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_FORMAT,
+                   "2 faults|\"a\" is in both|\"b\" is in both|s1.safetensors|s3.safetensors", "[12]");
     remove_folder(dir);
 }
 
@@ -90,10 +104,12 @@ static void counts_the_faults_that_do_not_fit(void **state)
     char *dir = make_shards(), text[4096];
     int n = sprintf(text, "{\"weight_map\":{");
     tern_checkpoint *c;
-    for (int i = 0; i < 40; i++) n += sprintf(text + n, "%s\"model.layers.%d.weight\":\"s1.safetensors\"", i ? "," : "", i);
+    for (int i = 0; i < 40; i++)
+        n += sprintf(text + n, "%s\"model.layers.%d.weight\":\"s1.safetensors\"", i ? "," : "", i);
     strcpy(text + n, "}}");
     write_text(dir, index_name, text);
-    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_FORMAT, "40 faults|\"model.layers.0.weight\"|; and | more", "[12] a long list");
+    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_FORMAT,
+                   "40 faults|\"model.layers.0.weight\"|; and | more", "[12] a long list");
     remove_folder(dir);
 }
 
@@ -123,21 +139,26 @@ static void says_what_it_looked_for(void **state)
     for (size_t i = 0; i < sizeof other_rows / sizeof *other_rows; i++) {
         char *dir = make_folder();
         write_text(dir, other_rows[i].name, "x");
-        expect_message(tern_checkpoint_open(&message, dir, &c), other_rows[i].status, other_rows[i].message, other_rows[i].why);
+        expect_message(tern_checkpoint_open(&message, dir, &c), other_rows[i].status, other_rows[i].message,
+                       other_rows[i].why);
         remove_folder(dir);
     }
-    expect_message(tern_checkpoint_open(&message, "/nonexistent/dir", &c), TERN_ERR_IO, "/nonexistent/dir: No such file", "no such directory");
+    expect_message(tern_checkpoint_open(&message, "/nonexistent/dir", &c), TERN_ERR_IO,
+                   "/nonexistent/dir: No such file", "no such directory");
     char *dir = make_folder();
     write_text(dir, "file", "x");
     char path[128];
     snprintf(path, sizeof path, "%s/file", dir);
-    expect_message(tern_checkpoint_open(&message, path, &c), TERN_ERR_FORMAT, "/file: a file, not a directory", "a file in place of a directory");
+    expect_message(tern_checkpoint_open(&message, path, &c), TERN_ERR_FORMAT, "/file: a file, not a directory",
+                   "a file in place of a directory");
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     assert_int_equal(mkdir(path, 0700), 0);
-    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_FORMAT, "model.safetensors: is a directory", "[13] the file's name is a directory");
+    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_FORMAT, "model.safetensors: is a directory",
+                   "[13] the file's name is a directory");
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(symlink("nowhere", path), 0);
-    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_IO, "model.safetensors: No such file", "a link to nothing");
+    expect_message(tern_checkpoint_open(&message, dir, &c), TERN_ERR_IO, "model.safetensors: No such file",
+                   "a link to nothing");
     remove_folder(dir);
 }
 
@@ -172,17 +193,21 @@ static void explains_every_tensor(void **state)
     char *dir = make_folder();
     tern_checkpoint *c;
     tern_tensor t;
-    write_safetensors(dir, "model.safetensors", "{\"h.0.w\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]},\"h.0.masked_bias\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[8,9]},"
-                                                "\"h.1.w\":{\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[9,10]}}", 10);
+    write_safetensors(dir, "model.safetensors", "{\"h.0.w\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]},"
+                      "\"h.0.masked_bias\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[8,9]},"
+                      "\"h.1.w\":{\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[9,10]}}", 10);
     assert_int_equal(tern_checkpoint_open(&message, dir, &c), TERN_OK);
     assert_int_equal(tern_checkpoint_bytes(c), 10);
     assert_string_equal(tern_checkpoint_at(c, 0)->name, "h.0.masked_bias");
     assert_non_null(strstr(tern_checkpoint_path_of(c, 0), "/model.safetensors"));
-    expect_message(tern_checkpoint_take(&message, c, "h.2.w", &t), TERN_ERR_FORMAT, "\"h.2.w\" is missing", "a tensor that is not there");
-    expect_message(tern_checkpoint_take(&message, c, "h.0.w", &t), TERN_ERR_UNSUPPORTED, "model.safetensors|\"h.0.w\"|F64", "[10] a type that tern has not");
+    expect_message(tern_checkpoint_take(&message, c, "h.2.w", &t), TERN_ERR_FORMAT, "\"h.2.w\" is missing",
+                   "a tensor that is not there");
+    expect_message(tern_checkpoint_take(&message, c, "h.0.w", &t), TERN_ERR_UNSUPPORTED,
+                   "model.safetensors|\"h.0.w\"|F64", "[10] a type that tern has not");
     assert_int_equal(tern_checkpoint_take(&message, c, "h.1.w", &t), TERN_OK);
     assert_true(t.dtype == TERN_I8 && *(const unsigned char *)t.data == 9);
-    expect_message(tern_checkpoint_finish(&message, c, NULL, 0), TERN_ERR_FORMAT, "2 faults|\"h.0.masked_bias\"|\"h.0.w\"", "two that were not looked up");
+    expect_message(tern_checkpoint_finish(&message, c, NULL, 0), TERN_ERR_FORMAT,
+                   "2 faults|\"h.0.masked_bias\"|\"h.0.w\"", "two that were not looked up");
     const char *const ignorable[] = { "x", "h.*.masked_bias" };
     expect_message(tern_checkpoint_finish(&message, c, ignorable, 2), TERN_ERR_FORMAT, "\"h.0.w\"", "one is left");
     assert_null(strstr(tern_ctx_error(&message), "masked"));
@@ -194,17 +219,22 @@ static void explains_every_tensor(void **state)
 }
 
 static const struct { const char *pattern, *text; bool match; const char *why; } name_rows[] = {
-    { "a.b", "a.b", true, "plain" },          { "a.b", "a.bc", false, "longer text" },     { "a.bc", "a.b", false, "longer pattern" },
-    { "*", "", true, "nothing" },             { "*", "a.b", true, "anything" },            { "", "", true, "two nothings" },
-    { "h.*.bias", "h.12.bias", true, "inside" }, { "h.*.bias", "h.bias", false, "both dots" }, { "*.bias", "a.bias.bias", true, "the last one counts" },
-    { "*a*b*", "xxaxxbxx", true, "several" }, { "*a*b*", "xxbxxaxx", false, "in order" },  { "a*a", "a", false, "no overlap" },
+    { "a.b", "a.b", true, "plain" },          { "a.b", "a.bc", false, "longer text" },
+    { "a.bc", "a.b", false, "longer pattern" },
+    { "*", "", true, "nothing" },             { "*", "a.b", true, "anything" },
+    { "", "", true, "two nothings" },
+    { "h.*.bias", "h.12.bias", true, "inside" }, { "h.*.bias", "h.bias", false, "both dots" },
+    { "*.bias", "a.bias.bias", true, "the last one counts" },
+    { "*a*b*", "xxaxxbxx", true, "several" }, { "*a*b*", "xxbxxaxx", false, "in order" },
+    { "a*a", "a", false, "no overlap" },
 };
 
 static void matches_names(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof name_rows / sizeof *name_rows; i++) {
-        if (tern_name_matches(name_rows[i].pattern, name_rows[i].text) != name_rows[i].match) fail_msg("%s on %s: %s", name_rows[i].pattern, name_rows[i].text, name_rows[i].why);
+        if (tern_name_matches(name_rows[i].pattern, name_rows[i].text) != name_rows[i].match)
+            fail_msg("%s on %s: %s", name_rows[i].pattern, name_rows[i].text, name_rows[i].why);
     }
 }
 
@@ -218,18 +248,21 @@ static void notices_changed_files(void **state)
     assert_int_equal(tern_checkpoint_open(&message, dir, &c), TERN_OK);
     assert_int_equal(tern_checkpoint_unchanged(&message, c), TERN_OK);
     assert_int_equal(truncate(path, 20), 0);
-    expect_message(tern_checkpoint_unchanged(&message, c), TERN_ERR_STATE, "s2.safetensors: 20 bytes now", "[14] cut after it was mapped");
+    expect_message(tern_checkpoint_unchanged(&message, c), TERN_ERR_STATE, "s2.safetensors: 20 bytes now",
+                   "[14] cut after it was mapped");
     tern_checkpoint_close(c);
     write_safetensors(dir, "s2.safetensors", ONE("c"), 2);
     assert_int_equal(tern_checkpoint_open(&message, dir, &c), TERN_OK);
     const struct timespec times[2] = { { .tv_sec = 5 }, { .tv_sec = 5 } };
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
-    expect_message(tern_checkpoint_unchanged(&message, c), TERN_ERR_STATE, "s2.safetensors: written to", "[15] rewritten in place");
+    expect_message(tern_checkpoint_unchanged(&message, c), TERN_ERR_STATE, "s2.safetensors: written to",
+                   "[15] rewritten in place");
     write_safetensors(dir, "new", ONE("c"), 2);
     char from[128];
     snprintf(from, sizeof from, "%s/new", dir);
     assert_int_equal(rename(from, path), 0);
-    expect_message(tern_checkpoint_unchanged(&message, c), TERN_OK, NULL, "[15] another file under the name: what is mapped is whole");
+    expect_message(tern_checkpoint_unchanged(&message, c), TERN_OK, NULL,
+                   "[15] another file under the name: what is mapped is whole");
     unlink(path);
     expect_message(tern_checkpoint_unchanged(&message, c), TERN_OK, NULL, "[15] gone: so it is");
     tern_checkpoint_close(c);

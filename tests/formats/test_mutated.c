@@ -1,5 +1,6 @@
-/* A thousand damaged copies of a checkpoint, by seed: cut, flipped, overwritten, with pieces taken out, put in or doubled. Each either opens, and
- * then every byte of every tensor can be read, or is refused in one sentence. The sanitizers watch. */
+/* A thousand damaged copies of a checkpoint, by seed: cut, flipped, overwritten, with pieces taken
+ * out, put in or doubled. Each either opens, and then every byte of every tensor can be read, or is
+ * refused in one sentence. The sanitizers watch. */
 #include "formats/support.h"
 
 #include <utf8proc.h>
@@ -40,13 +41,20 @@ static const char telling[] = "{}[]\",:\\0919-.eE+tfnu \n\x00\x80\xC3\xFF";
 
 static void damage(uint64_t *seed, unsigned char *bytes, size_t *n, size_t head)
 {
-    size_t reach = head && below(seed, 4) && head < *n ? head : *n, at = below(seed, reach), length = 1 + below(seed, below(seed, 2) ? 4 : 40);
+    size_t reach = head && below(seed, 4) && head < *n ? head : *n, at = below(seed, reach),
+        length = 1 + below(seed, below(seed, 2) ? 4 : 40);
     if (length > *n - at) length = *n - at;
     switch (below(seed, 7)) {
     case 0: *n = at; break;
-    case 1: if (at < *n) bytes[at] ^= (unsigned char)(1u << below(seed, 8)); break;
-    case 2: for (size_t i = 0; i < length; i++) bytes[at + i] = (unsigned char)next(seed); break;
-    case 3: for (size_t i = 0; i < length; i++) bytes[at + i] = (unsigned char)telling[below(seed, sizeof telling - 1)]; break;
+    case 1:
+        if (at < *n) bytes[at] ^= (unsigned char)(1u << below(seed, 8));
+        break;
+    case 2:
+        for (size_t i = 0; i < length; i++) bytes[at + i] = (unsigned char)next(seed);
+        break;
+    case 3:
+        for (size_t i = 0; i < length; i++) bytes[at + i] = (unsigned char)telling[below(seed, sizeof telling - 1)];
+        break;
     case 4:
         memmove(bytes + at, bytes + at + length, *n - at - length);
         *n -= length;
@@ -78,7 +86,8 @@ static unsigned sum_of_all(const tern_checkpoint *c)
 static tern_status read_config(const char *dir)
 {
     static const char *const acts[] = { "silu", "gelu" };
-    static const char *const sizes[] = { "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings" };
+    static const char *const sizes[] = { "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+                                         "num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings" };
     tern_hf_config *c = NULL;
     tern_rope_plan rope;
     tern_hf_generation g;
@@ -95,7 +104,8 @@ static tern_status read_config(const char *dir)
     tern_hf_bool(c, "attention_bias", &flag);
     tern_hf_bool(c, "mlp_bias", &flag);
     tern_hf_bool(c, "tie_word_embeddings", &flag);
-    tern_rope_read(c, &(tern_rope_source){ .theta = 10000, .head_dim = 8, .max_tokens = value[7] > 1 ? value[7] : 2 }, &rope);
+    tern_rope_read(c, &(tern_rope_source){ .theta = 10000, .head_dim = 8, .max_tokens = value[7] > 1 ? value[7] : 2 },
+                   &rope);
     tern_rope_frequencies(&rope, 100000, frequencies);
     tern_rope_free(&rope);
     st = tern_hf_generation_read(&message, dir, c, value[6], &g);

@@ -1,5 +1,6 @@
-/* safetensors files: what the reader refuses and with which message, what it takes, and what the writer writes. Numbers in brackets are the
- * cases of the list of bad inputs that a row stands for. */
+/* safetensors files: what the reader refuses and with which message, what it takes, and what the
+ * writer writes. Numbers in brackets are the cases of the list of bad inputs that a row stands
+ * for. */
 #include "formats/support.h"
 
 #include <signal.h>
@@ -9,7 +10,8 @@
 
 #include "formats/safetensors.h"
 
-#define T(name, dtype, shape, begin, end) "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" #begin "," #end "]}"
+#define T(name, dtype, shape, begin, end) \
+    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" #begin "," #end "]}"
 
 typedef struct bad_row {
     const char *header;    /* n_header bytes; 0: up to its NUL */
@@ -42,16 +44,23 @@ static const bad_row bad_rows[] = {
     { "{" T("a", "U8", "[1]", 0, 1) ",}", 0, 1, TERN_ERR_FORMAT, "name|'}'", "a comma too many" },
     { "{\"a\":[[[[[[[[]]]]]]]]}", 0, 0, TERN_ERR_FORMAT, "byte 13|'['", "[5] lists in place of a tensor" },
     { "{" T("a", "U8", "[[1]]", 0, 1) "}", 0, 1, TERN_ERR_FORMAT, "integer|'['", "[5] a list inside a shape" },
-    { "{" T("a", "U8", "[1]", 0, 1) "," T("a", "U8", "[1]", 1, 2) "}", 0, 2, TERN_ERR_FORMAT, "\"a\" comes twice", "[6] a name twice" },
-    { "{" T("a", "U8", "[1]", 0, 1) "," T("\\u0061", "U8", "[1]", 1, 2) "}", 0, 2, TERN_ERR_FORMAT, "\"a\" comes twice", "[6] twice, once escaped" },
+    { "{" T("a", "U8", "[1]", 0, 1) "," T("a", "U8", "[1]", 1, 2) "}", 0, 2, TERN_ERR_FORMAT, "\"a\" comes twice",
+      "[6] a name twice" },
+    { "{" T("a", "U8", "[1]", 0, 1) "," T("\\u0061", "U8", "[1]", 1, 2) "}", 0, 2, TERN_ERR_FORMAT, "\"a\" comes twice",
+      "[6] twice, once escaped" },
     { "{\"__metadata__\":{},\"__metadata__\":{}}", 0, 0, TERN_ERR_FORMAT, "__metadata__|twice", "[6] metadata twice" },
-    { "{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, 0, TERN_ERR_FORMAT, "\"a\"|twice", "[6] a key of the metadata twice" },
+    { "{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, 0, TERN_ERR_FORMAT, "\"a\"|twice",
+      "[6] a key of the metadata twice" },
     { "{\"__metadata__\":{\"a\":1}}", 0, 0, TERN_ERR_FORMAT, "string|'1'", "metadata that is no string" },
     { "{\"__metadata__\":[]}", 0, 0, TERN_ERR_FORMAT, "'{'", "metadata that is no object" },
-    { "{" T("a", "F32", "[4611686018427387904,4]", 0, 0) "}", 0, 0, TERN_ERR_FORMAT, "\"a\"|overflows", "[7] 2^62 x 4 x 4 bytes" },
-    { "{" T("a", "U8", "[4294967296,4294967296]", 0, 0) "}", 0, 0, TERN_ERR_FORMAT, "overflows", "[7] 2^64 wraps to 0" },
-    { "{" T("a", "U8", "[0,4611686018427387904,4]", 0, 0) "}", 0, 0, TERN_ERR_FORMAT, "overflows", "[7] empty, but its strides overflow" },
-    { "{" T("a", "U8", "[9223372036854775808]", 0, 0) "}", 0, 0, TERN_ERR_FORMAT, "dimension of 9223372036854775808", "[7] 2^63" },
+    { "{" T("a", "F32", "[4611686018427387904,4]", 0, 0) "}", 0, 0, TERN_ERR_FORMAT, "\"a\"|overflows",
+      "[7] 2^62 x 4 x 4 bytes" },
+    { "{" T("a", "U8", "[4294967296,4294967296]", 0, 0) "}", 0, 0, TERN_ERR_FORMAT, "overflows",
+      "[7] 2^64 wraps to 0" },
+    { "{" T("a", "U8", "[0,4611686018427387904,4]", 0, 0) "}", 0, 0, TERN_ERR_FORMAT, "overflows",
+      "[7] empty, but its strides overflow" },
+    { "{" T("a", "U8", "[9223372036854775808]", 0, 0) "}", 0, 0, TERN_ERR_FORMAT, "dimension of 9223372036854775808",
+      "[7] 2^63" },
     { "{" T("a", "U8", "[18446744073709551616]", 0, 0) "}", 0, 0, TERN_ERR_FORMAT, "64 bits", "[7] 2^64" },
     { "{" T("a", "U8", "[1,1,1,1,1,1,1,1,1]", 0, 1) "}", 0, 1, TERN_ERR_FORMAT, "\"a\"|8 dimensions", "[7] rank 9" },
     { "{" T("a", "U8", "[-1]", 0, 1) "}", 0, 1, TERN_ERR_FORMAT, "non-negative|'-'", "[8] a negative dimension" },
@@ -62,24 +71,36 @@ static const bad_row bad_rows[] = {
     { "{" T("a", "U8", "[1]", 0.0, 1) "}", 0, 1, TERN_ERR_FORMAT, "'.'", "[8] an offset with a point" },
     { "{" T("a", "U8", "[1]", "0", 1) "}", 0, 1, TERN_ERR_FORMAT, "integer", "[8] an offset in quotes" },
     { "{" T("a", "U8", "[0]", 1, 0) "}", 0, 1, TERN_ERR_FORMAT, "\"a\"|[1, 0]|ascending", "[8] begin after end" },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0]}}", 0, 1, TERN_ERR_FORMAT, "','", "[8] one offset only" },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1,1]}}", 0, 1, TERN_ERR_FORMAT, "']'", "[8] three offsets" },
-    { "{" T("a", "U8", "[2]", 0, 2) "," T("b", "U8", "[2]", 1, 3) "}", 0, 3, TERN_ERR_FORMAT, "\"b\" overlaps tensor \"a\" by 1", "[9] overlap" },
-    { "{" T("a", "U8", "[2]", 0, 2) "," T("b", "U8", "[2]", 0, 2) "}", 0, 2, TERN_ERR_FORMAT, "overlaps", "[9] the same bytes twice" },
-    { "{" T("a", "U8", "[2]", 0, 2) "," T("b", "U8", "[0]", 1, 1) "}", 0, 2, TERN_ERR_FORMAT, "overlaps", "[9] an empty one inside another" },
-    { "{" T("a", "U8", "[1]", 0, 1) "," T("b", "U8", "[1]", 2, 3) "}", 0, 3, TERN_ERR_FORMAT, "hole of 1 bytes before tensor \"b\"", "[9] a hole" },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0]}}", 0, 1, TERN_ERR_FORMAT, "','",
+      "[8] one offset only" },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1,1]}}", 0, 1, TERN_ERR_FORMAT, "']'",
+      "[8] three offsets" },
+    { "{" T("a", "U8", "[2]", 0, 2) "," T("b", "U8", "[2]", 1, 3) "}", 0, 3, TERN_ERR_FORMAT,
+      "\"b\" overlaps tensor \"a\" by 1", "[9] overlap" },
+    { "{" T("a", "U8", "[2]", 0, 2) "," T("b", "U8", "[2]", 0, 2) "}", 0, 2, TERN_ERR_FORMAT, "overlaps",
+      "[9] the same bytes twice" },
+    { "{" T("a", "U8", "[2]", 0, 2) "," T("b", "U8", "[0]", 1, 1) "}", 0, 2, TERN_ERR_FORMAT, "overlaps",
+      "[9] an empty one inside another" },
+    { "{" T("a", "U8", "[1]", 0, 1) "," T("b", "U8", "[1]", 2, 3) "}", 0, 3, TERN_ERR_FORMAT,
+      "hole of 1 bytes before tensor \"b\"", "[9] a hole" },
     { "{" T("a", "U8", "[1]", 1, 2) "}", 0, 2, TERN_ERR_FORMAT, "hole", "[9] a hole at the start" },
-    { "{" T("a", "U8", "[1]", 0, 1) "}", 0, 2, TERN_ERR_FORMAT, "1 bytes behind the last tensor", "[9] trailing bytes" },
+    { "{" T("a", "U8", "[1]", 0, 1) "}", 0, 2, TERN_ERR_FORMAT, "1 bytes behind the last tensor",
+      "[9] trailing bytes" },
     { "{}", 0, 1, TERN_ERR_FORMAT, "behind the last tensor", "[9] bytes of no tensor at all" },
     { "{" T("a", "U8", "[4]", 0, 4) "}", 0, 3, TERN_ERR_FORMAT, "\"a\"|[0, 4]|3 bytes", "[9] the tail is missing" },
     { "{" T("a", "F32", "[2,3]", 0, 20) "}", 0, 20, TERN_ERR_FORMAT, "\"a\"|F32|24|20", "[9] size and shape disagree" },
     { "{" T("a", "F4", "[2]", 0, 1) "}", 0, 1, TERN_ERR_UNSUPPORTED, "\"a\"|\"F4\"", "[10] an unknown dtype" },
-    { "{" T("a\\nb", "x\\u0001y", "[2]", 0, 1) "}", 0, 1, TERN_ERR_UNSUPPORTED, "\"a\\nb\"|\"x\\x01y\"", "[10] control characters are escaped" },
-    { "{\"a\":{\"dtype\":3,\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, TERN_ERR_FORMAT, "dtype|'3'", "[10] a dtype that is a number" },
-    { "{\"a\":{\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, TERN_ERR_FORMAT, "\"a\": no dtype", "a member is missing" },
+    { "{" T("a\\nb", "x\\u0001y", "[2]", 0, 1) "}", 0, 1, TERN_ERR_UNSUPPORTED, "\"a\\nb\"|\"x\\x01y\"",
+      "[10] control characters are escaped" },
+    { "{\"a\":{\"dtype\":3,\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, TERN_ERR_FORMAT, "dtype|'3'",
+      "[10] a dtype that is a number" },
+    { "{\"a\":{\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, TERN_ERR_FORMAT, "\"a\": no dtype",
+      "a member is missing" },
     { "{\"a\":{}}", 0, 0, TERN_ERR_FORMAT, "\"a\": no dtype", "all members are missing" },
-    { "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, TERN_ERR_FORMAT, "\"dtype\" comes twice", "[6] a member twice" },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":1}}", 0, 1, TERN_ERR_FORMAT, "\"x\"", "a member that the format does not have" },
+    { "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 0, 1, TERN_ERR_FORMAT,
+      "\"dtype\" comes twice", "[6] a member twice" },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":1}}", 0, 1, TERN_ERR_FORMAT, "\"x\"",
+      "a member that the format does not have" },
 };
 
 static void refuses_bad_headers(void **state)
@@ -89,8 +110,10 @@ static void refuses_bad_headers(void **state)
         const bad_row *row = &bad_rows[i];
         size_t n;
         tern_safetensors *file = NULL;
-        unsigned char *bytes = safetensors_bytes(row->header, row->n_header ? row->n_header : strlen(row->header), row->n_data, &n);
-        expect_message(tern_safetensors_parse(&message, "x.safetensors", bytes, n, &file), row->status, row->message, row->why);
+        unsigned char *bytes = safetensors_bytes(row->header, row->n_header ? row->n_header : strlen(row->header),
+                                                 row->n_data, &n);
+        expect_message(tern_safetensors_parse(&message, "x.safetensors", bytes, n, &file), row->status, row->message,
+                       row->why);
         expect_message(row->status, row->status, "x.safetensors: ", row->why);
         assert_null(file);
         free(bytes);
@@ -115,11 +138,13 @@ static void refuses_header_sizes(void **state)
         memset(bytes, ' ', sizeof bytes);
         memcpy(bytes + 8, "{}", 2);
         for (int b = 0; b < 8; b++) bytes[b] = (unsigned char)(size_rows[i].n_header >> 8 * b);
-        expect_message(tern_safetensors_parse(&message, "x", bytes, sizeof bytes, &file), TERN_ERR_FORMAT, size_rows[i].message, size_rows[i].why);
+        expect_message(tern_safetensors_parse(&message, "x", bytes, sizeof bytes, &file), TERN_ERR_FORMAT,
+                       size_rows[i].message, size_rows[i].why);
     }
     for (size_t n = 0; n < 8; n++) {
         tern_safetensors *file;
-        expect_message(tern_safetensors_parse(&message, "x", "\2\0\0\0\0\0\0", n, &file), TERN_ERR_FORMAT, "x: |8", "[1] fewer bytes than the header's size takes");
+        expect_message(tern_safetensors_parse(&message, "x", "\2\0\0\0\0\0\0", n, &file), TERN_ERR_FORMAT, "x: |8",
+                       "[1] fewer bytes than the header's size takes");
     }
 }
 
@@ -144,7 +169,8 @@ static void refuses_a_huge_header_without_touching_it(void **state)
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     assert_int_equal(truncate(path, 100000200), 0);
     long before = resident_kb();
-    expect_message(tern_safetensors_open(&message, dir, "model.safetensors", &file), TERN_ERR_FORMAT, "100000001|100000000", "[3]");
+    expect_message(tern_safetensors_open(&message, dir, "model.safetensors", &file), TERN_ERR_FORMAT,
+                   "100000001|100000000", "[3]");
     assert_true(resident_kb() - before < 1024);
     remove_folder(dir);
 }
@@ -167,7 +193,8 @@ static void refuses_depth(void **state)
         tern_safetensors *file;
         char *text = nested(1000000, i ? '{' : '[', &n);
         unsigned char *bytes = safetensors_bytes(text, n, 0, &n_file);
-        expect_message(tern_safetensors_parse(&message, "x", bytes, n_file, &file), TERN_ERR_FORMAT, "x: byte ", "[5] a million levels");
+        expect_message(tern_safetensors_parse(&message, "x", bytes, n_file, &file), TERN_ERR_FORMAT, "x: byte ",
+                       "[5] a million levels");
         free(bytes);
         free(text);
     }
@@ -189,7 +216,8 @@ static double seconds_for(size_t count)
     assert_non_null(header);
     for (size_t i = 0; i < count; i++) {
         size_t j = i * 7919 % count;
-        n += (size_t)sprintf(header + n, "%c\"model.layers.%zu.weight\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%zu,%zu]}", i ? ',' : '{', j, j, j + 1);
+        n += (size_t)sprintf(header + n, "%c\"model.layers.%zu.weight\":{\"dtype\":\"U8\",\"shape\":[1],"
+                             "\"data_offsets\":[%zu,%zu]}", i ? ',' : '{', j, j, j + 1);
     }
     header[n++] = '}';
     unsigned char *bytes = safetensors_bytes(header, n, count, &n_file);
@@ -206,7 +234,8 @@ static double seconds_for(size_t count)
     return seconds;
 }
 
-extern void __asan_init(void) __attribute__((weak));    /* there in a build with AddressSanitizer, which is four times slower */
+/* there in a build with AddressSanitizer, which is four times slower */
+extern void __asan_init(void) __attribute__((weak));
 
 static void takes_a_million_tensors(void **state)
 {
@@ -220,8 +249,10 @@ static void takes_a_million_tensors(void **state)
 static void reads_what_is_good(void **state)
 {
     (void)state;
-    static const char header[] = "{ \"b\" :{\"shape\":[2,3],\"dtype\":\"BF16\",\"data_offsets\":[4,16]},\t\"__metadata__\":{\"format\":\"pt\",\"a\\u00e9\":\"\\ud83d\\ude00\"},"
-                                 T("a", "F32", "[]", 0, 4) ",\n" T("\\\"q\\\\\\/\\t", "I64", "[0,5]", 16, 16) "," T("z", "F64", "[1]", 16, 24) "}   ";
+    static const char header[] = "{ \"b\" :{\"shape\":[2,3],\"dtype\":\"BF16\",\"data_offsets\":[4,16]},"
+                                 "\t\"__metadata__\":{\"format\":\"pt\",\"a\\u00e9\":\"\\ud83d\\ude00\"},"
+                                 T("a", "F32", "[]", 0, 4) ",\n" T("\\\"q\\\\\\/\\t", "I64", "[0,5]", 16, 16) ","
+                                 T("z", "F64", "[1]", 16, 24) "}   ";
     size_t n;
     tern_safetensors *file;
     tern_tensor view;
@@ -240,7 +271,8 @@ static void reads_what_is_good(void **state)
     assert_null(tern_safetensors_metadata(file, "none"));
     assert_int_equal(tern_stored_view(&message, b, &view), TERN_OK);
     assert_true(view.data == b->data && view.dtype == TERN_BF16 && view.stride[0] == 3 && view.stride[1] == 1);
-    expect_message(tern_stored_view(&message, tern_safetensors_find(file, "z"), &view), TERN_ERR_UNSUPPORTED, "\"z\"|F64", "a type that tern has not");
+    expect_message(tern_stored_view(&message, tern_safetensors_find(file, "z"), &view), TERN_ERR_UNSUPPORTED,
+                   "\"z\"|F64", "a type that tern has not");
     tern_safetensors_close(file);
     free(bytes);
 }
@@ -251,7 +283,8 @@ static void reads_a_checkpoint_of_transformers(void **state)
     (void)state;
     tern_safetensors *file;
     tern_tensor t;
-    expect_message(tern_safetensors_open(&message, TERN_GOLDEN "/models/llama-mha", "model.safetensors", &file), TERN_OK, NULL, "a file that transformers wrote");
+    expect_message(tern_safetensors_open(&message, TERN_GOLDEN "/models/llama-mha", "model.safetensors", &file),
+                   TERN_OK, NULL, "a file that transformers wrote");
     assert_string_equal(tern_safetensors_metadata(file, "format"), "pt");
     const tern_stored *norm = tern_safetensors_find(file, "model.norm.weight");
     assert_non_null(norm);
@@ -265,18 +298,24 @@ static void names_what_the_system_says(void **state)
     (void)state;
     char *dir = make_folder(), path[128];
     tern_safetensors *file;
-    expect_message(tern_safetensors_open(&message, dir, "none.safetensors", &file), TERN_ERR_IO, "none.safetensors|No such file", "[18] no file");
+    expect_message(tern_safetensors_open(&message, dir, "none.safetensors", &file), TERN_ERR_IO,
+                   "none.safetensors|No such file", "[18] no file");
     write_safetensors(dir, "a.safetensors", "{}", 0);
     snprintf(path, sizeof path, "%s/a.safetensors", dir);
     assert_int_equal(chmod(path, 0), 0);
-    if (geteuid()) expect_message(tern_safetensors_open(&message, dir, "a.safetensors", &file), TERN_ERR_IO, "a.safetensors|denied", "[18] no permission");
+    if (geteuid())
+        expect_message(tern_safetensors_open(&message, dir, "a.safetensors", &file), TERN_ERR_IO,
+                       "a.safetensors|denied", "[18] no permission");
     write_text(dir, "empty.safetensors", "");
-    expect_message(tern_safetensors_open(&message, dir, "empty.safetensors", &file), TERN_ERR_FORMAT, "empty.safetensors: 0 bytes", "[1] an empty file");
+    expect_message(tern_safetensors_open(&message, dir, "empty.safetensors", &file), TERN_ERR_FORMAT,
+                   "empty.safetensors: 0 bytes", "[1] an empty file");
     snprintf(path, sizeof path, "%s/fifo.safetensors", dir);
     assert_int_equal(mkfifo(path, 0600), 0);
-    expect_message(tern_safetensors_open(&message, dir, "fifo.safetensors", &file), TERN_ERR_FORMAT, "FIFO", "[13] a FIFO, without waiting on it");
+    expect_message(tern_safetensors_open(&message, dir, "fifo.safetensors", &file), TERN_ERR_FORMAT, "FIFO",
+                   "[13] a FIFO, without waiting on it");
     expect_message(tern_safetensors_open(&message, "/dev", "zero", &file), TERN_ERR_FORMAT, "device", "[13] a device");
-    expect_message(tern_safetensors_open(&message, "/", "tmp", &file), TERN_ERR_FORMAT, "directory", "[13] a directory");
+    expect_message(tern_safetensors_open(&message, "/", "tmp", &file), TERN_ERR_FORMAT, "directory",
+                   "[13] a directory");
     remove_folder(dir);
 }
 
@@ -289,8 +328,9 @@ static void writes_whole_files(void **state)
     (void)state;
     char *dir = make_folder(), path[128];
     size_t n;
-    static const char header[] = "{\"m\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[24,27]},"
-                                 "\"e\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[27,27]}}";
+    static const char header[] =
+        "{\"m\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},\"a\":{\"dtype\":\"U8\",\"shape\":[3],"
+        "\"data_offsets\":[24,27]},\"e\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[27,27]}}";
     const tern_named_tensor tensors[] = {
         { "a", tern_tensor_of((void *)small, TERN_U8, 1, (int64_t[]){ 3 }) },
         { "m", tern_tensor_of((void *)numbers, TERN_F32, 2, (int64_t[]){ 2, 3 }) },
@@ -327,23 +367,30 @@ static void keeps_the_old_file_on_failure(void **state)
     char *dir = make_folder(), path[160];
     size_t n;
     tern_safetensors_writer *w;
-    const tern_tensor m = tern_tensor_of((void *)numbers, TERN_F32, 2, (int64_t[]){ 2, 3 }), wrong = tern_tensor_of((void *)numbers, TERN_F32, 1, (int64_t[]){ 6 });
-    const tern_named_tensor two[] = { { "m", m }, { "n", m } }, twice[] = { { "m", m }, { "m", m } }, reserved[] = { { "__metadata__", m } }, bytes_name[] = { { "\xFF", m } };
+    const tern_tensor m = tern_tensor_of((void *)numbers, TERN_F32, 2, (int64_t[]){ 2, 3 }),
+        wrong = tern_tensor_of((void *)numbers, TERN_F32, 1, (int64_t[]){ 6 });
+    const tern_named_tensor two[] = { { "m", m }, { "n", m } }, twice[] = { { "m", m }, { "m", m } },
+        reserved[] = { { "__metadata__", m } }, bytes_name[] = { { "\xFF", m } };
     write_text(dir, "out.safetensors", "old");
     snprintf(path, sizeof path, "%s/out.safetensors", dir);
     expect_message(tern_safetensors_write(&message, path, twice, 2), TERN_ERR_ARGUMENT, "\"m\"|twice", "a name twice");
-    expect_message(tern_safetensors_write(&message, path, reserved, 1), TERN_ERR_ARGUMENT, "__metadata__", "a reserved name");
-    expect_message(tern_safetensors_write(&message, path, bytes_name, 1), TERN_ERR_ARGUMENT, "UTF-8", "a name that is no UTF-8");
+    expect_message(tern_safetensors_write(&message, path, reserved, 1), TERN_ERR_ARGUMENT, "__metadata__",
+                   "a reserved name");
+    expect_message(tern_safetensors_write(&message, path, bytes_name, 1), TERN_ERR_ARGUMENT, "UTF-8",
+                   "a name that is no UTF-8");
     assert_int_equal(tern_safetensors_write_begin(&message, path, two, 2, NULL, 0, &w), TERN_OK);
-    expect_message(tern_safetensors_write_put(&message, w, 0, &wrong), TERN_ERR_ARGUMENT, "declared", "another shape than declared");
+    expect_message(tern_safetensors_write_put(&message, w, 0, &wrong), TERN_ERR_ARGUMENT, "declared",
+                   "another shape than declared");
     assert_int_equal(tern_safetensors_write_put(&message, w, 1, &m), TERN_OK);
-    expect_message(tern_safetensors_write_commit(&message, w), TERN_ERR_STATE, "tensor 0 of 2", "a tensor was left out");
+    expect_message(tern_safetensors_write_commit(&message, w), TERN_ERR_STATE, "tensor 0 of 2",
+                   "a tensor was left out");
     tern_safetensors_write_close(w);
     struct rlimit old, tiny = { 100, RLIM_INFINITY };    /* [61] the disk takes no more */
     getrlimit(RLIMIT_FSIZE, &old);
     tiny.rlim_max = old.rlim_max;
     setrlimit(RLIMIT_FSIZE, &tiny);
-    expect_message(tern_safetensors_write(&message, path, two, 2), TERN_ERR_IO, "out.safetensors|too large", "[61] a write that fails");
+    expect_message(tern_safetensors_write(&message, path, two, 2), TERN_ERR_IO, "out.safetensors|too large",
+                   "[61] a write that fails");
     setrlimit(RLIMIT_FSIZE, &old);
     char *bytes = read_bytes(dir, "out.safetensors", &n);
     assert_string_equal(bytes, "old");

@@ -1,5 +1,6 @@
-/* Every allocation fails once: the first, the second, and so on, in each way of opening or writing files. The call then either manages without
- * it or returns TERN_ERR_MEMORY, and nothing is left allocated.
+/* Every allocation fails once: the first, the second, and so on, in each way of opening or writing
+ * files. The call then either manages without it or returns TERN_ERR_MEMORY, and nothing is left
+ * allocated.
  * Source of the idea: curl's torture tests. */
 #include "formats/support.h"
 
@@ -15,7 +16,9 @@ static char *folder;
 /* A refusal is what these calls end in when nothing fails; taking the file is wrong. */
 static tern_status refused_as(tern_status wanted, tern_status st)
 {
-    return st == wanted ? TERN_OK : st == TERN_OK ? TERN_ERR_STATE : st;
+    if (st == wanted) return TERN_OK;
+    if (st == TERN_OK) return TERN_ERR_STATE;
+    return st;
 }
 
 static tern_status open_shards(void)
@@ -47,7 +50,8 @@ static tern_status refuse_an_index(void)
 
 static tern_status read_metadata(void)
 {
-    static const char header[] = "{\"__metadata__\":{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\",\"d\":\"4\",\"e\":\"5\",\"f\":\"6\",\"g\":\"7\",\"h\":\"8\",\"i\":\"9\"}}";
+    static const char header[] = "{\"__metadata__\":{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\",\"d\":\"4\",\"e\":\"5\","
+                                 "\"f\":\"6\",\"g\":\"7\",\"h\":\"8\",\"i\":\"9\"}}";
     size_t n;
     tern_safetensors *file = NULL;
     unsigned char *bytes = safetensors_bytes(header, strlen(header), 0, &n);
@@ -93,7 +97,8 @@ static tern_status write_file(void)
     return st;
 }
 
-#define MODULE(kind, path, name) "{\"name\":\"" name "\",\"path\":\"" path "\",\"type\":\"sentence_transformers.models." kind "\"}"
+#define MODULE(kind, path, name) \
+    "{\"name\":\"" name "\",\"path\":\"" path "\",\"type\":\"sentence_transformers.models." kind "\"}"
 
 /* A list of modules with weights, prompts and settings of each kind. */
 static void write_sentence(void)
@@ -105,15 +110,17 @@ static void write_sentence(void)
     unsigned char *weights = safetensors_bytes(header, strlen(header), 32, &n);
     snprintf(command, sizeof command, "mkdir '%s/1_Pooling' '%s/2_Dense' '%s/4_Dropout'", folder, folder, folder);
     assert_int_equal(system(command), 0);
-    write_text(folder, "modules.json", "[" MODULE("Transformer", "", "0") "," MODULE("Pooling", "1_Pooling", "1") "," MODULE("Dense", "2_Dense", "2") ","
-                                       MODULE("Normalize", "3_Normalize", "3") "," MODULE("Dropout", "4_Dropout", "4") "]");
+    write_text(folder, "modules.json", "[" MODULE("Transformer", "", "0") "," MODULE("Pooling", "1_Pooling", "1") ","
+               MODULE("Dense", "2_Dense", "2") "," MODULE("Normalize", "3_Normalize", "3") ","
+               MODULE("Dropout", "4_Dropout", "4") "]");
     write_text(folder, "1_Pooling/config.json", "{\"embedding_dimension\":3,\"pooling_mode\":[\"mean\",\"cls\"]}");
     write_text(folder, "2_Dense/config.json", "{\"in_features\":3,\"out_features\":2,\"other\":1}");
     write_bytes(folder, "2_Dense/model.safetensors", weights, n);
     write_text(folder, "4_Dropout/config.json", "{\"dropout\":0.1}");
     write_text(folder, "sentence_bert_config.json", "{\"do_lower_case\":true,\"model_args\":{\"dtype\":\"auto\"}}");
     write_text(folder, "tokenizer_config.json", "{\"model_max_length\":12}");
-    write_text(folder, "config_sentence_transformers.json", "{\"prompts\":{\"a\":\"b\"},\"default_prompt_name\":\"a\",\"similarity_fn_name\":\"dot\"}");
+    write_text(folder, "config_sentence_transformers.json",
+               "{\"prompts\":{\"a\":\"b\"},\"default_prompt_name\":\"a\",\"similarity_fn_name\":\"dot\"}");
     free(weights);
 }
 
@@ -134,7 +141,8 @@ static tern_status read_sentence(void)
 }
 
 static const struct { const char *name; tern_status (*call)(void); size_t least; } calls[] = {
-    { "open_shards", open_shards, 100 },   { "refuse_tensors", refuse_tensors, 20 }, { "refuse_an_index", refuse_an_index, 5 },
+    { "open_shards", open_shards, 100 },   { "refuse_tensors", refuse_tensors, 20 },
+    { "refuse_an_index", refuse_an_index, 5 },
     { "read_metadata", read_metadata, 4 }, { "read_config", read_config, 40 },       { "write_file", write_file, 20 },
     { "read_sentence", read_sentence, 100 },
 };
@@ -144,9 +152,11 @@ static void every_allocation_may_fail(void **state)
     (void)state;
     torture_jansson();
     folder = make_folder();
-    write_text(folder, "model.safetensors.index.json", "{\"weight_map\":{\"a\":\"s1.safetensors\",\"b\":\"s2.safetensors\",\"c\":\"../x\"}}");
-    write_text(folder, "config.json", "{\"eos_token_id\":[1,2],\"unknown\":{\"x\":1},\"other\":2,\"original_max_position_embeddings\":512,"
-                                      "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1,1],\"long_factor\":[2,2,2,2]}}");
+    write_text(folder, "model.safetensors.index.json",
+               "{\"weight_map\":{\"a\":\"s1.safetensors\",\"b\":\"s2.safetensors\",\"c\":\"../x\"}}");
+    write_text(folder, "config.json",
+               "{\"eos_token_id\":[1,2],\"unknown\":{\"x\":1},\"other\":2,\"original_max_position_embeddings\":512,"
+               "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1,1],\"long_factor\":[2,2,2,2]}}");
     write_text(folder, "generation_config.json", "{\"do_sample\":true,\"top_p\":0.9,\"strange\":1}");
     write_sentence();
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {

@@ -1,5 +1,6 @@
-/* libFuzzer: any bytes as a tokenizer.json; where it opens, text is encoded (plain, with special tokens, as a pair, as spans) and every id decoded. The input is
- * the file, or the file, a NUL, and the text. */
+/* libFuzzer: any bytes as a tokenizer.json; where it opens, text is encoded (plain, with special
+ * tokens, as a pair, as spans) and every id decoded. The input is the file, or the file, a NUL, and
+ * the text. */
 #include <stdint.h>
 #include <string.h>
 #include <tern/tokenizer.h>
@@ -16,7 +17,8 @@ static void use(tern_ctx *ctx, tern_tokenizer *tok, const char *text, size_t n)
     tern_span spans[] = { { text, n / 2, true }, { text + n / 2, n - n / 2, false } };
     tern_tokenizer_encode(tok, text, n, NULL, &enc);
     tern_tokenizer_encode_spans(tok, spans, 2, &(tern_encode_options){ .add_special = true, .detail = true }, &enc);
-    tern_tokenizer_encode(tok, text, n, &(tern_encode_options){ .add_special = true, .parse_special = true, .detail = true, .pair = "a b", .n_pair_bytes = 3 }, &enc);
+    tern_tokenizer_encode(tok, text, n, &(tern_encode_options){ .add_special = true, .parse_special = true, .detail =
+        true, .pair = "a b", .n_pair_bytes = 3 }, &enc);
     if (!tern_tokenizer_decode(tok, enc.ids, enc.n, false, &decoded, &n_decoded)) tern_text_free(decoded);
     if (!tern_decode_stream_create(ctx, tok, true, &stream)) {
         for (size_t i = 0; i < enc.n && i < 200; i++) tern_decode_stream_step(stream, enc.ids[i], &piece, &n_decoded);

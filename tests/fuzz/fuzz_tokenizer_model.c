@@ -16,9 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_t *config = json_object(), *json = NULL;
     bool prefix;
     if (tern_ctx_create(&(tern_ctx_options){ .threads = 1 }, &ctx)) return 0;
-    if (!tokenizer_new(ctx, &tok) && !tokenizer_read_sentencepiece(ctx, data, size, NULL, config, &prefix, &json) && !tokenizer_load_json(tok, json) &&
-        !tokenizer_finish(tok))
-        tern_tokenizer_encode(tok, text, sizeof text - 1, &(tern_encode_options){ .add_special = true, .detail = true }, &enc);
+    if (!tokenizer_new(ctx, &tok) && !tokenizer_read_sentencepiece(ctx, data, size, NULL, config, &prefix, &json) &&
+        !tokenizer_load_json(tok, json) && !tokenizer_finish(tok))
+        tern_tokenizer_encode(tok, text, sizeof text - 1, &(tern_encode_options){ .add_special = true, .detail = true },
+                              &enc);
     tern_encoding_free(&enc);
     tern_tokenizer_free(tok);
     json_decref(json);

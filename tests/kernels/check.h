@@ -1,5 +1,5 @@
-/* What the kernel tests share: a generator, arrays between forbidden pages, the instruction sets of this build, a slot by name.
- * Included by tests/kernels/test_*.c; calls src/kernels/select.c. */
+/* What the kernel tests share: a generator, arrays between forbidden pages, the instruction sets of
+ * this build, a slot by name. Included by tests/kernels/test_*.c; calls src/kernels/select.c. */
 #ifndef TERN_TESTS_KERNELS_CHECK_H
 #define TERN_TESTS_KERNELS_CHECK_H
 
@@ -19,7 +19,7 @@
 #include "base/dtype.h"
 #include "kernels/kernels.h"
 
-/* ---- Numbers ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 typedef struct rng {
     uint64_t s;
 } rng;
@@ -42,15 +42,18 @@ static inline float rng_unit(rng *r)       /* [-1, 1) */
     return (float)(int32_t)rng_next(r) * 0x1p-31f;
 }
 
-/* A size in [1, most] whose logarithm is spread evenly, so that small sizes, tails and primes come often. */
+/* A size in [1, most] whose logarithm is spread evenly, so that small sizes, tails and primes come
+ * often. */
 static inline size_t rng_size(rng *r, size_t most)
 {
     double e = (rng_unit(r) + 1.0) / 2 * log((double)most + 1);
     size_t n = (size_t)exp(e);
-    return n < 1 ? 1 : n > most ? most : n;
+    if (n < 1) return 1;
+    if (n > most) return most;
+    return n;
 }
 
-/* ---- Arrays between forbidden pages -------------------------------------------------------------------------------------------------- */
+/* ---- Arrays between forbidden pages ---------------------------------------------------------- */
 /* One span of pages that may be touched, with one before and one after that may not. */
 typedef struct guarded {
     unsigned char *at;
@@ -61,7 +64,8 @@ static inline void guarded_open(guarded *g, size_t bytes)
 {
     g->page = (size_t)sysconf(_SC_PAGESIZE);
     g->bytes = (bytes + g->page - 1) / g->page * g->page;
-    unsigned char *p = mmap(NULL, g->bytes + 2 * g->page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *p = mmap(NULL, g->bytes + 2 * g->page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+                            -1, 0);
     assert_ptr_not_equal(p, MAP_FAILED);
     g->at = p + g->page;
     assert_int_equal(mprotect(g->at, g->bytes, PROT_READ | PROT_WRITE), 0);
@@ -72,14 +76,15 @@ static inline void guarded_close(guarded *g)
     munmap(g->at - g->page, g->bytes + 2 * g->page);
 }
 
-/* count elements that end where the forbidden page begins: aligned to their element and, for most counts, to nothing more. */
+/* count elements that end where the forbidden page begins: aligned to their element and, for most
+ * counts, to nothing more. */
 static inline void *guarded_end(const guarded *g, size_t count, size_t size)
 {
     assert_true(count * size <= g->bytes);
     return g->at + g->bytes - count * size;
 }
 
-/* ---- Instruction sets and slots ------------------------------------------------------------------------------------------------------ */
+/* ---- Instruction sets and slots -------------------------------------------------------------- */
 typedef void any_fn(void);
 
 static inline any_fn *slot_of(const tern_kernels *table, size_t offset)
@@ -99,7 +104,8 @@ static inline size_t usable_tables(const tern_kernels **tables, size_t most)
     tern_cpu_probe(&cpu);
     for (const tern_kernels *const *p = tern_isa_list; *p; p++) {
         if (!(*p)->rank) continue;
-        if (!(*p)->usable(&cpu)) print_message("skipped: %s, which this CPU cannot run\n", (*p)->isa);
+        if (!(*p)->usable(&cpu))
+            print_message("skipped: %s, which this CPU cannot run\n", (*p)->isa);
         else if (n < most) tables[n++] = *p;
     }
     return n;
@@ -107,7 +113,9 @@ static inline size_t usable_tables(const tern_kernels **tables, size_t most)
 
 static inline float widen(const void *p, size_t i, char type)    /* 'f' f32, 'b' bf16, 'h' f16 */
 {
-    return type == 'f' ? ((const float *)p)[i] : type == 'b' ? tern_f32_from_bf16(((const uint16_t *)p)[i]) : tern_f32_from_f16(((const uint16_t *)p)[i]);
+    if (type == 'f') return ((const float *)p)[i];
+    if (type == 'b') return tern_f32_from_bf16(((const uint16_t *)p)[i]);
+    return tern_f32_from_f16(((const uint16_t *)p)[i]);
 }
 
 static inline void narrow(void *p, size_t i, char type, float v)
@@ -121,19 +129,24 @@ static inline size_t size_of(char type)
     return type == 'f' ? sizeof(float) : sizeof(uint16_t);
 }
 
-/* rows x len numbers in rows of ld, NaN between the rows: whoever uses what lies there spoils its result. */
+/* rows x len numbers in rows of ld, NaN between the rows: whoever uses what lies there spoils its
+ * result. */
 static inline void fill_rows(rng *r, void *p, char type, size_t rows, size_t len, size_t ld)
 {
     for (size_t i = 0; i < rows; i++)
-        for (size_t k = 0; k < ld && (i + 1 < rows || k < len); k++) narrow(p, i * ld + k, type, k < len ? rng_unit(r) : NAN);
+        for (size_t k = 0; k < ld && (i + 1 < rows || k < len); k++)
+            narrow(p, i * ld + k, type, k < len ? rng_unit(r) : NAN);
 }
 
-/* What the gemm slots of one table multiply: y = x w^T with x as that table packs it, which lies in whole cache lines before a forbidden page. */
-static inline void run_gemm(k_pack_fn *pack, k_gemm_fn *gemm, const guarded *packed, float *y, size_t ldy, const float *x, size_t ldx, const void *w,
-                            size_t ldw, size_t m, size_t n, size_t k)
+/* What the gemm slots of one table multiply: y = x w^T with x as that table packs it, which lies in
+ * whole cache lines before a forbidden page. */
+static inline void run_gemm(k_pack_fn *pack, k_gemm_fn *gemm, const guarded *packed, float *y,
+                            size_t ldy, const float *x, size_t ldx, const void *w, size_t ldw,
+                            size_t m, size_t n, size_t k)
 {
     void *to = guarded_end(packed, k_packed_bytes(m, k), 1);
-    memset(to, 0xFF, k_packed_bytes(m, k));    /* NaN: a number that was not packed must not be used */
+    /* NaN: a number that was not packed must not be used */
+    memset(to, 0xFF, k_packed_bytes(m, k));
     pack(to, x, ldx, m, k);
     gemm(y, ldy, to, w, ldw, m, n, k);
 }

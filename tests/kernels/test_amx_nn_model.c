@@ -1,5 +1,6 @@
-/* Attention's AMX kernel over a model of the tile instructions, so that its edges and order are proved where the CPU has no tiles.
- * CTest runs it; test_amx_nn_model.flags has the compiler flags of the kernel that is included here. */
+/* Attention's AMX kernel over a model of the tile instructions, so that its edges and order are
+ * proved where the CPU has no tiles. CTest runs it; test_amx_nn_model.flags has the compiler flags
+ * of the kernel that is included here. */
 #include "kernels/nn_check.h"
 #include "kernels/tile_model.h"
 

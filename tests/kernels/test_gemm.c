@@ -1,5 +1,6 @@
-/* y = x w^T on every instruction set: against the scalar twin, and bit for bit against itself however the work is cut.
- * CTest runs it. Arrays end at a forbidden page and are aligned to their element only; what lies between rows is NaN. */
+/* y = x w^T on every instruction set: against the scalar twin, and bit for bit against itself
+ * however the work is cut. CTest runs it. Arrays end at a forbidden page and are aligned to their
+ * element only; what lies between rows is NaN. */
 #include "kernels/check.h"
 #include "kernels/rows.h"
 
@@ -35,7 +36,8 @@ static const gemm_shape block_rows[] = {
     { 194, 9, 300, "two rows behind two blocks" },
 };
 
-/* The table's rows come first, then shapes by the generator, every sixth of which has a long sum and few outputs; then rows behind blocks. */
+/* The table's rows come first, then shapes by the generator, every sixth of which has a long sum
+ * and few outputs; then rows behind blocks. */
 static gemm_shape shape_at(size_t at, rng *r)
 {
     if (at < N_ROWS(gemm_rows)) return gemm_rows[at];
@@ -48,16 +50,19 @@ static gemm_shape shape_at(size_t at, rng *r)
     return s;
 }
 
-/* A sum of k products of random sign of rounding: the scalar chain errs by about sqrt(k) half-units of the partial sums, which stay below
- * sum |x w|; the lanes err less. Two units are for the last additions of the tree. One product of k lost or doubled is far outside. */
+/* A sum of k products of random sign of rounding: the scalar chain errs by about sqrt(k) half-units
+ * of the partial sums, which stay below
+ * sum |x w|; the lanes err less. Two units are for the last additions of the tree. One product of k
+ * lost or doubled is far outside. */
 static double tolerance(size_t k, double magnitude)
 {
     return (2 + sqrt((double)k) / 2) * FLT_EPSILON * magnitude + (double)k * FLT_MIN;
 }
 
-/* A set that adds in f16 rounds each partial sum of a chain of up to 64 products, and of three more levels, by 0.41 * 2^-11 of it in the mean square; signs
- * are random, so that the partial sums have half the chain's products each, in the mean, and their errors add by squares: 8 times what is expected.
- * squares: the sum of (x w)^2. */
+/* A set that adds in f16 rounds each partial sum of a chain of up to 64 products, and of three more
+ * levels, by 0.41 * 2^-11 of it in the mean square; signs are random, so that the partial sums have
+ * half the chain's products each, in the mean, and their errors add by squares: 8 times what is
+ * expected. squares: the sum of (x w)^2. */
 static double tolerance_f16(size_t k, double squares)
 {
     double chain = k < 512 ? (double)k / 8 + 1 : 64;
@@ -118,7 +123,8 @@ static void case_prepare(gemm_case *c, const arrays *a, rng *r)
 static void multiply(const gemm_case *c, float *y, size_t i, size_t j, size_t m, size_t n)
 {
     const char *w = c->w;
-    run_gemm(c->pack, c->run, c->packed, y + i * c->ldy + j, c->ldy, c->x + i * c->ldx, c->ldx, w + j * c->ldw * size_of(c->slot->w), c->ldw, m, n, c->s.k);
+    run_gemm(c->pack, c->run, c->packed, y + i * c->ldy + j, c->ldy, c->x + i * c->ldx, c->ldx,
+             w + j * c->ldw * size_of(c->slot->w), c->ldw, m, n, c->s.k);
 }
 
 static float rounded(float v, char type)
@@ -134,10 +140,12 @@ static void check_twin(const gemm_case *c)
         for (size_t j = 0; j < c->ldy && (i + 1 < s->m || j < s->n); j++) {
             size_of_sum size = { 0 };
             double got = c->y[i * c->ldy + j], want = c->want[i * c->ldy + j];
-            for (size_t k = 0; j < s->n && k < s->k; k++) add_product(&size, (double)rounded(c->x[i * c->ldx + k], c->slot->x) * widen(c->w, j * c->ldw + k, c->slot->w));
+            for (size_t k = 0; j < s->n && k < s->k; k++)
+                add_product(&size, (double)rounded(c->x[i * c->ldx + k],
+                                                   c->slot->x) * widen(c->w, j * c->ldw + k, c->slot->w));
             if (!(fabs(got - want) <= slack_of(c->table, c->slot, s->k, size)))
-                fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, the scalar twin has %.9g", c->isa, c->slot->name, i, j, s->m, s->n,
-                         s->k, s->why, got, want);
+                fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, the scalar twin has %.9g", c->isa,
+                         c->slot->name, i, j, s->m, s->n, s->k, s->why, got, want);
         }
 }
 
@@ -146,11 +154,12 @@ static void same_bits(const gemm_case *c, const char *how)
     size_t count = extent(c->s.m, c->s.n, c->ldy);
     for (size_t i = 0; i < count; i++)
         if (memcmp(&c->y[i], &c->again[i], sizeof(float)))
-            fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu is %a, and %a %s", c->isa, c->slot->name, i / c->ldy, i % c->ldy, c->s.m, c->s.n, c->s.k,
-                     (double)c->y[i], (double)c->again[i], how);
+            fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu is %a, and %a %s", c->isa, c->slot->name, i / c->ldy,
+                     i % c->ldy, c->s.m, c->s.n, c->s.k, (double)c->y[i], (double)c->again[i], how);
 }
 
-/* Row by row, then in two random cuts of n and of m: the bits of an output depend on its own x, w and k alone. */
+/* Row by row, then in two random cuts of n and of m: the bits of an output depend on its own x, w
+ * and k alone. */
 static void check_cuts(const gemm_case *c, rng *r)
 {
     const gemm_shape *s = &c->s;
@@ -161,7 +170,8 @@ static void check_cuts(const gemm_case *c, rng *r)
     for (size_t i = 0; i < count; i++) c->again[i] = -12345;
     size_t n0 = rng_below(r, s->n + 1), m0 = rng_below(r, s->m + 1);
     for (int part = 0; part < 4; part++) {
-        size_t i = part & 1 ? m0 : 0, j = part & 2 ? n0 : 0, m = part & 1 ? s->m - m0 : m0, n = part & 2 ? s->n - n0 : n0;
+        size_t i = part & 1 ? m0 : 0, j = part & 2 ? n0 : 0, m = part & 1 ? s->m - m0 : m0,
+            n = part & 2 ? s->n - n0 : n0;
         if (m && n) multiply(c, c->again, i, j, m, n);
     }
     same_bits(c, "in four parts");
@@ -195,7 +205,8 @@ static void test_shapes(void **state)
     arrays_close(&a);
 }
 
-/* n numbers of a type: a random block, again and again. Its length is a prime, so that no two rows of a product are alike. */
+/* n numbers of a type: a random block, again and again. Its length is a prime, so that no two rows
+ * of a product are alike. */
 static void *repeated(char type, size_t n)
 {
     enum { BLOCK = 65521 };
@@ -209,10 +220,13 @@ static void *repeated(char type, size_t n)
 }
 
 /* 64 outputs of a large product, the last one among them, against the scalar twin of one output. */
-static void check_sample(const gemm_slot *slot, const tern_kernels *table, const gemm_shape *s, const float *x, const char *w, const guarded *packed, float *y)
+static void check_sample(const gemm_slot *slot, const tern_kernels *table, const gemm_shape *s, const float *x,
+                         const char *w, const guarded *packed, float *y)
 {
-    k_gemm_fn *run = (k_gemm_fn *)slot_of(table, slot->offset), *twin = (k_gemm_fn *)slot_of(&tern_kernels_scalar, slot->offset);
-    k_pack_fn *pack = (k_pack_fn *)slot_of(table, slot->pack), *twin_pack = (k_pack_fn *)slot_of(&tern_kernels_scalar, slot->pack);
+    k_gemm_fn *run = (k_gemm_fn *)slot_of(table, slot->offset),
+        *twin = (k_gemm_fn *)slot_of(&tern_kernels_scalar, slot->offset);
+    k_pack_fn *pack = (k_pack_fn *)slot_of(table, slot->pack),
+        *twin_pack = (k_pack_fn *)slot_of(&tern_kernels_scalar, slot->pack);
     rng r = { .s = 29 };
     memset(y, 0xFF, s->m * s->n * sizeof *y);
     run_gemm(pack, run, packed, y, s->n, x, s->k, w, s->k, s->m, s->n, s->k);
@@ -225,12 +239,13 @@ static void check_sample(const gemm_slot *slot, const tern_kernels *table, const
         run_gemm(twin_pack, twin, packed, &want, 1, row, s->k, by, s->k, 1, 1, s->k);
         for (size_t k = 0; k < s->k; k++) add_product(&size, (double)rounded(row[k], slot->x) * widen(by, k, slot->w));
         if (!(fabs((double)y[i * s->n + j] - (double)want) <= slack_of(table, slot, s->k, size)))
-            fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, the scalar twin has %.9g", table->isa, slot->name, i, j, s->m, s->n, s->k, s->why,
-                     (double)y[i * s->n + j], (double)want);
+            fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu (%s) is %.9g, the scalar twin has %.9g", table->isa,
+                     slot->name, i, j, s->m, s->n, s->k, s->why, (double)y[i * s->n + j], (double)want);
     }
 }
 
-/* Small whole numbers, whose sums are exact in every type: one product lost or added twice is seen, however long the sum. */
+/* Small whole numbers, whose sums are exact in every type: one product lost or added twice is seen,
+ * however long the sum. */
 static void test_whole_numbers(void **state)
 {
     const tern_kernels *tables[ISAS];
@@ -251,11 +266,15 @@ static void test_whole_numbers(void **state)
             for (size_t t = 0; t < n_table; t++) {
                 k_gemm_fn *gemm = (k_gemm_fn *)slot_of(tables[t], slot->offset);
                 if (!gemm) continue;
-                run_gemm((k_pack_fn *)slot_of(tables[t], slot->pack), gemm, &packed, y, s.n, x, s.k, w, s.k, s.m, s.n, s.k);
+                run_gemm((k_pack_fn *)slot_of(tables[t], slot->pack), gemm, &packed, y, s.n, x, s.k, w, s.k, s.m, s.n,
+                         s.k);
                 for (size_t e = 0; e < s.m * s.n; e++) {
                     float want = 0;
-                    for (size_t k = 0; k < s.k; k++) want += x[e / s.n * s.k + k] * widen(w, e % s.n * s.k + k, slot->w);
-                    if (y[e] != want) fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu is %g, not %g", tables[t]->isa, slot->name, e / s.n, e % s.n, s.m, s.n, s.k, (double)y[e], (double)want);
+                    for (size_t k = 0; k < s.k; k++)
+                        want += x[e / s.n * s.k + k] * widen(w, e % s.n * s.k + k, slot->w);
+                    if (y[e] != want)
+                        fail_msg("%s %s: y[%zu,%zu] of %zu x %zu x %zu is %g, not %g", tables[t]->isa, slot->name,
+                                 e / s.n, e % s.n, s.m, s.n, s.k, (double)y[e], (double)want);
                 }
             }
         }
@@ -283,7 +302,8 @@ static void test_bench_rows(void **state)
         for (size_t t = 0; t < n_table; t++)
             for (size_t s = 0; s < N_ROWS(gemm_bench_rows); s++) {
                 const gemm_shape *shape = &gemm_bench_rows[s];
-                assert_true(shape->m * shape->k <= MOST_X && shape->m * shape->n <= MOST_X && shape->n * shape->k <= MOST_W);
+                assert_true(shape->m * shape->k <= MOST_X && shape->m * shape->n <= MOST_X &&
+                            shape->n * shape->k <= MOST_W);
                 if (SANITIZED && shape->m * shape->n * shape->k > 100000000) continue;
                 if (slot_of(tables[t], slot->offset)) check_sample(slot, tables[t], shape, x, w, &packed, y);
             }
@@ -317,7 +337,9 @@ static void test_not_finite(void **state)
             x[row * K + at] = special;
             run_gemm((k_pack_fn *)slot_of(tables[t], slot->pack), gemm, &packed, y, N, x, K, w, K, M, N, K);
             for (size_t j = 0; j < M * N; j++)
-                if ((j / N == row) == !!isfinite(y[j])) fail_msg("%s %s: %g in row %zu of x, y[%zu,%zu] is %g", tables[t]->isa, slot->name, (double)special, row, j / N, j % N, (double)y[j]);
+                if ((j / N == row) == !!isfinite(y[j]))
+                    fail_msg("%s %s: %g in row %zu of x, y[%zu,%zu] is %g", tables[t]->isa, slot->name, (double)special,
+                             row, j / N, j % N, (double)y[j]);
         }
     guarded_close(&packed);
 }

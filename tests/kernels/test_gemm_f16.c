@@ -1,4 +1,5 @@
-/* What the products of f16 add to the others of test_gemm.c, on every instruction set: rows of x in their own units, sums beyond f16. CTest runs it. */
+/* What the products of f16 add to the others of test_gemm.c, on every instruction set: rows of x in
+ * their own units, sums beyond f16. CTest runs it. */
 #include "kernels/check.h"
 #include "kernels/unit.h"
 
@@ -51,7 +52,8 @@ static const unit_row unit_rows[ROWS] = {
     { 1, 0, true, "numbers about 1 behind rows that are not finite" },
 };
 
-/* A number is off by 2^-11 of itself, or of 2^-14 of the row's unit: 2^-27 of its largest; sums in f16 by another 2^-11 of their products. */
+/* A number is off by 2^-11 of itself, or of 2^-14 of the row's unit: 2^-27 of its largest; sums in
+ * f16 by another 2^-11 of their products. */
 static void test_units(void **state)
 {
     const tern_kernels *tables[ISAS];
@@ -72,12 +74,16 @@ static void test_units(void **state)
         product(tables[t], &packed, y, x, w, ROWS);
         for (size_t i = 0; i < ROWS; i++) {
             product(tables[t], &packed, alone, x + i * K, w, 1);
-            if (memcmp(alone, y + i * N, sizeof alone)) fail_msg("%s, %s: other bits alone", tables[t]->isa, unit_rows[i].why);
+            if (memcmp(alone, y + i * N, sizeof alone))
+                fail_msg("%s, %s: other bits alone", tables[t]->isa, unit_rows[i].why);
             for (size_t j = 0; j < N; j++) {
-                double magnitude, got = y[i * N + j], want = dot(x + i * K, w + j * K, &magnitude), slack = 0x1p-10 * magnitude + K * 0x1p-27 * (double)unit_rows[i].scale;
+                double magnitude, got = y[i * N + j], want = dot(x + i * K, w + j * K, &magnitude),
+                    slack = 0x1p-10 * magnitude + K * 0x1p-27 * (double)unit_rows[i].scale;
                 if (unit_rows[i].finite ? !(fabs(got - want) <= slack) : !!isfinite(got))
-                    fail_msg("%s, %s: output %zu is %.9g, not %.9g within %.3g", tables[t]->isa, unit_rows[i].why, j, got, want, slack);
-                if (isinf(unit_rows[i].one) && got != want) fail_msg("%s, %s: output %zu is %g, not %g", tables[t]->isa, unit_rows[i].why, j, got, want);
+                    fail_msg("%s, %s: output %zu is %.9g, not %.9g within %.3g", tables[t]->isa, unit_rows[i].why, j,
+                             got, want, slack);
+                if (isinf(unit_rows[i].one) && got != want)
+                    fail_msg("%s, %s: output %zu is %g, not %g", tables[t]->isa, unit_rows[i].why, j, got, want);
             }
         }
     }
@@ -91,7 +97,8 @@ static void test_unit_of(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof largest / sizeof *largest; i++) {
         float unit = k_f16_unit(largest[i]), at = largest[i] * unit;
-        if (!(at >= 4 && at < 8 && at * (1 / unit) == largest[i])) fail_msg("%g lies at %g", (double)largest[i], (double)at);
+        if (!(at >= 4 && at < 8 && at * (1 / unit) == largest[i]))
+            fail_msg("%g lies at %g", (double)largest[i], (double)at);
     }
     assert_true(isfinite(k_f16_unit(0)) && isfinite(1 / k_f16_unit(0)));
     assert_true(isfinite(k_f16_unit(FLT_TRUE_MIN)) && isfinite(1 / k_f16_unit(INFINITY)) && k_f16_unit(INFINITY) > 0);
@@ -102,8 +109,9 @@ typedef struct large_row {
     const char *why;
 } large_row;
 
-/* Sums that f16 does not hold, in all of a product or in single outputs, come out as f32's: products of f16 are exact, and 700 of them are off by some
- * units in the last place of their magnitude. */
+/* Sums that f16 does not hold, in all of a product or in single outputs, come out as f32's:
+ * products of f16 are exact, and 700 of them are off by some units in the last place of their
+ * magnitude. */
 static void test_beyond(void **state)
 {
     static const large_row rows[] = {
@@ -122,12 +130,18 @@ static void test_beyond(void **state)
     for (size_t k = 0; k < 8 * K; k++) x[k] = 1 + (float)(k % 8) / 8;    /* of 11 bits: exact */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (size_t j = 0; j < N; j++)
-            for (size_t k = 0; k < K; k++) w[j * K + k] = tern_f16_from_f32(j % 3 ? (float)(j + k) / 1024 : k % 2 ? rows[i].every_other : rows[i].w);
+            for (size_t k = 0; k < K; k++) {
+                float own = k % 2 ? rows[i].every_other : rows[i].w;
+                w[j * K + k] = tern_f16_from_f32(j % 3 ? (float)(j + k) / 1024 : own);
+            }
         for (size_t t = 0; t < n_table; t++) {
             product(tables[t], &packed, y, x, w, 8);
             for (size_t e = 0; e < 8 * N; e++) {
-                double magnitude, want = dot(x + e / N * K, w + e % N * K, &magnitude), slack = (e % N % 3 ? 0x1p-10 : 32 * FLT_EPSILON) * magnitude;
-                if (!(fabs(y[e] - want) <= slack)) fail_msg("%s, %s: y[%zu,%zu] is %.9g, not %.9g within %.3g", tables[t]->isa, rows[i].why, e / N, e % N, (double)y[e], want, slack);
+                double magnitude, want = dot(x + e / N * K, w + e % N * K, &magnitude),
+                    slack = (e % N % 3 ? 0x1p-10 : 32 * FLT_EPSILON) * magnitude;
+                if (!(fabs(y[e] - want) <= slack))
+                    fail_msg("%s, %s: y[%zu,%zu] is %.9g, not %.9g within %.3g", tables[t]->isa, rows[i].why, e / N,
+                             e % N, (double)y[e], want, slack);
             }
         }
     }
@@ -168,9 +182,12 @@ static void test_packed(void **state)
             if (!tables[t]->prepack_f16) continue;
             uint16_t *to = guarded_end(&order, row->n * row->k, sizeof *to);
             tables[t]->prepack_f16(to, w, row->n, row->k);
-            run_gemm(tables[t]->pack_f16, tables[t]->gemm_f16_f16, &packed, stored, row->n, x, row->k, w, row->k, row->m, row->n, row->k);
-            run_gemm(tables[t]->pack_f16, tables[t]->gemm_f16_packed, &packed, prepacked, row->n, x, row->k, to, row->k, row->m, row->n, row->k);
-            if (memcmp(stored, prepacked, row->m * row->n * sizeof *prepacked)) fail_msg("%s: %s: other bits", tables[t]->isa, row->why);
+            run_gemm(tables[t]->pack_f16, tables[t]->gemm_f16_f16, &packed, stored, row->n, x, row->k, w, row->k,
+                     row->m, row->n, row->k);
+            run_gemm(tables[t]->pack_f16, tables[t]->gemm_f16_packed, &packed, prepacked, row->n, x, row->k, to, row->k,
+                     row->m, row->n, row->k);
+            if (memcmp(stored, prepacked, row->m * row->n * sizeof *prepacked))
+                fail_msg("%s: %s: other bits", tables[t]->isa, row->why);
         }
     }
     guarded_close(&packed);

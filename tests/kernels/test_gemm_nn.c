@@ -1,4 +1,5 @@
-/* Attention's products on every instruction set: nn_check.h has what is looked at. CTest runs it. */
+/* Attention's products on every instruction set: nn_check.h has what is looked at. CTest runs
+ * it. */
 #include "kernels/nn_check.h"
 
 enum { SHAPES = 1000, ISAS = 16 };

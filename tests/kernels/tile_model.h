@@ -1,6 +1,7 @@
-/* A model of AMX's tiles in the place of x86_amx/tiles.h, for the tests that include a kernel after it. It needs AVX-512 BF16, as what lies around the tiles does,
- * and says so if there is none. What TDPBF16PS adds in which order is from Intel's Software Developer's Manual, volume 2; that subnormal numbers count as
- * zero there is left out. */
+/* A model of AMX's tiles in the place of x86_amx/tiles.h, for the tests that include a kernel after
+ * it. It needs AVX-512 BF16, as what lies around the tiles does, and says so if there is none. What
+ * TDPBF16PS adds in which order is from Intel's Software Developer's Manual, volume 2; that
+ * subnormal numbers count as zero there is left out. */
 #ifndef TERN_TESTS_KERNELS_TILE_MODEL_H
 #define TERN_TESTS_KERNELS_TILE_MODEL_H
 
@@ -40,7 +41,8 @@ static void tile_store(int t, void *to, size_t stride)
     for (size_t i = 0; i < 16; i++) memcpy((char *)to + i * stride, tiles[t].row[i], 64);
 }
 
-/* c[i][j] += the sum of the even products plus the sum of the odd ones, each by FMA over the 16 pairs. */
+/* c[i][j] += the sum of the even products plus the sum of the odd ones, each by FMA over the 16
+ * pairs. */
 static void tile_dot(int c, int a, int b)
 {
     for (size_t i = 0; i < 16; i++) {
@@ -69,7 +71,8 @@ static inline void tile_model_or_skip(void)
     tern_cpu_probe(&cpu);
     const tern_kernels *around = tern_isa_find("avx512_bf16");
     if (around && around->usable(&cpu)) return;
-    print_message("skipped: the kernel around the tiles is AVX-512 BF16, which this CPU cannot run\n");
+    print_message("skipped: the kernel around the tiles is AVX-512 BF16, which this CPU cannot "
+                  "run\n");
     skip();
 }
 

@@ -1,5 +1,7 @@
-/* The first end of a model: FastGen's tests of its ragged embedding (tests/unit/inference/v2/kernels/ragged_ops/test_ragged_embed), rebuilt: its
- * vocabularies and widths, its lists of sequences, learned positions behind a history and with an offset. Exact: rows are copied and added. */
+/* The first end of a model: FastGen's tests of its ragged embedding
+ * (tests/unit/inference/v2/kernels/ragged_ops/test_ragged_embed), rebuilt: its vocabularies and
+ * widths, its lists of sequences, learned positions behind a history and with an offset. Exact:
+ * rows are copied and added. */
 #include "backend/rig.h"
 #include "layers/layers.h"
 
@@ -8,7 +10,8 @@ enum { MOST_SEQ = 8, OFFSET = 2, HISTORY = 57 };
 static const int32_t lists[][MOST_SEQ] = { { 128, 64, 192, 32 }, { 57, 112, 63, 89, 1, 1, 1, 1 } };
 static const int64_t sizes[][2] = { { 1024, 1024 }, { 32000, 5120 }, { 50304, 6144 } };
 
-/* A table of which only the rows that are asked for are written: the rest of its memory is never touched. */
+/* A table of which only the rows that are asked for are written: the rest of its memory is never
+ * touched. */
 typedef struct table {
     tern_tensor t;
     bool *written;
@@ -16,7 +19,8 @@ typedef struct table {
 
 static table table_new(tern_dtype type, int64_t n, int64_t dim)
 {
-    table a = { tern_tensor_of(calloc((size_t)(n * dim), tern_dtype_bytes(type)), type, 2, (int64_t[]){ n, dim }), calloc((size_t)n, sizeof(bool)) };
+    table a = { tern_tensor_of(calloc((size_t)(n * dim), tern_dtype_bytes(type)), type, 2, (int64_t[]){ n, dim }),
+                calloc((size_t)n, sizeof(bool)) };
     return a;
 }
 
@@ -56,8 +60,12 @@ static void check(const int32_t *list, const int64_t *size, tern_dtype type, boo
             id[r] = (int32_t)rig_below(size[0]);
             position[r] = history + i;
         }
-    id[0] = 0, id[n - 1] = (int32_t)size[0] - 1;
-    for (int32_t r = 0; r < n; r++) table_row(&token, id[r]), table_row(&place, position[r] + OFFSET);
+    id[0] = 0;
+    id[n - 1] = (int32_t)size[0] - 1;
+    for (int32_t r = 0; r < n; r++) {
+        table_row(&token, id[r]);
+        table_row(&place, position[r] + OFFSET);
+    }
     tern_embedding e = { .token = token.t, .scale = 1, .position_offset = OFFSET };
     if (positions) e.position = place.t;
     float *y = rig_floats((size_t)(n * size[1]), 1);
@@ -70,11 +78,19 @@ static void check(const int32_t *list, const int64_t *size, tern_dtype type, boo
             for (int64_t i = 0; i < size[1]; i++) {
                 float want = (float)element(&token, word, i);
                 if (positions) want += (float)element(&place, where, i);
-                if (y[r * size[1] + i] != want) fail_msg("%d x %d (%s): row %d, channel %d is %g, not %g", (int)size[0], (int)size[1], rig_name(ctx), r, (int)i, (double)y[r * size[1] + i], (double)want);
+                if (y[r * size[1] + i] != want)
+                    fail_msg("%d x %d (%s): row %d, channel %d is %g, not %g", (int)size[0], (int)size[1],
+                             rig_name(ctx), r, (int)i, (double)y[r * size[1] + i], (double)want);
             }
         }
     }
-    free(id), free(position), free(token.t.data), free(token.written), free(place.t.data), free(place.written), free(y);
+    free(id);
+    free(position);
+    free(token.t.data);
+    free(token.written);
+    free(place.t.data);
+    free(place.written);
+    free(y);
 }
 
 static void test_ragged_embed(void **state)

@@ -1,4 +1,5 @@
-/* The mixture of experts: gathered and dense dispatch agree with a plain sum, experts split over ranks with one process, the layer with its parts. */
+/* The mixture of experts: gathered and dense dispatch agree with a plain sum, experts split over
+ * ranks with one process, the layer with its parts. */
 #include "ops/rig.h"
 
 #include <tern/moe.h>
@@ -31,8 +32,9 @@ static tern_moe_weights make_weights(void)
 
 static void free_weights(tern_moe_weights *w)
 {
-    tern_tensor *const all[] = { &w->gate_w,      &w->inter_w,      &w->inter_b,      &w->output_w,      &w->output_b,     &w->mlp_inter_w,
-                                 &w->mlp_inter_b, &w->mlp_output_w, &w->mlp_output_b, &w->coefficient_w, &w->coefficient_b };
+    tern_tensor *const all[] = { &w->gate_w,      &w->inter_w,      &w->inter_b,      &w->output_w,      &w->output_b,
+                                 &w->mlp_inter_w, &w->mlp_inter_b, &w->mlp_output_w, &w->mlp_output_b,
+                                 &w->coefficient_w, &w->coefficient_b };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]->data);
 }
 
@@ -46,7 +48,8 @@ static tern_moe_config make_config(int64_t k)
 }
 
 /* f(x . w1 + b1) . w2 + b2 */
-static void mlp(const double *x, const tern_tensor *w1, const tern_tensor *b1, const tern_tensor *w2, const tern_tensor *b2, int64_t at, double *y)
+static void mlp(const double *x, const tern_tensor *w1, const tern_tensor *b1, const tern_tensor *w2,
+                const tern_tensor *b2, int64_t at, double *y)
 {
     double h[F];
     for (int j = 0; j < F; j++) {
@@ -100,8 +103,8 @@ static void against_the_formula(size_t type)
     static const double tol[] = { 1e-4, 5e-2, 4e-1 };
     tern_dtype t = rig_types[type].t;
     tern_moe_weights w = weights_of(t);
-    tern_tensor x = rig_random(t, RIG_SHAPE(2, ROWS / 2, M), 20), y = rig_new(t, RIG_SHAPE(2, ROWS / 2, M)), counts = rig_new(TERN_I64, RIG_SHAPE(E)),
-                loss = rig_new(TERN_F32, RIG_SHAPE(1));
+    tern_tensor x = rig_random(t, RIG_SHAPE(2, ROWS / 2, M), 20), y = rig_new(t, RIG_SHAPE(2, ROWS / 2, M)),
+        counts = rig_new(TERN_I64, RIG_SHAPE(E)), loss = rig_new(TERN_F32, RIG_SHAPE(1));
     for (int bits = 0; bits < 12; bits++) {
         tern_moe_config c = make_config(bits / 4 + 1);
         tern_moe *moe;
@@ -123,7 +126,10 @@ static void against_the_formula(size_t type)
         tern_moe_free(moe);
     }
     free_weights(&w);
-    free(x.data), free(y.data), free(counts.data), free(loss.data);
+    free(x.data);
+    free(y.data);
+    free(counts.data);
+    free(loss.data);
 }
 
 static void test_against_the_formula(void **state)
@@ -132,7 +138,8 @@ static void test_against_the_formula(void **state)
     for (size_t type = 0; type < sizeof rig_types / sizeof *rig_types; type++) against_the_formula(type);
 }
 
-/* Capacity drops tokens: gathered and dense dispatch drop the same ones, and a token without a route gets 0. */
+/* Capacity drops tokens: gathered and dense dispatch drop the same ones, and a token without a
+ * route gets 0. */
 static void test_dropping_is_the_same_both_ways(void **state)
 {
     tern_moe_weights w = make_weights();
@@ -157,7 +164,9 @@ static void test_dropping_is_the_same_both_ways(void **state)
         if (k == 1) assert_true(zero >= ROWS - E);    /* at most one token an expert */
     }
     free_weights(&w);
-    free(x.data), free(y[0].data), free(y[1].data);
+    free(x.data);
+    free(y[0].data);
+    free(y[1].data);
 }
 
 /* ---- Ranks ---- */
@@ -211,14 +220,16 @@ static void test_expert_ranks(void **state)
             rank_job j = { .w = &w, .x = &x, .y = &y, .k = bits / 4 + 1, .dense = bits & 1, .drop = bits & 2 };
             assert_true(ranks_run(size, run_rank, &j));
             for (int r = 0; r < size; r++) assert_int_equal(j.status[r], TERN_OK);
-            /* The same without ranks: each rank's tokens go through all experts by themselves, with that rank's own capacity. */
+            /* The same without ranks: each rank's tokens go through all experts by themselves, with
+             * that rank's own capacity. */
             for (int r = 0; r < size; r++) {
                 tern_moe_config c = make_config(j.k);
                 tern_moe *moe;
                 c.drop_tokens = j.drop;
                 c.eval_capacity_factor = 0.5;
                 RIG_OK(tern_moe_create(rig, &c, &w, NULL, &moe));
-                RIG_OK(tern_moe_run(moe, &(tern_moe_args){ .input = slice(&x, r, size), .output = slice(&one, r, size) }));
+                RIG_OK(tern_moe_run(moe,
+                                    &(tern_moe_args){ .input = slice(&x, r, size), .output = slice(&one, r, size) }));
                 tern_moe_free(moe);
             }
             double want[4 * ROWS * M];
@@ -226,21 +237,26 @@ static void test_expert_ranks(void **state)
             rig_close("expert ranks", &y, want, 1e-5, 1e-5);
         }
     free_weights(&w);
-    free(x.data), free(y.data), free(one.data);
+    free(x.data);
+    free(y.data);
+    free(one.data);
 }
 
 /* ---- The layer ---- */
 
-/* y = r + moe(n(r)), r = x + attention + bias: with zero attention weights r is x + bo, and the layer's input is there. */
+/* y = r + moe(n(r)), r = x + attention + bias: with zero attention weights r is x + bo, and the
+ * layer's input is there. */
 static void test_layer_adds_its_input(void **state)
 {
     tern_moe_weights w = make_weights();
     tern_moe_config c = make_config(2);
-    tern_tensor ones = rig_new(TERN_F32, RIG_SHAPE(M)), zeros = rig_new(TERN_F32, RIG_SHAPE(M)), qkvw = rig_new(TERN_F32, RIG_SHAPE(M, 3 * M)),
-                ow = rig_new(TERN_F32, RIG_SHAPE(M, M)), ob = rig_random(TERN_F32, RIG_SHAPE(M), 30);
+    tern_tensor ones = rig_new(TERN_F32, RIG_SHAPE(M)), zeros = rig_new(TERN_F32, RIG_SHAPE(M)),
+        qkvw = rig_new(TERN_F32, RIG_SHAPE(M, 3 * M)), ow = rig_new(TERN_F32, RIG_SHAPE(M, M)),
+        ob = rig_random(TERN_F32, RIG_SHAPE(M), 30);
     tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(1, ROWS, M), 31), y = rig_new(TERN_F32, RIG_SHAPE(1, ROWS, M)),
                 counts = rig_new(TERN_I64, RIG_SHAPE(E));
-    tern_layer_weights a = { .norm_w = ones, .norm_b = zeros, .attn_qkvw = qkvw, .attn_ow = ow, .attn_ob = ob, .attn_nw = ones, .attn_nb = zeros };
+    tern_layer_weights a = { .norm_w = ones, .norm_b = zeros, .attn_qkvw = qkvw, .attn_ow = ow, .attn_ob = ob,
+                             .attn_nw = ones, .attn_nb = zeros };
     tern_moe_layer *layer;
     tern_workspace *ws;
     (void)state;
@@ -267,14 +283,22 @@ static void test_layer_adds_its_input(void **state)
         RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){
             .n_layer = 1, .max_batch = 1, .n_kv_head = 3, .key_dim = M / 3, .max_tokens = 16 }, &ws));
         RIG_OK(tern_moe_layer_create(rig, &c, &a, &w, NULL, &layer));
-        RIG_OK(tern_moe_layer_run(layer, &(tern_moe_layer_args){ .input = x, .workspace = ws, .output = y, .exp_counts = counts }));
+        RIG_OK(tern_moe_layer_run(layer, &(tern_moe_layer_args){ .input = x, .workspace = ws, .output = y,
+                                                                 .exp_counts = counts }));
         rig_close(post ? "post-norm" : "pre-norm", &y, want, 1e-4, 1e-4);
         assert_int_equal(tern_workspace_tokens(ws, 0, 0), ROWS);
         tern_moe_layer_free(layer);
         tern_workspace_free(ws);
     }
     free_weights(&w);
-    free(ones.data), free(zeros.data), free(qkvw.data), free(ow.data), free(ob.data), free(x.data), free(y.data), free(counts.data);
+    free(ones.data);
+    free(zeros.data);
+    free(qkvw.data);
+    free(ow.data);
+    free(ob.data);
+    free(x.data);
+    free(y.data);
+    free(counts.data);
 }
 
 /* ---- Training, and refusals ---- */
@@ -293,14 +317,18 @@ static void test_training_has_its_own_factor_and_noise(void **state)
     c.noisy_gate_policy = TERN_NOISE_JITTER;
     RIG_OK(tern_moe_create(rig, &c, &w, NULL, &moe));
     RIG_OK(tern_moe_run(moe, &(tern_moe_args){ .input = x, .output = a, .l_aux = loss[0] }));
-    RIG_OK(tern_moe_run(moe, &(tern_moe_args){ .input = x, .output = b, .l_aux = loss[1], .training = true, .seed = 1 }));
+    RIG_OK(tern_moe_run(moe,
+                        &(tern_moe_args){ .input = x, .output = b, .l_aux = loss[1], .training = true, .seed = 1 }));
     assert_memory_not_equal(a.data, b.data, ROWS * M * sizeof(float));
-    RIG_OK(tern_moe_run(moe, &(tern_moe_args){ .input = x, .output = b, .l_aux = loss[2], .training = true, .seed = 2 }));
+    RIG_OK(tern_moe_run(moe,
+                        &(tern_moe_args){ .input = x, .output = b, .l_aux = loss[2], .training = true, .seed = 2 }));
     assert_true(rig_get(&loss[1], 0) != rig_get(&loss[2], 0));
     assert_true(fabs(rig_get(&loss[0], 0) - rig_get(&loss[1], 0)) < 0.3);
     tern_moe_free(moe);
     free_weights(&w);
-    free(x.data), free(a.data), free(b.data);
+    free(x.data);
+    free(a.data);
+    free(b.data);
     for (int i = 0; i < 3; i++) free(loss[i].data);
 }
 
@@ -310,17 +338,20 @@ static void test_refusals(void **state)
     tern_moe_config c = make_config(1);
     tern_moe *moe;
     tern_moe_layer *layer;
-    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(ROWS, M), 20), narrow = rig_random(TERN_F32, RIG_SHAPE(ROWS, M - 1), 20),
-                y = rig_new(TERN_F32, RIG_SHAPE(ROWS, M)), used = rig_new(TERN_I64, RIG_SHAPE(ROWS));
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(ROWS, M), 20),
+        narrow = rig_random(TERN_F32, RIG_SHAPE(ROWS, M - 1), 20), y = rig_new(TERN_F32, RIG_SHAPE(ROWS, M)),
+        used = rig_new(TERN_I64, RIG_SHAPE(ROWS));
     (void)state;
-#define REFUSED(call, status, message)                                                                                     \
-    do {                                                                                                                 \
-        assert_int_equal(call, status);                                                                                  \
-        if (!rig_has_parts(tern_ctx_error(rig), message)) fail_msg("\"%s\" has not all of %s", tern_ctx_error(rig), message); \
+#define REFUSED(call, status, message) \
+    do { \
+        assert_int_equal(call, status); \
+        if (!rig_has_parts(tern_ctx_error(rig), message)) \
+            fail_msg("\"%s\" has not all of %s", tern_ctx_error(rig), message); \
     } while (0)
     REFUSED(tern_moe_create(rig, &c, &none, NULL, &moe), TERN_ERR_ARGUMENT, "moe|gate_w|missing");
     c.moe_experts = 2;
-    REFUSED(tern_moe_create(rig, &c, &w, NULL, &moe), TERN_ERR_ARGUMENT, "moe|global_experts 4|moe_experts 2|2 ranks|1");
+    REFUSED(tern_moe_create(rig, &c, &w, NULL, &moe), TERN_ERR_ARGUMENT,
+            "moe|global_experts 4|moe_experts 2|2 ranks|1");
     c = make_config(1);
     c.global_experts = c.moe_experts = 5;
     REFUSED(tern_moe_create(rig, &c, &w, NULL, &moe), TERN_ERR_SHAPE, "moe|gate_w|4|5");
@@ -331,14 +362,19 @@ static void test_refusals(void **state)
     RIG_OK(tern_moe_create(rig, &c, &w, NULL, &moe));
     REFUSED(tern_moe_run(moe, &(tern_moe_args){ .input = narrow, .output = y }), TERN_ERR_SHAPE, "moe|input|11|12");
     REFUSED(tern_moe_run(moe, &(tern_moe_args){ .input = x }), TERN_ERR_ARGUMENT, "moe|output|missing");
-    REFUSED(tern_moe_run(moe, &(tern_moe_args){ .input = x, .output = y, .used_token = used }), TERN_ERR_UNSUPPORTED, "moe|used_token|2");
+    REFUSED(tern_moe_run(moe, &(tern_moe_args){ .input = x, .output = y, .used_token = used }), TERN_ERR_UNSUPPORTED,
+            "moe|used_token|2");
     tern_moe_free(moe);
     c.layer.heads = 3;
-    REFUSED(tern_moe_layer_create(rig, &c, &(tern_layer_weights){ 0 }, &w, NULL, &layer), TERN_ERR_ARGUMENT, "moe layer|attn_nw|missing");
+    REFUSED(tern_moe_layer_create(rig, &c, &(tern_layer_weights){ 0 }, &w, NULL, &layer), TERN_ERR_ARGUMENT,
+            "moe layer|attn_nw|missing");
     c.layer.mp_size = 3;
     REFUSED(tern_moe_create(rig, &c, &w, NULL, &moe), TERN_ERR_ARGUMENT, "moe|mp_size is 3|1 ranks");
     free_weights(&w);
-    free(x.data), free(narrow.data), free(y.data), free(used.data);
+    free(x.data);
+    free(narrow.data);
+    free(y.data);
+    free(used.data);
 }
 
 int main(void)

@@ -1,5 +1,7 @@
-/* A mixture-of-experts layer on a grid of ranks that share experts and tensors gives what one rank gives: heads, the dense MLP and, where they are split,
- * the experts are sliced here. Each row of the grid has tokens of its own; a prompt and a step, so that each rank's cache is of its own heads. */
+/* A mixture-of-experts layer on a grid of ranks that share experts and tensors gives what one rank
+ * gives: heads, the dense MLP and, where they are split, the experts are sliced here. Each row of
+ * the grid has tokens of its own; a prompt and a step, so that each rank's cache is of its own
+ * heads. */
 #include "ops/rig.h"
 
 #include <tern/moe.h>
@@ -16,7 +18,8 @@ typedef struct grid_row {
     const char *why;
 } grid_row;
 
-/* The first twelve are the grid of tests/unit/v1/moe/test_moe_tp.py: (ep, tp), whole or split experts, a dense MLP beside them or none. */
+/* The first twelve are the grid of tests/unit/v1/moe/test_moe_tp.py: (ep, tp), whole or split
+ * experts, a dense MLP beside them or none. */
 static const grid_row grids[] = {
     { 1, 2, false, false, false, false, false, true, 1, "whole experts, half of their slots each" },
     { 1, 2, true, false, false, false, false, true, 1, "experts in halves" },
@@ -44,10 +47,14 @@ static tern_tensor small(int rank, const int64_t *shape, uint64_t seed)
 
 static void make_weights(const grid_row *g, tern_layer_weights *a, tern_moe_weights *w)
 {
-    *a = (tern_layer_weights){ .norm_w = small(RIG_SHAPE(M), 1),         .norm_b = small(RIG_SHAPE(M), 2),   .attn_qkvw = small(RIG_SHAPE(M, 3 * M), 3),
-                               .attn_ow = small(RIG_SHAPE(M, M), 4),     .attn_nw = small(RIG_SHAPE(M), 5),  .attn_nb = small(RIG_SHAPE(M), 6) };
-    *w = (tern_moe_weights){ .gate_w = small(RIG_SHAPE(EXPERTS, M), 10), .inter_w = small(RIG_SHAPE(EXPERTS, M, F), 11), .output_w = small(RIG_SHAPE(EXPERTS, F, M), 12),
-                             .mlp_inter_w = small(RIG_SHAPE(M, F), 13),  .mlp_output_w = small(RIG_SHAPE(F, M), 14),     .coefficient_w = small(RIG_SHAPE(2, M), 15) };
+    *a = (tern_layer_weights){ .norm_w = small(RIG_SHAPE(M), 1),         .norm_b = small(RIG_SHAPE(M), 2),
+                               .attn_qkvw = small(RIG_SHAPE(M, 3 * M), 3),
+                               .attn_ow = small(RIG_SHAPE(M, M), 4),     .attn_nw = small(RIG_SHAPE(M), 5),
+                               .attn_nb = small(RIG_SHAPE(M), 6) };
+    *w = (tern_moe_weights){ .gate_w = small(RIG_SHAPE(EXPERTS, M), 10), .inter_w = small(RIG_SHAPE(EXPERTS, M, F), 11),
+                             .output_w = small(RIG_SHAPE(EXPERTS, F, M), 12),
+                             .mlp_inter_w = small(RIG_SHAPE(M, F), 13),  .mlp_output_w = small(RIG_SHAPE(F, M), 14),
+                             .coefficient_w = small(RIG_SHAPE(2, M), 15) };
     if (!g->biases) return;
     a->attn_qkvb = small(RIG_SHAPE(3 * M), 7);
     a->attn_ob = small(RIG_SHAPE(M), 8);
@@ -60,8 +67,10 @@ static void make_weights(const grid_row *g, tern_layer_weights *a, tern_moe_weig
 
 static void free_weights(tern_layer_weights *a, tern_moe_weights *w)
 {
-    tern_tensor *const all[] = { &a->norm_w,  &a->norm_b,    &a->attn_qkvw, &a->attn_qkvb, &a->attn_ow,     &a->attn_ob,     &a->attn_nw,      &a->attn_nb,       &w->gate_w,       &w->inter_w,
-                                 &w->inter_b, &w->output_w,  &w->output_b,  &w->mlp_inter_w, &w->mlp_inter_b, &w->mlp_output_w, &w->mlp_output_b, &w->coefficient_w, &w->coefficient_b };
+    tern_tensor *const all[] = { &a->norm_w,  &a->norm_b,    &a->attn_qkvw, &a->attn_qkvb, &a->attn_ow,     &a->attn_ob,
+                                 &a->attn_nw,      &a->attn_nb,       &w->gate_w,       &w->inter_w, &w->inter_b,
+                                 &w->output_w,  &w->output_b,  &w->mlp_inter_w, &w->mlp_inter_b, &w->mlp_output_w,
+                                 &w->mlp_output_b, &w->coefficient_w, &w->coefficient_b };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]->data);
 }
 
@@ -74,7 +83,8 @@ static tern_tensor own_experts(const tern_tensor *t, int row, int ep)
     return s;
 }
 
-/* Each expert's column-th part of its inner dimension: the last axis of inter, the one before of output. */
+/* Each expert's column-th part of its inner dimension: the last axis of inter, the one before of
+ * output. */
 static tern_tensor part_of_experts(tern_ctx *ctx, const tern_tensor *t, bool columns, int column, int tp)
 {
     int64_t n = t->shape[0], shape[3] = { n, t->shape[1], t->rank == 3 ? t->shape[2] : 0 };
@@ -93,7 +103,8 @@ typedef struct job {
     const grid_row *g;
     tern_layer_weights a;
     tern_moe_weights w;
-    tern_tensor x[ROWS_MOST][2], y[RANKS_MOST][2];    /* each row's tokens, each rank's outputs: the prompt's and the step's */
+    /* each row's tokens, each rank's outputs: the prompt's and the step's */
+    tern_tensor x[ROWS_MOST][2], y[RANKS_MOST][2];
     tern_status status[RANKS_MOST];
     char message[RANKS_MOST][200];
 } job;
@@ -118,14 +129,16 @@ static tern_moe_config config_of(const grid_row *g, int ep, int tp)
     return c;
 }
 
-static tern_status run_layer(tern_ctx *ctx, const tern_moe_config *c, const tern_layer_weights *a, const tern_moe_weights *w, const tern_moe_comm *comm, const tern_tensor *x,
+static tern_status run_layer(tern_ctx *ctx, const tern_moe_config *c, const tern_layer_weights *a,
+                             const tern_moe_weights *w, const tern_moe_comm *comm, const tern_tensor *x,
                              const tern_tensor *y)
 {
     tern_moe_layer *layer = NULL;
     tern_workspace *ws = NULL;
     tern_status st = tern_moe_layer_create(ctx, c, a, w, comm, &layer);
     if (!st) st = tern_workspace_create(ctx, &(tern_workspace_options){
-        .n_layer = 1, .max_batch = 1, .n_kv_head = (int32_t)(HEADS / c->layer.mp_size), .key_dim = DIM, .max_tokens = PROMPT + 1 }, &ws);
+        .n_layer = 1, .max_batch = 1, .n_kv_head = (int32_t)(HEADS / c->layer.mp_size), .key_dim = DIM,
+        .max_tokens = PROMPT + 1 }, &ws);
     for (int call = 0; !st && call < 2; call++)
         st = tern_moe_layer_run(layer, &(tern_moe_layer_args){ .input = x[call], .workspace = ws, .output = y[call] });
     tern_moe_layer_free(layer);
@@ -155,7 +168,8 @@ static void run_rank(tern_ctx *ctx, const tern_comm *row, const tern_comm *colum
         w.output_w = own[n++] = part_of_experts(ctx, &w.output_w, false, t, tp);
         if (j->g->biases) w.inter_b = own[n++] = part_of_experts(ctx, &w.inter_b, true, t, tp);
     }
-    j->status[at] = run_layer(ctx, &c, &a, &w, &(tern_moe_comm){ .experts = column, .tensors = row }, j->x[e], j->y[at]);
+    j->status[at] = run_layer(ctx, &c, &a, &w, &(tern_moe_comm){ .experts = column, .tensors = row }, j->x[e],
+                              j->y[at]);
     snprintf(j->message[at], sizeof j->message[at], "%s", tern_ctx_error(ctx));
     for (size_t i = 0; i < n; i++) free(own[i].data);
 }
@@ -173,7 +187,8 @@ static void check_grid(const grid_row *g)
     int64_t n_tok[2] = { PROMPT, 1 };
     make_weights(g, &j.a, &j.w);
     for (int call = 0; call < 2; call++) {
-        for (int e = 0; e < g->ep; e++) j.x[e][call] = rig_random(TERN_F32, RIG_SHAPE(1, n_tok[call], M), (uint64_t)(40 + 2 * e + call));
+        for (int e = 0; e < g->ep; e++)
+            j.x[e][call] = rig_random(TERN_F32, RIG_SHAPE(1, n_tok[call], M), (uint64_t)(40 + 2 * e + call));
         for (int r = 0; r < g->ep * g->tp; r++) j.y[r][call] = rig_new(TERN_F32, RIG_SHAPE(1, n_tok[call], M));
     }
     assert_true(ranks_run_grid(g->ep, g->tp, run_rank, &j));
@@ -188,10 +203,12 @@ static void check_grid(const grid_row *g)
                 int64_t n = tern_tensor_count(&alone[call]);
                 for (int64_t i = 0; i < n; i++) want[i] = rig_get(&alone[call], i);
                 rig_close(g->why, &j.y[at][call], want, 2e-5, 2e-5);
-                assert_memory_equal(j.y[at][call].data, j.y[e * g->tp][call].data, (size_t)n * sizeof(float));    /* ranks that share tensors have the same bits */
+                /* ranks that share tensors have the same bits */
+                assert_memory_equal(j.y[at][call].data, j.y[e * g->tp][call].data, (size_t)n * sizeof(float));
             }
         }
-        free(alone[0].data), free(alone[1].data);
+        free(alone[0].data);
+        free(alone[1].data);
     }
     for (int call = 0; call < 2; call++) {
         for (int e = 0; e < g->ep; e++) free(j.x[e][call].data);

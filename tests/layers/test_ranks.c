@@ -1,5 +1,6 @@
-/* A transformer layer split over 1, 2, 3 and 4 ranks gives what one rank gives: heads, columns and rows are sliced here, and sums come from the
- * communicator of ranks.h. A prompt and a step, so that each rank's cache is of its own heads. */
+/* A transformer layer split over 1, 2, 3 and 4 ranks gives what one rank gives: heads, columns and
+ * rows are sliced here, and sums come from the communicator of ranks.h. A prompt and a step, so
+ * that each rank's cache is of its own heads. */
 #include "ops/rig.h"
 
 #include <tern/layer.h>
@@ -37,10 +38,12 @@ static tern_tensor small(int rank, const int64_t *shape, uint64_t seed)
 
 static tern_layer_weights whole_weights(const wiring_row *w)
 {
-    int64_t kv = w->kv > 0 ? w->kv : w->heads, dim = E / w->heads, qkv = (w->heads + 2 * kv) * dim, wide = w->gated ? 2 * I : I;
+    int64_t kv = w->kv > 0 ? w->kv : w->heads, dim = E / w->heads, qkv = (w->heads + 2 * kv) * dim,
+        wide = w->gated ? 2 * I : I;
     tern_layer_weights l = {
-        .norm_w = small(RIG_SHAPE(E), 1), .attn_qkvw = small(RIG_SHAPE(E, qkv), 3), .attn_ow = small(RIG_SHAPE(E, E), 5),
-        .inter_w = small(RIG_SHAPE(E, wide), 8), .output_w = small(RIG_SHAPE(I, E), 10) };
+        .norm_w = small(RIG_SHAPE(E), 1), .attn_qkvw = small(RIG_SHAPE(E, qkv), 3),
+        .attn_ow = small(RIG_SHAPE(E, E), 5), .inter_w = small(RIG_SHAPE(E, wide), 8),
+        .output_w = small(RIG_SHAPE(I, E), 10) };
     if (!w->one_norm) l.attn_nw = small(RIG_SHAPE(E), 12);
     if (!w->rms) l.norm_b = small(RIG_SHAPE(E), 2);
     if (!w->rms && !w->one_norm) l.attn_nb = small(RIG_SHAPE(E), 13);
@@ -97,20 +100,32 @@ static void run_rank(tern_ctx *ctx, const tern_comm *comm, void *arg)
     int64_t kv = w->kv > 0 ? w->kv : w->heads, dim = E / w->heads;
     tern_config config = config_of(w, size);
     tern_layer_weights l = *j->w;
-    tern_tensor own[6] = { w->bloom ? slice_columns(ctx, &l.attn_qkvw, 1, rank, size) : slice_heads(ctx, &l.attn_qkvw, w->heads, kv, dim, rank, size),    /* BLOOM's */
-                           slice_rows(ctx, &l.attn_ow, rank, size), slice_columns(ctx, &l.inter_w, w->gated ? 2 : 1, rank, size),    /* heads lie side by side, */
-                           slice_rows(ctx, &l.output_w, rank, size) };                                                              /* each with its q, k and v */
+    /* BLOOM's */
+    tern_tensor own[6] = { w->bloom ? slice_columns(ctx, &l.attn_qkvw, 1, rank, size)
+                                    : slice_heads(ctx, &l.attn_qkvw, w->heads, kv, dim, rank, size),
+                           /* heads lie side by side, */
+                           slice_rows(ctx, &l.attn_ow, rank, size),
+                           slice_columns(ctx, &l.inter_w, w->gated ? 2 : 1, rank, size),
+                           /* each with its q, k and v */
+                           slice_rows(ctx, &l.output_w, rank, size) };
     if (w->biases) {
-        own[4] = w->bloom ? slice_columns(ctx, &l.attn_qkvb, 1, rank, size) : slice_heads(ctx, &l.attn_qkvb, w->heads, kv, dim, rank, size);
+        own[4] = w->bloom ? slice_columns(ctx, &l.attn_qkvb, 1, rank, size)
+                          : slice_heads(ctx, &l.attn_qkvb, w->heads, kv, dim, rank, size);
         own[5] = slice_columns(ctx, &l.inter_b, w->gated ? 2 : 1, rank, size);
     }
-    l.attn_qkvw = own[0], l.attn_ow = own[1], l.inter_w = own[2], l.output_w = own[3], l.attn_qkvb = own[4], l.inter_b = own[5];
+    l.attn_qkvw = own[0];
+    l.attn_ow = own[1];
+    l.inter_w = own[2];
+    l.output_w = own[3];
+    l.attn_qkvb = own[4];
+    l.inter_b = own[5];
 
     tern_transformer_layer *layer = NULL;
     tern_workspace *ws = NULL;
     tern_status st = tern_transformer_layer_create(ctx, &config, &l, NULL, comm, &layer);
     if (!st) st = tern_workspace_create(ctx, &(tern_workspace_options){
-        .n_layer = 1, .max_batch = BATCH, .n_kv_head = (int32_t)(kv > size ? kv / size : 1), .key_dim = (int32_t)dim, .max_tokens = TOKENS }, &ws);
+        .n_layer = 1, .max_batch = BATCH, .n_kv_head = (int32_t)(kv > size ? kv / size : 1), .key_dim = (int32_t)dim,
+        .max_tokens = TOKENS }, &ws);
     for (int call = 0; !st && call < 2; call++) {
         tern_tensor alibi = alibi_of(w, call ? TOKENS : PROMPT);
         st = tern_transformer_layer_run(layer, &(tern_transformer_layer_args){
@@ -134,14 +149,16 @@ static void free_weights(tern_layer_weights *l)
 static void check_wiring(const wiring_row *w)
 {
     tern_layer_weights weights = whole_weights(w);
-    tern_tensor x[2] = { rig_random(TERN_F32, RIG_SHAPE(BATCH, PROMPT, E), 50), rig_random(TERN_F32, RIG_SHAPE(BATCH, 1, E), 51) };
+    tern_tensor x[2] = { rig_random(TERN_F32, RIG_SHAPE(BATCH, PROMPT, E), 50),
+                         rig_random(TERN_F32, RIG_SHAPE(BATCH, 1, E), 51) };
     double *want[2] = { calloc(BATCH * PROMPT * E, sizeof(double)), calloc(BATCH * E, sizeof(double)) };
     int64_t kv = w->kv > 0 ? w->kv : w->heads;
     for (int size = 1; size <= 4; size++) {
         if (kv % size && size % kv) continue;    /* three ranks cannot share two KV heads */
         job j = { .row = w, .w = &weights, .x = x };
         for (int r = 0; r < size; r++)
-            for (int call = 0; call < 2; call++) j.out[r][call] = rig_new(TERN_F32, RIG_SHAPE(BATCH, call ? 1 : PROMPT, E));
+            for (int call = 0; call < 2; call++)
+                j.out[r][call] = rig_new(TERN_F32, RIG_SHAPE(BATCH, call ? 1 : PROMPT, E));
         assert_true(ranks_run(size, run_rank, &j));
         for (int r = 0; r < size; r++) {
             if (j.status[r]) fail_msg("%s, %d ranks: %s", w->why, size, j.message[r]);
@@ -149,13 +166,20 @@ static void check_wiring(const wiring_row *w)
                 int64_t n = tern_tensor_count(&j.out[r][call]);
                 for (int64_t i = 0; size == 1 && i < n; i++) want[call][i] = rig_get(&j.out[r][call], i);
                 rig_close(w->why, &j.out[r][call], want[call], 2e-5, 2e-5);
-                assert_memory_equal(j.out[r][call].data, j.out[0][call].data, (size_t)n * sizeof(float));    /* all ranks have the same bits */
+                /* all ranks have the same bits */
+                assert_memory_equal(j.out[r][call].data, j.out[0][call].data, (size_t)n * sizeof(float));
             }
         }
-        for (int r = 0; r < size; r++) free(j.out[r][0].data), free(j.out[r][1].data);
+        for (int r = 0; r < size; r++) {
+            free(j.out[r][0].data);
+            free(j.out[r][1].data);
+        }
     }
     free_weights(&weights);
-    free(x[0].data), free(x[1].data), free(want[0]), free(want[1]);
+    free(x[0].data);
+    free(x[1].data);
+    free(want[0]);
+    free(want[1]);
 }
 
 static void test_ranks(void **state)

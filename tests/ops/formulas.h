@@ -36,12 +36,15 @@ static inline double *doubles(int64_t n)
     return calloc((size_t)n + 1, sizeof(double));
 }
 
-static inline void norm_row(const double *x, int64_t n, const tern_tensor *gamma, const tern_tensor *beta, bool rms, double *y)
+static inline void norm_row(const double *x, int64_t n, const tern_tensor *gamma,
+                            const tern_tensor *beta, bool rms, double *y)
 {
     double mean = 0, var = 0;
     for (int64_t i = 0; i < n && !rms; i++) mean += x[i] / (double)n;
     for (int64_t i = 0; i < n; i++) var += (x[i] - mean) * (x[i] - mean) / (double)n;
-    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) / sqrt(var + 1e-5) * rig_get(gamma, i) + (beta->data ? rig_get(beta, i) : 0);
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (x[i] - mean) / sqrt(var + 1e-5) * rig_get(gamma,
+                                                          i) + (beta->data ? rig_get(beta, i) : 0);
 }
 
 #endif

@@ -1,5 +1,6 @@
-/* What the tests of ops share: contexts, tensors described by text and filled by seed, reading and comparing of any float type.
- * Expected values are naive formulas in double, written in each test. */
+/* What the tests of ops share: contexts, tensors described by text and filled by seed, reading and
+ * comparing of any float type. Expected values are naive formulas in double, written in each
+ * test. */
 #ifndef TESTS_OPS_RIG_H
 #define TESTS_OPS_RIG_H
 
@@ -44,12 +45,14 @@ static int rig_teardown(void **state)
 }
 
 /* Runs the tests once on every instruction set of this machine; what the machine lacks is named. */
-#define RIG_ON_EVERY_ISA(tests)                                                               \
-    int rig_failures = 0;                                                                     \
-    for (size_t rig_i = 0; (rig_isa = tern_isa_name(rig_i)); rig_i++) {                       \
-        printf("%s%s\n", rig_isa, tern_isa_usable(rig_i) ? "" : ": this machine lacks it, not tested"); \
-        if (tern_isa_usable(rig_i)) rig_failures += cmocka_run_group_tests(tests, rig_setup, rig_teardown); \
-    }                                                                                         \
+#define RIG_ON_EVERY_ISA(tests) \
+    int rig_failures = 0; \
+    for (size_t rig_i = 0; (rig_isa = tern_isa_name(rig_i)); rig_i++) { \
+        printf("%s%s\n", rig_isa, \
+               tern_isa_usable(rig_i) ? "" : ": this machine lacks it, not tested"); \
+        if (tern_isa_usable(rig_i)) \
+            rig_failures += cmocka_run_group_tests(tests, rig_setup, rig_teardown); \
+    } \
     return rig_failures
 
 /* Is it the best one of this machine? */
@@ -127,25 +130,33 @@ static inline tern_tensor rig_new(tern_dtype dtype, int rank, const int64_t *sha
     return t;
 }
 
-static inline tern_tensor rig_random(tern_dtype dtype, int rank, const int64_t *shape, uint64_t seed)
+static inline tern_tensor rig_random(tern_dtype dtype, int rank, const int64_t *shape,
+                                     uint64_t seed)
 {
     tern_tensor t = rig_new(dtype, rank, shape);
     int64_t n = tern_tensor_count(&t);
-    for (int64_t i = 0; i < n; i++)
-        rig_put(&t, i, dtype == TERN_I8 ? (double)(rig_bits(seed, (uint64_t)i) % 255) - 127 : dtype > TERN_I8 ? 1 : rig_normal(seed, (uint64_t)i));
+    for (int64_t i = 0; i < n; i++) {
+        double v = 1;
+        if (dtype == TERN_I8) v = (double)(rig_bits(seed, (uint64_t)i) % 255) - 127;
+        else if (dtype < TERN_I8) v = rig_normal(seed, (uint64_t)i);
+        rig_put(&t, i, v);
+    }
     return t;
 }
 
-/* For large tensors: numbers like rig_random's, a prime number of them drawn once a type and repeated from a place of the seed's. f32, f16, bf16. */
+/* For large tensors: numbers like rig_random's, a prime number of them drawn once a type and
+ * repeated from a place of the seed's. f32, f16, bf16. */
 static inline tern_tensor rig_tiled(tern_dtype dtype, int rank, const int64_t *shape, uint64_t seed)
 {
     enum { PRIME = 65537 };
     static tern_tensor tiles[TERN_N_DTYPES];
     static float numbers[3][PRIME];
     tern_tensor t = rig_new(dtype, rank, shape), *tile = &tiles[dtype];
-    size_t bytes = tern_dtype_bytes(dtype), n = (size_t)tern_tensor_count(&t), first = (size_t)(seed * 7919 % PRIME);
+    size_t bytes = tern_dtype_bytes(dtype), n = (size_t)tern_tensor_count(&t),
+        first = (size_t)(seed * 7919 % PRIME);
     if (!tile->data) {
-        *tile = tern_tensor_of(numbers[dtype == TERN_F16 ? 1 : dtype == TERN_BF16 ? 2 : 0], dtype, 1, (int64_t[]){ PRIME });
+        static const int row[TERN_N_DTYPES] = { [TERN_F16] = 1, [TERN_BF16] = 2 };
+        *tile = tern_tensor_of(numbers[row[dtype]], dtype, 1, (int64_t[]){ PRIME });
         for (int64_t i = 0; i < PRIME; i++) rig_put(tile, i, rig_normal(0, (uint64_t)i));
     }
     for (size_t at = 0; at < n;) {
@@ -157,7 +168,8 @@ static inline tern_tensor rig_tiled(tern_dtype dtype, int rank, const int64_t *s
     return t;
 }
 
-/* Of many rows this many are compared with a formula, the first and the last among them: row rig_sample(rows, k), k < rig_samples(rows). */
+/* Of many rows this many are compared with a formula, the first and the last among them: row
+ * rig_sample(rows, k), k < rig_samples(rows). */
 static inline int64_t rig_samples(int64_t rows)
 {
     return rows < 12 ? rows : 12;
@@ -168,7 +180,8 @@ static inline int64_t rig_sample(int64_t rows, int64_t k)
     return rows < 12 ? k : k * (rows - 1) / 11;
 }
 
-#define RIG_SHAPE(...) (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), (int64_t[]){ __VA_ARGS__ }
+#define RIG_SHAPE(...) \
+    (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), (int64_t[]){ __VA_ARGS__ }
 
 static inline tern_dtype rig_dtype(const char *name)
 {
@@ -178,7 +191,8 @@ static inline tern_dtype rig_dtype(const char *name)
     return TERN_F32;
 }
 
-/* "input f32 2,3,8; weight i8 5,8; bias f32 5": tensors filled by their place. A name with '~' before it is not contiguous: its last stride is 2. */
+/* "input f32 2,3,8; weight i8 5,8; bias f32 5": tensors filled by their place. A name with '~'
+ * before it is not contiguous: its last stride is 2. */
 static inline void rig_parse(const char *text, rig_set *set)
 {
     char copy[1024], *save = NULL;
@@ -225,39 +239,53 @@ static inline bool rig_has_parts(const char *sentence, const char *message)
 }
 
 /* |a - b| <= atol + rtol |b|, DeepSpeed's measure, for a tensor and its expected values. */
-static inline void rig_close(const char *what, const tern_tensor *got, const double *want, double rtol, double atol)
+static inline void rig_close(const char *what, const tern_tensor *got, const double *want,
+                             double rtol, double atol)
 {
     int64_t n = tern_tensor_count(got);
     for (int64_t i = 0; i < n; i++) {
         double a = rig_get(got, i), b = want[i];
         if (isnan(a) && isnan(b)) continue;
-        if (!(fabs(a - b) <= atol + rtol * fabs(b))) fail_msg("%s: element %lld is %.9g, not %.9g", what, (long long)i, a, b);
+        if (!(fabs(a - b) <= atol + rtol * fabs(b)))
+            fail_msg("%s: element %lld is %.9g, not %.9g", what, (long long)i, a, b);
     }
 }
 
 /* The same of row r of a tensor whose last axis is as long as row. */
-static inline void rig_close_row(const char *what, const tern_tensor *got, int64_t r, const double *row, double rtol, double atol)
+static inline void rig_close_row(const char *what, const tern_tensor *got, int64_t r,
+                                 const double *row, double rtol, double atol)
 {
     int64_t n = got->shape[got->rank - 1];
     for (int64_t i = 0; i < n; i++) {
         double a = rig_get(got, r * n + i);
-        if (!(fabs(a - row[i]) <= atol + rtol * fabs(row[i]))) fail_msg("%s, %lld channels: row %lld, element %lld is %.9g, not %.9g", what, (long long)n, (long long)r, (long long)i, a, row[i]);
+        if (!(fabs(a - row[i]) <= atol + rtol * fabs(row[i])))
+            fail_msg("%s, %lld channels: row %lld, element %lld is %.9g, not %.9g", what,
+                     (long long)n, (long long)r, (long long)i, a, row[i]);
     }
 }
 
-/* What one rounding of an f32 result leaves, far tighter than DeepSpeed's tolerances: a unit in the last place of f16 and bf16. */
-static inline void rig_close_once(const char *what, const tern_tensor *got, int64_t r, const double *row, double atol)
+/* What one rounding of an f32 result leaves, far tighter than DeepSpeed's tolerances: a unit in the
+ * last place of f16 and bf16. */
+static inline void rig_close_once(const char *what, const tern_tensor *got, int64_t r,
+                                  const double *row, double atol)
 {
-    rig_close_row(what, got, r, row, got->dtype == TERN_F16 ? 0x1p-10 : got->dtype == TERN_BF16 ? 0x1p-7 : 1e-5, atol);
+    double rtol = 1e-5;
+    if (got->dtype == TERN_F16) rtol = 0x1p-10;
+    else if (got->dtype == TERN_BF16) rtol = 0x1p-7;
+    rig_close_row(what, got, r, row, rtol, atol);
 }
 
 /* v rounded to a type. */
 static inline double rig_round(tern_dtype t, double v)
 {
-    return t == TERN_F16 ? tern_f32_from_f16(tern_f16_from_f32((float)v)) : t == TERN_BF16 ? tern_f32_from_bf16(tern_bf16_from_f32((float)v)) : v;
+    if (t == TERN_F16) return tern_f32_from_f16(tern_f16_from_f32((float)v));
+    if (t == TERN_BF16) return tern_f32_from_bf16(tern_bf16_from_f32((float)v));
+    return v;
 }
 
-/* The tolerances of DeepSpeed's own tests (tests/unit/ops/transformer/inference/inference_test_utils.py), and tighter ones for one rounding. */
+/* The tolerances of DeepSpeed's own tests
+ * (tests/unit/ops/transformer/inference/inference_test_utils.py), and tighter ones for one
+ * rounding. */
 static const struct { tern_dtype t; tern_config_dtype config; double rtol, atol; } rig_types[] = {
     { TERN_F32, TERN_DTYPE_FP32, 5e-4, 5e-5 },
     { TERN_F16, TERN_DTYPE_FP16, 3e-2, 2e-3 },

@@ -1,4 +1,5 @@
-/* Configs from JSON and back: a layer's, a mixture's, init_inference's. tests/unit/inference/test_inference_config.py rebuilt, and what it leaves out. */
+/* Configs from JSON and back: a layer's, a mixture's, init_inference's.
+ * tests/unit/inference/test_inference_config.py rebuilt, and what it leaves out. */
 #include "rig.h"
 
 #include <tern/engine_config.h>
@@ -19,8 +20,10 @@ static void test_defaults_are_deepspeeds(void **state)
     assert_true(c.layer_norm_eps == 1e-12);
     assert_int_equal(c.mp_size, 1);
     assert_int_equal(c.dtype, TERN_DTYPE_FP16);
-    assert_true(c.pre_layer_norm && c.scale_attention && c.triangular_masking && c.rotate_every_two && c.return_tuple && c.mlp_after_attn && c.invert_mask);
-    assert_false(c.stochastic_mode || c.local_attention || c.rotate_half || c.bigscience_bloom || c.use_mup || c.transposed_mode || c.set_empty_params || c.use_triton);
+    assert_true(c.pre_layer_norm && c.scale_attention && c.triangular_masking && c.rotate_every_two && c.return_tuple &&
+                c.mlp_after_attn && c.invert_mask);
+    assert_false(c.stochastic_mode || c.local_attention || c.rotate_half || c.bigscience_bloom || c.use_mup ||
+                 c.transposed_mode || c.set_empty_params || c.use_triton);
     assert_int_equal(c.norm_type, TERN_NORM_LAYER);
     assert_int_equal(c.window_size, 256);
     assert_int_equal(c.rotary_dim, -1);
@@ -30,8 +33,9 @@ static void test_defaults_are_deepspeeds(void **state)
     assert_int_equal(c.num_kv, -1);
     assert_true(c.rope_theta == 10000);
     static const struct { int value, want; } numbers[] = {    /* the integers that DeepSpeed's kernels cast to */
-        { TERN_ACT_UNKNOWN, 0 }, { TERN_ACT_GELU, 1 }, { TERN_ACT_RELU, 2 }, { TERN_ACT_GATED_GELU, 3 }, { TERN_ACT_GATED_SILU, 4 }, { TERN_ACT_GELU_ERF, 5 },
-        { TERN_NORM_UNKNOWN, 0 }, { TERN_NORM_LAYER, 1 }, { TERN_NORM_GROUP, 2 }, { TERN_NORM_RMS, 3 },
+        { TERN_ACT_UNKNOWN, 0 }, { TERN_ACT_GELU, 1 }, { TERN_ACT_RELU, 2 }, { TERN_ACT_GATED_GELU, 3 },
+        { TERN_ACT_GATED_SILU, 4 }, { TERN_ACT_GELU_ERF, 5 }, { TERN_NORM_UNKNOWN, 0 }, { TERN_NORM_LAYER, 1 },
+        { TERN_NORM_GROUP, 2 }, { TERN_NORM_RMS, 3 },
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) assert_int_equal(numbers[i].value, numbers[i].want);
 }
@@ -49,22 +53,33 @@ typedef struct reading {
 static const reading readings[] = {
     { "{\"hidden_size\": 64}", AT(intermediate_size), 'i', 256, "the derived size follows hidden_size" },
     { "{\"hidden_size\": 64, \"intermediate_size\": 100}", AT(intermediate_size), 'i', 100, "a size of its own stays" },
-    { "{\"hidden_size\": 64, \"intermediate_size\": -4}", AT(intermediate_size), 'i', 256, "DeepSpeed's own default value is derived again" },
+    { "{\"hidden_size\": 64, \"intermediate_size\": -4}", AT(intermediate_size), 'i', 256,
+      "DeepSpeed's own default value is derived again" },
     { "{\"layer_norm_eps\": 1e-5}", AT(layer_norm_eps), 'd', 1e-5, "one spelling" },
     { "{\"epsilon\": 1e-6}", AT(layer_norm_eps), 'd', 1e-6, "the other spelling" },
     { "{\"layer_norm_eps\": 0}", AT(layer_norm_eps), 'd', 0, "an integer is a number" },
-    { "{\"dtype\": \"fp16\"}", AT(dtype), 'e', TERN_DTYPE_FP16, "" }, { "{\"dtype\": \"half\"}", AT(dtype), 'e', TERN_DTYPE_FP16, "" },
-    { "{\"dtype\": \"torch.float16\"}", AT(dtype), 'e', TERN_DTYPE_FP16, "" }, { "{\"dtype\": \"float16\"}", AT(dtype), 'e', TERN_DTYPE_FP16, "" },
-    { "{\"dtype\": \"fp32\"}", AT(dtype), 'e', TERN_DTYPE_FP32, "" }, { "{\"dtype\": \"float\"}", AT(dtype), 'e', TERN_DTYPE_FP32, "" },
-    { "{\"dtype\": \"float32\"}", AT(dtype), 'e', TERN_DTYPE_FP32, "" }, { "{\"dtype\": \"torch.float32\"}", AT(dtype), 'e', TERN_DTYPE_FP32, "" },
-    { "{\"dtype\": \"bf16\"}", AT(dtype), 'e', TERN_DTYPE_BF16, "" }, { "{\"dtype\": \"bfloat16\"}", AT(dtype), 'e', TERN_DTYPE_BF16, "" },
-    { "{\"dtype\": \"bfloat\"}", AT(dtype), 'e', TERN_DTYPE_BF16, "" }, { "{\"dtype\": \"torch.bfloat16\"}", AT(dtype), 'e', TERN_DTYPE_BF16, "" },
-    { "{\"dtype\": \"int8\"}", AT(dtype), 'e', TERN_DTYPE_INT8, "" }, { "{\"dtype\": \"torch.int8\"}", AT(dtype), 'e', TERN_DTYPE_INT8, "" },
-    { "{\"norm_type\": \"RMSNorm\"}", AT(norm_type), 'e', TERN_NORM_RMS, "by name" }, { "{\"norm_type\": 3}", AT(norm_type), 'e', TERN_NORM_RMS, "by number" },
+    { "{\"dtype\": \"fp16\"}", AT(dtype), 'e', TERN_DTYPE_FP16, "" },
+    { "{\"dtype\": \"half\"}", AT(dtype), 'e', TERN_DTYPE_FP16, "" },
+    { "{\"dtype\": \"torch.float16\"}", AT(dtype), 'e', TERN_DTYPE_FP16, "" },
+    { "{\"dtype\": \"float16\"}", AT(dtype), 'e', TERN_DTYPE_FP16, "" },
+    { "{\"dtype\": \"fp32\"}", AT(dtype), 'e', TERN_DTYPE_FP32, "" },
+    { "{\"dtype\": \"float\"}", AT(dtype), 'e', TERN_DTYPE_FP32, "" },
+    { "{\"dtype\": \"float32\"}", AT(dtype), 'e', TERN_DTYPE_FP32, "" },
+    { "{\"dtype\": \"torch.float32\"}", AT(dtype), 'e', TERN_DTYPE_FP32, "" },
+    { "{\"dtype\": \"bf16\"}", AT(dtype), 'e', TERN_DTYPE_BF16, "" },
+    { "{\"dtype\": \"bfloat16\"}", AT(dtype), 'e', TERN_DTYPE_BF16, "" },
+    { "{\"dtype\": \"bfloat\"}", AT(dtype), 'e', TERN_DTYPE_BF16, "" },
+    { "{\"dtype\": \"torch.bfloat16\"}", AT(dtype), 'e', TERN_DTYPE_BF16, "" },
+    { "{\"dtype\": \"int8\"}", AT(dtype), 'e', TERN_DTYPE_INT8, "" },
+    { "{\"dtype\": \"torch.int8\"}", AT(dtype), 'e', TERN_DTYPE_INT8, "" },
+    { "{\"norm_type\": \"RMSNorm\"}", AT(norm_type), 'e', TERN_NORM_RMS, "by name" },
+    { "{\"norm_type\": 3}", AT(norm_type), 'e', TERN_NORM_RMS, "by number" },
     { "{\"mlp_act_func_type\": \"GATED_SILU\"}", AT(mlp_act_func_type), 'e', TERN_ACT_GATED_SILU, "by name" },
     { "{\"mlp_act_func_type\": 2}", AT(mlp_act_func_type), 'e', TERN_ACT_RELU, "by number" },
-    { "{\"transposed_mode\": true}", AT(transposed_mode), 'b', 1, "" }, { "{\"rope_theta\": 500000}", AT(rope_theta), 'd', 500000, "" },
-    { "{\"compute\": \"bf16\"}", AT(compute), 'e', TERN_BF16, "tern's own" }, { "{\"kv_dtype\": \"f16\"}", AT(kv_dtype), 'e', TERN_F16, "tern's own" },
+    { "{\"transposed_mode\": true}", AT(transposed_mode), 'b', 1, "" },
+    { "{\"rope_theta\": 500000}", AT(rope_theta), 'd', 500000, "" },
+    { "{\"compute\": \"bf16\"}", AT(compute), 'e', TERN_BF16, "tern's own" },
+    { "{\"kv_dtype\": \"f16\"}", AT(kv_dtype), 'e', TERN_F16, "tern's own" },
 };
 
 static void test_readings(void **state)
@@ -76,7 +91,11 @@ static void test_readings(void **state)
         tern_status st = read_layer(r->json, TERN_CONFIG_STRICT, &c);
         if (st) fail_msg("%s (%s): %s", r->json, r->why, tern_ctx_error(rig));
         const void *p = (const char *)&c + r->offset;
-        double got = r->kind == 'i' ? (double)*(const int64_t *)p : r->kind == 'e' ? *(const int *)p : r->kind == 'b' ? *(const bool *)p : *(const double *)p;
+        double got;
+        if (r->kind == 'i') got = (double)*(const int64_t *)p;
+        else if (r->kind == 'e') got = *(const int *)p;
+        else if (r->kind == 'b') got = *(const bool *)p;
+        else got = *(const double *)p;
         if (got != r->want) fail_msg("%s (%s): %g, not %g", r->json, r->why, got, r->want);
     }
 }
@@ -95,14 +114,17 @@ static const bad_json bad_layers[] = {
     { "{\"hidden_size\": null}", TERN_ERR_FORMAT, "hidden_size|null|integer", "null is no size" },
     { "{\"pre_layer_norm\": 1}", TERN_ERR_FORMAT, "pre_layer_norm|true or false", "a number is no truth" },
     { "{\"layer_norm_eps\": \"small\"}", TERN_ERR_FORMAT, "layer_norm_eps|small|number", "a word is no number" },
-    { "{\"norm_type\": \"BatchNorm\"}", TERN_ERR_ARGUMENT, "norm_type|BatchNorm|LayerNorm", "an unknown name lists the known" },
+    { "{\"norm_type\": \"BatchNorm\"}", TERN_ERR_ARGUMENT, "norm_type|BatchNorm|LayerNorm",
+      "an unknown name lists the known" },
     { "{\"norm_type\": 9}", TERN_ERR_ARGUMENT, "norm_type|9", "an unknown number" },
     { "{\"norm_type\": true}", TERN_ERR_FORMAT, "norm_type|true|name", "neither name nor number" },
     { "{\"dtype\": \"fp64\"}", TERN_ERR_ARGUMENT, "dtype|fp64|fp32", "an unknown dtype" },
     { "{\"dtype\": \"fp8\"}", TERN_ERR_ARGUMENT, "dtype|fp8|fp32|fp16|bf16|int8", "DeepSpeed's fp_quantizer has it" },
-    { "{\"dtype\": \"wf6af16\"}", TERN_ERR_ARGUMENT, "dtype|wf6af16|fp32|fp16|bf16|int8", "FastGen's weights of 6 bits" },
+    { "{\"dtype\": \"wf6af16\"}", TERN_ERR_ARGUMENT, "dtype|wf6af16|fp32|fp16|bf16|int8",
+      "FastGen's weights of 6 bits" },
     { "{\"mp_size\": 0}", TERN_ERR_ARGUMENT, "mp_size|0|1", "below its least" },
-    { "{\"layer_norm_eps\": 1e-5, \"epsilon\": 1e-6}", TERN_ERR_ARGUMENT, "layer_norm_eps|epsilon|differ", "two spellings, two values" },
+    { "{\"layer_norm_eps\": 1e-5, \"epsilon\": 1e-6}", TERN_ERR_ARGUMENT, "layer_norm_eps|epsilon|differ",
+      "two spellings, two values" },
     { "[1]", TERN_ERR_FORMAT, "a list|object", "no object" },
     { "{\"heads\": 4", TERN_ERR_FORMAT, "config|line 1", "half a text" },
     { "{\"heads\": 4, \"heads\": 5}", TERN_ERR_FORMAT, "config|heads", "a key twice" },
@@ -117,8 +139,10 @@ static void test_bad_json_changes_nothing(void **state)
         tern_config c = tern_config_default(), before = c;
         c.heads = before.heads = 77;
         tern_status st = read_layer(b->json, TERN_CONFIG_STRICT, &c);
-        if (st != b->status || !rig_has_parts(tern_ctx_error(rig), b->message)) fail_msg("%s (%s): %s \"%s\"", b->json, b->why, tern_status_name(st), tern_ctx_error(rig));
-        assert_true(c.heads == 77 && c.hidden_size == -1 && c.dtype == before.dtype && c.norm_type == before.norm_type && c.layer_norm_eps == before.layer_norm_eps && c.mp_size == 1);
+        if (st != b->status || !rig_has_parts(tern_ctx_error(rig), b->message))
+            fail_msg("%s (%s): %s \"%s\"", b->json, b->why, tern_status_name(st), tern_ctx_error(rig));
+        assert_true(c.heads == 77 && c.hidden_size == -1 && c.dtype == before.dtype &&
+                    c.norm_type == before.norm_type && c.layer_norm_eps == before.layer_norm_eps && c.mp_size == 1);
     }
 }
 
@@ -136,7 +160,8 @@ static void test_compatible_mode_logs_unknown_keys(void **state)
     tern_config c = tern_config_default();
     static const char json[] = "{\"colour\": \"red\", \"heads\": 4}";
     (void)state;
-    assert_int_equal(tern_ctx_create(&(tern_ctx_options){ .threads = 1, .log = count_lines, .log_user = &lines }, &ctx), TERN_OK);
+    assert_int_equal(tern_ctx_create(&(tern_ctx_options){ .threads = 1, .log = count_lines, .log_user = &lines }, &ctx),
+                     TERN_OK);
     assert_int_equal(tern_config_from_json(ctx, json, sizeof json - 1, TERN_CONFIG_COMPATIBLE, &c), TERN_OK);
     assert_int_equal(lines, 1);
     assert_int_equal(c.heads, 4);
@@ -149,17 +174,23 @@ static void test_round_trip(void **state)
     tern_config c = tern_config_default(), d = c;
     char *text, *again;
     (void)state;
-    c = (tern_config){ .layer_id = 3, .hidden_size = 96, .intermediate_size = 200, .heads = 6, .num_hidden_layers = 4, .layer_norm_eps = 1.1e-7, .local_rank = 2, .mp_size = 3,
-                       .dtype = TERN_DTYPE_INT8, .norm_type = TERN_NORM_RMS, .stochastic_mode = true, .local_attention = true, .window_size = 31, .rotary_dim = 8, .rotate_half = true,
-                       .mlp_act_func_type = TERN_ACT_GATED_GELU_TANH, .training_mp_size = 5, .bigscience_bloom = true, .max_out_tokens = 99, .min_out_tokens = 7,
-                       .enable_qkv_quantization = true, .use_mup = true, .scale_attn_by_inverse_layer_idx = true, .return_single_tuple = true, .set_empty_params = true,
-                       .transposed_mode = true, .use_triton = true, .triton_autotune = true, .num_kv = 3, .rope_theta = 12345.678901234567, .compute = TERN_BF16, .kv_dtype = TERN_F16,
+    c = (tern_config){ .layer_id = 3, .hidden_size = 96, .intermediate_size = 200, .heads = 6, .num_hidden_layers = 4,
+                       .layer_norm_eps = 1.1e-7, .local_rank = 2, .mp_size = 3,
+                       .dtype = TERN_DTYPE_INT8, .norm_type = TERN_NORM_RMS, .stochastic_mode = true,
+                       .local_attention = true, .window_size = 31, .rotary_dim = 8, .rotate_half = true,
+                       .mlp_act_func_type = TERN_ACT_GATED_GELU_TANH, .training_mp_size = 5, .bigscience_bloom = true,
+                       .max_out_tokens = 99, .min_out_tokens = 7,
+                       .enable_qkv_quantization = true, .use_mup = true, .scale_attn_by_inverse_layer_idx = true,
+                       .return_single_tuple = true, .set_empty_params = true,
+                       .transposed_mode = true, .use_triton = true, .triton_autotune = true, .num_kv = 3,
+                       .rope_theta = 12345.678901234567, .compute = TERN_BF16, .kv_dtype = TERN_F16,
                        .head_dim = 24, .value_dim = 12, .attn_scale = 0.1, .attn_softcap = 30 };
     RIG_OK(tern_config_to_json(rig, &c, &text));
     RIG_OK(read_layer(text, TERN_CONFIG_STRICT, &d));
     RIG_OK(tern_config_to_json(rig, &d, &again));
     assert_string_equal(text, again);
-    assert_true(d.rope_theta == c.rope_theta && d.layer_norm_eps == c.layer_norm_eps && d.rotate_half && !d.rotate_every_two && !d.invert_mask && d.value_dim == 12);
+    assert_true(d.rope_theta == c.rope_theta && d.layer_norm_eps == c.layer_norm_eps && d.rotate_half &&
+                !d.rotate_every_two && !d.invert_mask && d.value_dim == 12);
     tern_text_free(text);
     tern_text_free(again);
     tern_text_free(NULL);
@@ -198,7 +229,8 @@ static const rule rules[] = {
     { "{\"heads\": 5, \"head_dim\": 16}", TERN_OK, "" },
     { "{\"mp_size\": 3}", TERN_ERR_ARGUMENT, "mp_size 3|heads 8" },
     { "{\"num_kv\": 3}", TERN_ERR_ARGUMENT, "num_kv 3|heads 8" },
-    { "{\"heads\": 12, \"hidden_size\": 96, \"intermediate_size\": 96, \"num_kv\": 4, \"mp_size\": 6}", TERN_ERR_ARGUMENT, "mp_size 6|num_kv 4" },
+    { "{\"heads\": 12, \"hidden_size\": 96, \"intermediate_size\": 96, \"num_kv\": 4, \"mp_size\": 6}",
+      TERN_ERR_ARGUMENT, "mp_size 6|num_kv 4" },
     { "{\"num_kv\": 4, \"mp_size\": 4}", TERN_OK, "" },
     { "{\"intermediate_size\": 51, \"mp_size\": 2}", TERN_ERR_ARGUMENT, "mp_size 2|intermediate_size 51" },
     { "{\"rotary_dim\": 4}", TERN_OK, "" },
@@ -228,10 +260,13 @@ static void test_check(void **state)
         RIG_OK(read_layer("{\"hidden_size\": 64, \"heads\": 8}", TERN_CONFIG_STRICT, &c));
         RIG_OK(read_layer(rules[i].json, TERN_CONFIG_STRICT, &c));
         tern_status st = tern_config_check(rig, &c);
-        if (st != rules[i].status || (st && !rig_has_parts(tern_ctx_error(rig), rules[i].message))) fail_msg("%s: %s \"%s\"", rules[i].json, tern_status_name(st), tern_ctx_error(rig));
+        if (st != rules[i].status || (st && !rig_has_parts(tern_ctx_error(rig), rules[i].message)))
+            fail_msg("%s: %s \"%s\"", rules[i].json, tern_status_name(st), tern_ctx_error(rig));
     }
     tern_config c = tern_config_default();
-    c.hidden_size = 64, c.heads = 8, c.layer_norm_eps = NAN;
+    c.hidden_size = 64;
+    c.heads = 8;
+    c.layer_norm_eps = NAN;
     assert_int_equal(tern_config_check(rig, &c), TERN_ERR_ARGUMENT);
 }
 
@@ -251,20 +286,24 @@ static void test_moe_config(void **state)
     RIG_OK(read_moe("{}", &c));
     assert_int_equal(c.layer.dtype, TERN_DTYPE_FP32);
     assert_true(c.layer.pre_layer_norm && c.layer.scale_attention && c.drop_tokens);
-    assert_int_equal(c.layer.window_size, 256);    /* by position, DeepSpeed makes it the flag local_attention's neighbour's value */
+    /* by position, DeepSpeed makes it the flag local_attention's neighbour's value */
+    assert_int_equal(c.layer.window_size, 256);
     assert_int_equal(c.layer.rotary_dim, -1);
     assert_false(c.layer.local_attention || c.layer.stochastic_mode || c.layer.rotate_half || c.use_rts);
     assert_int_equal(c.min_capacity, 1);
     static const struct { const char *json; tern_config_dtype want; } dtypes[] = {
-        { "{\"fp16\": true}", TERN_DTYPE_FP16 }, { "{\"bf16\": true, \"fp16\": true}", TERN_DTYPE_BF16 }, { "{\"q_int8\": true, \"bf16\": true}", TERN_DTYPE_INT8 },
+        { "{\"fp16\": true}", TERN_DTYPE_FP16 }, { "{\"bf16\": true, \"fp16\": true}", TERN_DTYPE_BF16 },
+        { "{\"q_int8\": true, \"bf16\": true}", TERN_DTYPE_INT8 },
         { "{\"dtype\": \"bf16\"}", TERN_DTYPE_BF16 }, { "{\"dtype\": \"fp16\", \"fp16\": true}", TERN_DTYPE_FP16 },
     };
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
         RIG_OK(read_moe(dtypes[i].json, &c));
         assert_int_equal(c.layer.dtype, dtypes[i].want);
     }
-    RIG_OK(read_moe("{\"hidden_size\": 32, \"global_experts\": 8, \"moe_experts\": 2, \"k\": 3, \"capacity_factor\": 1.25, \"eval_capacity_factor\": 2, \"min_capacity\": 4,"
-                    "\"noisy_gate_policy\": \"RSample\", \"drop_tokens\": false, \"use_rts\": true, \"mlp_type\": \"residual\", \"enable_expert_tensor_parallelism\": true}", &c));
+    RIG_OK(read_moe("{\"hidden_size\": 32, \"global_experts\": 8, \"moe_experts\": 2, \"k\": 3, \"capacity_factor\": "
+                    "1.25, \"eval_capacity_factor\": 2, \"min_capacity\": 4,\"noisy_gate_policy\": \"RSample\", "
+                    "\"drop_tokens\": false, \"use_rts\": true, \"mlp_type\": \"residual\", "
+                    "\"enable_expert_tensor_parallelism\": true}", &c));
     assert_int_equal(c.layer.intermediate_size, 128);
     assert_int_equal(c.noisy_gate_policy, TERN_NOISE_RSAMPLE);
     RIG_OK(tern_moe_config_check(rig, &c));
@@ -278,22 +317,28 @@ static void test_moe_config(void **state)
     RIG_OK(read_moe("{\"noisy_gate_policy\": \"None\"}", &c));
 
     static const rule bad[] = {
-        { "{\"global_experts\": 6, \"moe_experts\": 4}", TERN_ERR_ARGUMENT, "moe_experts 4|global_experts 6" }, { "{\"k\": 2}", TERN_ERR_ARGUMENT, "k is 2|global_experts 1" },
-        { "{\"capacity_factor\": 0}", TERN_ERR_ARGUMENT, "capacity_factor|0" }, { "{\"eval_capacity_factor\": -1}", TERN_ERR_ARGUMENT, "eval_capacity_factor|-1" },
+        { "{\"global_experts\": 6, \"moe_experts\": 4}", TERN_ERR_ARGUMENT, "moe_experts 4|global_experts 6" },
+        { "{\"k\": 2}", TERN_ERR_ARGUMENT, "k is 2|global_experts 1" },
+        { "{\"capacity_factor\": 0}", TERN_ERR_ARGUMENT, "capacity_factor|0" },
+        { "{\"eval_capacity_factor\": -1}", TERN_ERR_ARGUMENT, "eval_capacity_factor|-1" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         RIG_OK(read_moe(bad[i].json, &c));
         assert_int_equal(tern_moe_config_check(rig, &c), bad[i].status);
-        if (!rig_has_parts(tern_ctx_error(rig), bad[i].message)) fail_msg("%s: \"%s\"", bad[i].json, tern_ctx_error(rig));
+        if (!rig_has_parts(tern_ctx_error(rig), bad[i].message))
+            fail_msg("%s: \"%s\"", bad[i].json, tern_ctx_error(rig));
     }
     static const rule unreadable[] = {
-        { "{\"min_capacity\": -1}", TERN_ERR_ARGUMENT, "min_capacity|-1" }, { "{\"noisy_gate_policy\": \"Noise\"}", TERN_ERR_ARGUMENT, "noisy_gate_policy|Noise|Jitter" },
-        { "{\"mlp_type\": \"dense\"}", TERN_ERR_ARGUMENT, "mlp_type|dense|residual" }, { "{\"dtype\": \"fp32\", \"fp16\": true}", TERN_ERR_ARGUMENT, "dtype|fp32|fp16" },
+        { "{\"min_capacity\": -1}", TERN_ERR_ARGUMENT, "min_capacity|-1" },
+        { "{\"noisy_gate_policy\": \"Noise\"}", TERN_ERR_ARGUMENT, "noisy_gate_policy|Noise|Jitter" },
+        { "{\"mlp_type\": \"dense\"}", TERN_ERR_ARGUMENT, "mlp_type|dense|residual" },
+        { "{\"dtype\": \"fp32\", \"fp16\": true}", TERN_ERR_ARGUMENT, "dtype|fp32|fp16" },
         { "{\"moe_expert\": 2}", TERN_ERR_ARGUMENT, "moe_expert|moe_experts" },
     };
     for (size_t i = 0; i < sizeof unreadable / sizeof *unreadable; i++) {
         assert_int_equal(read_moe(unreadable[i].json, &c), unreadable[i].status);
-        if (!rig_has_parts(tern_ctx_error(rig), unreadable[i].message)) fail_msg("%s: \"%s\"", unreadable[i].json, tern_ctx_error(rig));
+        if (!rig_has_parts(tern_ctx_error(rig), unreadable[i].message))
+            fail_msg("%s: \"%s\"", unreadable[i].json, tern_ctx_error(rig));
     }
 }
 
@@ -306,29 +351,36 @@ typedef struct init_row {
 } init_row;
 
 static const init_row inits[] = {
-    { NULL, NULL, TERN_OK, "\"tp_size\": 1|\"dtype\": \"fp16\"|\"max_out_tokens\": 1024|\"replace_method\": \"auto\"|\"zero\": {}|\"checkpoint\": null" },
+    { NULL, NULL, TERN_OK, "\"tp_size\": 1|\"dtype\": \"fp16\"|\"max_out_tokens\": 1024|\"replace_method\": "
+      "\"auto\"|\"zero\": {}|\"checkpoint\": null" },
     { "{\"replace_with_kernel_inject\": true}", NULL, TERN_OK, "\"replace_with_kernel_inject\": true" },
-    { "{\"kernel_inject\": true}", "{\"dtype\": \"bf16\"}", TERN_OK, "\"replace_with_kernel_inject\": true|\"dtype\": \"bf16\"" },
+    { "{\"kernel_inject\": true}", "{\"dtype\": \"bf16\"}", TERN_OK,
+      "\"replace_with_kernel_inject\": true|\"dtype\": \"bf16\"" },
     { "{\"dtype\": \"fp32\"}", "{\"dtype\": \"fp32\"}", TERN_OK, "\"dtype\": \"fp32\"" },
     { "{\"dtype\": \"fp32\"}", "{\"dtype\": \"fp16\"}", TERN_ERR_ARGUMENT, "dtype|fp32|fp16" },
     { NULL, "{\"tp\": {\"tp_size\": 4}}", TERN_OK, "\"tp_size\": 4" },
     { NULL, "{\"mp_size\": 2}", TERN_OK, "\"tp_size\": 2" },
     { NULL, "{\"mp_size\": 2, \"tp\": {\"tp_grain_size\": 1}}", TERN_OK, "\"tp_size\": 2|\"tp_grain_size\": 1" },
-    { NULL, "{\"mp_size\": 2, \"tensor_parallel\": {\"tp_size\": 2}}", TERN_ERR_ARGUMENT, "mp_size|tensor_parallel.tp_size|deprecated" },
+    { NULL, "{\"mp_size\": 2, \"tensor_parallel\": {\"tp_size\": 2}}", TERN_ERR_ARGUMENT,
+      "mp_size|tensor_parallel.tp_size|deprecated" },
     { NULL, "{\"moe\": true}", TERN_OK, "\"moe\": {|\"enabled\": true" },
     { NULL, "{\"moe\": {\"ep_size\": 2, \"num_experts\": [4, 8]}}", TERN_OK, "\"ep_size\": 2|4,|8" },
-    { NULL, "{\"ep_size\": 2, \"moe_experts\": [4], \"moe_type\": \"residual\"}", TERN_OK, "\"ep_size\": 2|\"type\": \"residual\"" },
+    { NULL, "{\"ep_size\": 2, \"moe_experts\": [4], \"moe_type\": \"residual\"}", TERN_OK,
+      "\"ep_size\": 2|\"type\": \"residual\"" },
     { NULL, "{\"moe_experts\": [4], \"moe\": {\"num_experts\": [4]}}", TERN_ERR_ARGUMENT, "moe_experts|deprecated" },
     { NULL, "{\"max_tokens\": 99, \"min_tokens\": 9}", TERN_OK, "\"max_out_tokens\": 99|\"min_out_tokens\": 9" },
-    { NULL, "{\"max_out_tokens\": 5, \"min_out_tokens\": 6}", TERN_ERR_ARGUMENT, "max_out_tokens is 5|min_out_tokens 6" },
+    { NULL, "{\"max_out_tokens\": 5, \"min_out_tokens\": 6}", TERN_ERR_ARGUMENT,
+      "max_out_tokens is 5|min_out_tokens 6" },
     { NULL, "{\"dtype\": \"auto\", \"tp\": {\"tp_size\": \"auto\"}}", TERN_OK, "\"dtype\": \"fp16\"|\"tp_size\": 1" },
     { NULL, "{\"replace_method\": \"auto\"}", TERN_OK, "\"replace_method\": \"auto\"" },
     { NULL, "{\"checkpoint\": \"ckpt.json\"}", TERN_OK, "\"checkpoint\": \"ckpt.json\"" },
     { NULL, "{\"checkpoint\": {\"type\": \"BLOOM\"}}", TERN_OK, "\"type\": \"BLOOM\"" },
     { NULL, "{\"ckpt_config\": {\"base_dir\": \"x\"}}", TERN_OK, "\"base_dir\": \"x\"" },
-    { NULL, "{\"quant\": {\"weight\": {\"num_bits\": 4, \"q_type\": \"asymmetric\"}, \"qkv\": {\"enabled\": false}}}", TERN_OK, "\"num_bits\": 4|asymmetric|\"enabled\": false" },
+    { NULL, "{\"quant\": {\"weight\": {\"num_bits\": 4, \"q_type\": \"asymmetric\"}, \"qkv\": {\"enabled\": false}}}",
+      TERN_OK, "\"num_bits\": 4|asymmetric|\"enabled\": false" },
     { NULL, "{\"injection_dict\": {\"Layer\": [\"o_proj\"]}}", TERN_OK, "o_proj" },
-    { NULL, "{\"injection_policy\": {\"Layer\": [\"o_proj\"]}, \"kernel_inject\": true}", TERN_ERR_ARGUMENT, "replace_with_kernel_inject|injection_policy" },
+    { NULL, "{\"injection_policy\": {\"Layer\": [\"o_proj\"]}, \"kernel_inject\": true}", TERN_ERR_ARGUMENT,
+      "replace_with_kernel_inject|injection_policy" },
     { NULL, "{\"enable_cuda_graph\": true}", TERN_OK, "\"enable_cuda_graph\": true" },
     { NULL, "{\"enable_cuda_graph\": true, \"mp_size\": 2}", TERN_ERR_ARGUMENT, "enable_cuda_graph|tp_size 2" },
     { NULL, "{\"use_triton\": true}", TERN_ERR_UNSUPPORTED, "use_triton" },
@@ -352,9 +404,12 @@ static void test_init_inference(void **state)
         tern_engine_config c = tern_engine_config_default(), again;
         char *text, *second;
         tern_status st = tern_engine_config_init(rig, r->config, r->kwargs, &c);
-        if (st != r->status) fail_msg("row %zu, %s: %s \"%s\"", i, r->kwargs ? r->kwargs : r->config, tern_status_name(st), tern_ctx_error(rig));
+        if (st != r->status)
+            fail_msg("row %zu, %s: %s \"%s\"", i, r->kwargs ? r->kwargs : r->config, tern_status_name(st),
+                     tern_ctx_error(rig));
         if (st) {
-            if (!rig_has_parts(tern_ctx_error(rig), r->message)) fail_msg("row %zu: \"%s\" has not all of \"%s\"", i, tern_ctx_error(rig), r->message);
+            if (!rig_has_parts(tern_ctx_error(rig), r->message))
+                fail_msg("row %zu: \"%s\" has not all of \"%s\"", i, tern_ctx_error(rig), r->message);
             continue;
         }
         RIG_OK(tern_engine_config_to_json(rig, &c, &text));
@@ -387,9 +442,12 @@ static void test_init_inference_from_a_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults_are_deepspeeds), cmocka_unit_test(test_readings), cmocka_unit_test(test_bad_json_changes_nothing),
-        cmocka_unit_test(test_compatible_mode_logs_unknown_keys), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_files), cmocka_unit_test(test_check),
-        cmocka_unit_test(test_moe_config), cmocka_unit_test(test_init_inference), cmocka_unit_test(test_init_inference_from_a_file),
+        cmocka_unit_test(test_defaults_are_deepspeeds), cmocka_unit_test(test_readings),
+        cmocka_unit_test(test_bad_json_changes_nothing),
+        cmocka_unit_test(test_compatible_mode_logs_unknown_keys), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_files), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_moe_config), cmocka_unit_test(test_init_inference),
+        cmocka_unit_test(test_init_inference_from_a_file),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

@@ -1,5 +1,5 @@
-/* softmax_context against attention written out in double: rotary, grouped heads, masks, alibi, windows, prompts, chunks and steps; and the cache's
- * limits, errors and memory. */
+/* softmax_context against attention written out in double: rotary, grouped heads, masks, alibi,
+ * windows, prompts, chunks and steps; and the cache's limits, errors and memory. */
 #include "rig.h"
 
 typedef struct attention_case {
@@ -67,8 +67,10 @@ static void remember(history *h, const tern_tensor *qkv, int64_t past)
             }
     for (int64_t b = 0; b < c->batch; b++)
         for (int64_t i = 0; i < s; i++) {
-            for (int64_t head = 0; head < c->heads; head++) rotate(c, history_at(h->q, h, c->heads, b, past + i, head), past + i);
-            for (int64_t head = 0; head < c->kv; head++) rotate(c, history_at(h->k, h, c->kv, b, past + i, head), past + i);
+            for (int64_t head = 0; head < c->heads; head++)
+                rotate(c, history_at(h->q, h, c->heads, b, past + i, head), past + i);
+            for (int64_t head = 0; head < c->kv; head++)
+                rotate(c, history_at(h->k, h, c->kv, b, past + i, head), past + i);
         }
 }
 
@@ -79,7 +81,8 @@ static bool sees(const attention_case *c, int64_t p, int64_t j)
 }
 
 /* One row of one head. mask [batch, keys], alibi [batch * heads, 1, keys]; data null: none. */
-static void attend(const history *h, int64_t b, int64_t head, int64_t p, int64_t keys, const tern_tensor *mask, const tern_tensor *alibi, double *out)
+static void attend(const history *h, int64_t b, int64_t head, int64_t p, int64_t keys, const tern_tensor *mask,
+                   const tern_tensor *alibi, double *out)
 {
     const attention_case *c = h->c;
     double *z = calloc((size_t)keys, sizeof *z), max = -INFINITY, sum = 0;
@@ -119,7 +122,8 @@ static tern_workspace *cache_for(const attention_case *c, int64_t tokens)
 {
     tern_workspace *ws;
     RIG_OK(tern_workspace_create(rig, &(tern_workspace_options){
-        .n_layer = 2, .max_batch = (int32_t)c->batch, .n_kv_head = (int32_t)c->kv, .key_dim = (int32_t)c->dim, .max_tokens = tokens }, &ws));
+        .n_layer = 2, .max_batch = (int32_t)c->batch, .n_kv_head = (int32_t)c->kv, .key_dim = (int32_t)c->dim,
+        .max_tokens = tokens }, &ws));
     return ws;
 }
 
@@ -131,7 +135,8 @@ static void make_masks(const attention_case *c, tern_dtype t, int64_t keys, tern
     for (int64_t b = 1; c->mask && b < c->batch; b++) rig_put(mask, b * keys, -10000);
     if (c->alibi) *alibi = rig_new(t, RIG_SHAPE(c->batch * c->heads, 1, keys));
     for (int64_t r = 0; c->alibi && r < c->batch * c->heads; r++)
-        for (int64_t j = 0; j < keys; j++) rig_put(alibi, r * keys + j, (double)j * -0.125 * (double)(r % c->heads + 1));
+        for (int64_t j = 0; j < keys; j++)
+            rig_put(alibi, r * keys + j, (double)j * -0.125 * (double)(r % c->heads + 1));
 }
 
 static void check_case(const attention_case *c, size_t type)
@@ -159,17 +164,23 @@ static void check_case(const attention_case *c, size_t type)
                 for (int64_t head = 0; head < c->heads; head++)
                     attend(&h, b, head, past + r, keys, &mask, &alibi, want + ((b * s + r) * c->heads + head) * c->dim);
         RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){
-            .query_key_value = qkv, .attn_mask = mask, .alibi = alibi, .workspace = ws, .layer = 1, .norm_factor = c->norm_factor,
-            .context = context }));
+            .query_key_value = qkv, .attn_mask = mask, .alibi = alibi, .workspace = ws, .layer = 1,
+            .norm_factor = c->norm_factor, .context = context }));
         rig_close(c->why, &context, want, rig_types[type].rtol, rig_types[type].atol);
         past += s;
         assert_int_equal(tern_workspace_tokens(ws, 1, 0), past);
         assert_int_equal(tern_workspace_tokens(ws, 0, 0), 0);
-        free(want), free(qkv.data), free(context.data), free(mask.data), free(alibi.data);
+        free(want);
+        free(qkv.data);
+        free(context.data);
+        free(mask.data);
+        free(alibi.data);
     }
     tern_op_free(op);
     tern_workspace_free(ws);
-    free(h.q), free(h.k), free(h.v);
+    free(h.q);
+    free(h.k);
+    free(h.v);
 }
 
 static void test_against_the_formula(void **state)
@@ -179,23 +190,28 @@ static void test_against_the_formula(void **state)
         for (size_t type = 0; type < 3; type++) check_case(&cases[i], type);
 }
 
-/* Every kind of head, rotation and mask, with a prompt of one token, a few and many, and three steps: 144 cases. */
+/* Every kind of head, rotation and mask, with a prompt of one token, a few and many, and three
+ * steps: 144 cases. */
 static void test_every_combination(void **state)
 {
     static const int64_t kv[] = { 8, 2, 1 }, prompts[] = { 1, 5, 128 };
     static const struct { int64_t dim, rotary_dim; bool half; const char *why; } rotations[] = {
-        { 16, 0, false, "no rotation" }, { 16, 16, true, "halves" }, { 16, 16, false, "neighbours" }, { 64, 32, true, "32 channels of 64" },
+        { 16, 0, false, "no rotation" }, { 16, 16, true, "halves" }, { 16, 16, false, "neighbours" },
+        { 64, 32, true, "32 channels of 64" },
     };
     static const struct { bool causal, mask, alibi; int64_t window; const char *why; } masks[] = {
-        { true, false, false, 0, "causal" }, { false, true, false, 0, "a mask" }, { true, false, true, 0, "alibi" }, { true, false, false, 4, "a window of 4" },
+        { true, false, false, 0, "causal" }, { false, true, false, 0, "a mask" }, { true, false, true, 0, "alibi" },
+        { true, false, false, 4, "a window of 4" },
     };
     (void)state;
     for (size_t i = 0; i < 3 * 4 * 4 * 3; i++) {
         size_t t = i / 3 % 4, m = i / 12 % 4;
         char why[100];
-        attention_case c = { 8, kv[i % 3], rotations[t].dim, m == 1 ? 2 : 1, { prompts[i / 48], 1, 1, 1 }, rotations[t].rotary_dim, rotations[t].half, masks[m].causal, masks[m].mask,
-                             masks[m].alibi, masks[m].window, 1 / sqrt(sqrt((double)rotations[t].dim)), why };
-        snprintf(why, sizeof why, "%d KV heads, %s, %s, a prompt of %d", (int)c.kv, rotations[t].why, masks[m].why, (int)c.chunk[0]);
+        attention_case c = { 8, kv[i % 3], rotations[t].dim, m == 1 ? 2 : 1, { prompts[i / 48], 1, 1, 1 },
+                             rotations[t].rotary_dim, rotations[t].half, masks[m].causal, masks[m].mask, masks[m].alibi,
+                             masks[m].window, 1 / sqrt(sqrt((double)rotations[t].dim)), why };
+        snprintf(why, sizeof why, "%d KV heads, %s, %s, a prompt of %d", (int)c.kv, rotations[t].why, masks[m].why,
+                 (int)c.chunk[0]);
         check_case(&c, 0);
     }
 }
@@ -234,23 +250,28 @@ static void test_chunks_give_the_same_bits(void **state)
     static const int64_t sizes[] = { 1, 7, 64 };
     (void)state;
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-        tern_tensor all = rig_random(TERN_F32, RIG_SHAPE(1, 300, (rows[r].heads + 2 * rows[r].kv) * rows[r].dim), 3), whole = in_chunks(&rows[r], &all, 300);
+        tern_tensor all = rig_random(TERN_F32, RIG_SHAPE(1, 300, (rows[r].heads + 2 * rows[r].kv) * rows[r].dim), 3),
+            whole = in_chunks(&rows[r], &all, 300);
         for (size_t i = 0; i < 3; i++) {
             tern_tensor part = in_chunks(&rows[r], &all, sizes[i]);
-            if (memcmp(part.data, whole.data, (size_t)tern_tensor_count(&whole) * sizeof(float))) fail_msg("%s: other bits in chunks of %d", rows[r].why, (int)sizes[i]);
+            if (memcmp(part.data, whole.data, (size_t)tern_tensor_count(&whole) * sizeof(float)))
+                fail_msg("%s: other bits in chunks of %d", rows[r].why, (int)sizes[i]);
             free(part.data);
         }
-        free(all.data), free(whole.data);
+        free(all.data);
+        free(whole.data);
     }
 }
 
-/* Left padding: positions that start at the first real token, and a mask over the padding, give what the unpadded prompt gives. */
+/* Left padding: positions that start at the first real token, and a mask over the padding, give
+ * what the unpadded prompt gives. */
 static void test_position_ids_with_left_padding(void **state)
 {
     static const attention_case c = { 2, 2, 8, 1, { 0 }, 8, true, true, false, false, 0, 0.6, "" };
     tern_config config = config_of(&c, 0);
     enum { PAD = 3, S = 5, W = 6 * 8, OUT = 2 * 8 };
-    tern_tensor plain = rig_random(TERN_F32, RIG_SHAPE(1, S, W), 5), padded = rig_new(TERN_F32, RIG_SHAPE(1, PAD + S, W));
+    tern_tensor plain = rig_random(TERN_F32, RIG_SHAPE(1, S, W), 5),
+        padded = rig_new(TERN_F32, RIG_SHAPE(1, PAD + S, W));
     tern_tensor y = rig_new(TERN_F32, RIG_SHAPE(1, S, OUT)), y2 = rig_new(TERN_F32, RIG_SHAPE(1, PAD + S, OUT));
     tern_tensor ids = rig_new(TERN_I64, RIG_SHAPE(1, PAD + S)), mask = rig_new(TERN_F32, RIG_SHAPE(1, PAD + S));
     tern_op *op;
@@ -260,25 +281,35 @@ static void test_position_ids_with_left_padding(void **state)
     for (int i = PAD; i < PAD + S; i++) rig_put(&ids, i, i - PAD);
     RIG_OK(tern_op_create(rig, "softmax_context", &config, &op));
     tern_workspace *a = cache_for(&c, S), *b = cache_for(&c, PAD + S);
-    RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){ .query_key_value = plain, .workspace = a, .norm_factor = 0.6, .context = y }));
+    RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){ .query_key_value = plain, .workspace = a,
+                                                                      .norm_factor = 0.6, .context = y }));
     RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){
-        .query_key_value = padded, .attn_mask = mask, .position_ids = ids, .workspace = b, .norm_factor = 0.6, .context = y2 }));
+        .query_key_value = padded, .attn_mask = mask, .position_ids = ids, .workspace = b, .norm_factor = 0.6,
+        .context = y2 }));
     for (int i = 0; i < PAD * OUT; i++) assert_true(rig_get(&y2, i) == 0);    /* a row that sees no key */
     double want[S * OUT];
     for (int i = 0; i < S * OUT; i++) want[i] = rig_get(&y, i);
     tern_tensor real = tern_tensor_of((float *)y2.data + PAD * OUT, TERN_F32, RIG_SHAPE(1, S, OUT));
     rig_close("padded", &real, want, 1e-5, 1e-6);
     tern_op_free(op);
-    tern_workspace_free(a), tern_workspace_free(b);
-    free(plain.data), free(padded.data), free(y.data), free(y2.data), free(ids.data), free(mask.data);
+    tern_workspace_free(a);
+    tern_workspace_free(b);
+    free(plain.data);
+    free(padded.data);
+    free(y.data);
+    free(y2.data);
+    free(ids.data);
+    free(mask.data);
 }
 
-/* Two ranks of two heads see their own rows of alibi, in both sequences of the batch: together they are one rank of four. */
+/* Two ranks of two heads see their own rows of alibi, in both sequences of the batch: together they
+ * are one rank of four. */
 static void test_alibi_of_two_ranks(void **state)
 {
     static const attention_case whole = { 4, 4, 8, 2, { 0 }, 0, false, true, false, true, 0, 0.6, "" };
     enum { S = 5, D = 8 };
-    tern_tensor qkv = rig_random(TERN_F32, RIG_SHAPE(2, S, 3 * 4 * D), 9), y = rig_new(TERN_F32, RIG_SHAPE(2, S, 4 * D)), alibi, mask;
+    tern_tensor qkv = rig_random(TERN_F32, RIG_SHAPE(2, S, 3 * 4 * D), 9),
+        y = rig_new(TERN_F32, RIG_SHAPE(2, S, 4 * D)), alibi, mask;
     tern_config config = config_of(&whole, 0);
     tern_op *op;
     (void)state;
@@ -294,21 +325,29 @@ static void test_alibi_of_two_ranks(void **state)
         half.heads = half.kv = 2;
         config = config_of(&half, 0);
         config.mp_size = 2;
-        tern_tensor part = rig_new(TERN_F32, RIG_SHAPE(2, S, 3 * 2 * D)), out = rig_new(TERN_F32, RIG_SHAPE(2, S, 2 * D));
+        tern_tensor part = rig_new(TERN_F32, RIG_SHAPE(2, S, 3 * 2 * D)),
+            out = rig_new(TERN_F32, RIG_SHAPE(2, S, 2 * D));
         for (int r = 0; r < 2 * S; r++)
             for (int x = 0; x < 6 * D; x++)
-                rig_put(&part, r * 6 * D + x, rig_get(&qkv, r * 12 * D + x / (2 * D) * 4 * D + rank * 2 * D + x % (2 * D)));
+                rig_put(&part, r * 6 * D + x,
+                        rig_get(&qkv, r * 12 * D + x / (2 * D) * 4 * D + rank * 2 * D + x % (2 * D)));
         ws = cache_for(&half, S);
         RIG_OK(tern_op_create(rig, "softmax_context", &config, &op));
         RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){
-            .query_key_value = part, .alibi = alibi, .head_offset = 2 * rank, .workspace = ws, .norm_factor = 0.6, .context = out }));
+            .query_key_value = part, .alibi = alibi, .head_offset = 2 * rank, .workspace = ws, .norm_factor = 0.6,
+            .context = out }));
         for (int r = 0; r < 2 * S; r++)
-            assert_memory_equal((float *)out.data + r * 2 * D, (float *)y.data + r * 4 * D + rank * 2 * D, 2 * D * sizeof(float));
+            assert_memory_equal((float *)out.data + r * 2 * D, (float *)y.data + r * 4 * D + rank * 2 * D,
+                                2 * D * sizeof(float));
         tern_op_free(op);
         tern_workspace_free(ws);
-        free(part.data), free(out.data);
+        free(part.data);
+        free(out.data);
     }
-    free(qkv.data), free(y.data), free(alibi.data), free(mask.data);
+    free(qkv.data);
+    free(y.data);
+    free(alibi.data);
+    free(mask.data);
 }
 
 /* ---- What is refused ---- */
@@ -317,7 +356,8 @@ static void expect(tern_op *op, tern_softmax_context_args a, tern_status status,
 {
     tern_status st = tern_softmax_context_run(op, &a);
     if (st != status || !rig_has_parts(tern_ctx_error(rig), message))
-        fail_msg("%s \"%s\", not %s with \"%s\"", tern_status_name(st), tern_ctx_error(rig), tern_status_name(status), message);
+        fail_msg("%s \"%s\", not %s with \"%s\"", tern_status_name(st), tern_ctx_error(rig), tern_status_name(status),
+                 message);
 }
 
 static void test_refusals(void **state)
@@ -328,19 +368,24 @@ static void test_refusals(void **state)
     tern_op *op;
     tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(2, 3, 32), 1), x3 = rig_random(TERN_F32, RIG_SHAPE(3, 1, 32), 1),
                 odd = rig_random(TERN_F32, RIG_SHAPE(2, 3, 33), 1);
-    tern_tensor y = rig_new(TERN_F32, RIG_SHAPE(2, 3, 16)), y3 = rig_new(TERN_F32, RIG_SHAPE(3, 1, 16)), mask = rig_new(TERN_F32, RIG_SHAPE(2, 4)),
-                ids = rig_new(TERN_I64, RIG_SHAPE(2));
+    tern_tensor y = rig_new(TERN_F32, RIG_SHAPE(2, 3, 16)), y3 = rig_new(TERN_F32, RIG_SHAPE(3, 1, 16)),
+        mask = rig_new(TERN_F32, RIG_SHAPE(2, 4)), ids = rig_new(TERN_I64, RIG_SHAPE(2));
     tern_tensor far = rig_new(TERN_I64, RIG_SHAPE(2, 3));
     (void)state;
     RIG_OK(tern_op_create(rig, "softmax_context", &config, &op));
     tern_softmax_context_args a = { .query_key_value = x, .workspace = ws, .norm_factor = 0.6, .context = y };
-    expect(op, (tern_softmax_context_args){ .workspace = ws, .norm_factor = 1, .context = y }, TERN_ERR_ARGUMENT, "query_key_value|missing");
-    expect(op, (tern_softmax_context_args){ .query_key_value = x, .norm_factor = 1, .context = y }, TERN_ERR_ARGUMENT, "workspace|missing");
-    expect(op, (tern_softmax_context_args){ .query_key_value = x, .workspace = ws, .context = y }, TERN_ERR_ARGUMENT, "norm_factor|0");
+    expect(op, (tern_softmax_context_args){ .workspace = ws, .norm_factor = 1, .context = y }, TERN_ERR_ARGUMENT,
+           "query_key_value|missing");
+    expect(op, (tern_softmax_context_args){ .query_key_value = x, .norm_factor = 1, .context = y }, TERN_ERR_ARGUMENT,
+           "workspace|missing");
+    expect(op, (tern_softmax_context_args){ .query_key_value = x, .workspace = ws, .context = y }, TERN_ERR_ARGUMENT,
+           "norm_factor|0");
     expect(op, (tern_softmax_context_args){
-        .query_key_value = odd, .workspace = ws, .norm_factor = 1, .context = y }, TERN_ERR_SHAPE, "query_key_value|33|2|1");
+        .query_key_value = odd, .workspace = ws, .norm_factor = 1, .context = y }, TERN_ERR_SHAPE,
+        "query_key_value|33|2|1");
     expect(op, (tern_softmax_context_args){
-        .query_key_value = x3, .workspace = ws, .norm_factor = 1, .context = y3 }, TERN_ERR_LIMIT, "query_key_value|3 sequences|2");
+        .query_key_value = x3, .workspace = ws, .norm_factor = 1, .context = y3 }, TERN_ERR_LIMIT,
+        "query_key_value|3 sequences|2");
     a.layer = 2;
     expect(op, a, TERN_ERR_ARGUMENT, "layer|2|2");
     a.layer = 0;
@@ -381,23 +426,33 @@ static void test_refusals(void **state)
         { "{\"heads\": 4, \"num_kv\": 3}", "num_kv|3|heads 4", TERN_ERR_ARGUMENT },
         { "{\"heads\": 4, \"local_attention\": true, \"window_size\": 0}", "window_size|0|1", TERN_ERR_ARGUMENT },
         { "{\"heads\": 4, \"rotary_dim\": 3}", "rotary_dim|3", TERN_ERR_ARGUMENT },
-        { "{\"heads\": 4, \"rotary_dim\": 4, \"rotate_every_two\": false}", "rotate_half|rotate_every_two", TERN_ERR_ARGUMENT },
+        { "{\"heads\": 4, \"rotary_dim\": 4, \"rotate_every_two\": false}", "rotate_half|rotate_every_two",
+          TERN_ERR_ARGUMENT },
         { "{\"heads\": 4, \"mp_size\": 0}", "mp_size|0|1", TERN_ERR_ARGUMENT },
         { "{\"heads\": 4, \"steps\": 2}", "steps", TERN_ERR_ARGUMENT },
     };
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         assert_int_equal(tern_op_create_json(rig, "softmax_context", NULL, configs[i].options, &op), configs[i].status);
-        if (!rig_has_parts(tern_ctx_error(rig), configs[i].message)) fail_msg("\"%s\" has not all of \"%s\"", tern_ctx_error(rig), configs[i].message);
+        if (!rig_has_parts(tern_ctx_error(rig), configs[i].message))
+            fail_msg("\"%s\" has not all of \"%s\"", tern_ctx_error(rig), configs[i].message);
     }
     tern_workspace_free(ws);
-    free(x.data), free(x3.data), free(odd.data), free(y.data), free(y3.data), free(mask.data), free(ids.data), free(far.data);
+    free(x.data);
+    free(x3.data);
+    free(odd.data);
+    free(y.data);
+    free(y3.data);
+    free(mask.data);
+    free(ids.data);
+    free(far.data);
 }
 
 /* ---- The workspace alone ---- */
 
 static void test_workspace_bill_and_limits(void **state)
 {
-    tern_workspace_options o = { .n_layer = 2, .max_batch = 3, .n_kv_head = 2, .key_dim = 8, .value_dim = 4, .max_tokens = 100, .min_tokens = 10 };
+    tern_workspace_options o = { .n_layer = 2, .max_batch = 3, .n_kv_head = 2, .key_dim = 8, .value_dim = 4,
+                                 .max_tokens = 100, .min_tokens = 10 };
     tern_workspace *ws;
     (void)state;
     RIG_OK(tern_workspace_create(rig, &o, &ws));
@@ -422,8 +477,10 @@ static void test_workspace_bill_and_limits(void **state)
     o.limit_bytes = 0;
 
     static const struct { size_t offset; int64_t value; const char *message; } bad[] = {
-        { offsetof(tern_workspace_options, n_layer), 0, "n_layer|0" }, { offsetof(tern_workspace_options, max_batch), -1, "max_batch|-1" },
-        { offsetof(tern_workspace_options, n_kv_head), 0, "n_kv_head|0" }, { offsetof(tern_workspace_options, key_dim), 0, "key_dim|0" },
+        { offsetof(tern_workspace_options, n_layer), 0, "n_layer|0" },
+        { offsetof(tern_workspace_options, max_batch), -1, "max_batch|-1" },
+        { offsetof(tern_workspace_options, n_kv_head), 0, "n_kv_head|0" },
+        { offsetof(tern_workspace_options, key_dim), 0, "key_dim|0" },
         { offsetof(tern_workspace_options, value_dim), -3, "value_dim|-3" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -450,11 +507,13 @@ static void test_batch_ids(void **state)
     tern_config config = config_of(&c, 0);
     tern_workspace *ws = cache_for(&c, 8);
     tern_op *op;
-    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(2, 3, 48), 1), y = rig_new(TERN_F32, RIG_SHAPE(2, 3, 16)), ids = rig_new(TERN_I32, RIG_SHAPE(2));
+    tern_tensor x = rig_random(TERN_F32, RIG_SHAPE(2, 3, 48), 1), y = rig_new(TERN_F32, RIG_SHAPE(2, 3, 16)),
+        ids = rig_new(TERN_I32, RIG_SHAPE(2));
     float keys[2 * 3 * 8];
     (void)state;
     RIG_OK(tern_op_create(rig, "softmax_context", &config, &op));
-    rig_put(&ids, 0, 2), rig_put(&ids, 1, 0);
+    rig_put(&ids, 0, 2);
+    rig_put(&ids, 1, 0);
     RIG_OK(tern_softmax_context_run(op, &(tern_softmax_context_args){
         .query_key_value = x, .batch_ids = ids, .workspace = ws, .norm_factor = 0.6, .context = y }));
     assert_int_equal(tern_workspace_tokens(ws, 0, 0), 3);
@@ -462,12 +521,16 @@ static void test_batch_ids(void **state)
     assert_int_equal(tern_workspace_tokens(ws, 0, 2), 3);
     RIG_OK(tern_workspace_read(ws, 0, 1, keys, NULL));
     for (int head = 0; head < 2; head++)
-        for (int t = 0; t < 3; t++) assert_memory_equal(keys + (head * 3 + t) * 8, (float *)x.data + (3 + t) * 48 + 16 + head * 8, 8 * sizeof(float));
+        for (int t = 0; t < 3; t++)
+            assert_memory_equal(keys + (head * 3 + t) * 8, (float *)x.data + (3 + t) * 48 + 16 + head * 8,
+                                8 * sizeof(float));
     assert_int_equal(tern_workspace_read(ws, 0, 2, keys, NULL), TERN_ERR_SHAPE);
     assert_int_equal(tern_workspace_read(ws, 7, 1, keys, NULL), TERN_ERR_ARGUMENT);
     tern_op_free(op);
     tern_workspace_free(ws);
-    free(x.data), free(y.data), free(ids.data);
+    free(x.data);
+    free(y.data);
+    free(ids.data);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
-/* Memory: steady calls allocate nothing, in any type; and every allocation that fails once is an error with nothing left behind. */
+/* Memory: steady calls allocate nothing, in any type; and every allocation that fails once is an
+ * error with nothing left behind. */
 #include "rig.h"
 
 #include <tern/layer.h>
@@ -56,8 +57,9 @@ static void make_decoder(tern_config_dtype dtype, tern_dtype t, tern_dtype compu
 static void free_decoder(decoder *d)
 {
     tern_op *const ops[] = { d->qkv, d->attend, d->out, d->mlp, d->sum, d->norm, d->bias };
-    tern_tensor *const all[] = { &d->x,     &d->normed, &d->projected, &d->context, &d->a,     &d->m,  &d->r,  &d->gamma, &d->w_qkv,
-                                 &d->w_out, &d->w1,     &d->w2,        &d->s_qkv,   &d->s_out, &d->s1, &d->s2, &d->b };
+    tern_tensor *const all[] = { &d->x,     &d->normed, &d->projected, &d->context, &d->a,     &d->m,  &d->r,
+                                 &d->gamma, &d->w_qkv, &d->w_out, &d->w1,     &d->w2,        &d->s_qkv,   &d->s_out,
+                                 &d->s1, &d->s2, &d->b };
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) tern_op_free(ops[i]);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]->data);
     tern_workspace_free(d->ws);
@@ -66,14 +68,15 @@ static void free_decoder(decoder *d)
 static tern_status decode(decoder *d)
 {
     tern_status st = tern_qkv_gemm_run(d->qkv, &(tern_qkv_gemm_args){
-        .input = d->x, .weight = d->w_qkv, .weight_scale = d->s_qkv, .gamma = d->gamma, .output = d->projected, .inp_norm = d->normed });
+        .input = d->x, .weight = d->w_qkv, .weight_scale = d->s_qkv, .gamma = d->gamma, .output = d->projected,
+        .inp_norm = d->normed });
     if (!st) st = tern_softmax_context_run(d->attend, &(tern_softmax_context_args){
         .query_key_value = d->projected, .workspace = d->ws, .norm_factor = 0.6, .context = d->context });
     if (!st) st = tern_vector_matmul_run(d->out, &(tern_vector_matmul_args){
         .input = d->context, .weight = d->w_out, .weight_scale = d->s_out, .output = d->a });
     if (!st) st = tern_mlp_gemm_run(d->mlp, &(tern_mlp_gemm_args){
-        .input = d->a, .residual = d->x, .weight_interm = d->w1, .weight_interm_scale = d->s1, .weight_out = d->w2, .weight_out_scale = d->s2,
-        .gamma = d->gamma, .output = d->m, .residual_add = d->r });
+        .input = d->a, .residual = d->x, .weight_interm = d->w1, .weight_interm_scale = d->s1, .weight_out = d->w2,
+        .weight_out_scale = d->s2, .gamma = d->gamma, .output = d->m, .residual_add = d->r });
     if (!st) st = tern_residual_add_run(d->sum, &(tern_residual_add_args){
         .hidden_state = d->m, .residual = d->x, .attention_output = d->a, .output = d->x });
     if (!st) st = tern_rms_norm_run(d->norm, &(tern_rms_norm_args){ .input = d->x, .gamma = d->gamma, .output = d->x });
@@ -84,8 +87,9 @@ static tern_status decode(decoder *d)
 static void test_steady_steps_allocate_nothing(void **state)
 {
     static const struct { tern_config_dtype dtype; tern_dtype t, compute; } rows[] = {
-        { TERN_DTYPE_FP32, TERN_F32, TERN_F32 }, { TERN_DTYPE_FP32, TERN_F32, TERN_BF16 }, { TERN_DTYPE_FP16, TERN_F16, TERN_F32 },
-        { TERN_DTYPE_BF16, TERN_BF16, TERN_BF16 }, { TERN_DTYPE_INT8, TERN_F16, TERN_F32 },
+        { TERN_DTYPE_FP32, TERN_F32, TERN_F32 }, { TERN_DTYPE_FP32, TERN_F32, TERN_BF16 },
+        { TERN_DTYPE_FP16, TERN_F16, TERN_F32 }, { TERN_DTYPE_BF16, TERN_BF16, TERN_BF16 },
+        { TERN_DTYPE_INT8, TERN_F16, TERN_F32 },
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -128,7 +132,9 @@ static tern_status with_a_cache(void)
     tern_named_tensor out = { .name = "context" };
     rig_parse("query_key_value f32 2,3,48; position_ids i64 2,3", &in);
     tern_status st = tern_ctx_create(&(tern_ctx_options){ .threads = 1 }, &ctx);
-    if (!st) st = tern_op_create_json(ctx, "softmax_context", NULL, "{\"dtype\": \"fp32\", \"heads\": 2, \"rotary_dim\": 8}", &op);
+    if (!st)
+        st = tern_op_create_json(ctx, "softmax_context", NULL, "{\"dtype\": \"fp32\", \"heads\": 2, \"rotary_dim\": 8}",
+                                 &op);
     if (!st) st = tern_workspace_create(ctx, &(tern_workspace_options){
         .n_layer = 1, .max_batch = 2, .n_kv_head = 2, .key_dim = 8, .max_tokens = 4 }, &ws);
     if (!st) st = tern_op_bind_workspace(op, ws);
@@ -151,7 +157,8 @@ static tern_status a_mixture(void)
     c.global_experts = c.moe_experts = 4;
     c.k = 2;
     c.mlp_type = TERN_MLP_RESIDUAL;
-    rig_parse("x f32 6,8; gate f32 4,8; w1 f32 4,8,5; w2 f32 4,5,8; m1 f32 8,5; m2 f32 5,8; coef f32 2,8; y f32 6,8", &in);
+    rig_parse("x f32 6,8; gate f32 4,8; w1 f32 4,8,5; w2 f32 4,5,8; m1 f32 8,5; m2 f32 5,8; coef f32 2,8; y f32 6,8",
+              &in);
     tern_moe_weights w = {
         .gate_w = in.t[1].tensor, .inter_w = in.t[2].tensor, .output_w = in.t[3].tensor, .mlp_inter_w = in.t[4].tensor,
         .mlp_output_w = in.t[5].tensor, .coefficient_w = in.t[6].tensor };
@@ -190,9 +197,11 @@ static void test_each_allocation_fails_once(void **state)
             st = rows[i].fn();
             bool reached = !countdown;
             countdown = 0;
-            if (n_live != before) fail_msg("%s: %zu left behind when allocation %zu failed", rows[i].what, n_live - before, k);
+            if (n_live != before)
+                fail_msg("%s: %zu left behind when allocation %zu failed", rows[i].what, n_live - before, k);
             if (!reached) break;
-            if (st != TERN_ERR_MEMORY && st != TERN_OK) fail_msg("%s: %s when allocation %zu failed", rows[i].what, tern_status_name(st), k);
+            if (st != TERN_ERR_MEMORY && st != TERN_OK)
+                fail_msg("%s: %s when allocation %zu failed", rows[i].what, tern_status_name(st), k);
         }
         assert_int_equal(st, TERN_OK);
         assert_true(k > 3);
@@ -201,6 +210,7 @@ static void test_each_allocation_fails_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_steady_steps_allocate_nothing), cmocka_unit_test(test_each_allocation_fails_once) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_steady_steps_allocate_nothing),
+                                        cmocka_unit_test(test_each_allocation_fails_once) };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

@@ -1,5 +1,6 @@
-/* The rows that tern bench --ops times, proved: on every instruction set and by several threads each gives what the scalar kernels give by one, and the same
- * bits by any number of threads. The scalar kernels' values are proved by formulas and by fixtures in the other tests. */
+/* The rows that tern bench --ops times, proved: on every instruction set and by several threads
+ * each gives what the scalar kernels give by one, and the same bits by any number of threads. The
+ * scalar kernels' values are proved by formulas and by fixtures in the other tests. */
 #include "rig.h"
 
 #include "ops/rows.h"
@@ -21,7 +22,8 @@ static void run_row(tern_ctx *ctx, const op_row *row, run *r)
         r->in[r->n_in] = (tern_named_tensor){ t->name, rig_random(t->type, shape.rank, shape.shape, 100 + r->n_in) };
     }
     for (; r->n_out < OP_ROW_OUTPUTS && row->out[r->n_out]; r->n_out++) r->out[r->n_out].name = row->out[r->n_out];
-    if (op_row_create(ctx, row, &r->op, &r->ws) || tern_op_run(r->op, r->in, r->n_in, r->out, r->n_out, NULL)) fail_msg("%s (%s): %s", row->op, row->why, tern_ctx_error(ctx));
+    if (op_row_create(ctx, row, &r->op, &r->ws) || tern_op_run(r->op, r->in, r->n_in, r->out, r->n_out, NULL))
+        fail_msg("%s (%s): %s", row->op, row->why, tern_ctx_error(ctx));
 }
 
 static void free_run(run *r)
@@ -32,11 +34,14 @@ static void free_run(run *r)
     for (size_t i = 0; i < r->n_in; i++) free(r->in[i].tensor.data);
 }
 
-/* Relative to the number and to the root mean square of all: sums of thousands of products in another order; of 16-bit types a rounding that falls to the
- * other side, and what comes of it behind another product. */
+/* Relative to the number and to the root mean square of all: sums of thousands of products in
+ * another order; of 16-bit types a rounding that falls to the other side, and what comes of it
+ * behind another product. */
 static double tolerance(tern_dtype t)
 {
-    return t == TERN_BF16 ? 0x1p-6 : t == TERN_F16 ? 0x1p-9 : 2e-5;
+    if (t == TERN_BF16) return 0x1p-6;
+    if (t == TERN_F16) return 0x1p-9;
+    return 2e-5;
 }
 
 static void check_near(const op_row *row, const char *isa, const tern_named_tensor *got, const tern_named_tensor *want)
@@ -46,16 +51,19 @@ static void check_near(const op_row *row, const char *isa, const tern_named_tens
     assert_int_equal(n, tern_tensor_count(&got->tensor));
     for (int64_t i = 0; i < n; i++) squares += pow(rig_get(&want->tensor, i), 2);
     for (int64_t i = 0; i < n; i++) {
-        double g = rig_get(&got->tensor, i), w = rig_get(&want->tensor, i), allowed = want->tensor.dtype == TERN_I8 ? 1 : e * (fabs(w) + sqrt(squares / (double)n));
+        double g = rig_get(&got->tensor, i), w = rig_get(&want->tensor, i),
+            allowed = want->tensor.dtype == TERN_I8 ? 1 : e * (fabs(w) + sqrt(squares / (double)n));
         if (!(g == w || fabs(g - w) <= allowed))
-            fail_msg("%s (%s) on %s: %s[%lld] is %.9g, the scalar kernels have %.9g", row->op, row->why, isa, want->name, (long long)i, g, w);
+            fail_msg("%s (%s) on %s: %s[%lld] is %.9g, the scalar kernels have %.9g", row->op, row->why, isa,
+                     want->name, (long long)i, g, w);
     }
 }
 
 static void check_same_bits(const op_row *row, const char *isa, const tern_named_tensor *a, const tern_named_tensor *b)
 {
     size_t n = (size_t)tern_tensor_count(&a->tensor) * tern_dtype_bytes(a->tensor.dtype);
-    if (memcmp(a->tensor.data, b->tensor.data, n)) fail_msg("%s (%s) on %s: %s has other bits by three threads than by one", row->op, row->why, isa, a->name);
+    if (memcmp(a->tensor.data, b->tensor.data, n))
+        fail_msg("%s (%s) on %s: %s has other bits by three threads than by one", row->op, row->why, isa, a->name);
 }
 
 static void check_row(const op_row *row)

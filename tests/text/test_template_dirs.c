@@ -1,4 +1,5 @@
-/* The templates of a checkpoint directory: which file they come from, which of several is chosen, and that only that one is parsed. */
+/* The templates of a checkpoint directory: which file they come from, which of several is chosen,
+ * and that only that one is parsed. */
 #include "text/template_rig.h"
 
 #include <sys/stat.h>
@@ -42,7 +43,8 @@ static void expect_rendered(const char *json, const char *want)
     tern_template_free(t);
 }
 
-/* A broken template is an error of the rendering that chooses it, each time with the same message. */
+/* A broken template is an error of the rendering that chooses it, each time with the same
+ * message. */
 static void expect_broken(const char *json, const char *message)
 {
     tern_template *t;
@@ -65,31 +67,40 @@ static void directories_are_read(void **state)
     strcpy(folder, "/tmp/tern-template-XXXXXX");
     assert_non_null(mkdtemp(folder));
     assert_int_equal(tern_template_open(ctx, folder, &t), TERN_OK);
-    assert_null(t);                                                             /* nothing there: no template, no error */
-    write_file("tokenizer_config.json", "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"},\"chat_template\":null}");
+    /* nothing there: no template, no error */
+    assert_null(t);
+    write_file("tokenizer_config.json",
+               "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"},\"chat_template\":null}");
     assert_int_equal(tern_template_open(ctx, folder, &t), TERN_OK);
     assert_null(t);
-    write_file("tokenizer_config.json", "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"},\"chat_template\":\"{{ bos_token }}one{{ eos_token }}\"}");
+    write_file("tokenizer_config.json", "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"},"
+               "\"chat_template\":\"{{ bos_token }}one{{ eos_token }}\"}");
     expect_rendered(HI, "<s>one</s>");
     expect_rendered("{\"messages\":" HI ",\"special_tokens\":{\"bos_token\":\"B\"}}", "Bone");
-    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"D\"},{\"name\":\"tool_use\",\"template\":\"T\"},{\"name\":\"rag\",\"template\":\"R\"}]}");
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"D\"},"
+               "{\"name\":\"tool_use\",\"template\":\"T\"},{\"name\":\"rag\",\"template\":\"R\"}]}");
     expect_rendered(HI, "D");
     expect_rendered(WITH_TOOLS, "T");
     expect_rendered("{\"messages\":" HI ",\"chat_template\":\"rag\"}", "R");
-    write_file("tokenizer_config.json", "{\"add_bos_token\":\"A\",\"image_token\":\"<i>\",\"x_token\":5,\"extra_special_tokens\":{\"boi_token\":{\"content\":\"<b>\"},\"image_token\":\"<j>\"},"
-               "\"chat_template\":{\"default\":\"{{ add_bos_token }}{{ image_token }}{{ x_token }}{{ boi_token }}\",\"tool_use\":\"T\"}}");
-    expect_rendered(HI, "<j><b>");                                              /* special tokens under names of their own, templates as an object: transformers 5.24.0 */
+    write_file("tokenizer_config.json", "{\"add_bos_token\":\"A\",\"image_token\":\"<i>\",\"x_token\":5,"
+               "\"extra_special_tokens\":{\"boi_token\":{\"content\":\"<b>\"},\"image_token\":\"<j>\"},"
+               "\"chat_template\":{\"default\":\"{{ add_bos_token }}{{ image_token }}{{ x_token }}{{ boi_token "
+               "}}\",\"tool_use\":\"T\"}}");
+    /* special tokens under names of their own, templates as an object: transformers 5.24.0 */
+    expect_rendered(HI, "<j><b>");
     expect_rendered(WITH_TOOLS, "T");
     write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"rag\",\"template\":\"R\"}]}");
     expect_rendered(HI, NULL);                                                  /* several, and none is the default */
     write_file("chat_template.jinja", "J\n");
-    expect_rendered(WITH_TOOLS, "J");                                           /* the file goes before the configuration */
+    /* the file goes before the configuration */
+    expect_rendered(WITH_TOOLS, "J");
     snprintf(path, sizeof path, "%s/additional_chat_templates", folder);
     assert_int_equal(mkdir(path, 0700), 0);
     write_file("additional_chat_templates/tool_use.jinja", "JT");
     expect_rendered(WITH_TOOLS, "JT");
     expect_rendered(HI, "J");
-    write_file("additional_chat_templates/tool_use.jinja", "{% nope %}");       /* a broken one is an error of its own chats */
+    /* a broken one is an error of its own chats */
+    write_file("additional_chat_templates/tool_use.jinja", "{% nope %}");
     expect_rendered(HI, "J");
     expect_broken(WITH_TOOLS, "additional_chat_templates/tool_use.jinja: line 1, column 4");
     forget_file("additional_chat_templates/tool_use.jinja");
@@ -98,20 +109,27 @@ static void directories_are_read(void **state)
     assert_int_equal(tern_template_open(ctx, folder, &t), TERN_ERR_FORMAT);
     write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"x\"}]}");
     assert_int_equal(tern_template_open(ctx, folder, &t), TERN_ERR_FORMAT);
-    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"D\"},{\"name\":\"rag\",\"template\":\"{{\"}]}");
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"D\"},"
+               "{\"name\":\"rag\",\"template\":\"{{\"}]}");
     expect_rendered(HI, "D");
-    expect_broken("{\"messages\":" HI ",\"chat_template\":\"rag\"}", "chat_template 'rag': line 1, column 3: TemplateSyntaxError");
-    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"1\"},{\"name\":\"default\",\"template\":\"2\"}]}");
-    expect_rendered(HI, "2");                                                   /* a dict's second value takes the first one's place */
-    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"<{{ messages[0].content }}>\"},"
-                                        "{\"name\":\"tool_use\",\"template\":\"\\\\n{%- if x %}\\\\n{%- set y = {\\\\n} %}{% endif %}\"}]}");
-    expect_rendered(HI, "<hi>");                                                /* published so: a template with its newlines escaped twice */
+    expect_broken("{\"messages\":" HI ",\"chat_template\":\"rag\"}",
+                  "chat_template 'rag': line 1, column 3: TemplateSyntaxError");
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"1\"},"
+               "{\"name\":\"default\",\"template\":\"2\"}]}");
+    /* a dict's second value takes the first one's place */
+    expect_rendered(HI, "2");
+    write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"<{{ "
+               "messages[0].content }}>\"},{\"name\":\"tool_use\",\"template\":\"\\\\n{%- if x %}\\\\n{%- set y = "
+               "{\\\\n} %}{% endif %}\"}]}");
+    /* published so: a template with its newlines escaped twice */
+    expect_rendered(HI, "<hi>");
     expect_broken(WITH_TOOLS, "chat_template 'tool_use': line 1, column");
     write_file("tokenizer_config.json", "{\"chat_template\":[{\"name\":\"default\",\"template\":\"2\"}]}");
     write_file("chat_template.json", "{\"chat_template\":\"P\"}");
     expect_rendered(HI, "2");
     write_file("tokenizer_config.json", "{}");
-    expect_rendered(HI, "P");                                                   /* a processor's own file, where nothing else is */
+    /* a processor's own file, where nothing else is */
+    expect_rendered(HI, "P");
     forget_file("chat_template.json");
     write_file("tokenizer_config.json", "{\"bos_token\":\"<s>\",\"bos_token\":\"<b>\"}");
     tern_rendered r;
@@ -119,7 +137,8 @@ static void directories_are_read(void **state)
     assert_int_equal(tern_template_take_tokens(t, "/nowhere/at/all"), TERN_ERR_IO);
     assert_int_equal(tern_template_take_tokens(t, folder), TERN_OK);
     assert_int_equal(tern_template_render(t, HI, strlen(HI), NULL, &r), TERN_OK);
-    assert_string_equal(r.text, "[<b>]");                                       /* of a template from elsewhere; the last of two keys counts */
+    /* of a template from elsewhere; the last of two keys counts */
+    assert_string_equal(r.text, "[<b>]");
     tern_rendered_free(&r);
     tern_template_free(t);
     forget_file("tokenizer_config.json");
@@ -131,18 +150,23 @@ static void directories_are_read(void **state)
 #define BPE "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"<unk>\":0,\"<s>\":1,\"</s>\":2},\"merges\":[]}}"
 #define WORDS "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0}}}"
 
-/* What apply_chat_template of transformers 5.24.0 hands to a template: special_tokens_map of the tokenizer; where there is none, what the configuration says. */
+/* What apply_chat_template of transformers 5.24.0 hands to a template: special_tokens_map of the
+ * tokenizer; where there is none, what the configuration says. */
 static const struct {
     const char *config, *map, *tokenizer, *want, *why;    /* the files' texts; null: not there */
 } token_rows[] = {
     { "\"tokenizer_class\":\"LlamaTokenizer\"", NULL, BPE, "<s>|</s>|<unk>|||", "the class's own" },
     { "\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":null", NULL, BPE, "|</s>|<unk>|||", "null is stated" },
     { "\"tokenizer_class\":\"LlamaTokenizer\"", NULL, NULL, "|||||", "no tokenizer is there" },
-    { "\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":\"<unk>\"", "{\"bos_token\":\"</s>\",\"pad_token\":{\"content\":\"<unk>\"}}", BPE, "</s>|</s>|<unk>|<unk>||", "the map wins" },
-    { "\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":\"<unk>\",\"added_tokens_decoder\":{\"0\":{\"content\":\"<unk>\"}}", "{\"bos_token\":\"</s>\",\"pad_token\":\"<unk>\"}", BPE,
-      "<unk>|</s>|<unk>|||", "and does not count beside added_tokens_decoder" },
-    { "\"tokenizer_class\":\"PreTrainedTokenizerFast\",\"image_token\":\"<img>\",\"bos_token\":\"<s>\"", NULL, BPE, "<s>|||||<img>", "a name of its own" },
-    { "\"tokenizer_class\":\"PreTrainedTokenizerFast\",\"extra_special_tokens\":{\"image_token\":\"<img>\"}", NULL, BPE, "|||||<img>", "the same as an object" },
+    { "\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":\"<unk>\"", "{\"bos_token\":\"</s>\","
+      "\"pad_token\":{\"content\":\"<unk>\"}}", BPE, "</s>|</s>|<unk>|<unk>||", "the map wins" },
+    { "\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":\"<unk>\","
+      "\"added_tokens_decoder\":{\"0\":{\"content\":\"<unk>\"}}", "{\"bos_token\":\"</s>\",\"pad_token\":\"<unk>\"}",
+      BPE, "<unk>|</s>|<unk>|||", "and does not count beside added_tokens_decoder" },
+    { "\"tokenizer_class\":\"PreTrainedTokenizerFast\",\"image_token\":\"<img>\",\"bos_token\":\"<s>\"", NULL, BPE,
+      "<s>|||||<img>", "a name of its own" },
+    { "\"tokenizer_class\":\"PreTrainedTokenizerFast\",\"extra_special_tokens\":{\"image_token\":\"<img>\"}", NULL, BPE,
+      "|||||<img>", "the same as an object" },
     { "\"tokenizer_class\":\"BertTokenizer\"", NULL, WORDS, "||[UNK]|[PAD]|[MASK]|", "BERT's" },
 };
 
@@ -168,6 +192,7 @@ static void special_tokens_are_the_tokenizers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(directories_are_read), cmocka_unit_test(special_tokens_are_the_tokenizers) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(directories_are_read),
+                                        cmocka_unit_test(special_tokens_are_the_tokenizers) };
     return cmocka_run_group_tests(tests, make_ctx, free_ctx);
 }

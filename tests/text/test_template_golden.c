@@ -1,5 +1,6 @@
-/* Chat templates against what Python's jinja2 rendered under transformers' settings: the public fixtures, templates in the style of the big
- * families, and snippets over every construct (tools/make_template_goldens.py records the last two). */
+/* Chat templates against what Python's jinja2 rendered under transformers' settings: the public
+ * fixtures, templates in the style of the big families, and snippets over every construct
+ * (tools/make_template_goldens.py records the last two). */
 #include "text/template_rig.h"
 
 #include <dirent.h>
@@ -7,7 +8,8 @@
 /* One case of a golden file: the inputs as tern takes them. */
 static char *inputs_of(const json_t *golden, const json_t *one)
 {
-    static const char *const keys[] = { "messages", "tools", "documents", "add_generation_prompt", "continue_final_message" };
+    static const char *const keys[] = { "messages", "tools", "documents", "add_generation_prompt",
+                                        "continue_final_message" };
     json_t *in = json_object();
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         json_t *value = json_object_get(one, keys[i]);
@@ -20,23 +22,27 @@ static char *inputs_of(const json_t *golden, const json_t *one)
     return text;
 }
 
-/* Everything but the message of the error, which tern puts a place before: "NAME: line 1, column 2: TypeError: ...". */
+/* Everything but the message of the error, which tern puts a place before: "NAME: line 1, column 2:
+ * TypeError: ...". */
 static bool same_error(const char *want, const char *got)
 {
     return strstr(got, want) != NULL;
 }
 
-static size_t check_case(tern_template *t, const char *name, const char *what, const char *json, const char *now, const json_t *one)
+static size_t check_case(tern_template *t, const char *name, const char *what, const char *json, const char *now,
+                         const json_t *one)
 {
     const json_t *rendered = json_object_get(one, "rendered"), *error = json_object_get(one, "error");
     tern_rendered got = { 0 };
     tern_status st = tern_template_render(t, json, strlen(json), now, &got);
     bool same = false;
     if (json_is_string(rendered))
-        same = st == TERN_OK && got.n_bytes == json_string_length(rendered) && memcmp(got.text, json_string_value(rendered), got.n_bytes) == 0;
+        same = st == TERN_OK && got.n_bytes == json_string_length(rendered) &&
+               memcmp(got.text, json_string_value(rendered), got.n_bytes) == 0;
     else if (json_is_string(error)) same = st != TERN_OK && same_error(json_string_value(error), tern_ctx_error(ctx));
     if (!same) {
-        print_message("%s, %s\n  want %s\n  got  %s\n", name, what, json_string_value(json_is_string(rendered) ? rendered : error),
+        print_message("%s, %s\n  want %s\n  got  %s\n", name, what,
+                      json_string_value(json_is_string(rendered) ? rendered : error),
                       st == TERN_OK ? got.text : tern_ctx_error(ctx));
     }
     if (st == TERN_OK) check_spans_cover(&got);
@@ -44,7 +50,8 @@ static size_t check_case(tern_template *t, const char *name, const char *what, c
     return !same;
 }
 
-/* The tokens of a rendered chat, where the golden file has them: special tokens count in the template's words, and only there. */
+/* The tokens of a rendered chat, where the golden file has them: special tokens count in the
+ * template's words, and only there. */
 static size_t check_ids(const char *tokenizer, const tern_rendered *r, const json_t *ids)
 {
     char path[512];
@@ -64,7 +71,9 @@ static size_t check_tokens(tern_template *t, const char *json, const json_t *gol
 {
     const json_t *ids = json_object_get(one, "ids");
     tern_rendered r;
-    if (!json_is_array(ids) || tern_template_render(t, json, strlen(json), json_string_value(json_object_get(golden, "now")), &r)) return 0;
+    if (!json_is_array(ids) ||
+        tern_template_render(t, json, strlen(json), json_string_value(json_object_get(golden, "now")), &r))
+        return 0;
     size_t n_wrong = check_ids(json_string_value(json_object_get(golden, "tokenizer")), &r, ids);
     if (n_wrong) print_message("other tokens: %s\n", r.text);
     tern_rendered_free(&r);
@@ -81,7 +90,8 @@ static size_t check_folder(const char *folder, size_t *n_cases)
     snprintf(path, sizeof path, "chat/%s/expected.json", folder);
     assert_int_equal(tern_json_read(ctx, TERN_GOLDEN, path, 64 << 20, &golden), TERN_OK);
     const json_t *text = json_object_get(golden, "template");
-    if (tern_template_parse(ctx, folder, json_string_value(text), json_string_length(text), &t)) fail_msg("%s", tern_ctx_error(ctx));
+    if (tern_template_parse(ctx, folder, json_string_value(text), json_string_length(text), &t))
+        fail_msg("%s", tern_ctx_error(ctx));
     json_array_foreach(json_object_get(golden, "cases"), i, one) {
         char *json = inputs_of(golden, one);
         snprintf(what, sizeof what, "case %zu", i);
@@ -117,8 +127,8 @@ static size_t check_syntax(const char *text, const json_t *one)
     snprintf(line, sizeof line, "line %d,", (int)json_integer_value(json_object_get(one, "line")));
     bool same = (st == TERN_ERR_FORMAT || st == TERN_ERR_UNSUPPORTED) && strstr(tern_ctx_error(ctx), line);
     if (!same) {
-        print_message("%s\n  want %s %s\n  got  %s\n", text, line, json_string_value(json_object_get(one, "syntax_error")),
-                      st ? tern_ctx_error(ctx) : "a template");
+        print_message("%s\n  want %s %s\n  got  %s\n", text, line,
+                      json_string_value(json_object_get(one, "syntax_error")), st ? tern_ctx_error(ctx) : "a template");
     }
     tern_template_free(t);
     return !same;
@@ -128,7 +138,8 @@ static char *snippet_inputs(const json_t *golden, const json_t *one)
 {
     json_t *kwargs = json_deep_copy(json_object_get(golden, "kwargs"));
     json_object_update(kwargs, json_object_get(one, "kwargs"));
-    json_t *in = json_pack("{s:[{s:s, s:s}], s:o}", "messages", "role", "user", "content", "Hi", "chat_template_kwargs", kwargs);
+    json_t *in = json_pack("{s:[{s:s, s:s}], s:o}", "messages", "role", "user", "content", "Hi", "chat_template_kwargs",
+                           kwargs);
     char *text = json_dumps(in, JSON_ENCODE_ANY);
     json_decref(in);
     return text;
@@ -148,7 +159,8 @@ static void snippets_render_alike(void **state)
             continue;
         }
         if (tern_template_parse(ctx, "snippet", text, json_string_length(json_object_get(one, "template")), &t)) {
-            print_message("%s\n  want %s%s\n  got  %s\n", text, json_string_value(json_object_get(one, "rendered")), json_string_value(json_object_get(one, "error")), tern_ctx_error(ctx));
+            print_message("%s\n  want %s%s\n  got  %s\n", text, json_string_value(json_object_get(one, "rendered")),
+                          json_string_value(json_object_get(one, "error")), tern_ctx_error(ctx));
             n_wrong++;
             continue;
         }
@@ -164,6 +176,7 @@ static void snippets_render_alike(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(folders_render_alike), cmocka_unit_test(snippets_render_alike) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(folders_render_alike),
+                                        cmocka_unit_test(snippets_render_alike) };
     return cmocka_run_group_tests(tests, make_ctx, free_ctx);
 }

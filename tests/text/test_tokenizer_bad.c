@@ -1,5 +1,6 @@
-/* Files and texts that must be refused with a sentence, or come through: unknown components, files that contradict themselves, text that is no
- * UTF-8, texts of millions of one letter, special tokens spelled by a user. */
+/* Files and texts that must be refused with a sentence, or come through: unknown components, files
+ * that contradict themselves, text that is no UTF-8, texts of millions of one letter, special
+ * tokens spelled by a user. */
 #include "tokenizer_help.h"
 
 typedef struct bad_row {
@@ -17,27 +18,42 @@ static const bad_row bad_rows[] = {
     { "{}", TERN_ERR_FORMAT, "model", "no model" },
     { "{\"model\":{\"type\":\"Magic\",\"vocab\":{}}}", TERN_ERR_UNSUPPORTED, "Magic", "an unknown model" },
     { "{" BPE_MODEL ",\"normalizer\":{\"type\":\"Upside\"}}", TERN_ERR_UNSUPPORTED, "Upside", "an unknown normalizer" },
-    { "{" BPE_MODEL ",\"pre_tokenizer\":{\"type\":\"Sideways\"}}", TERN_ERR_UNSUPPORTED, "Sideways", "an unknown pre-tokenizer" },
-    { "{" BPE_MODEL ",\"post_processor\":{\"type\":\"After\"}}", TERN_ERR_UNSUPPORTED, "After", "an unknown post-processor" },
-    { "{" BPE_MODEL ",\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Back\"}]}}", TERN_ERR_UNSUPPORTED, "Back", "an unknown decoder in a sequence" },
+    { "{" BPE_MODEL ",\"pre_tokenizer\":{\"type\":\"Sideways\"}}", TERN_ERR_UNSUPPORTED, "Sideways",
+      "an unknown pre-tokenizer" },
+    { "{" BPE_MODEL ",\"post_processor\":{\"type\":\"After\"}}", TERN_ERR_UNSUPPORTED, "After",
+      "an unknown post-processor" },
+    { "{" BPE_MODEL ",\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Back\"}]}}", TERN_ERR_UNSUPPORTED,
+      "Back", "an unknown decoder in a sequence" },
     { "{" BPE_MODEL ",\"extra\":1}", TERN_ERR_UNSUPPORTED, "extra", "an unknown section" },
-    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\",\"b\"]]}}", TERN_ERR_FORMAT, "\"b\"", "a merge of an unknown token" },
-    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1},\"merges\":[\"a b\"]}}", TERN_ERR_FORMAT, "\"ab\"", "a merge that makes an unknown token" },
-    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":0},\"merges\":[]}}", TERN_ERR_FORMAT, "same id", "two tokens with one id" },
-    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":2147483647},\"merges\":[]}}", TERN_ERR_FORMAT, "2147483647", "an id that would need gigabytes" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\",\"b\"]]}}", TERN_ERR_FORMAT, "\"b\"",
+      "a merge of an unknown token" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1},\"merges\":[\"a b\"]}}", TERN_ERR_FORMAT, "\"ab\"",
+      "a merge that makes an unknown token" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":0},\"merges\":[]}}", TERN_ERR_FORMAT, "same id",
+      "two tokens with one id" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":2147483647},\"merges\":[]}}", TERN_ERR_FORMAT, "2147483647",
+      "an id that would need gigabytes" },
     { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}", TERN_ERR_FORMAT, "-1", "a negative id" },
-    { "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":0,\"<0x-1>\":1},\"merges\":[]}}", TERN_ERR_FORMAT, "<0x-1>", "a byte below 0" },
-    { "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":0,\"<0xZZ>\":1},\"merges\":[]}}", TERN_ERR_FORMAT, "<0xZZ>", "a byte of no hexadecimal digits" },
-    { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"byte_fallback\":true,\"vocab\":[[\"a\",0],[\"<0x100>\",0]]}}", TERN_ERR_FORMAT, "<0x100>", "a byte above 255" },
-    { "{\"model\":{\"type\":\"BPE\",\"dropout\":0.1,\"vocab\":{\"a\":0},\"merges\":[]}}", TERN_ERR_UNSUPPORTED, "dropout", "random ids" },
-    { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":7,\"vocab\":[[\"a\",0]]}}", TERN_ERR_FORMAT, "unk_id", "an unknown token that is none" },
-    { "{" BPE_MODEL ",\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAA=\"}}", TERN_ERR_FORMAT, "2 bytes", "a table of 2 bytes" },
-    { "{" BPE_MODEL ",\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"}}", TERN_ERR_FORMAT, "table", "a trie beyond the table" },
-    { "{" BPE_MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\",\"invert\":false}}", TERN_ERR_UNSUPPORTED, "(",
-      "an expression that is none" },
-    { "{" BPE_MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},\"behavior\":\"Shredded\",\"invert\":false}}", TERN_ERR_UNSUPPORTED, "Shredded",
-      "an unknown behaviour" },
-    { "{" BPE_MODEL ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}}],\"pair\":[],\"special_tokens\":{}}}",
+    { "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":0,\"<0x-1>\":1},\"merges\":[]}}",
+      TERN_ERR_FORMAT, "<0x-1>", "a byte below 0" },
+    { "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":0,\"<0xZZ>\":1},\"merges\":[]}}",
+      TERN_ERR_FORMAT, "<0xZZ>", "a byte of no hexadecimal digits" },
+    { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"byte_fallback\":true,\"vocab\":[[\"a\",0],[\"<0x100>\",0]]}}",
+      TERN_ERR_FORMAT, "<0x100>", "a byte above 255" },
+    { "{\"model\":{\"type\":\"BPE\",\"dropout\":0.1,\"vocab\":{\"a\":0},\"merges\":[]}}", TERN_ERR_UNSUPPORTED,
+      "dropout", "random ids" },
+    { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":7,\"vocab\":[[\"a\",0]]}}", TERN_ERR_FORMAT, "unk_id",
+      "an unknown token that is none" },
+    { "{" BPE_MODEL ",\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAA=\"}}", TERN_ERR_FORMAT,
+      "2 bytes", "a table of 2 bytes" },
+    { "{" BPE_MODEL ",\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"}}",
+      TERN_ERR_FORMAT, "table", "a trie beyond the table" },
+    { "{" BPE_MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\","
+      "\"invert\":false}}", TERN_ERR_UNSUPPORTED, "(", "an expression that is none" },
+    { "{" BPE_MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},\"behavior\":\"Shredded\","
+      "\"invert\":false}}", TERN_ERR_UNSUPPORTED, "Shredded", "an unknown behaviour" },
+    { "{" BPE_MODEL ",\"post_processor\":{\"type\":\"TemplateProcessing\","
+      "\"single\":[{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}}],\"pair\":[],\"special_tokens\":{}}}",
       TERN_ERR_FORMAT, "<s>", "a template with a token that it does not define" },
 };
 
@@ -49,7 +65,8 @@ static void bad_files_are_refused(void **unused)
         const bad_row *row = &bad_rows[i];
         tern_tokenizer *tok = NULL;
         tern_status st = tern_tokenizer_from_json(ctx, row->json, strlen(row->json), NULL, 0, &tok);
-        if (st != row->status || !strstr(tern_ctx_error(ctx), row->message)) fail_msg("%s: %s, \"%s\"", row->why, tern_status_name(st), tern_ctx_error(ctx));
+        if (st != row->status || !strstr(tern_ctx_error(ctx), row->message))
+            fail_msg("%s: %s, \"%s\"", row->why, tern_status_name(st), tern_ctx_error(ctx));
         assert_null(tok);
     }
     tern_ctx_free(ctx);
@@ -62,7 +79,8 @@ static void a_class_needs_its_special_tokens(void **unused)
     (void)unused;
     tern_ctx *ctx = make_ctx();
     tern_tokenizer *tok = NULL;
-    assert_int_equal(tern_tokenizer_from_json(ctx, "{" BPE_MODEL "}", sizeof "{" BPE_MODEL "}" - 1, config, sizeof config - 1, &tok), TERN_ERR_FORMAT);
+    assert_int_equal(tern_tokenizer_from_json(ctx, "{" BPE_MODEL "}", sizeof "{" BPE_MODEL "}" - 1, config,
+                                              sizeof config - 1, &tok), TERN_ERR_FORMAT);
     assert_non_null(strstr(tern_ctx_error(ctx), "cls_token"));
     assert_null(tok);
     tern_ctx_free(ctx);
@@ -75,13 +93,15 @@ static tern_tokenizer *from_text(tern_ctx *ctx, const char *json)
     return tok;
 }
 
-/* The tokenizers library skips keys that a component does not know, and gives an added token its id itself: the vocabulary's, or the next one. */
+/* The tokenizers library skips keys that a component does not know, and gives an added token its id
+ * itself: the vocabulary's, or the next one. */
 static void what_means_nothing_is_skipped(void **unused)
 {
     (void)unused;
-    static const char json[] = "{" BPE_MODEL ",\"normalizer\":{\"type\":\"NFC\",\"twist\":1},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":"
-                               "\"Whitespace\",\"fold\":2}]},\"added_tokens\":[{\"id\":1,\"content\":\"<s>\"},{\"id\":2000000000,\"content\":\"<t>\"},"
-                               "{\"id\":0,\"content\":\"ab\",\"why\":1}]}";
+    static const char json[] =
+        "{" BPE_MODEL ",\"normalizer\":{\"type\":\"NFC\",\"twist\":1},\"pre_tokenizer\":{\"type\":\"Sequence\","
+        "\"pretokenizers\":[{\"type\":\"Whitespace\",\"fold\":2}]},\"added_tokens\":[{\"id\":1,\"content\":\"<s>\"},"
+        "{\"id\":2000000000,\"content\":\"<t>\"},{\"id\":0,\"content\":\"ab\",\"why\":1}]}";
     tern_ctx *ctx = make_ctx();
     tern_tokenizer *tok = from_text(ctx, json);
     assert_int_equal(tern_tokenizer_id(tok, "<s>", 3), 3);
@@ -100,7 +120,8 @@ static void what_means_nothing_is_skipped(void **unused)
 static void odd_vocabularies_open(void **unused)
 {
     (void)unused;
-    static const char json[] = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"a\":2,\"\\u0000\":3,\"\\u0000b\":4},\"merges\":[[\"\\u0000\",\"b\"]]}}";
+    static const char json[] = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"a\":2,\"\\u0000\":3,"
+                               "\"\\u0000b\":4},\"merges\":[[\"\\u0000\",\"b\"]]}}";
     tern_ctx *ctx = make_ctx();
     tern_encoding enc = { 0 };
     tern_tokenizer *tok = from_text(ctx, json);
@@ -117,11 +138,13 @@ static void a_wild_expression_gives_up(void **unused)
     (void)unused;
     tern_ctx *ctx = make_ctx();
     tern_encoding enc = { 0 };
-    tern_tokenizer *tok = from_text(ctx, "{" BPE_MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\",\"invert\":false}}");
+    tern_tokenizer *tok = from_text(ctx, "{" BPE_MODEL ",\"pre_tokenizer\":{\"type\":\"Split\","
+                                    "\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\",\"invert\":false}}");
     const char *text = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
     assert_int_equal(tern_tokenizer_encode(tok, text, strlen(text), NULL, &enc), TERN_ERR_LIMIT);
     assert_int_equal(enc.n, 0);
-    assert_int_equal(tern_tokenizer_encode(tok, "aab", 3, NULL, &enc), TERN_OK);    /* the tokenizer is as good as before */
+    /* the tokenizer is as good as before */
+    assert_int_equal(tern_tokenizer_encode(tok, "aab", 3, NULL, &enc), TERN_OK);
     assert_int_equal(enc.n, 2);
     tern_encoding_free(&enc);
     tern_tokenizer_free(tok);
@@ -151,7 +174,8 @@ static void bytes_that_are_no_text_become_replacements(void **unused)
     tern_encoding a = { 0 }, b = { 0 };
     for (size_t i = 0; i < sizeof utf8_rows / sizeof *utf8_rows; i++) {
         const utf8_row *row = &utf8_rows[i];
-        assert_int_equal(tern_tokenizer_encode(tok, row->bytes, strlen(row->bytes), &(tern_encode_options){ .detail = true }, &a), TERN_OK);
+        assert_int_equal(tern_tokenizer_encode(tok, row->bytes, strlen(row->bytes),
+                                               &(tern_encode_options){ .detail = true }, &a), TERN_OK);
         assert_int_equal(tern_tokenizer_encode(tok, row->same_as, strlen(row->same_as), NULL, &b), TERN_OK);
         if (a.n != b.n || memcmp(a.ids, b.ids, a.n * sizeof *a.ids)) fail_msg("%s", row->why);
         assert_int_equal(a.info[a.n - 1].end, strlen(row->bytes));    /* offsets count in the bytes as given */
@@ -168,7 +192,8 @@ static void bytes_that_are_no_text_become_replacements(void **unused)
 static void millions_of_one_letter_come_through(void **unused)
 {
     (void)unused;
-    static const char *const names[] = { "gpt2-bpe", "llama3-bpe", "llama2-spbpe", "bert-uncased", "unigram", "t5-unigram-precompiled" };
+    static const char *const names[] = { "gpt2-bpe", "llama3-bpe", "llama2-spbpe", "bert-uncased", "unigram",
+                                         "t5-unigram-precompiled" };
     size_t n = 2000000;
     char *text = malloc(n);
     tern_ctx *ctx = make_ctx();
@@ -177,7 +202,8 @@ static void millions_of_one_letter_come_through(void **unused)
         for (const char *c = "a ."; *c; c++) {
             tern_tokenizer *tok = open_golden(ctx, names[i]);
             memset(text, *c, n);
-            if (tern_tokenizer_encode(tok, text, n, NULL, &enc)) fail_msg("%s, '%c': %s", names[i], *c, tern_ctx_error(ctx));
+            if (tern_tokenizer_encode(tok, text, n, NULL, &enc))
+                fail_msg("%s, '%c': %s", names[i], *c, tern_ctx_error(ctx));
             assert_true(enc.n > 0 || *c == ' ');
             tern_tokenizer_free(tok);
         }
@@ -189,15 +215,18 @@ static void millions_of_one_letter_come_through(void **unused)
 static bool has_special(const tern_tokenizer *tok, const tern_encoding *enc)
 {
     for (size_t i = 0; i < enc->n; i++)
-        if (tern_tokenizer_is_special(tok, enc->ids[i]) && enc->ids[i] != tern_tokenizer_role(tok, TERN_ROLE_UNK)) return true;
+        if (tern_tokenizer_is_special(tok, enc->ids[i]) && enc->ids[i] != tern_tokenizer_role(tok, TERN_ROLE_UNK))
+            return true;
     return false;
 }
 
-/* Every special token's text, alone, between letters and in halves: as user text it never gives the id; as trusted text it does. */
+/* Every special token's text, alone, between letters and in halves: as user text it never gives the
+ * id; as trusted text it does. */
 static void a_user_cannot_spell_special_tokens(void **unused)
 {
     (void)unused;
-    static const char *const names[] = { "gpt2-bpe", "llama3-bpe", "qwen2-bpe", "llama2-spbpe", "bert-uncased", "unigram", "t5-unigram-precompiled", "added-tokens" };
+    static const char *const names[] = { "gpt2-bpe", "llama3-bpe", "qwen2-bpe", "llama2-spbpe", "bert-uncased",
+                                         "unigram", "t5-unigram-precompiled", "added-tokens" };
     tern_ctx *ctx = make_ctx();
     tern_encoding enc = { 0 };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -209,7 +238,8 @@ static void a_user_cannot_spell_special_tokens(void **unused)
             half = n / 2;
             tern_span user[] = { { " ", 1, true }, { text, n, false }, { " ", 1, true } };
             tern_span halves[] = { { text, half, true }, { text + half, n - half, false } };
-            tern_span trusted[] = { { "x ", 2, false }, { text, half, true }, { text + half, n - half, true }, { " y", 2, false } };
+            tern_span trusted[] = { { "x ", 2, false }, { text, half, true }, { text + half, n - half, true },
+                                    { " y", 2, false } };
             assert_int_equal(tern_tokenizer_encode(tok, text, n, NULL, &enc), TERN_OK);
             if (has_special(tok, &enc)) fail_msg("%s: \"%s\" as plain text", names[i], text);
             assert_int_equal(tern_tokenizer_encode_spans(tok, user, 3, NULL, &enc), TERN_OK);
@@ -217,7 +247,8 @@ static void a_user_cannot_spell_special_tokens(void **unused)
             assert_int_equal(tern_tokenizer_encode_spans(tok, halves, 2, NULL, &enc), TERN_OK);
             if (has_special(tok, &enc)) fail_msg("%s: \"%s\" in halves", names[i], text);
             assert_int_equal(tern_tokenizer_encode_spans(tok, trusted, 4, NULL, &enc), TERN_OK);
-            if (id != tern_tokenizer_role(tok, TERN_ROLE_UNK) && !has_special(tok, &enc)) fail_msg("%s: \"%s\" is not found in trusted text", names[i], text);
+            if (id != tern_tokenizer_role(tok, TERN_ROLE_UNK) && !has_special(tok, &enc))
+                fail_msg("%s: \"%s\" is not found in trusted text", names[i], text);
         }
         tern_tokenizer_free(tok);
     }
@@ -230,7 +261,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_files_are_refused),
         cmocka_unit_test(a_class_needs_its_special_tokens),
-        cmocka_unit_test(what_means_nothing_is_skipped), cmocka_unit_test(odd_vocabularies_open), cmocka_unit_test(a_wild_expression_gives_up), cmocka_unit_test(bytes_that_are_no_text_become_replacements),
+        cmocka_unit_test(what_means_nothing_is_skipped), cmocka_unit_test(odd_vocabularies_open),
+        cmocka_unit_test(a_wild_expression_gives_up), cmocka_unit_test(bytes_that_are_no_text_become_replacements),
         cmocka_unit_test(millions_of_one_letter_come_through), cmocka_unit_test(a_user_cannot_spell_special_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

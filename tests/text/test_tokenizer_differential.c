@@ -1,14 +1,19 @@
-/* 100,000 random strings for every golden tokenizer against the tokenizers library: tools/make_tokenizer_hashes.py recorded a hash of the ids of
- * each 1,000 and has the same generator of strings. TERN_DIFFERENTIAL_STRINGS lowers their number, for slow builds. */
+/* 100,000 random strings for every golden tokenizer against the tokenizers library:
+ * tools/make_tokenizer_hashes.py recorded a hash of the ids of each 1,000 and has the same
+ * generator of strings. TERN_DIFFERENTIAL_STRINGS lowers their number, for slow builds. */
 #include "tokenizer_help.h"
 
 static const char *const message[] = {
-    "the", "fox", "isn't", "I'll", "HELLO", "World", "12", "345678", "3.14", "x=1;", "def", "f(a):", "return", "{}", "<s>", "</s>", "<unk>", "[MASK]", "[CLS]",
-    "<|endoftext|>", "<mask>", "[NORM]", "myword", "caf\u00e9", "na\u00efve", "stra\u00dfe", "\u041f\u0440\u0438\u0432\u0435\u0442", "\u4f60\u597d\u4e16\u754c",
-    "\u3053\u3093", "\uc548\ub155", "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d", "\u0939\u093f\u0928\u094d\u0926\u0940", "\u0e44\u0e17\u0e22", "\ufb01x",
+    "the", "fox", "isn't", "I'll", "HELLO", "World", "12", "345678", "3.14", "x=1;", "def", "f(a):", "return", "{}",
+    "<s>", "</s>", "<unk>", "[MASK]", "[CLS]",
+    "<|endoftext|>", "<mask>", "[NORM]", "myword", "caf\u00e9", "na\u00efve", "stra\u00dfe",
+    "\u041f\u0440\u0438\u0432\u0435\u0442", "\u4f60\u597d\u4e16\u754c",
+    "\u3053\u3093", "\uc548\ub155", "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d",
+    "\u0939\u093f\u0928\u094d\u0926\u0940", "\u0e44\u0e17\u0e22", "\ufb01x",
     "\u212b", "\U0001f600", "\U0001f468\u200d\U0001f469",
 };
-static const char *const spaces[] = { " ", "  ", "\n", "\t", "\r\n", "\n\n", "\u00a0", "\u3000", "\u2003", "\u200b", "\u2028", "   " };
+static const char *const spaces[] = { " ", "  ", "\n", "\t", "\r\n", "\n\n", "\u00a0", "\u3000", "\u2003", "\u200b",
+                                      "\u2028", "   " };
 static const char *const marks[] = { "\u0301", "\u0308", "\u0327", "\u0323", "\u20dd", "\u093f", "\ufe0f", "\u0334" };
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
@@ -40,7 +45,9 @@ static void add_char(text *t, uint64_t c)
         t->data[t->n++] = (char)c;
         return;
     }
-    int n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    int n = 4;
+    if (c < 0x800) n = 2;
+    else if (c < 0x10000) n = 3;
     for (int i = n - 1; i > 0; i--, c >>= 6) t->data[t->n + (size_t)i] = (char)(0x80 | (c & 63));
     t->data[t->n] = (char)((0xf0 << (4 - n)) | c);
     t->n += (size_t)n;
@@ -83,7 +90,9 @@ static uint64_t hash_block(tern_ctx *ctx, tern_tokenizer *tok, uint64_t *state, 
     text t;
     for (size_t i = 0; i < block; i++) {
         make_string(&t, state);
-        if (tern_tokenizer_encode(tok, t.data, t.n, &(tern_encode_options){ .add_special = true, .parse_special = true }, enc)) fail_msg("%s", tern_ctx_error(ctx));
+        if (tern_tokenizer_encode(tok, t.data, t.n,
+                                  &(tern_encode_options){ .add_special = true, .parse_special = true }, enc))
+            fail_msg("%s", tern_ctx_error(ctx));
         hash = fnv(hash, (uint32_t)enc->n);
         for (size_t k = 0; k < enc->n; k++) hash = fnv(hash, (uint32_t)enc->ids[k]);
     }
@@ -102,14 +111,16 @@ static void every_block_hashes_as_recorded(void **unused)
     snprintf(path, sizeof path, "%s/tokenizers/hashes.json", TERN_GOLDEN);
     json_t *golden = json_load_file(path, 0, &error);
     if (!golden) fail_msg("%s: %s", path, error.text);
-    size_t block = (size_t)json_integer_value(json_object_get(golden, "block")), most = limit ? (size_t)atoll(limit) : SIZE_MAX;
+    size_t block = (size_t)json_integer_value(json_object_get(golden, "block")),
+        most = limit ? (size_t)atoll(limit) : SIZE_MAX;
     assert_true(json_object_size(json_object_get(golden, "tokenizers")) >= 9);
     json_object_foreach(json_object_get(golden, "tokenizers"), name, hashes) {
         tern_tokenizer *tok = open_golden(ctx, name);
         uint64_t state = (uint64_t)json_integer_value(json_object_get(golden, "seed"));
         for (size_t i = 0; i < json_array_size(hashes) && i * block < most; i++) {
             snprintf(hex, sizeof hex, "%016llx", (unsigned long long)hash_block(ctx, tok, &state, block, &enc));
-            if (strcmp(hex, json_string_value(json_array_get(hashes, i)))) fail_msg("%s: strings %zu to %zu differ from the tokenizers library", name, i * block, (i + 1) * block);
+            if (strcmp(hex, json_string_value(json_array_get(hashes, i))))
+                fail_msg("%s: strings %zu to %zu differ from the tokenizers library", name, i * block, (i + 1) * block);
         }
         tern_tokenizer_free(tok);
     }

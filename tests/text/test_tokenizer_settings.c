@@ -1,17 +1,20 @@
-/* The files beside tokenizer.json, each setting alone and in pairs, against transformers.AutoTokenizer: tools/make_tokenizer_settings.py recorded what it makes of
- * each folder. The test writes the same folders into a temporary one. */
+/* The files beside tokenizer.json, each setting alone and in pairs, against
+ * transformers.AutoTokenizer: tools/make_tokenizer_settings.py recorded what it makes of each
+ * folder. The test writes the same folders into a temporary one. */
 #include "tokenizer_help.h"
 
 #include <unistd.h>
 
-static const char *const names[] = { "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json", "vocab.json", "merges.txt",
-                                     "vocab.txt", "tokenizer.model" };
+static const char *const names[] = { "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                                     "added_tokens.json", "config.json", "vocab.json", "merges.txt", "vocab.txt",
+                                     "tokenizer.model" };
 
 #define N_NAMES (sizeof names / sizeof *names)
 
 static char folder[] = "/tmp/tern-settings-XXXXXX";
 
-/* Files that a setting names; null takes one away, and so does a null tokenizer_class with that key. */
+/* Files that a setting names; null takes one away, and so does a null tokenizer_class with that
+ * key. */
 static void merge(json_t *files, const json_t *change)
 {
     const char *name;
@@ -51,19 +54,24 @@ static void write_files(const json_t *files)
         assert_non_null(f);
         const char *base64 = json_string_value(json_object_get(value, "base64"));
         if (base64) write_base64(f, base64);
-        else if (json_is_string(value)) assert_int_equal(fwrite(json_string_value(value), 1, json_string_length(value), f), json_string_length(value));
+        else if (json_is_string(value))
+            assert_int_equal(fwrite(json_string_value(value), 1, json_string_length(value), f),
+                             json_string_length(value));
         else assert_int_equal(json_dumpf(value, f, JSON_COMPACT), 0);
         assert_int_equal(fclose(f), 0);
     }
 }
 
-/* One text: [ids, ids without special tokens, the ids' text, the same without special tokens]. False: differs, and is said on stderr. */
-static bool check_text_of(const char *what, tern_tokenizer *tok, const char *text, size_t n, const json_t *want, tern_encoding *enc)
+/* One text: [ids, ids without special tokens, the ids' text, the same without special tokens].
+ * False: differs, and is said on stderr. */
+static bool check_text_of(const char *what, tern_tokenizer *tok, const char *text, size_t n, const json_t *want,
+                          tern_encoding *enc)
 {
     bool same = true;
     for (int plain = 0; plain < 2; plain++) {
         const json_t *ids = json_array_get(want, (size_t)plain);
-        assert_int_equal(tern_tokenizer_encode(tok, text, n, &(tern_encode_options){ .add_special = !plain, .parse_special = true }, enc), TERN_OK);
+        assert_int_equal(tern_tokenizer_encode(tok, text, n, &(tern_encode_options){ .add_special =
+            !plain, .parse_special = true }, enc), TERN_OK);
         bool equal = enc->n == json_array_size(ids);
         for (size_t i = 0; equal && i < enc->n; i++) equal = enc->ids[i] == json_integer_value(json_array_get(ids, i));
         if (equal) continue;
@@ -82,7 +90,8 @@ static bool check_text_of(const char *what, tern_tokenizer *tok, const char *tex
         assert_int_equal(tern_tokenizer_decode(tok, ids, n_ids, skip, &got, &n_got), TERN_OK);
         if (n_got != json_string_length(expected) || memcmp(got, json_string_value(expected), n_got)) {
             same = false;
-            fprintf(stderr, "%s: decoding%s of \"%s\"\n  got  \"%s\"\n  want \"%s\"\n", what, skip ? " without special tokens" : "", text, got, json_string_value(expected));
+            fprintf(stderr, "%s: decoding%s of \"%s\"\n  got  \"%s\"\n  want \"%s\"\n", what,
+                    skip ? " without special tokens" : "", text, got, json_string_value(expected));
         }
         tern_text_free(got);
     }
@@ -94,7 +103,8 @@ static bool check_roles(const char *what, const tern_tokenizer *tok, const json_
 {
     bool same = true;
     for (size_t i = 0; i < json_array_size(want); i++) {
-        const char *got = tern_tokenizer_role_text(tok, (tern_role)i), *expected = json_string_value(json_array_get(want, i));
+        const char *got = tern_tokenizer_role_text(tok, (tern_role)i),
+            *expected = json_string_value(json_array_get(want, i));
         if (!got && !expected) continue;
         if (got && expected && !strcmp(got, expected)) continue;
         same = false;
@@ -104,7 +114,8 @@ static bool check_roles(const char *what, const tern_tokenizer *tok, const json_
 }
 
 /* One combination: [names of settings, indices of outcomes, index of roles, vocabulary]. */
-static bool check_case(tern_ctx *ctx, const char *kind, const json_t *of_kind, const json_t *texts, const json_t *one, tern_encoding *enc)
+static bool check_case(tern_ctx *ctx, const char *kind, const json_t *of_kind, const json_t *texts, const json_t *one,
+                       tern_encoding *enc)
 {
     char what[256];
     size_t i, n = (size_t)snprintf(what, sizeof what, "%s", kind);
@@ -121,7 +132,8 @@ static bool check_case(tern_ctx *ctx, const char *kind, const json_t *of_kind, c
         fprintf(stderr, "%s: %s\n", what, tern_ctx_error(ctx));
         return false;
     }
-    bool same = check_roles(what, tok, json_array_get(json_object_get(of_kind, "roles"), (size_t)json_integer_value(json_array_get(one, 2))));
+    bool same = check_roles(what, tok, json_array_get(json_object_get(of_kind, "roles"),
+                                                      (size_t)json_integer_value(json_array_get(one, 2))));
     for (i = 0; i < json_array_size(texts); i++) {
         const json_t *text = json_array_get(texts, i);
         const json_t *want = json_array_get(outcomes, (size_t)json_integer_value(json_array_get(rows, i)));

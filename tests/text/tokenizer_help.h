@@ -1,4 +1,5 @@
-/* What the tokenizer tests share: a context, the golden folders, comparing ids with a message that says where. */
+/* What the tokenizer tests share: a context, the golden folders, comparing ids with a message that
+ * says where. */
 #ifndef TERN_TESTS_TOKENIZER_HELP_H
 #define TERN_TESTS_TOKENIZER_HELP_H
 
@@ -31,22 +32,27 @@ static inline tern_tokenizer *open_golden(tern_ctx *ctx, const char *name)
 }
 
 /* Fails with both lists where they differ. */
-static inline void check_ids(const char *what, const char *text, const int32_t *got, size_t n_got, const json_t *want)
+static inline void check_ids(const char *what, const char *text, const int32_t *got, size_t n_got,
+                             const json_t *want)
 {
     bool same = n_got == json_array_size(want);
-    for (size_t i = 0; same && i < n_got; i++) same = got[i] == json_integer_value(json_array_get(want, i));
+    for (size_t i = 0; same && i < n_got; i++)
+        same = got[i] == json_integer_value(json_array_get(want, i));
     if (same) return;
     fprintf(stderr, "%s of \"%.300s\"\n  got ", what, text);
     for (size_t i = 0; i < n_got && i < 100; i++) fprintf(stderr, " %d", got[i]);
     fprintf(stderr, "\n  want");
-    for (size_t i = 0; i < json_array_size(want) && i < 100; i++) fprintf(stderr, " %d", (int)json_integer_value(json_array_get(want, i)));
+    for (size_t i = 0; i < json_array_size(want) && i < 100; i++)
+        fprintf(stderr, " %d", (int)json_integer_value(json_array_get(want, i)));
     fail_msg("ids differ");
 }
 
-static inline void check_text(const char *what, const char *from, const char *got, size_t n_got, const json_t *want)
+static inline void check_text(const char *what, const char *from, const char *got, size_t n_got,
+                              const json_t *want)
 {
     if (n_got == json_string_length(want) && !memcmp(got, json_string_value(want), n_got)) return;
-    fail_msg("%s of \"%.300s\": got \"%.*s\", want \"%s\"", what, from, (int)n_got, got, json_string_value(want));
+    fail_msg("%s of \"%.300s\": got \"%.*s\", want \"%s\"", what, from, (int)n_got, got,
+             json_string_value(want));
 }
 
 static inline int32_t *read_ids(const json_t *list, size_t *n)

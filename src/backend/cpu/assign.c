@@ -1,5 +1,6 @@
-/* Each route's slot in its expert's queue, what is dropped beyond the capacity, and the loss that keeps experts even. Queues are short and in
- * order: the caller makes them alone. Shazeer et al. 2017; Lepikhin et al. 2020 (GShard). */
+/* Each route's slot in its expert's queue, what is dropped beyond the capacity, and the loss that
+ * keeps experts even. Queues are short and in order: the caller makes them alone. Shazeer et al.
+ * 2017; Lepikhin et al. 2020 (GShard). */
 #include <float.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,15 @@
-/* Attention over the paged cache: one algorithm for prompts, chunks and single tokens of many sequences. Ops call it through the table.
+/* Attention over the paged cache: one algorithm for prompts, chunks and single tokens of many
+ * sequences. Ops call it through the table.
  *
- * Work is cut into tiles: some tokens of one sequence times the query heads that share a kv head, which are the rows of two small matrix
- * products. Keys are taken in blocks of TERN_KEY_BLOCK by absolute position; a block gives each row (largest score, sum of exponentials,
- * weighted values) by itself, and blocks are merged in ascending order. A block in which a row sees nothing leaves that row as it is, so
- * skipping it is the same. Hence the bits of a row depend on its own position and keys alone.
+ * Work is cut into tiles: some tokens of one sequence times the query heads that share a kv head,
+ * which are the rows of two small matrix products. Keys are taken in blocks of TERN_KEY_BLOCK by
+ * absolute position; a block gives each row (largest score, sum of exponentials, weighted values)
+ * by itself, and blocks are merged in ascending order. A block in which a row sees nothing leaves
+ * that row as it is, so skipping it is the same. Hence the bits of a row depend on its own position
+ * and keys alone.
  *
- * Where there are fewer tiles than threads could use, the blocks of a tile are tiles of their own and are merged when all are done. */
+ * Where there are fewer tiles than threads could use, the blocks of a tile are tiles of their own
+ * and are merged when all are done. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -13,7 +17,8 @@
 #include "backend/cpu/cpu.h"
 
 enum { TILE_ROWS = 128, TILE_TOKENS = 64, TILES_A_THREAD = 2, BLOCK_RUNS = 4, MOST_PARTIALS = 1024,
-       SCORE_LD = TERN_KEY_BLOCK + 16 };    /* a line more than a power of two, so that rows do not fall on each other in a cache */
+       /* a line more than a power of two, so that rows do not fall on each other in a cache */
+       SCORE_LD = TERN_KEY_BLOCK + 16 };
 
 /* What a set of keys gives a number of rows: merged in ascending order of the keys. */
 typedef struct partial {
@@ -21,7 +26,8 @@ typedef struct partial {
     float *value;        /* [m, value_dim] */
 } partial;
 
-/* Tokens [first, first + n) of sequence seq, and the key blocks [block, end_block) that any of them sees. */
+/* Tokens [first, first + n) of sequence seq, and the key blocks [block, end_block) that any of them
+ * sees. */
 typedef struct query_tile {
     int32_t seq, first, n;
     int32_t block, end_block;
@@ -58,7 +64,8 @@ typedef struct scratch {
 static size_t partial_floats(const job *j)
 {
     size_t rows = cpu_line_bytes((size_t)j->most_rows * sizeof(float)) / sizeof(float);
-    return 2 * rows + cpu_line_bytes((size_t)j->most_rows * (size_t)j->a->kv->value_dim * sizeof(float)) / sizeof(float);
+    return 2 * rows +
+           cpu_line_bytes((size_t)j->most_rows * (size_t)j->a->kv->value_dim * sizeof(float)) / sizeof(float);
 }
 
 static partial partial_at(const job *j, float *p)
@@ -74,7 +81,8 @@ static size_t query_floats(const job *j)
 
 static size_t scratch_floats(const job *j)
 {
-    return query_floats(j) + (size_t)j->most_rows * SCORE_LD + TERN_KEY_BLOCK + (size_t)TERN_KV_PAGE * (size_t)j->a->kv->value_dim + 2 * j->partial_floats;
+    return query_floats(j) + (size_t)j->most_rows * SCORE_LD + TERN_KEY_BLOCK +
+           (size_t)TERN_KV_PAGE * (size_t)j->a->kv->value_dim + 2 * j->partial_floats;
 }
 
 static scratch scratch_of(const job *j, int worker)
@@ -90,7 +98,7 @@ static scratch scratch_of(const job *j, int worker)
     return d;
 }
 
-/* ---- which keys a token sees ---------------------------------------------------------------------------------------------------------- */
+/* ---- which keys a token sees ----------------------------------------------------------------- */
 
 static int64_t keys_start(const tern_attention *a, int64_t position)
 {
@@ -102,7 +110,7 @@ static int64_t keys_end(const tern_attention *a, int32_t seq, int64_t position)
     return a->causal ? position + 1 : (int64_t)a->batch->past[seq] + a->batch->n_tok[seq];
 }
 
-/* ---- one block of one tile ------------------------------------------------------------------------------------------------------------ */
+/* ---- one block of one tile ------------------------------------------------------------------- */
 
 /* The tile's queries as rows (token, head), times the scale. */
 static void take_queries(const job *j, const query_tile *t, int32_t kv_head, float *q)
@@ -129,9 +137,11 @@ static const float *bias_row(const tern_score_bias *b, int64_t seq, int64_t head
     return b->data ? b->data + seq * b->stride_seq + head * b->stride_head + row * b->stride_row : NULL;
 }
 
-/* One row's scores over the block's n keys from position base on, of which it sees [lo, hi): capped, biased, and made the exponentials above
- * the largest of them, which goes to *max; zeros where it sees nothing. Returns their sum. */
-static float weigh_row(const job *j, const scratch *d, float *s, int32_t seq, int32_t head, int64_t token, int64_t base, int64_t lo, int64_t hi, int64_t n, float *max)
+/* One row's scores over the block's n keys from position base on, of which it sees [lo, hi):
+ * capped, biased, and made the exponentials above the largest of them, which goes to *max; zeros
+ * where it sees nothing. Returns their sum. */
+static float weigh_row(const job *j, const scratch *d, float *s, int32_t seq, int32_t head, int64_t token, int64_t base,
+                       int64_t lo, int64_t hi, int64_t n, float *max)
 {
     const tern_attention *a = j->a;
     const float *alibi = bias_row(&a->alibi, seq, head, token), *mask = bias_row(&a->mask, seq, head, token);
@@ -178,27 +188,32 @@ static const void *values_at(const job *j, const query_tile *t, int32_t kv_head,
     return cpu_kv_values(a->kv, a->batch->page[t->seq][position / TERN_KV_PAGE], a->layer, kv_head);
 }
 
-/* score [m, hi) = q kT, page by page, for the pages that the span touches. While one is multiplied, the next is fetched; at last the first values. */
+/* score [m, hi) = q kT, page by page, for the pages that the span touches. While one is multiplied,
+ * the next is fetched; at last the first values. */
 static void score_block(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, span s)
 {
     size_t m = (size_t)t->n * (size_t)j->group, dim = (size_t)j->a->kv->key_dim;
     int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE;
     for (int64_t at = start; at < s.hi; at += TERN_KV_PAGE) {
         int64_t n = s.hi - at < TERN_KV_PAGE ? s.hi - at : TERN_KV_PAGE, after = at + TERN_KV_PAGE;
-        const void *next = after < s.hi ? keys_at(j, t, kv_head, s.base + after) : values_at(j, t, kv_head, s.base + start);
-        j->product(d->score + at, SCORE_LD, d->q, (size_t)j->ldq, keys_at(j, t, kv_head, s.base + at), TERN_KV_PAGE, m, (size_t)n, dim, false, next);
+        const void *next = after < s.hi ? keys_at(j, t, kv_head, s.base + after)
+                                        : values_at(j, t, kv_head, s.base + start);
+        j->product(d->score + at, SCORE_LD, d->q, (size_t)j->ldq, keys_at(j, t, kv_head, s.base + at), TERN_KV_PAGE, m,
+                   (size_t)n, dim, false, next);
     }
 }
 
 /* value [m, value_dim] = p v over the same pages. next: the keys that follow these values. */
-static void weigh_block(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, span s, float *value, const void *next)
+static void weigh_block(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, span s, float *value,
+                        const void *next)
 {
     size_t m = (size_t)t->n * (size_t)j->group, dim = (size_t)j->a->kv->value_dim;
     int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE;
     for (int64_t at = start; at < s.hi; at += TERN_KV_PAGE) {
         int64_t n = s.hi - at < TERN_KV_PAGE ? s.hi - at : TERN_KV_PAGE, after = at + TERN_KV_PAGE;
         const void *then = after < s.hi ? values_at(j, t, kv_head, s.base + after) : next;
-        j->product(value, dim, d->score + at, SCORE_LD, values_at(j, t, kv_head, s.base + at), dim, m, dim, (size_t)n, at > start, then);
+        j->product(value, dim, d->score + at, SCORE_LD, values_at(j, t, kv_head, s.base + at), dim, m, dim, (size_t)n,
+                   at > start, then);
     }
 }
 
@@ -222,13 +237,15 @@ static bool all_finite(const float *v, int64_t n)
 /* The keys [lo, hi) of the span's block that token i of the tile sees. */
 static span seen_by(const job *j, const query_tile *t, int32_t i, span s)
 {
-    int64_t position = (int64_t)j->a->batch->past[t->seq] + t->first + i, lo = keys_start(j->a, position) - s.base, hi = keys_end(j->a, t->seq, position) - s.base;
+    int64_t position = (int64_t)j->a->batch->past[t->seq] + t->first + i, lo = keys_start(j->a, position) - s.base,
+        hi = keys_end(j->a, t->seq, position) - s.base;
     return (span){ s.base, lo < 0 ? 0 : lo, hi < s.hi ? hi : s.hi };
 }
 
-/* Token i's rows of value once more, the values that it does not see being zeros: its weights for them are zero, and so is the product unless such a
- * value is infinite or NaN. */
-static void recompute_token(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, int32_t i, span s, float *value)
+/* Token i's rows of value once more, the values that it does not see being zeros: its weights for
+ * them are zero, and so is the product unless such a value is infinite or NaN. */
+static void recompute_token(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, int32_t i, span s,
+                            float *value)
 {
     int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE, first = (int64_t)i * j->group;
     size_t dim = (size_t)j->a->kv->value_dim;
@@ -236,7 +253,8 @@ static void recompute_token(const job *j, const scratch *d, const query_tile *t,
     for (int64_t at = start; at < s.hi; at += TERN_KV_PAGE) {
         int64_t n = s.hi - at < TERN_KV_PAGE ? s.hi - at : TERN_KV_PAGE;
         cpu_kv_values_between(j->a->kv, d->page, values_at(j, t, kv_head, s.base + at), seen.lo - at, seen.hi - at);
-        j->product(value + first * (int64_t)dim, dim, d->score + first * SCORE_LD + at, SCORE_LD, d->page, dim, (size_t)j->group, dim, (size_t)n, at > start, NULL);
+        j->product(value + first * (int64_t)dim, dim, d->score + first * SCORE_LD + at, SCORE_LD, d->page, dim,
+                   (size_t)j->group, dim, (size_t)n, at > start, NULL);
     }
 }
 
@@ -246,12 +264,15 @@ static void recompute_rows(const job *j, const scratch *d, const query_tile *t, 
     int64_t start = s.lo / TERN_KV_PAGE * TERN_KV_PAGE, each = (int64_t)j->group * j->a->kv->value_dim;
     for (int32_t i = 0; i < t->n; i++) {
         span seen = seen_by(j, t, i, s);
-        if ((seen.lo > start || seen.hi < s.hi) && seen.lo < seen.hi && !all_finite(value + i * each, each)) recompute_token(j, d, t, kv_head, i, s, value);
+        if ((seen.lo > start || seen.hi < s.hi) && seen.lo < seen.hi && !all_finite(value + i * each, each))
+            recompute_token(j, d, t, kv_head, i, s, value);
     }
 }
 
-/* What one block gives the tile's rows. d->q holds the queries. then: the block after this one follows. */
-static void run_block(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, int32_t block, bool then, partial *out)
+/* What one block gives the tile's rows. d->q holds the queries. then: the block after this one
+ * follows. */
+static void run_block(const job *j, const scratch *d, const query_tile *t, int32_t kv_head, int32_t block, bool then,
+                      partial *out)
 {
     const tern_attention *a = j->a;
     span s = span_of(j, t, block);
@@ -263,14 +284,15 @@ static void run_block(const job *j, const scratch *d, const query_tile *t, int32
         span seen = seen_by(j, t, i, s);
         for (int32_t r = i * j->group; r < (i + 1) * j->group; r++) {
             int32_t head = kv_head * j->group + r % j->group;
-            out->sum[r] = weigh_row(j, d, d->score + (int64_t)r * SCORE_LD, t->seq, head, t->first + i, s.base, seen.lo, seen.hi, n, &out->max[r]);
+            out->sum[r] = weigh_row(j, d, d->score + (int64_t)r * SCORE_LD, t->seq, head, t->first + i, s.base, seen.lo,
+                                    seen.hi, n, &out->max[r]);
         }
     }
     weigh_block(j, d, t, kv_head, s, out->value, then ? keys_at(j, t, kv_head, s.base + TERN_KEY_BLOCK) : NULL);
     recompute_rows(j, d, t, kv_head, s, out->value);
 }
 
-/* ---- merging -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 /* into (the keys so far) and block (later ones) of row r. A NaN on either side stays. */
 static void merge_row(const job *j, partial *into, const partial *block, int32_t r)
@@ -326,14 +348,15 @@ static void finish_rows(const job *j, const query_tile *t, int32_t kv_head, cons
     }
 }
 
-/* ---- tiles ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- tiles ----------------------------------------------------------------------------------- */
 
 static void run_tiles(void *arg, int64_t lo, int64_t hi, int worker)
 {
     const job *j = arg;
     scratch d = scratch_of(j, worker);
     for (int64_t item = lo; item < hi; item++) {
-        /* one head's keys stay in a cache for all tiles; the last tiles of a prompt see the most keys: they go first */
+        /* one head's keys stay in a cache for all tiles; the last tiles of a prompt see the most
+         * keys: they go first */
         const query_tile *t = &j->tile[j->n_tile - 1 - item % j->n_tile];
         int32_t kv_head = (int32_t)(item / j->n_tile), m = t->n * j->group;
         take_queries(j, t, kv_head, d.q);
@@ -384,7 +407,7 @@ static void merge_blocks(void *arg, int64_t lo, int64_t hi, int worker)
     }
 }
 
-/* ---- the plan ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 static query_tile plan_tile(const job *j, int32_t seq, int32_t first, int32_t n, int64_t partial_index)
 {
@@ -407,7 +430,8 @@ static tern_status plan_tiles(tern_ctx *ctx, job *j)
     if (!j->tile) return TERN_ERR_MEMORY;
     for (int32_t s = 0; s < b->n_seq; s++)
         for (int32_t i = 0; i < b->n_tok[s]; i += j->tile_tokens) {
-            query_tile t = plan_tile(j, s, i, b->n_tok[s] - i < j->tile_tokens ? b->n_tok[s] - i : j->tile_tokens, j->n_partial);
+            query_tile t = plan_tile(j, s, i, b->n_tok[s] - i < j->tile_tokens ? b->n_tok[s] - i : j->tile_tokens,
+                                     j->n_partial);
             j->n_partial += t.end_block - t.block;
             j->tile[j->n_tile++] = t;
         }
@@ -423,11 +447,13 @@ static tern_status get_scratch(tern_ctx *ctx, job *j)
     j->scratch = tern_arena_get(ctx, &ctx->step, (size_t)threads, j->scratch_bytes);
     if (!j->scratch) return TERN_ERR_MEMORY;
     if (threads == 1 || j->n_item >= TILES_A_THREAD * threads || j->n_partial <= j->n_tile) return TERN_OK;
-    /* space for what these sequences can grow to (up to a point), so that a long generation does not take memory now and then */
+    /* space for what these sequences can grow to (up to a point), so that a long generation does
+     * not take memory now and then */
     int64_t pool = j->a->kv->n_page / (TERN_KEY_BLOCK / TERN_KV_PAGE) + j->n_tile;
     int64_t n_stored = pool < MOST_PARTIALS ? pool : MOST_PARTIALS;
     if (n_stored < j->n_partial) n_stored = j->n_partial;
-    j->partials = tern_arena_get(ctx, &ctx->step, (size_t)(n_stored * j->a->kv->n_kv_head), j->partial_floats * sizeof(float));
+    j->partials = tern_arena_get(ctx, &ctx->step, (size_t)(n_stored * j->a->kv->n_kv_head),
+                                 j->partial_floats * sizeof(float));
     return j->partials ? TERN_OK : TERN_ERR_MEMORY;
 }
 
@@ -437,7 +463,10 @@ static void choose_product(job *j, tern_dtype type, tern_dtype compute)
     const tern_kernels *k = j->k;
     bool packed = type == TERN_BF16 && compute == TERN_BF16;
     int64_t dim = j->a->kv->key_dim;
-    j->product = packed ? k->gemm_nn_bf16_bf16 : type == TERN_F32 ? k->gemm_nn_f32 : type == TERN_BF16 ? k->gemm_nn_bf16 : k->gemm_nn_f16;
+    if (packed) j->product = k->gemm_nn_bf16_bf16;
+    else if (type == TERN_F32) j->product = k->gemm_nn_f32;
+    else if (type == TERN_BF16) j->product = k->gemm_nn_bf16;
+    else j->product = k->gemm_nn_f16;
     j->pack = packed ? k->pack_nn_bf16 : NULL;
     j->exp_row = packed ? k->exp_nn_bf16_row : k->exp_row;
     j->cell = packed ? NN_CELL : 1;

@@ -1,7 +1,9 @@
-/* What the files of the CPU backend share: the primitives (backend.h has their contracts), and the row steps they are made of.
+/* What the files of the CPU backend share: the primitives (backend.h has their contracts), and the
+ * row steps they are made of.
  *
- * A primitive splits its outputs into tiles, hands them to the context's threads, and calls kernels; scratch comes from the step arena
- * and is given back before it returns. The row steps work on any length and in place. */
+ * A primitive splits its outputs into tiles, hands them to the context's threads, and calls
+ * kernels; scratch comes from the step arena and is given back before it returns. The row steps
+ * work on any length and in place. */
 #ifndef TERN_BACKEND_CPU_CPU_H
 #define TERN_BACKEND_CPU_CPU_H
 
@@ -43,12 +45,14 @@ void cpu_round_row(const tern_kernels *k, tern_dtype type, float *y, int64_t n);
 void cpu_act_row(const tern_kernels *k, tern_act act, float *y, const float *x, int64_t n);
 
 /* y[i] = a[i] + b[i]; y may be a or b. */
-static inline void cpu_add_row(const tern_kernels *k, float *y, const float *a, const float *b, int64_t n)
+static inline void cpu_add_row(const tern_kernels *k, float *y, const float *a, const float *b,
+                               int64_t n)
 {
     k->axpb_row(y, 1.0f, a, b, (size_t)n);
 }
 
-/* n elements of any float type, at any address, to f32; and f32 to any float type at any address. */
+/* n elements of any float type, at any address, to f32; and f32 to any float type at any
+ * address. */
 void cpu_widen_row(const tern_kernels *k, float *y, const void *x, tern_dtype type, int64_t n);
 void cpu_narrow_row(const tern_kernels *k, void *y, tern_dtype type, const float *x, int64_t n);
 
@@ -68,9 +72,10 @@ static inline size_t cpu_line_bytes(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-/* One layer's keys and values of one kv head in one page. Keys lie transposed, [key_dim][TERN_KV_PAGE], values [TERN_KV_PAGE][value_dim]. In a cache of
- * bf16 both lie in pairs, as k_gemm_nn_fn has them: two channels of a key, two tokens of a value's channel side by side; an odd key_dim has a zero
- * behind it. */
+/* One layer's keys and values of one kv head in one page. Keys lie transposed,
+ * [key_dim][TERN_KV_PAGE], values [TERN_KV_PAGE][value_dim]. In a cache of bf16 both lie in pairs,
+ * as k_gemm_nn_fn has them: two channels of a key, two tokens of a value's channel side by side; an
+ * odd key_dim has a zero behind it. */
 static inline size_t cpu_kv_key_bytes(const tern_kv *kv)
 {
     size_t dim = (size_t)kv->key_dim + (kv->dtype == TERN_BF16 && kv->key_dim % 2);
@@ -79,16 +84,20 @@ static inline size_t cpu_kv_key_bytes(const tern_kv *kv)
 
 static inline size_t cpu_kv_head_bytes(const tern_kv *kv)
 {
-    return cpu_kv_key_bytes(kv) + (size_t)TERN_KV_PAGE * (size_t)kv->value_dim * tern_dtype_bytes(kv->dtype);
+    return cpu_kv_key_bytes(kv) +
+           (size_t)TERN_KV_PAGE * (size_t)kv->value_dim * tern_dtype_bytes(kv->dtype);
 }
 
-static inline unsigned char *cpu_kv_keys(const tern_kv *kv, int32_t page, int32_t layer, int32_t head)
+static inline unsigned char *cpu_kv_keys(const tern_kv *kv, int32_t page, int32_t layer,
+                                         int32_t head)
 {
-    size_t index = ((size_t)page * (size_t)kv->n_layer + (size_t)layer) * (size_t)kv->n_kv_head + (size_t)head;
+    size_t index = ((size_t)page * (size_t)kv->n_layer + (size_t)layer) * (size_t)kv->n_kv_head +
+                   (size_t)head;
     return (unsigned char *)kv->data + index * cpu_kv_head_bytes(kv);
 }
 
-static inline unsigned char *cpu_kv_values(const tern_kv *kv, int32_t page, int32_t layer, int32_t head)
+static inline unsigned char *cpu_kv_values(const tern_kv *kv, int32_t page, int32_t layer,
+                                           int32_t head)
 {
     return cpu_kv_keys(kv, page, layer, head) + cpu_kv_key_bytes(kv);
 }

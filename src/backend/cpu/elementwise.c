@@ -1,4 +1,5 @@
-/* Primitives that touch each element once: activation, add, lookup, convert. Rows, or runs of elements, are split over threads. */
+/* Primitives that touch each element once: activation, add, lookup, convert. Rows, or runs of
+ * elements, are split over threads. */
 #include <math.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@ static int64_t piece(int64_t i, int64_t n)
     return n - i < CPU_CHUNK ? n - i : CPU_CHUNK;
 }
 
-/* ---- activation --------------------------------------------------------------------------------------------------------------------- */
+/* ---- activation ------------------------------------------------------------------------------ */
 
 typedef struct activation_job {
     const tern_kernels *k;
@@ -25,7 +26,11 @@ static void biased(const tern_kernels *k, float *t, const float *x, const float 
 
 static void clamp_row(float *y, const float *x, float cap, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) y[i] = x[i] < -cap ? -cap : x[i] > cap ? cap : x[i];
+    for (int64_t i = 0; i < n; i++) {
+        if (x[i] < -cap) y[i] = -cap;
+        else if (x[i] > cap) y[i] = cap;
+        else y[i] = x[i];
+    }
 }
 
 static void apply(const activation_job *j, float *y, const float *x, int64_t n)
@@ -95,7 +100,7 @@ tern_status cpu_activation(tern_ctx *ctx, const tern_activation *a)
     return TERN_OK;
 }
 
-/* ---- add ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- add ------------------------------------------------------------------------------------- */
 
 typedef struct add_job {
     const tern_kernels *k;
@@ -137,7 +142,7 @@ tern_status cpu_add(tern_ctx *ctx, const tern_add *a)
     return TERN_OK;
 }
 
-/* ---- lookup ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- lookup ---------------------------------------------------------------------------------- */
 
 typedef struct lookup_job {
     const tern_kernels *k;
@@ -170,7 +175,7 @@ tern_status cpu_lookup(tern_ctx *ctx, const tern_lookup *g)
     return TERN_OK;
 }
 
-/* ---- convert ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- convert --------------------------------------------------------------------------------- */
 
 typedef struct convert_job {
     const tern_kernels *k;

@@ -5,7 +5,7 @@
 #include "backend/cpu/cpu.h"
 #include "base/philox.h"
 
-/* ---- copy --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- copy ------------------------------------------------------------------------------------ */
 
 static void copy_row(const tern_copy *c, int64_t row)
 {
@@ -29,11 +29,12 @@ static void copy_rows(void *arg, int64_t lo, int64_t hi, int worker)
 
 tern_status cpu_copy(tern_ctx *ctx, const tern_copy *c)
 {
-    tern_parallel_for(ctx, c->n[0] * c->n[1] * c->n[2], cpu_row_grain(c->dim_y > c->dim ? c->dim_y : c->dim), copy_rows, (void *)c);
+    tern_parallel_for(ctx, c->n[0] * c->n[1] * c->n[2], cpu_row_grain(c->dim_y > c->dim ? c->dim_y : c->dim), copy_rows,
+                      (void *)c);
     return TERN_OK;
 }
 
-/* ---- blend -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- blend ----------------------------------------------------------------------------------- */
 
 typedef struct blend_job {
     const tern_kernels *k;
@@ -73,7 +74,7 @@ tern_status cpu_blend(tern_ctx *ctx, const tern_blend *b)
     return TERN_OK;
 }
 
-/* ---- random ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- random ---------------------------------------------------------------------------------- */
 
 static void random_fill(void *arg, int64_t lo, int64_t hi, int worker)
 {
@@ -81,7 +82,8 @@ static void random_fill(void *arg, int64_t lo, int64_t hi, int worker)
     (void)worker;
     for (int64_t i = lo; i < hi; i++) {
         uint32_t word = tern_philox(r->seed, (uint64_t)i / 4, r->stream).word[i % 4];
-        r->y[i] = r->gumbel ? (float)-log(-log(tern_uniform_open(word))) : r->low + (r->high - r->low) * tern_uniform(word);
+        r->y[i] = r->gumbel ? (float)-log(-log(tern_uniform_open(word)))
+                            : r->low + (r->high - r->low) * tern_uniform(word);
     }
 }
 

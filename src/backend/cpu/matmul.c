@@ -1,10 +1,13 @@
-/* Matrix products with their epilogues: q, k and v, or gate and up, in one pass over x. Ops call it through the backend's table.
+/* Matrix products with their epilogues: q, k and v, or gate and up, in one pass over x. Ops call it
+ * through the backend's table.
  *
- * A tile is a panel of one part's outputs (for a gated product: of both parts') times a block of rows. Tiles of few rows are long runs of
- * weight rows, read once as a stream. Of many rows, a block passes by all panels before the next one starts, so that it stays in a core's
- * second-level cache and the weights stream. A kernel that multiplies faster than memory gives weights says how many rows it wants, and then all
- * blocks pass by a panel before the next one starts. The epilogue runs on each tile while it is in cache. No sum is split, so that tile sizes and
- * threads change no bit. */
+ * A tile is a panel of one part's outputs (for a gated product: of both parts') times a block of
+ * rows. Tiles of few rows are long runs of weight rows, read once as a stream. Of many rows, a
+ * block passes by all panels before the next one starts, so that it stays in a core's second-level
+ * cache and the weights stream. A kernel that multiplies faster than memory gives weights says how
+ * many rows it wants, and then all blocks pass by a panel before the next one starts. The epilogue
+ * runs on each tile while it is in cache. No sum is split, so that tile sizes and threads change no
+ * bit. */
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,9 +18,13 @@
 enum {
     FEW_ROWS = 16,             /* up to here a product is bound by reading weights      */
     LEAST_PANEL = 16, MOST_PANEL = 256,
-    ONE_ROW_BYTES = 256 << 10,         /* of a panel for one row of x: what a thread waits for another at the end is a part of the time of one */
-    MADE_BYTES = 768 << 10,            /* of a panel that is made in scratch: it should stay in the second-level cache */
-    MOST_ROWS = 96, ROW_STEP = 48,     /* what the wide kernels take at a time, and a multiple of their tiles' heights */
+    /* of a panel for one row of x: what a thread waits for another at the end is a part of the time
+     * of one */
+    ONE_ROW_BYTES = 256 << 10,
+    /* of a panel that is made in scratch: it should stay in the second-level cache */
+    MADE_BYTES = 768 << 10,
+    /* what the wide kernels take at a time, and a multiple of their tiles' heights */
+    MOST_ROWS = 96, ROW_STEP = 48,
     OWN_STEP = 32,                     /* the latter where a kernel says how many rows it wants */
     TILES_A_THREAD = 8
 };
@@ -44,7 +51,9 @@ static int64_t divide_up(int64_t a, int64_t b)
 
 static int64_t clamp(int64_t v, int64_t least, int64_t most)
 {
-    return v < least ? least : v > most ? most : v;
+    if (v < least) return least;
+    if (v > most) return most;
+    return v;
 }
 
 /* round, + bias, round: what precedes the activation. */
@@ -56,7 +65,8 @@ static void finish_sum(const job *j, const tern_matmul_part *p, float *t, int64_
     cpu_round_row(j->k, j->m->round, t, n);
 }
 
-/* The epilogue of one row of a tile: t is its sums of part p, value those of part 1 where the product is gated. */
+/* The epilogue of one row of a tile: t is its sums of part p, value those of part 1 where the
+ * product is gated. */
 static void finish_row(const job *j, int part, float *t, float *value, int64_t row, int64_t first, int64_t n)
 {
     const tern_matmul *m = j->m;
@@ -81,28 +91,32 @@ static void finish_row(const job *j, int part, float *t, float *value, int64_t r
     }
 }
 
-/* The row block [r, r + n_row) times outputs [first, first + n) of a part: from the panel w to t. */
-static void multiply(const job *j, int part, const void *w, size_t ldw, float *t, size_t ldt, int64_t r, int64_t n_row, int64_t n)
+/* The row block [r, r + n_row) times outputs [first, first + n) of a part: from the panel w to
+ * t. */
+static void multiply(const job *j, int part, const void *w, size_t ldw, float *t, size_t ldt, int64_t r, int64_t n_row,
+                     int64_t n)
 {
     const void *x = j->x + (size_t)(r / j->rows) * j->x_bytes;
     j->panel[part].gemm(t, ldt, x, w, ldw, (size_t)n_row, (size_t)n, (size_t)j->panel[part].w->in);
 }
 
-static void run_block(const job *j, int part, const void *const w[2], const size_t ldw[2], float *const tile[2], int64_t r, int64_t n_row,
-                      int64_t first, int64_t n)
+static void run_block(const job *j, int part, const void *const w[2], const size_t ldw[2], float *const tile[2],
+                      int64_t r, int64_t n_row, int64_t first, int64_t n)
 {
     const tern_matmul_part *p = &j->m->part[part];
     float *t = j->through_tile ? tile[0] : p->y + r * p->ldy + first;
     size_t ldt = j->through_tile ? (size_t)n : (size_t)p->ldy;
     multiply(j, part, w[0], ldw[0], t, ldt, r, n_row, n);
     if (j->m->gated) multiply(j, 1, w[1], ldw[1], tile[1], (size_t)n, r, n_row, n);
-    for (int64_t i = 0; i < n_row; i++) finish_row(j, part, t + (size_t)i * ldt, j->m->gated ? tile[1] + i * n : NULL, r + i, first, n);
+    for (int64_t i = 0; i < n_row; i++)
+        finish_row(j, part, t + (size_t)i * ldt, j->m->gated ? tile[1] + i * n : NULL, r + i, first, n);
 }
 
 static void run_tile(const job *j, int64_t item, unsigned char *scratch)
 {
     const tern_matmul *m = j->m;
-    int64_t block = j->by_panel ? item % j->n_block : item / j->n_panel, panel = j->by_panel ? item / j->n_block : item % j->n_panel;
+    int64_t block = j->by_panel ? item % j->n_block : item / j->n_panel,
+        panel = j->by_panel ? item / j->n_block : item % j->n_panel;
     int part = 0;
     while (panel >= j->first[part + 1]) part++;
     int64_t first = (panel - j->first[part]) * j->n_out, out = m->part[part].w.out;
@@ -117,7 +131,8 @@ static void run_tile(const job *j, int64_t item, unsigned char *scratch)
     w[0] = cpu_panel_get(&j->panel[part], j->k, first, n, scratch, &ldw[0], &lost);
     if (m->gated) w[1] = cpu_panel_get(&j->panel[1], j->k, first, n, scratch + j->panel_bytes[0], &ldw[1], &lost);
     if (lost) *j->lost = true;
-    for (; row < end; row += j->rows) run_block(j, part, w, ldw, tile, row, end - row < j->rows ? end - row : j->rows, first, n);
+    for (; row < end; row += j->rows)
+        run_block(j, part, w, ldw, tile, row, end - row < j->rows ? end - row : j->rows, first, n);
 }
 
 static void run_tiles(void *arg, int64_t lo, int64_t hi, int worker)
@@ -126,7 +141,7 @@ static void run_tiles(void *arg, int64_t lo, int64_t hi, int worker)
     for (int64_t i = lo; i < hi; i++) run_tile(j, i, j->scratch + (size_t)worker * j->scratch_bytes);
 }
 
-/* ---- the plan ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 static int64_t total_outputs(const tern_matmul *m)
 {
@@ -142,26 +157,33 @@ static bool all_direct(const job *j)
     return direct;
 }
 
-/* Outputs of a panel and rows of a block: blocks of about the same height, panels enough for all threads. */
+/* Outputs of a panel and rows of a block: blocks of about the same height, panels enough for all
+ * threads. */
 static void choose_sizes(job *j, int threads)
 {
     const tern_matmul *m = j->m;
     int64_t own = m->compute == TERN_BF16 ? (int64_t)j->k->bf16_rows : 0, step = own ? OWN_STEP : ROW_STEP;
-    int64_t blocks = m->n_row <= FEW_ROWS ? 1 : divide_up(m->n_row, own ? own : MOST_ROWS), in = m->part[0].w.in > 0 ? m->part[0].w.in : 1;
+    int64_t blocks;
+    if (m->n_row <= FEW_ROWS) blocks = 1;
+    else blocks = divide_up(m->n_row, own ? own : MOST_ROWS);
+    int64_t in = m->part[0].w.in > 0 ? m->part[0].w.in : 1;
     int64_t share = divide_up(total_outputs(m) * blocks, (int64_t)threads * TILES_A_THREAD);
     int64_t most = m->n_row <= FEW_ROWS || m->compute != TERN_F32 ? MOST_PANEL : MOST_PANEL / 2;
-    if (m->n_row == 1) most = clamp(ONE_ROW_BYTES / (in * (int64_t)tern_dtype_bytes(j->panel[0].dtype)), LEAST_PANEL, MOST_PANEL);
+    if (m->n_row == 1)
+        most = clamp(ONE_ROW_BYTES / (in * (int64_t)tern_dtype_bytes(j->panel[0].dtype)), LEAST_PANEL, MOST_PANEL);
     if (!all_direct(j)) most = clamp(MADE_BYTES / (in * (int64_t)sizeof(float)), LEAST_PANEL, most);
     j->rows = blocks == 1 ? m->n_row : divide_up(divide_up(m->n_row, blocks), step) * step;
     j->by_panel = own > 0;
     j->n_out = divide_up(clamp(share, LEAST_PANEL, most), LEAST_PANEL) * LEAST_PANEL;
 }
 
-/* Each row block of a panel is a tile where the weights are used in place; else one tile takes all, so that the panel is made once. */
+/* Each row block of a panel is a tile where the weights are used in place; else one tile takes all,
+ * so that the panel is made once. */
 static void choose_tiles(job *j)
 {
     const tern_matmul *m = j->m;
-    for (int p = 0; p < m->n_part; p++) j->first[p + 1] = j->first[p] + (m->gated && p ? 0 : divide_up(m->part[p].w.out, j->n_out));
+    for (int p = 0; p < m->n_part; p++)
+        j->first[p + 1] = j->first[p] + (m->gated && p ? 0 : divide_up(m->part[p].w.out, j->n_out));
     for (int p = m->n_part; p < 3; p++) j->first[p + 1] = INT64_MAX;
     j->n_panel = j->first[m->gated ? 1 : m->n_part];
     j->n_block = all_direct(j) ? divide_up(m->n_row, j->rows) : 1;
@@ -189,7 +211,7 @@ static tern_status get_scratch(tern_ctx *ctx, job *j)
     return j->scratch ? TERN_OK : TERN_ERR_MEMORY;
 }
 
-/* ---- x, packed ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- x, packed ------------------------------------------------------------------------------- */
 
 static void pack_blocks(void *arg, int64_t lo, int64_t hi, int worker)
 {
@@ -198,7 +220,8 @@ static void pack_blocks(void *arg, int64_t lo, int64_t hi, int worker)
     (void)worker;
     for (int64_t b = lo; b < hi; b++) {
         int64_t row = b * j->rows, n = m->n_row - row < j->rows ? m->n_row - row : j->rows;
-        j->panel[0].pack(j->x + (size_t)b * j->x_bytes, m->x + row * m->ldx, (size_t)m->ldx, (size_t)n, (size_t)m->part[0].w.in);
+        j->panel[0].pack(j->x + (size_t)b * j->x_bytes, m->x + row * m->ldx, (size_t)m->ldx, (size_t)n,
+                         (size_t)m->part[0].w.in);
     }
 }
 
@@ -225,7 +248,9 @@ tern_status cpu_matmul(tern_ctx *ctx, const tern_matmul *m)
     TERN_TRY(get_scratch(ctx, &j));
     TERN_TRY(pack_x(ctx, &j));
     tern_parallel_for(ctx, j.n_panel * j.n_block, 1, run_tiles, &j);
-    if (lost) st = tern_fail(ctx, TERN_ERR_NUMERIC, "a weight is beyond 65504, the largest number of f16; compute in f32 or bf16");
+    if (lost)
+        st = tern_fail(ctx, TERN_ERR_NUMERIC,
+                       "a weight is beyond 65504, the largest number of f16; compute in f32 or bf16");
 done:
     tern_arena_reset(&ctx->step, mark);
     return st;

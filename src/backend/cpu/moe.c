@@ -1,4 +1,5 @@
-/* Mixture of experts: tokens copied together by expert, and their outputs added back in each token's own order. */
+/* Mixture of experts: tokens copied together by expert, and their outputs added back in each
+ * token's own order. */
 #include <string.h>
 
 #include "backend/cpu/cpu.h"

@@ -1,4 +1,5 @@
-/* RMS and layer norms, with the sum that precedes them in a residual stream. Rows are split over threads. */
+/* RMS and layer norms, with the sum that precedes them in a residual stream. Rows are split over
+ * threads. */
 #include "backend/cpu/cpu.h"
 
 typedef struct job {
@@ -6,7 +7,8 @@ typedef struct job {
     const tern_norm *n;
 } job;
 
-/* x + add_bias + add, in that order, rounded: to sum where it is wanted, else to y, from which the norm goes on in place. */
+/* x + add_bias + add, in that order, rounded: to sum where it is wanted, else to y, from which the
+ * norm goes on in place. */
 static const float *add_up(const job *j, int64_t r, float *y)
 {
     const tern_norm *n = j->n;

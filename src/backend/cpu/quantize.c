@@ -1,9 +1,10 @@
-/* Primitives that turn weights into small integers and back: quantize, dequantize, quantize_range, dequantize_range. Groups, or rows, are split over threads. */
+/* Primitives that turn weights into small integers and back: quantize, dequantize, quantize_range,
+ * dequantize_range. Groups, or rows, are split over threads. */
 #include <math.h>
 
 #include "backend/cpu/cpu.h"
 
-/* ---- quantize, dequantize: int8 and a scale a group -------------------------------------------------------------------------------------- */
+/* ---- quantize, dequantize: int8 and a scale a group ------------------------------------------ */
 
 static void quantize_groups(void *arg, int64_t lo, int64_t hi, int worker)
 {
@@ -21,7 +22,11 @@ static void quantize_groups(void *arg, int64_t lo, int64_t hi, int worker)
         q->scale[g] = scale;
         for (int64_t i = 0; i < q->n; i++) {
             float v = rintf(w[i] / scale);
-            out[i] = (int8_t)(v > 127.0f ? 127.0f : v > -128.0f ? v : v <= -128.0f ? -128.0f : 0.0f);    /* a NaN gives 0 */
+            /* a NaN gives 0 */
+            if (v > 127.0f) out[i] = (int8_t)127.0f;
+            else if (v > -128.0f) out[i] = (int8_t)v;
+            else if (v <= -128.0f) out[i] = (int8_t)-128.0f;
+            else out[i] = (int8_t)0.0f;
         }
     }
 }
@@ -56,7 +61,7 @@ tern_status cpu_dequantize(tern_ctx *ctx, const tern_dequantize *d)
     return TERN_OK;
 }
 
-/* ---- quantize_range, dequantize_range: from a group's least number to its largest -------------------------------------------------------- */
+/* ---- quantize_range, dequantize_range: from a group's least number to its largest ------------ */
 
 static int64_t group_of(const tern_ranges *r, int64_t row, int64_t col)
 {
@@ -85,8 +90,12 @@ static void find_ranges(void *arg, int64_t lo, int64_t hi, int worker)
 static uint8_t code_of(const tern_quantize_range *q, int64_t row, int64_t col)
 {
     int64_t g = group_of(&q->ranges, row, col);
-    float most = (float)((1 << q->ranges.bits) - 1), v = rintf((q->w[row * q->ranges.dim + col] - q->min[g]) * q->scale[g]);
-    return (uint8_t)(v >= most ? most : v > 0 ? v : 0.0f);    /* a NaN gives 0 */
+    float most = (float)((1 << q->ranges.bits) - 1),
+        v = rintf((q->w[row * q->ranges.dim + col] - q->min[g]) * q->scale[g]);
+    /* a NaN gives 0 */
+    if (v >= most) return (uint8_t)most;
+    if (v > 0) return (uint8_t)v;
+    return (uint8_t)0.0f;
 }
 
 static void write_codes(void *arg, int64_t lo, int64_t hi, int worker)
@@ -97,7 +106,8 @@ static void write_codes(void *arg, int64_t lo, int64_t hi, int worker)
     (void)worker;
     for (int64_t row = lo; row < hi; row++)
         for (int64_t i = 0; i < n; i++)
-            q->q[row * n + i] = packed ? (uint8_t)(code_of(q, row, 2 * i) << 4 | code_of(q, row, 2 * i + 1)) : code_of(q, row, i);
+            q->q[row * n + i] = packed ? (uint8_t)(code_of(q, row, 2 * i) << 4 | code_of(q, row, 2 * i + 1))
+                                       : code_of(q, row, i);
 }
 
 tern_status cpu_quantize_range(tern_ctx *ctx, const tern_quantize_range *q)
@@ -124,7 +134,9 @@ static void read_codes(void *arg, int64_t lo, int64_t hi, int worker)
         float *y = d->y + row * r->dim;
         for (int64_t i = 0; i < r->dim; i++) {
             int64_t g = group_of(r, row, i);
-            uint8_t code = r->bits == 8 ? d->q[row * r->dim + i] : (uint8_t)(d->q[(row * r->dim + i) / 2] >> (i % 2 ? 0 : 4) & 15);
+            uint8_t code;
+            if (r->bits == 8) code = d->q[row * r->dim + i];
+            else code = (uint8_t)(d->q[(row * r->dim + i) / 2] >> (i % 2 ? 0 : 4) & 15);
             y[i] = (float)code / d->scale[g] + d->min[g];
         }
         cpu_round_row(j->k, d->round, y, r->dim);

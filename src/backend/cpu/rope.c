@@ -1,5 +1,6 @@
-/* Rotary position embedding: the table of a batch's cosines and sines, made once a step, and the rotation of queries and keys.
- * Su et al. 2021, "RoFormer"; half pairs as in GPT-NeoX and Hugging Face's Llama, neighbouring pairs as in GPT-J. */
+/* Rotary position embedding: the table of a batch's cosines and sines, made once a step, and the
+ * rotation of queries and keys. Su et al. 2021, "RoFormer"; half pairs as in GPT-NeoX and Hugging
+ * Face's Llama, neighbouring pairs as in GPT-J. */
 #include <math.h>
 
 #include "backend/cpu/cpu.h"

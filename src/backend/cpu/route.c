@@ -7,7 +7,9 @@
 typedef struct route_job {
     const tern_kernels *k;
     const tern_route *r;
-    float *scratch;         /* three rows of n_expert a worker: scores, what the choice is made by, and what groups are worth */
+    /* three rows of n_expert a worker: scores, what the choice is made by, and what groups are
+     * worth */
+    float *scratch;
 } route_job;
 
 /* The index of the largest of n values, the lowest of equals; a NaN is larger than nothing. */
@@ -29,7 +31,8 @@ static float group_worth(const tern_route *r, const float *choice, int64_t n)
     return choice[first] + second;
 }
 
-/* No expert is chosen from the groups that are not among the n_group_used best; of equals the lower group is better. worth: [n_group]. */
+/* No expert is chosen from the groups that are not among the n_group_used best; of equals the lower
+ * group is better. worth: [n_group]. */
 static void keep_best_groups(const tern_route *r, float *choice, float *worth)
 {
     int64_t size = r->n_expert / r->n_group;
@@ -62,7 +65,8 @@ static void route_row(const route_job *j, int64_t row, float *score, float *choi
         choice[expert[i]] = -INFINITY;
         weight[i] = score[expert[i]];
     }
-    if (r->score == ROUTE_SOFTMAX_CHOSEN) j->k->scale_row(weight, 1 / j->k->exp_row(weight, (size_t)r->k, &most), weight, (size_t)r->k);
+    if (r->score == ROUTE_SOFTMAX_CHOSEN)
+        j->k->scale_row(weight, 1 / j->k->exp_row(weight, (size_t)r->k, &most), weight, (size_t)r->k);
     for (int64_t i = 0; r->normalize && i < r->k; i++) sum += weight[i];
     j->k->scale_row(weight, r->normalize ? r->scale / sum : r->scale, weight, (size_t)r->k);
 }
@@ -77,7 +81,8 @@ static void route_rows(void *arg, int64_t lo, int64_t hi, int worker)
 tern_status cpu_route(tern_ctx *ctx, const tern_route *r)
 {
     tern_mark mark = tern_arena_mark(&ctx->step);
-    route_job j = { ctx->kernels, r, tern_arena_get(ctx, &ctx->step, (size_t)tern_pool_threads(ctx->pool) * 3 * (size_t)r->n_expert, sizeof(float)) };
+    route_job j = { ctx->kernels, r, tern_arena_get(ctx, &ctx->step, (size_t)tern_pool_threads(ctx->pool) * 3 *
+                                                    (size_t)r->n_expert, sizeof(float)) };
     if (!j.scratch) return TERN_ERR_MEMORY;
     tern_parallel_for(ctx, r->n_row, cpu_row_grain(r->n_expert * (r->k + 4)), route_rows, &j);
     tern_arena_reset(&ctx->step, mark);

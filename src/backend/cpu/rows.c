@@ -1,5 +1,6 @@
-/* Steps on one row that several primitives are made of: rounding to a type, activation functions, widening and narrowing.
- * They call kernels on pieces of CPU_CHUNK elements; elementwise kernels give the same bits however a row is cut. */
+/* Steps on one row that several primitives are made of: rounding to a type, activation functions,
+ * widening and narrowing. They call kernels on pieces of CPU_CHUNK elements; elementwise kernels
+ * give the same bits however a row is cut. */
 #include <stdint.h>
 #include <string.h>
 

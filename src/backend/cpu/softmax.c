@@ -1,4 +1,5 @@
-/* Softmax over scores that lie whole in memory (DeepSpeed's softmax op): scale, alibi, mask, causal limit and window. */
+/* Softmax over scores that lie whole in memory (DeepSpeed's softmax op): scale, alibi, mask, causal
+ * limit and window. */
 #include <math.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
-/* tern bench: a model's prompts and decoding, timed, next to what this machine's memory and arithmetic allow. main.c calls it; the other files of this folder
- * measure one thing each, or say it in one form. */
+/* tern bench: a model's prompts and decoding, timed, next to what this machine's memory and
+ * arithmetic allow. main.c calls it; the other files of this folder measure one thing each, or say
+ * it in one form. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,7 +43,8 @@ bench_result *bench_add_result(bench_report *r)
 
 bench_around bench_around_of(tern_ctx *ctx, const bench_report *r)
 {
-    return (bench_around){ .ctx = ctx, .limits = &r->limits, .best = bench_best_peak(&r->limits, tern_ctx_threads(ctx), tern_isa_find(r->isa)->rank, r->model.compute) };
+    return (bench_around){ .ctx = ctx, .limits = &r->limits, .best =
+        bench_best_peak(&r->limits, tern_ctx_threads(ctx), tern_isa_find(r->isa)->rank, r->model.compute) };
 }
 
 /* ---- What is asked for ---- */
@@ -55,16 +57,21 @@ static bench_list list_of(const cli_args *args, cli_flag_id id, size_t n, const 
     return l;
 }
 
-#define LIST_OF(args, id, ...) list_of(args, id, sizeof (int64_t[]){ __VA_ARGS__ } / sizeof(int64_t), (int64_t[]){ __VA_ARGS__ })
+#define LIST_OF(args, id, ...) \
+    list_of(args, id, sizeof (int64_t[]){ __VA_ARGS__ } / sizeof(int64_t), (int64_t[]){ __VA_ARGS__ })
 
 static void fill_plan(bench_plan *plan, bool encoder)
 {
-    if (encoder && plan->args->value[FLAG_BENCH_TOKENS].set) cli_say("warning: --tokens has no effect: an encoder decodes nothing");
-    plan->prompt = encoder ? LIST_OF(plan->args, FLAG_BENCH_PROMPT, 32, 128) : LIST_OF(plan->args, FLAG_BENCH_PROMPT, 512);
-    plan->batch = encoder ? LIST_OF(plan->args, FLAG_BENCH_BATCH, 1, 32) : LIST_OF(plan->args, FLAG_BENCH_BATCH, 1, 4, 8, 16, 32);
+    if (encoder && plan->args->value[FLAG_BENCH_TOKENS].set)
+        cli_say("warning: --tokens has no effect: an encoder decodes nothing");
+    plan->prompt = encoder ? LIST_OF(plan->args, FLAG_BENCH_PROMPT, 32, 128)
+                           : LIST_OF(plan->args, FLAG_BENCH_PROMPT, 512);
+    plan->batch = encoder ? LIST_OF(plan->args, FLAG_BENCH_BATCH, 1, 32)
+                          : LIST_OF(plan->args, FLAG_BENCH_BATCH, 1, 4, 8, 16, 32);
 }
 
-/* The thread counts: those of the flag, or what a context takes by itself. False: the sentence is said. */
+/* The thread counts: those of the flag, or what a context takes by itself. False: the sentence is
+ * said. */
 static bool make_plan(const cli_args *args, bench_plan *plan)
 {
     const cli_value *repeat = &args->value[FLAG_BENCH_REPEAT], *tokens = &args->value[FLAG_BENCH_TOKENS];
@@ -73,8 +80,10 @@ static bool make_plan(const cli_args *args, bench_plan *plan)
         cli_fail("%s", tern_create_error());
         return false;
     }
-    *plan = (bench_plan){ .args = args, .threads = LIST_OF(args, FLAG_BENCH_THREADS, tern_ctx_threads(ctx)), .n_decode = tokens->set ? tokens->integer : DEFAULT_TOKENS,
-                          .n_repeat = repeat->set ? repeat->integer : DEFAULT_REPEATS, .patience_s = repeat->set ? HUGE_VAL : default_patience_s };
+    *plan = (bench_plan){ .args = args, .threads = LIST_OF(args, FLAG_BENCH_THREADS, tern_ctx_threads(ctx)),
+                          .n_decode = tokens->set ? tokens->integer : DEFAULT_TOKENS,
+                          .n_repeat = repeat->set ? repeat->integer : DEFAULT_REPEATS,
+                          .patience_s = repeat->set ? HUGE_VAL : default_patience_s };
     tern_ctx_free(ctx);
     return true;
 }
@@ -96,7 +105,8 @@ static bool measure_machine(const bench_plan *plan, bench_report *r)
     return ok;
 }
 
-/* What is said of the model, while it is there. kv_bytes: of an engine as "tern generate" makes it. */
+/* What is said of the model, while it is there. kv_bytes: of an engine as "tern generate" makes
+ * it. */
 static bool keep_model(const bench_plan *plan, cli_session *s, bench_report *r)
 {
     r->model = tern_model_get_info(s->model);
@@ -134,16 +144,20 @@ static bool measure_all(bench_plan *plan, bench_report *r)
 
 static bool say(const cli_args *args, const bench_report *r, bench_svg *svg)
 {
-    if (r->n_disturbed) cli_say("warning: other processes used the machine during %d of %d measurements, which are slower for it", r->n_disturbed, r->n_watched);
+    if (r->n_disturbed)
+        cli_say("warning: other processes used the machine during %d of %d measurements, which are slower for it",
+                r->n_disturbed, r->n_watched);
     if (args->value[FLAG_JSON].set) bench_print_json(r);
     else bench_print_text(r);
     return !svg->save.file || bench_svg_write(svg, r);
 }
 
-/* The first flag that is set and says something of a model, which --kernels and --ops do not run; or, in those two, of rows or threads where they have no choice. */
+/* The first flag that is set and says something of a model, which --kernels and --ops do not run;
+ * or, in those two, of rows or threads where they have no choice. */
 static const char *needless_flag(const cli_args *args)
 {
-    static const cli_flag_id of_model[] = { FLAG_MODEL, FLAG_SHAPE, FLAG_STORED, FLAG_COMPUTE, FLAG_KV, FLAG_CONTEXT, FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_REPEAT, FLAG_SVG };
+    static const cli_flag_id of_model[] = { FLAG_MODEL, FLAG_SHAPE, FLAG_STORED, FLAG_COMPUTE, FLAG_KV, FLAG_CONTEXT,
+                                            FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_REPEAT, FLAG_SVG };
     for (size_t i = 0; i < sizeof of_model / sizeof *of_model; i++)
         if (args->value[of_model[i]].set) return cli_flags[of_model[i]].name;
     cli_flag_id other = args->value[FLAG_KERNELS].set ? FLAG_BENCH_THREADS : FLAG_BENCH_BATCH;
@@ -155,10 +169,14 @@ static bool fit_together(const cli_args *args)
 {
     bool kernels = args->value[FLAG_KERNELS].set, ops = args->value[FLAG_OPS].set;
     const char *needless = kernels || ops ? needless_flag(args) : NULL;
-    if (args->value[FLAG_SHAPE].set && args->value[FLAG_MODEL].set) cli_usage("--config and -m are two ways to name a model: only one of them can be there");
-    else if (args->value[FLAG_STORED].set && !args->value[FLAG_SHAPE].set) cli_usage("--stored is the type of the random weights of --config, which is not there");
+    if (args->value[FLAG_SHAPE].set && args->value[FLAG_MODEL].set)
+        cli_usage("--config and -m are two ways to name a model: only one of them can be there");
+    else if (args->value[FLAG_STORED].set && !args->value[FLAG_SHAPE].set)
+        cli_usage("--stored is the type of the random weights of --config, which is not there");
     else if (kernels && ops) cli_usage("--kernels and --ops: only one of them can be there");
-    else if (needless) cli_usage("%s no --%s", kernels ? "--kernels times kernels by one thread, and takes" : "--ops times ops, and takes", needless);
+    else if (needless)
+        cli_usage("%s no --%s", kernels ? "--kernels times kernels by one thread, and takes"
+                                        : "--ops times ops, and takes", needless);
     else return true;
     return false;
 }

@@ -1,4 +1,5 @@
-/* The first token of a process that starts cold, with its weights in the page cache: this program itself, run again as "tern generate": see bench.h. */
+/* The first token of a process that starts cold, with its weights in the page cache: this program
+ * itself, run again as "tern generate": see bench.h. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@ enum { LEAST_RUNS = 5, MOST_RUNS = 15, MOST_WORDS = 24 };
 
 static const double time_to_spend = 1.5;
 
-/* One process: seconds until it wrote, until it ended, and the bytes that it had in memory at most. */
+/* One process: seconds until it wrote, until it ended, and the bytes that it had in memory at
+ * most. */
 typedef struct one_run {
     double first, whole, bytes;
 } one_run;
@@ -28,7 +30,8 @@ static void text_of(const bench_plan *plan, const char *dir, int threads, char *
     static const char *const flag[] = { "--isa", "--compute", "--kv", "--context" };
     size_t n = 0;
     snprintf(number, size, "%d", threads);
-    const char *const always[] = { "tern", "generate", "-m", dir, "--threads", number, "--ids", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22", "-n", "1",
+    const char *const always[] = { "tern", "generate", "-m", dir, "--threads", number, "--ids",
+                                   "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22", "-n", "1",
                                    "--temperature", "0", "--ignore-eos", "--json" };
     for (; n < sizeof always / sizeof *always; n++) word[n] = always[n];
     for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
@@ -40,7 +43,8 @@ static void text_of(const bench_plan *plan, const char *dir, int threads, char *
     word[n] = NULL;
 }
 
-/* In the child. It dies with its parent, and what it has to say about a failure is said by the parent, which opens the same model. */
+/* In the child. It dies with its parent, and what it has to say about a failure is said by the
+ * parent, which opens the same model. */
 static void become(const char *const *word, int out)
 {
     int nowhere = open("/dev/null", O_RDWR);
@@ -106,7 +110,8 @@ static bool measure(const bench_plan *plan, const char *dir, int threads, bench_
 void bench_first_tokens(const bench_plan *plan, bench_report *report)
 {
     char demo[4096];
-    const char *dir = plan->args->value[FLAG_MODEL].set ? plan->args->value[FLAG_MODEL].text : tern_demo_dir(demo, sizeof demo);
+    const char *dir = plan->args->value[FLAG_MODEL].set ? plan->args->value[FLAG_MODEL].text
+                                                        : tern_demo_dir(demo, sizeof demo);
     for (size_t t = 0; dir && t < plan->threads.n; t++)
         if (!measure(plan, dir, (int)plan->threads.at[t], report)) break;
     bench_progress("%s", "");

@@ -1,5 +1,6 @@
-/* tern bench --kernels: every kernel of every instruction set that this CPU runs, on the rows of kernels/rows.h, one thread. Weights come from the next
- * place of a mapping larger than the caches at each call, as a model's do; all else stays in the caches, as activations do. */
+/* tern bench --kernels: every kernel of every instruction set that this CPU runs, on the rows of
+ * kernels/rows.h, one thread. Weights come from the next place of a mapping larger than the caches
+ * at each call, as a model's do; all else stays in the caches, as activations do. */
 #include "cli/bench/bench.h"
 
 #include <stdio.h>
@@ -75,7 +76,8 @@ static void call_gemm(void *arg)
     job *j = arg;
     size_t bytes = j->s.n * j->s.k * j->w_bytes;
     if (j->next + bytes > j->r->limits->mapping.n_bytes) j->next = 0;
-    ((k_gemm_fn *)j->f)((float *)(void *)j->r->y, j->s.n, j->r->packed, j->r->limits->mapping.data + j->next, j->s.k, j->s.m, j->s.n, j->s.k);
+    ((k_gemm_fn *)j->f)((float *)(void *)j->r->y, j->s.n, j->r->packed, j->r->limits->mapping.data + j->next, j->s.k,
+                        j->s.m, j->s.n, j->s.k);
     j->next += (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 
@@ -83,7 +85,8 @@ static void call_gemm_nn(void *arg)
 {
     const job *j = arg;
     for (int i = 0; i < PRODUCTS; i++)
-        ((k_gemm_nn_fn *)j->f)((float *)(void *)j->r->y, j->s.n, j->a, j->s.k, j->r->limits->mapping.data, j->s.n, j->s.m, j->s.n, j->s.k, i & 1, NULL);
+        ((k_gemm_nn_fn *)j->f)((float *)(void *)j->r->y, j->s.n, j->a, j->s.k, j->r->limits->mapping.data, j->s.n,
+                               j->s.m, j->s.n, j->s.k, i & 1, NULL);
 }
 
 /* Rows of a: as they are, or packed. */
@@ -95,20 +98,26 @@ static const float *nn_rows(const run *r, const gemm_slot *slot, const gemm_shap
     return a;
 }
 
-static void time_products(run *r, const gemm_slot *slots, size_t n_slot, const gemm_shape *shapes, size_t n_shape, bool nn)
+static void time_products(run *r, const gemm_slot *slots, size_t n_slot, const gemm_shape *shapes, size_t n_shape,
+                          bool nn)
 {
     for (size_t i = 0; i < n_slot; i++)
         for (size_t s = 0; s < n_shape; s++) {
             job j = { .f = slot_of(r->table, slots[i].offset), .r = r, .s = shapes[s], .w_bytes = size_of(slots[i].w) };
             if (!j.f || !bench_is_asked(r->name, slots[i].name) || !wanted_rows(r, j.s.m)) continue;
-            if (!nn) ((k_pack_fn *)slot_of(r->table, slots[i].pack))(r->packed, (const float *)(const void *)r->x, j.s.k, j.s.m, j.s.k);
+            if (!nn)
+                ((k_pack_fn *)slot_of(r->table, slots[i].pack))(r->packed, (const float *)(const void *)r->x, j.s.k,
+                                                                j.s.m, j.s.k);
             if (nn) j.a = nn_rows(r, &slots[i], &shapes[s]);
             int calls = nn ? PRODUCTS : 1;
             bench_timed t = { .name = slots[i].name, .why = j.s.why, .flops = 2.0 * (double)(j.s.m * j.s.n * j.s.k) };
             snprintf(t.shape, sizeof t.shape, "%zu x %zu x %zu", j.s.m, j.s.n, j.s.k);
             t.seconds = bench_scaled(bench_time(nn ? call_gemm_nn : call_gemm, &j, true), 1.0 / calls);
             t.bytes = nn ? 0 : (double)(j.s.n * j.s.k * j.w_bytes);
-            t.peak = bench_own_peak(r->limits, 1, r->table, slots[i].x == 'b' ? "bf16" : slots[i].x == 'h' ? "f16" : "f32");
+            const char *type = "f32";
+            if (slots[i].x == 'b') type = "bf16";
+            else if (slots[i].x == 'h') type = "f16";
+            t.peak = bench_own_peak(r->limits, 1, r->table, type);
             t.read = bench_read_limit(r->limits, 1);
             report(r, t);
         }
@@ -142,7 +151,8 @@ static void call_convert(void *arg)
 static void time_row(run *r, const char *name, void (*call)(void *), job *j, double bytes, const char *why)
 {
     if (!j->f || !bench_is_asked(r->name, name) || !wanted_rows(r, 1)) return;
-    bench_timed t = { .name = name, .why = why, .bytes = ROW_N * bytes, .seconds = bench_scaled(bench_time(call, j, true), 1.0 / ROWS) };
+    bench_timed t = { .name = name, .why = why, .bytes = ROW_N * bytes,
+                      .seconds = bench_scaled(bench_time(call, j, true), 1.0 / ROWS) };
     snprintf(t.shape, sizeof t.shape, "%d", ROW_N);
     report(r, t);
 }
@@ -155,7 +165,9 @@ static void time_rows(run *r)
     }
     for (size_t i = 0; i < N_ROWS(convert_slots); i++) {
         job j = { .f = slot_of(r->table, convert_slots[i].offset), .r = r };
-        time_row(r, convert_slots[i].name, call_convert, &j, (double)(size_of(convert_slots[i].to) + size_of(convert_slots[i].from)), "a row in the cache, read and written");
+        time_row(r, convert_slots[i].name, call_convert, &j,
+                 (double)(size_of(convert_slots[i].to) + size_of(convert_slots[i].from)),
+                 "a row in the cache, read and written");
     }
 }
 
@@ -203,9 +215,11 @@ int bench_kernels(const cli_args *args)
     bench_limits limits = { 0 };
     json_out json = { 0 };
     tern_cpu cpu;
-    run r = { .name = args->value[FLAG_KERNELS].text, .batch = &args->value[FLAG_BENCH_BATCH], .limits = &limits, .json = args->value[FLAG_JSON].set ? &json : NULL };
+    run r = { .name = args->value[FLAG_KERNELS].text, .batch = &args->value[FLAG_BENCH_BATCH], .limits = &limits,
+              .json = args->value[FLAG_JSON].set ? &json : NULL };
     int status = EXIT_FAILED;
-    if (!known(r.name)) return cli_usage("--kernels \"%s\": no kernel's name begins so; \"all\" times every one", r.name);
+    if (!known(r.name))
+        return cli_usage("--kernels \"%s\": no kernel's name begins so; \"all\" times every one", r.name);
     tern_cpu_probe(&cpu);
     if (!open_memory(&r)) goto done;
     for (const tern_kernels *const *p = tern_isa_list; *p; p++) {
@@ -217,7 +231,9 @@ int bench_kernels(const cli_args *args)
         if (!time_parts(&r)) goto done;
     }
     if (r.begun) status = EXIT_OK;
-    else cli_fail("--kernels \"%s\": %s has none of them%s", r.name, isa ? isa : "this CPU", r.batch->set ? " with so many rows as --batch says" : "");
+    else
+        cli_fail("--kernels \"%s\": %s has none of them%s", r.name, isa ? isa : "this CPU",
+                 r.batch->set ? " with so many rows as --batch says" : "");
 done:
     while (json.depth) out_close(&json);
     bench_limits_free(&limits);

@@ -1,4 +1,5 @@
-/* This machine's limits: see limits.h. Memory is read from a mapping of page cache, as weights are; peaks come from kernels of registers only. */
+/* This machine's limits: see limits.h. Memory is read from a mapping of page cache, as weights are;
+ * peaks come from kernels of registers only. */
 #include "cli/bench/limits.h"
 
 #include <math.h>
@@ -17,10 +18,13 @@ static const double sample_s = 0.1, moved_share = 0.1;
 
 /* ---- Reading ---- */
 
-/* A tile is read as five streams, a word of each cache line, some lines ahead of the loads: of many ways to read, the fastest on the machines at hand, by one thread
- * and by two. One stream alone does not fill the memory's queues (7 % less), streams a power of two apart meet in the same sets and banks (up to 4 %),
- * and loading whole lines costs what a core could spend on asking for the next (up to 1 %). */
-enum { READ_APART = 50 * 4096, READ_STREAMS = 5, READ_TILE = READ_STREAMS * READ_APART, READ_AHEAD = 1024, LINE = 64, LEAST_TILES = 64 };
+/* A tile is read as five streams, a word of each cache line, some lines ahead of the loads: of many
+ * ways to read, the fastest on the machines at hand, by one thread and by two. One stream alone
+ * does not fill the memory's queues (7 % less), streams a power of two apart meet in the same sets
+ * and banks (up to 4 %), and loading whole lines costs what a core could spend on asking for the
+ * next (up to 1 %). */
+enum { READ_APART = 50 * 4096, READ_STREAMS = 5, READ_TILE = READ_STREAMS * READ_APART, READ_AHEAD = 1024, LINE = 64,
+       LEAST_TILES = 64 };
 
 typedef struct reading {
     const unsigned char *data;
@@ -31,7 +35,8 @@ static bench_mapping mapping_open(void)
 {
     bench_mapping m = { 0 };
     double memory = cli_free_memory() / 4;
-    size_t n_tile = (size_t)((memory >= 0 && memory < 1 << 30 ? memory : 1 << 30) / READ_TILE), n_bytes = n_tile * READ_TILE;
+    size_t n_tile = (size_t)((memory >= 0 && memory < 1 << 30 ? memory : 1 << 30) / READ_TILE),
+        n_bytes = n_tile * READ_TILE;
     int fd = memfd_create("tern-bench", MFD_CLOEXEC);
     if (fd >= 0 && n_tile >= LEAST_TILES && !ftruncate(fd, (off_t)n_bytes)) {
         void *data = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -39,7 +44,8 @@ static bench_mapping mapping_open(void)
     }
     if (fd >= 0) close(fd);
     uint16_t *number = (uint16_t *)(void *)m.data;
-    for (size_t i = 0; m.data && i < READ_TILE / 2; i++) number[i] = (uint16_t)(0x3C23 + (i & 0xF));    /* 0.01 as bf16 and f32, 1.03 as f16 */
+    /* 0.01 as bf16 and f32, 1.03 as f16 */
+    for (size_t i = 0; m.data && i < READ_TILE / 2; i++) number[i] = (uint16_t)(0x3C23 + (i & 0xF));
     for (size_t at = READ_TILE; at < m.n_bytes; at += READ_TILE) memcpy(m.data + at, m.data, READ_TILE);
     return m;
 }
@@ -78,7 +84,8 @@ static void sample_read(tern_ctx *ctx, const bench_mapping *m, bench_samples *ou
 
 /* ---- Multiply-adds ---- */
 
-/* Enough rounds that a kernel's ends do not count, and enough tiles that no thread waits long for the last one. */
+/* Enough rounds that a kernel's ends do not count, and enough tiles that no thread waits long for
+ * the last one. */
 enum { PEAK_ROUNDS = 1 << 13, PEAK_TILES = 128 };
 
 typedef struct peak_job {
@@ -100,7 +107,8 @@ static void sample_peak(tern_ctx *ctx, k_peak_fn *run, bench_samples *out)
     double start = cli_seconds(), operations = 0, took = 0;
     if (!p) return;
     p->run = run;
-    for (; took < sample_s; took = cli_seconds() - start) tern_parallel_for(ctx, PEAK_TILES * tern_ctx_threads(ctx), 1, peak_tiles, p);
+    for (; took < sample_s; took = cli_seconds() - start)
+        tern_parallel_for(ctx, PEAK_TILES * tern_ctx_threads(ctx), 1, peak_tiles, p);
     for (int i = 0; i < MOST_WORKERS; i++) operations += p->operations[i];
     bench_add(out, operations / took);
     free(p);
@@ -182,7 +190,8 @@ const bench_peak *bench_best_peak(const bench_limits *l, int threads, int rank, 
     const bench_peak *best = NULL;
     for (size_t i = 0; i < l->n_peak; i++) {
         const bench_peak *p = &l->peak[i];
-        if (p->threads != threads || p->table->rank > rank || (strcmp(p->type, "f32") && strcmp(p->type, type))) continue;
+        if (p->threads != threads || p->table->rank > rank || (strcmp(p->type, "f32") && strcmp(p->type, type)))
+            continue;
         if (!best || p->rate.median > best->rate.median) best = p;
     }
     return best;
@@ -190,7 +199,9 @@ const bench_peak *bench_best_peak(const bench_limits *l, int threads, int rank, 
 
 double bench_own_peak(const bench_limits *l, int threads, const tern_kernels *table, const char *type)
 {
-    k_peak_fn *own = !strcmp(type, "bf16") ? table->peak_bf16 : !strcmp(type, "f16") ? table->peak_f16 : NULL;
+    k_peak_fn *own = NULL;
+    if (!strcmp(type, "bf16")) own = table->peak_bf16;
+    else if (!strcmp(type, "f16")) own = table->peak_f16;
     for (size_t i = 0; own && i < l->n_peak; i++)
         if (l->peak[i].threads == threads && l->peak[i].run == own) return l->peak[i].rate.median;
     const bench_peak *best = bench_best_peak(l, threads, table->rank, "f32");
@@ -245,11 +256,14 @@ void bench_put_limits(json_out *j, const bench_limits *l)
 
 static void print_limit(int threads, const char *what, const char *type, bench_spread s, const char *unit)
 {
-    printf("  %-22s %-5s %2d thread%s %9.1f %-8s (%.1f .. %.1f)\n", what, type, threads, threads == 1 ? " " : "s", s.median / 1e9, unit, s.low / 1e9, s.high / 1e9);
+    printf("  %-22s %-5s %2d thread%s %9.1f %-8s (%.1f .. %.1f)\n", what, type, threads, threads == 1 ? " " : "s",
+           s.median / 1e9, unit, s.low / 1e9, s.high / 1e9);
 }
 
 void bench_print_limits(const bench_limits *l)
 {
-    for (size_t i = 0; i < l->n_read; i++) print_limit(l->read[i].threads, "reads a mapped file", "", l->read[i].rate, "GB/s");
-    for (size_t i = 0; i < l->n_peak; i++) print_limit(l->peak[i].threads, tern_isa_short(l->peak[i].table), l->peak[i].type, l->peak[i].rate, "GFLOP/s");
+    for (size_t i = 0; i < l->n_read; i++)
+        print_limit(l->read[i].threads, "reads a mapped file", "", l->read[i].rate, "GB/s");
+    for (size_t i = 0; i < l->n_peak; i++)
+        print_limit(l->peak[i].threads, tern_isa_short(l->peak[i].table), l->peak[i].type, l->peak[i].rate, "GFLOP/s");
 }

@@ -1,5 +1,6 @@
-/* tern bench --ops: every op on the rows of ops/rows.h, by each thread count. Weights come from the next place of a mapping larger than the caches at each call,
- * as a model's do; all else stays in the caches, as activations do. */
+/* tern bench --ops: every op on the rows of ops/rows.h, by each thread count. Weights come from the
+ * next place of a mapping larger than the caches at each call, as a model's do; all else stays in
+ * the caches, as activations do. */
 #include <stdio.h>
 #include <string.h>
 
@@ -53,14 +54,16 @@ static void call(void *arg)
     if (!j->st) j->st = tern_op_run(j->op, j->in, j->n_in, j->out, j->n_out, NULL);
 }
 
-/* Inputs that are no weights share the mapping's numbers, too, each at a place of its own that the calls do not leave. Outputs are allocated by the first call. */
+/* Inputs that are no weights share the mapping's numbers, too, each at a place of its own that the
+ * calls do not leave. Outputs are allocated by the first call. */
 static bool open_job(job *j)
 {
     for (const op_row_tensor *t = j->row->in; t < j->row->in + OP_ROW_TENSORS && t->name; t++, j->n_in++) {
         j->in[j->n_in] = (tern_named_tensor){ t->name, op_row_tensor_of(t) };
         j->in[j->n_in].tensor.data = place(j, &j->in[j->n_in].tensor);
     }
-    for (; j->n_out < OP_ROW_OUTPUTS && j->row->out[j->n_out]; j->n_out++) j->out[j->n_out].name = j->row->out[j->n_out];
+    for (; j->n_out < OP_ROW_OUTPUTS && j->row->out[j->n_out]; j->n_out++)
+        j->out[j->n_out].name = j->row->out[j->n_out];
     j->st = op_row_create(j->ctx, j->row, &j->op, &j->ws);
     call(j);
     return !j->st;
@@ -77,7 +80,8 @@ static void text_of(const op_row *row, char *out, size_t size)
 {
     const op_row_tensor *t = &row->in[0];
     int n = snprintf(out, size, "%s ", tern_dtype_name(t->type));
-    for (int i = 0; i < TERN_MAX_RANK && t->shape[i] && n < (int)size; i++) n += snprintf(out + n, size - (size_t)n, "%s%lld", i ? " x " : "", (long long)t->shape[i]);
+    for (int i = 0; i < TERN_MAX_RANK && t->shape[i] && n < (int)size; i++)
+        n += snprintf(out + n, size - (size_t)n, "%s%lld", i ? " x " : "", (long long)t->shape[i]);
 }
 
 static bool time_row(tern_ctx *ctx, const op_row *row, const bench_limits *limits, json_out *json)
@@ -90,9 +94,12 @@ static bool time_row(tern_ctx *ctx, const op_row *row, const bench_limits *limit
     ok = ok && tern_op_cost(j.op, j.in, j.n_in, j.out, j.n_out, NULL, &cost) == TERN_OK;
     for (size_t i = 0; i < j.n_in; i++) weights |= is_weight(j.in[i].name);
     if (ok) {
-        const bench_peak *peak = bench_best_peak(limits, threads, tern_isa_find(tern_ctx_isa(ctx))->rank, row->in[0].type == TERN_BF16 ? "bf16" : "f32");
-        bench_timed t = { .isa = tern_ctx_isa(ctx), .name = row->op, .why = row->why, .threads = threads, .seconds = bench_time(call, &j, false), .flops = cost.flops,
-                          .bytes = cost.read_bytes + cost.written_bytes, .peak = peak ? peak->rate.median : 0, .read = weights ? bench_read_limit(limits, threads) : 0 };
+        const bench_peak *peak = bench_best_peak(limits, threads, tern_isa_find(tern_ctx_isa(ctx))->rank,
+                                                 row->in[0].type == TERN_BF16 ? "bf16" : "f32");
+        bench_timed t = { .isa = tern_ctx_isa(ctx), .name = row->op, .why = row->why, .threads = threads,
+                          .seconds = bench_time(call, &j, false), .flops = cost.flops,
+                          .bytes = cost.read_bytes + cost.written_bytes, .peak = peak ? peak->rate.median : 0,
+                          .read = weights ? bench_read_limit(limits, threads) : 0 };
         text_of(row, t.shape, sizeof t.shape);
         ok = !j.st;
         if (ok) bench_timed_put(json, &t);

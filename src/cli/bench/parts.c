@@ -1,5 +1,7 @@
-/* Attention and mixtures of experts on the rows of kernels/rows.h, one thread: tern bench --kernels attention, experts. kernels.c calls it for each
- * instruction set. Keys and values of single tokens, and experts, come from the next of several layers at each call, so that none is in a cache. */
+/* Attention and mixtures of experts on the rows of kernels/rows.h, one thread: tern bench --kernels
+ * attention, experts. kernels.c calls it for each instruction set. Keys and values of single
+ * tokens, and experts, come from the next of several layers at each call, so that none is in a
+ * cache. */
 #include "cli/bench/parts.h"
 
 #include <stdio.h>
@@ -36,7 +38,8 @@ static void time_attention(part *p, const attention_shape *s, bench_timed *t)
     t->why = s->why;
     t->flops = attention_flops(s);
     t->bytes = reads ? attention_bytes(s) : 0;
-    snprintf(t->shape, sizeof t->shape, "%d x %d/%d x %d, %d+%d", s->n_seq, s->n_head, s->n_kv_head, s->dim, s->past, s->n_tok);
+    snprintf(t->shape, sizeof t->shape, "%d x %d/%d x %d, %d+%d", s->n_seq, s->n_head, s->n_kv_head, s->dim, s->past,
+             s->n_tok);
     if (!p->st) t->seconds = bench_time(call_attention, p, true);
     attention_close(&p->attention);
 }

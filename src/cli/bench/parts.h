@@ -1,5 +1,6 @@
-/* Attention and a mixture of experts on the shapes of kernels/rows.h, set up for those who time them (parts.c) and those who compare them
- * (tests/kernels/test_parts.c). Calls the backend's attention and kv_write, and the experts of src/layers. */
+/* Attention and a mixture of experts on the shapes of kernels/rows.h, set up for those who time
+ * them (parts.c) and those who compare them (tests/kernels/test_parts.c). Calls the backend's
+ * attention and kv_write, and the experts of src/layers. */
 #ifndef TERN_CLI_BENCH_PARTS_H
 #define TERN_CLI_BENCH_PARTS_H
 
@@ -27,17 +28,20 @@ static inline float *parts_floats(size_t n, float size, uint64_t seed)
     return p;
 }
 
-/* ---- attention ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- attention ------------------------------------------------------------------------------- */
 
 enum { PARTS_MOST_SEQ = 32 };
 
-/* One layer's keys and values are the same in all n_layer of them; layers are there so that a cache can be larger than the processor's. */
+/* One layer's keys and values are the same in all n_layer of them; layers are there so that a cache
+ * can be larger than the processor's. */
 typedef struct attention_case {
     const attention_shape *s;
     tern_kv kv;
     int32_t *page, row[PARTS_MOST_SEQ], n_tok[PARTS_MOST_SEQ], past[PARTS_MOST_SEQ];
     const int32_t *pages[PARTS_MOST_SEQ];
-    float *q, *out, *k, *v;     /* q, out [n_seq * n_tok, n_head * dim]; k, v [past + n_tok, n_kv_head * dim], of every sequence */
+    /* q, out [n_seq * n_tok, n_head * dim]; k, v [past + n_tok, n_kv_head * dim], of every
+     * sequence */
+    float *q, *out, *k, *v;
     tern_ragged batch;
     tern_attention a;
 } attention_case;
@@ -54,7 +58,8 @@ static inline double attention_bytes(const attention_shape *s)
 
 static inline double attention_flops(const attention_shape *s)
 {
-    double seen = s->both_ways ? (double)s->n_tok * attention_keys(s) : s->n_tok * (s->past + (s->n_tok + 1) / 2.0);
+    double seen = s->both_ways ? (double)s->n_tok * attention_keys(s)
+                               : s->n_tok * (s->past + (s->n_tok + 1) / 2.0);
     return 4.0 * seen * s->n_seq * s->n_head * s->dim;
 }
 
@@ -67,18 +72,22 @@ static inline tern_status attention_fill(tern_ctx *ctx, attention_case *c)
     for (int32_t layer = 0; !st && layer < c->kv.n_layer; layer++)
         for (int i = 0; !st && i < c->s->n_seq; i++) {
             tern_ragged all = { 1, n_tok[i], row, n_tok, past, &c->pages[i] };
-            st = ctx->backend->kv_write(ctx, &(tern_kv_write){ &c->kv, layer, &all, c->k, c->v, ld, ld });
+            st = ctx->backend->kv_write(ctx, &(tern_kv_write){ &c->kv, layer, &all, c->k, c->v, ld,
+                                                               ld });
         }
     return st;
 }
 
 /* ctx may be any with the same backend. */
-static inline tern_status attention_open(tern_ctx *ctx, attention_case *c, const attention_shape *s, int n_layer)
+static inline tern_status attention_open(tern_ctx *ctx, attention_case *c, const attention_shape *s,
+                                         int n_layer)
 {
     int a_page = (attention_keys(s) + TERN_KV_PAGE - 1) / TERN_KV_PAGE, n_page = a_page * s->n_seq;
-    size_t keys = (size_t)attention_keys(s) * (size_t)s->n_kv_head * (size_t)s->dim, rows = (size_t)s->n_seq * (size_t)s->n_tok * (size_t)s->n_head * (size_t)s->dim;
+    size_t keys = (size_t)attention_keys(s) * (size_t)s->n_kv_head * (size_t)s->dim,
+        rows = (size_t)s->n_seq * (size_t)s->n_tok * (size_t)s->n_head * (size_t)s->dim;
     *c = (attention_case){ .s = s };
-    c->kv = (tern_kv){ .dtype = s->f32 ? TERN_F32 : TERN_BF16, .n_layer = n_layer, .n_kv_head = s->n_kv_head, .key_dim = s->dim, .value_dim = s->dim, .n_page = n_page };
+    c->kv = (tern_kv){ .dtype = s->f32 ? TERN_F32 : TERN_BF16, .n_layer = n_layer, .n_kv_head =
+        s->n_kv_head, .key_dim = s->dim, .value_dim = s->dim, .n_page = n_page };
     c->kv.data = aligned_alloc(4096, (tern_kv_bytes(&c->kv, n_page) + 4095) / 4096 * 4096);
     c->page = malloc((size_t)n_page * sizeof *c->page);
     c->q = parts_floats(rows, 2, 1);
@@ -94,8 +103,11 @@ static inline tern_status attention_open(tern_ctx *ctx, attention_case *c, const
         c->pages[i] = c->page + i * a_page;
     }
     c->batch = (tern_ragged){ s->n_seq, s->n_seq * s->n_tok, c->row, c->n_tok, c->past, c->pages };
-    c->a = (tern_attention){ .kv = &c->kv, .n_head = s->n_head, .batch = &c->batch, .q = c->q, .out = c->out, .ldq = (int64_t)s->n_head * s->dim,
-                             .ldout = (int64_t)s->n_head * s->dim, .scale = 1 / sqrtf((float)s->dim), .causal = !s->both_ways, .compute = s->f32 ? TERN_F32 : TERN_BF16 };
+    c->a = (tern_attention){ .kv = &c->kv, .n_head = s->n_head, .batch = &c->batch, .q = c->q,
+                             .out = c->out, .ldq = (int64_t)s->n_head * s->dim,
+                             .ldout = (int64_t)s->n_head * s->dim,
+                             .scale = 1 / sqrtf((float)s->dim), .causal = !s->both_ways,
+                             .compute = s->f32 ? TERN_F32 : TERN_BF16 };
     return attention_fill(ctx, c);
 }
 
@@ -116,7 +128,7 @@ static inline void attention_close(attention_case *c)
     free(c->out);
 }
 
-/* ---- experts -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- experts --------------------------------------------------------------------------------- */
 
 /* The experts of n_layer layers lie one after another, equal numbers in each. */
 typedef struct experts_case {
@@ -143,7 +155,8 @@ static inline tern_tensor experts_matrix(uint16_t *w, int out, int in)
     return tern_tensor_of(w, TERN_BF16, 2, (int64_t[]){ out, in });
 }
 
-static inline tern_status experts_open(tern_ctx *ctx, experts_case *c, const experts_shape *s, int n_layer)
+static inline tern_status experts_open(tern_ctx *ctx, experts_case *c, const experts_shape *s,
+                                       int n_layer)
 {
     size_t each = experts_weights(s), a_layer = each * (size_t)s->n_expert, part = each / 3;
     uint64_t seed = 5;
@@ -162,10 +175,14 @@ static inline tern_status experts_open(tern_ctx *ctx, experts_case *c, const exp
         tern_expert *own = c->expert + l * s->n_expert;
         for (int e = 0; e < s->n_expert; e++) {
             uint16_t *w = c->w + (size_t)l * a_layer + (size_t)e * each;
-            own[e] = (tern_expert){ .gate = experts_matrix(w, s->ffn, s->dim), .up = experts_matrix(w + part, s->ffn, s->dim), .down = experts_matrix(w + 2 * part, s->dim, s->ffn) };
+            own[e] = (tern_expert){ .gate = experts_matrix(w, s->ffn, s->dim),
+                                    .up = experts_matrix(w + part, s->ffn, s->dim),
+                                    .down = experts_matrix(w + 2 * part, s->dim, s->ffn) };
         }
-        tern_experts_options o = { .n_expert = s->n_expert, .k = s->k, .n_group = 1, .n_group_used = 1, .score = ROUTE_SOFTMAX, .normalize = true, .scale = 1,
-                                   .act = ACT_SILU, .compute = s->f32 ? TERN_F32 : TERN_BF16, .expert = own };
+        tern_experts_options o = { .n_expert = s->n_expert, .k = s->k, .n_group = 1, .n_group_used =
+            1, .score = ROUTE_SOFTMAX, .normalize = true, .scale = 1,
+                                   .act = ACT_SILU, .compute = s->f32 ? TERN_F32 : TERN_BF16,
+                                   .expert = own };
         o.router = tern_tensor_of(c->router, TERN_F32, 2, (int64_t[]){ s->n_expert, s->dim });
         st = tern_experts_create(ctx, &o, &c->layer[l]);
     }

@@ -36,7 +36,8 @@ static bool open_row(row *r)
         state = state * 1664525 + 1013904223;    /* Numerical Recipes' generator */
         r->ids[i] = (int32_t)((uint64_t)(state >> 8) * (uint64_t)vocab >> 24);
     }
-    for (int64_t i = 0; i < r->batch; i++) r->inputs[i] = (tern_embed_input){ .ids = r->ids + i * r->n_token, .n_ids = (size_t)r->n_token };
+    for (int64_t i = 0; i < r->batch; i++)
+        r->inputs[i] = (tern_embed_input){ .ids = r->ids + i * r->n_token, .n_ids = (size_t)r->n_token };
     return true;
 }
 
@@ -63,7 +64,8 @@ static bool measure_once(row *r)
 static bool measure(row *r, const bench_plan *plan)
 {
     double start = cli_seconds();
-    bench_progress("%d threads, %lld sentences of %lld tokens", tern_ctx_threads(r->s->ctx), (long long)r->batch, (long long)r->n_token);
+    bench_progress("%d threads, %lld sentences of %lld tokens", tern_ctx_threads(r->s->ctx), (long long)r->batch,
+                   (long long)r->n_token);
     for (int64_t i = 0; i < plan->n_repeat && (i == 0 || cli_seconds() - start < plan->patience_s); i++) {
         bench_around_sample(&r->around);
         if (!measure_once(r)) return false;
@@ -72,16 +74,21 @@ static bool measure(row *r, const bench_plan *plan)
     return true;
 }
 
-static bool measure_row(const bench_plan *plan, cli_session *s, tern_embedder *embedder, int64_t n_token, int64_t batch, bench_report *report)
+static bool measure_row(const bench_plan *plan, cli_session *s, tern_embedder *embedder, int64_t n_token, int64_t batch,
+                        bench_report *report)
 {
-    row r = { .s = s, .embedder = embedder, .n_token = n_token, .batch = batch, .around = bench_around_of(s->ctx, report) };
+    row r = { .s = s, .embedder = embedder, .n_token = n_token, .batch = batch,
+              .around = bench_around_of(s->ctx, report) };
     tern_model_info m = tern_model_get_info(s->model);
     bench_watch watch = bench_watch_begin();
     bench_result *out = open_row(&r) && measure(&r, plan) ? bench_add_result(report) : NULL;
     if (out) {
-        *out = (bench_result){ .encoder = true, .threads = tern_ctx_threads(s->ctx), .batch = batch, .prompt_tokens = n_token, .seconds = bench_spread_of(&r.seconds),
-                               .prompt = bench_sentence_work(&m, n_token, batch), .best = r.around.best, .peak = bench_limit_of(&r.around.peak),
-                               .bandwidth = bench_limit_of(&r.around.read), .disturbed = bench_watch_end(&watch, report) };
+        *out = (bench_result){ .encoder = true, .threads = tern_ctx_threads(s->ctx), .batch = batch,
+                               .prompt_tokens = n_token, .seconds = bench_spread_of(&r.seconds),
+                               .prompt = bench_sentence_work(&m, n_token, batch), .best = r.around.best,
+                               .peak = bench_limit_of(&r.around.peak),
+                               .bandwidth = bench_limit_of(&r.around.read),
+                               .disturbed = bench_watch_end(&watch, report) };
         out->prompt_per_s = bench_inverse(out->seconds, (double)batch);
     }
     free(r.ids);
@@ -99,7 +106,8 @@ bool bench_sentences(const bench_plan *plan, cli_session *s, bench_report *repor
     bool ok = tern_embedder_create(s->ctx, s->model, &options, &embedder) == TERN_OK;
     if (!ok) cli_fail_ctx(s);
     for (size_t p = 0; ok && p < plan->prompt.n; p++)
-        for (size_t b = 0; ok && b < plan->batch.n; b++) ok = measure_row(plan, s, embedder, plan->prompt.at[p], plan->batch.at[b], report);
+        for (size_t b = 0; ok && b < plan->batch.n; b++)
+            ok = measure_row(plan, s, embedder, plan->prompt.at[p], plan->batch.at[b], report);
     tern_embedder_free(embedder);
     return ok;
 }

@@ -1,4 +1,5 @@
-/* Opens the model that is measured: a checkpoint, or random weights of a config.json's shape. bench.c calls it; see bench.h. */
+/* Opens the model that is measured: a checkpoint, or random weights of a config.json's shape.
+ * bench.c calls it; see bench.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +7,8 @@
 
 #include "cli/bench/bench.h"
 
-/* A checkpoint directory that holds nothing but a copy of the given config.json. It is a temporary file until it is removed. */
+/* A checkpoint directory that holds nothing but a copy of the given config.json. It is a temporary
+ * file until it is removed. */
 static bool make_dir(const char *config, char *dir, size_t size)
 {
     const char *parent = getenv("TMPDIR");
@@ -32,7 +34,9 @@ static bool make_dir(const char *config, char *dir, size_t size)
 static tern_dtype stored_of(const cli_args *args)
 {
     const char *text = args->value[FLAG_STORED].text;
-    return text && !strcmp(text, "f32") ? TERN_F32 : text && !strcmp(text, "f16") ? TERN_F16 : TERN_BF16;
+    if (text && !strcmp(text, "f32")) return TERN_F32;
+    if (text && !strcmp(text, "f16")) return TERN_F16;
+    return TERN_BF16;
 }
 
 /* The sentence names the file that was given, not the copy of it. */

@@ -1,4 +1,5 @@
-/* Repeated measurements as three numbers. Every measurement of the benchmark ends in one of these. */
+/* Repeated measurements as three numbers. Every measurement of the benchmark ends in one of
+ * these. */
 #ifndef TERN_CLI_BENCH_SPREAD_H
 #define TERN_CLI_BENCH_SPREAD_H
 

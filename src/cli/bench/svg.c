@@ -1,5 +1,7 @@
-/* The results as a roofline picture: see bench.h. Rates over multiply-adds per byte, both logarithmic; below the slope of the bandwidth and the flat roofs of
- * each instruction set each row is a dot. The names of roofs stand beside the plot; those of dots are put where nothing else is yet.
+/* The results as a roofline picture: see bench.h. Rates over multiply-adds per byte, both
+ * logarithmic; below the slope of the bandwidth and the flat roofs of each instruction set each row
+ * is a dot. The names of roofs stand beside the plot; those of dots are put where nothing else is
+ * yet.
  * Source: Williams, Waterman & Patterson 2009, "Roofline". */
 #include <math.h>
 #include <string.h>
@@ -7,9 +9,11 @@
 #include "cli/bench/bench.h"
 #include "cli/machine.h"
 
-enum { WIDTH = 1120, HEIGHT = 700, LEFT = 80, RIGHT = 820, TOP = 70, BOTTOM = 630, LETTER = 7, LINE = 15, DOT = 5, MOST_BOXES = 512, MOST_ROOFS = 96, MOST_LINES = 192 };
+enum { WIDTH = 1120, HEIGHT = 700, LEFT = 80, RIGHT = 820, TOP = 70, BOTTOM = 630, LETTER = 7, LINE = 15, DOT = 5,
+       MOST_BOXES = 512, MOST_ROOFS = 96, MOST_LINES = 192 };
 
-static const char *const colours[] = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#A6761D", "#56B4E9" };    /* told apart by all eyes: Okabe & Ito 2008 */
+/* told apart by all eyes: Okabe & Ito 2008 */
+static const char *const colours[] = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#A6761D", "#56B4E9" };
 
 typedef struct box {
     double x0, y0, x1, y1;
@@ -19,7 +23,8 @@ typedef struct picture {
     FILE *out;
     const bench_report *r;
     double x_low, x_high, y_low, y_high;    /* of the axes */
-    box taken[MOST_BOXES], line[MOST_LINES];    /* where dots and names are; roofs and slopes, from (x0, y0) to (x1, y1) */
+    /* where dots and names are; roofs and slopes, from (x0, y0) to (x1, y1) */
+    box taken[MOST_BOXES], line[MOST_LINES];
     size_t n_taken, n_line;
 } picture;
 
@@ -35,16 +40,19 @@ typedef struct dot {
 
 static dot dot_of(bench_work work, double per_s, int threads, bool square)
 {
-    return (dot){ .intensity = work.bytes > 0 ? work.flops / work.bytes : 0, .rate = per_s * work.flops, .threads = threads, .square = square };
+    return (dot){ .intensity = work.bytes > 0 ? work.flops / work.bytes : 0, .rate = per_s * work.flops,
+                  .threads = threads, .square = square };
 }
 
-/* The first batch of the list is that of the first row, and comes again with each length of the prompt. */
+/* The first batch of the list is that of the first row, and comes again with each length of the
+ * prompt. */
 static bool has_prompt(const bench_report *r, size_t at)
 {
     return r->result[at].batch == r->result[0].batch;
 }
 
-/* The prompts of all batches have as many tokens together and lie on one spot: the first batch has the dot. Returns how many there are, for out 0 to 2. */
+/* The prompts of all batches have as many tokens together and lie on one spot: the first batch has
+ * the dot. Returns how many there are, for out 0 to 2. */
 static int dots_of(const bench_report *r, size_t at, dot out[2])
 {
     const bench_result *row = &r->result[at];
@@ -57,7 +65,8 @@ static int dots_of(const bench_report *r, size_t at, dot out[2])
     }
     if (has_prompt(r, at)) {
         out[n] = dot_of(row->prompt, row->prompt_per_s.median, row->threads, true);
-        snprintf(out[n++].name, sizeof out->name, batch > 1 ? "prompts x%lld of %lld" : "prompt %lld", batch > 1 ? batch : tokens, tokens);
+        snprintf(out[n++].name, sizeof out->name, batch > 1 ? "prompts x%lld of %lld" : "prompt %lld",
+                 batch > 1 ? batch : tokens, tokens);
     }
     out[n] = dot_of(row->decode, row->decode_per_s.median, row->threads, false);
     if (batch > 1) snprintf(out[n++].name, sizeof out->name, "decode x%lld at %lld", batch, tokens);
@@ -153,7 +162,8 @@ static void put_text(const picture *p, double x, double y, const char *anchor, c
 
 static void put_line(const picture *p, double x0, double y0, double x1, double y1, const char *colour, double width)
 {
-    fprintf(p->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"%.1f\"/>\n", x0, y0, x1, y1, colour, width);
+    fprintf(p->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"%.1f\"/>\n", x0,
+            y0, x1, y1, colour, width);
 }
 
 /* A line that names keep away from. */
@@ -177,7 +187,8 @@ static void draw_ticks(const picture *p, bool across)
     char text[32];
     for (double ten = pow(10, floor(log10(low))); ten < high; ten *= 10)
         for (int step = 0; step < (few ? 3 : 1); step++) {
-            double v = ten * (step == 0 ? 1 : step == 1 ? 2 : 5), at;
+            static const double steps[] = { 1, 2, 5 };
+            double v = ten * steps[step], at;
             if (v < low || v > high) continue;
             at = across ? x_of(p, v) : y_of(p, v * 1e9);
             if (across) put_line(p, at, TOP, at, BOTTOM, "#e4e4e4", 1);
@@ -191,10 +202,11 @@ static void draw_frame(const picture *p)
 {
     const tern_model_info *m = &p->r->model;
     char shown[256], cpu[128];
-    fprintf(p->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"DejaVu Sans, Verdana, sans-serif\" font-size=\"11\">\n",
-            WIDTH, HEIGHT, WIDTH, HEIGHT);
+    fprintf(p->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
+            "font-family=\"DejaVu Sans, Verdana, sans-serif\" font-size=\"11\">\n", WIDTH, HEIGHT, WIDTH, HEIGHT);
     fprintf(p->out, "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n", WIDTH, HEIGHT);
-    snprintf(shown, sizeof shown, "%s, %.1f million parameters, stored %s, compute %s", p->r->architecture, (double)m->n_param / 1e6, m->stored, m->compute);
+    snprintf(shown, sizeof shown, "%s, %.1f million parameters, stored %s, compute %s", p->r->architecture,
+             (double)m->n_param / 1e6, m->stored, m->compute);
     fputs("<g font-size=\"15\">\n", p->out);
     put_text(p, LEFT, 30, "start", "#000", shown);
     fputs("</g>\n", p->out);
@@ -202,8 +214,10 @@ static void draw_frame(const picture *p)
     put_text(p, LEFT, 50, "start", "#444", shown);
     draw_ticks(p, true);
     draw_ticks(p, false);
-    fprintf(p->out, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"#888\"/>\n", LEFT, TOP, RIGHT - LEFT, BOTTOM - TOP);
-    put_text(p, (LEFT + RIGHT) / 2.0, BOTTOM + 42, "middle", "#000", "operations per byte that is read (a multiply-add is two)");
+    fprintf(p->out, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"#888\"/>\n", LEFT, TOP,
+            RIGHT - LEFT, BOTTOM - TOP);
+    put_text(p, (LEFT + RIGHT) / 2.0, BOTTOM + 42, "middle", "#000",
+             "operations per byte that is read (a multiply-add is two)");
     fprintf(p->out, "<g transform=\"translate(22 %.1f) rotate(-90)\">", (TOP + BOTTOM) / 2.0);
     put_text(p, 0, 0, "middle", "#000", "GFLOP/s");
     fputs("</g>\n", p->out);
@@ -216,7 +230,8 @@ typedef struct roof {
     double y, label;    /* of the line, and of its name */
 } roof;
 
-/* Names from the top downwards, a line apart, each as near to its roof as those above and the frame allow. */
+/* Names from the top downwards, a line apart, each as near to its roof as those above and the frame
+ * allow. */
 static void spread_labels(roof *list, size_t n)
 {
     for (size_t i = 1; i < n; i++)
@@ -225,7 +240,8 @@ static void spread_labels(roof *list, size_t n)
             list[k] = list[k - 1];
             list[k - 1] = swap;
         }
-    for (size_t i = 0; i < n; i++) list[i].label = i && list[i - 1].label + LINE > list[i].y ? list[i - 1].label + LINE : list[i].y;
+    for (size_t i = 0; i < n; i++)
+        list[i].label = i && list[i - 1].label + LINE > list[i].y ? list[i - 1].label + LINE : list[i].y;
     double over = n ? list[n - 1].label - BOTTOM : 0;
     for (size_t i = n; over > 0 && i; i--) {
         double most = i == n ? BOTTOM : list[i].label - LINE;
@@ -236,12 +252,13 @@ static void spread_labels(roof *list, size_t n)
 static void draw_roof(picture *p, const roof *r)
 {
     const char *colour = colours[colour_of(p->r, r->peak->threads)];
-    double read = bench_read_limit(&p->r->limits, r->peak->threads), knee = read > 0 ? r->peak->rate.median / read : p->x_low;
+    double read = bench_read_limit(&p->r->limits, r->peak->threads),
+        knee = read > 0 ? r->peak->rate.median / read : p->x_low;
     char shown[96];
     put_limit(p, x_of(p, knee), r->y, RIGHT, r->y, colour, 1.5);
     put_line(p, RIGHT, r->y, RIGHT + 16, r->label, colour, 0.7);
-    snprintf(shown, sizeof shown, "%s %s, %d thread%s: %.0f", tern_isa_short(r->peak->table), r->peak->type, r->peak->threads, r->peak->threads == 1 ? "" : "s",
-             r->peak->rate.median / 1e9);
+    snprintf(shown, sizeof shown, "%s %s, %d thread%s: %.0f", tern_isa_short(r->peak->table), r->peak->type,
+             r->peak->threads, r->peak->threads == 1 ? "" : "s", r->peak->rate.median / 1e9);
     put_text(p, RIGHT + 20, r->label + 4, "start", colour, shown);
 }
 
@@ -250,17 +267,21 @@ static void draw_roofs(picture *p)
     roof list[MOST_ROOFS];
     size_t n = 0;
     for (size_t i = 0; i < p->r->limits.n_peak && n < MOST_ROOFS; i++)
-        if (is_roof(p->r, &p->r->limits.peak[i])) list[n++] = (roof){ .peak = &p->r->limits.peak[i], .y = y_of(p, p->r->limits.peak[i].rate.median) };
+        if (is_roof(p->r, &p->r->limits.peak[i]))
+            list[n++] = (roof){ .peak = &p->r->limits.peak[i], .y = y_of(p, p->r->limits.peak[i].rate.median) };
     spread_labels(list, n);
     for (size_t i = 0; i < n; i++) draw_roof(p, &list[i]);
 }
 
 /* ---- Names where nothing else is ---- */
 
-/* Whether the line leaves the box out: both ends are on one side of it, or all its corners on one side of the line. */
+/* Whether the line leaves the box out: both ends are on one side of it, or all its corners on one
+ * side of the line. */
 static bool misses(const box *l, box b)
 {
-    if ((l->x0 < b.x0 && l->x1 < b.x0) || (l->x0 > b.x1 && l->x1 > b.x1) || (l->y0 < b.y0 && l->y1 < b.y0) || (l->y0 > b.y1 && l->y1 > b.y1)) return true;
+    if ((l->x0 < b.x0 && l->x1 < b.x0) || (l->x0 > b.x1 && l->x1 > b.x1) || (l->y0 < b.y0 && l->y1 < b.y0) ||
+        (l->y0 > b.y1 && l->y1 > b.y1))
+        return true;
     int above = 0;
     for (int corner = 0; corner < 4; corner++) {
         double x = corner & 1 ? b.x1 : b.x0, y = corner & 2 ? b.y1 : b.y0;
@@ -288,7 +309,9 @@ static void take(picture *p, box b)
 
 static double between(double v, double low, double high)
 {
-    return v < low ? low : v > high ? high : v;
+    if (v < low) return low;
+    if (v > high) return high;
+    return v;
 }
 
 /* From the point to the nearest one of the box, past all that is there but the point's own dot. */
@@ -305,14 +328,16 @@ static bool is_reached(const picture *p, double x, double y, box b)
 
 enum { NEAR_RINGS = 16, RINGS = 60, TURNS = 16 };
 
-/* Around the point in wider and wider rings, to the right first. The near ones keep off the lines, and are tried for a way there that crosses no name. */
+/* Around the point in wider and wider rings, to the right first. The near ones keep off the lines,
+ * and are tried for a way there that crosses no name. */
 static box place(const picture *p, double x, double y, double width)
 {
     double away = DOT + 5;
     for (int pass = 0; pass < 2; pass++)
         for (int ring = 0; ring < (pass ? RINGS : NEAR_RINGS); ring++)
             for (int turn = 0; turn < TURNS; turn++) {
-                double angle = turn * 2 * M_PI / TURNS, radius = away + 6.0 * ring, cx = x + cos(angle) * (radius + width / 2), cy = y + sin(angle) * (radius + LINE / 2.0);
+                double angle = turn * 2 * M_PI / TURNS, radius = away + 6.0 * ring,
+                    cx = x + cos(angle) * (radius + width / 2), cy = y + sin(angle) * (radius + LINE / 2.0);
                 box b = { cx - width / 2, cy - LINE / 2.0, cx + width / 2, cy + LINE / 2.0 };
                 if (is_free(p, b, !pass) && (pass || is_reached(p, x, y, b))) return b;
             }
@@ -332,7 +357,8 @@ static void draw_name(picture *p, double x, double y, const char *shown, const c
     put_text(p, (b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2 + 4, "middle", colour, shown);
 }
 
-/* The slope of the bandwidth, up to the highest roof of that many threads. Its name, which is drawn later, is at its lower end. */
+/* The slope of the bandwidth, up to the highest roof of that many threads. Its name, which is drawn
+ * later, is at its lower end. */
 static void draw_slopes(picture *p, bool names)
 {
     for (size_t i = 0; i < p->r->limits.n_read; i++) {
@@ -341,10 +367,12 @@ static void draw_slopes(picture *p, bool names)
         double top = 0, x = p->x_low, rate = read->rate.median;
         char shown[64];
         for (size_t k = 0; k < p->r->limits.n_peak; k++)
-            if (p->r->limits.peak[k].threads == read->threads && p->r->limits.peak[k].rate.median > top) top = p->r->limits.peak[k].rate.median;
+            if (p->r->limits.peak[k].threads == read->threads && p->r->limits.peak[k].rate.median > top)
+                top = p->r->limits.peak[k].rate.median;
         if (colour < 0 || top <= 0 || rate <= 0) continue;
         if (x * rate < p->y_low) x = p->y_low / rate;
-        snprintf(shown, sizeof shown, "%d thread%s: %.1f GB/s", read->threads, read->threads == 1 ? "" : "s", rate / 1e9);
+        snprintf(shown, sizeof shown, "%d thread%s: %.1f GB/s", read->threads, read->threads == 1 ? "" : "s",
+                 rate / 1e9);
         if (names) draw_name(p, x_of(p, x * 1.1), y_of(p, x * 1.1 * rate), shown, colours[colour]);
         else put_limit(p, x_of(p, x), y_of(p, x * rate), x_of(p, top / rate), y_of(p, top), colours[colour], 1.5);
     }
@@ -360,10 +388,12 @@ static void draw_dot(picture *p, const dot *d)
 {
     double x = x_of(p, d->intensity), y = y_of(p, d->rate);
     const char *colour = colours[colour_of(p->r, d->threads)];
-    if (d->square) fprintf(p->out, "<rect class=\"dot\" x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"%s\">", x - DOT, y - DOT, 2 * DOT, 2 * DOT, colour);
+    if (d->square)
+        fprintf(p->out, "<rect class=\"dot\" x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"%s\">", x - DOT,
+                y - DOT, 2 * DOT, 2 * DOT, colour);
     else fprintf(p->out, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\" fill=\"%s\">", x, y, DOT, colour);
-    fprintf(p->out, "<title>%s, %d thread%s: %.1f GFLOP/s at %.2f a byte</title></%s>\n", d->name, d->threads, d->threads == 1 ? "" : "s", d->rate / 1e9, d->intensity,
-            d->square ? "rect" : "circle");
+    fprintf(p->out, "<title>%s, %d thread%s: %.1f GFLOP/s at %.2f a byte</title></%s>\n", d->name, d->threads,
+            d->threads == 1 ? "" : "s", d->rate / 1e9, d->intensity, d->square ? "rect" : "circle");
     draw_name(p, x, y, d->name, colour);
 }
 

@@ -1,4 +1,5 @@
-/* Files that exist while the benchmark runs and must not outlive it: see bench.h. The one place of the program that a signal can find at work. */
+/* Files that exist while the benchmark runs and must not outlive it: see bench.h. The one place of
+ * the program that a signal can find at work. */
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -7,7 +8,8 @@
 
 enum { MOST = 2 };
 
-/* Written before the count says that they are there, and removed before it says that they are not: two signals may be answered by two threads at once. */
+/* Written before the count says that they are there, and removed before it says that they are not:
+ * two signals may be answered by two threads at once. */
 static char files[MOST][4352], dirs[MOST][4096];
 static volatile sig_atomic_t n_temp_file;
 

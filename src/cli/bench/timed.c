@@ -43,7 +43,8 @@ bool bench_is_asked(const char *asked, const char *name)
 
 void bench_timed_head(void)
 {
-    printf("%-12s %-2s %-20s %-22s %9s %21s   %-20s %-16s\n", "set", "t", "name", "shape", "us", "(least .. most)", "GFLOP/s, of peak", "GB/s, of reads");
+    printf("%-12s %-2s %-20s %-22s %9s %21s   %-20s %-16s\n", "set", "t", "name", "shape", "us", "(least .. most)",
+           "GFLOP/s, of peak", "GB/s, of reads");
 }
 
 static void print_rate(double amount, double seconds, double limit, int width)
@@ -57,14 +58,16 @@ static void print_rate(double amount, double seconds, double limit, int width)
 static void print_line(const bench_timed *t)
 {
     bench_spread s = t->seconds;
-    printf("%-12s %-2d %-20s %-22s %9.2f %9.2f .. %8.2f  ", t->isa, t->threads, t->name, t->shape, s.median * 1e6, s.low * 1e6, s.high * 1e6);
+    printf("%-12s %-2d %-20s %-22s %9.2f %9.2f .. %8.2f  ", t->isa, t->threads, t->name, t->shape, s.median * 1e6,
+           s.low * 1e6, s.high * 1e6);
     print_rate(t->flops, s.median, t->peak, 20);
     print_rate(t->bytes, s.median, t->read, 16);
     printf(" %s\n", t->why ? t->why : "");
     fflush(stdout);
 }
 
-static void put_rate(json_out *j, const char *rate, const char *share, double amount, bench_spread seconds, double limit)
+static void put_rate(json_out *j, const char *rate, const char *share, double amount, bench_spread seconds,
+                     double limit)
 {
     if (amount <= 0) return;
     bench_spread per_s = bench_inverse(seconds, amount);

@@ -1,4 +1,5 @@
-/* Arrays from one float type to another, a number at a time by base/dtype.h. The CPU backend calls them through the table. */
+/* Arrays from one float type to another, a number at a time by base/dtype.h. The CPU backend calls
+ * them through the table. */
 #include "base/dtype.h"
 #include "kernels/scalar/slots.h"
 

@@ -1,4 +1,5 @@
-/* Sums, products and rotations of rows: the definitions. The CPU backend calls them through the table; they call nothing. */
+/* Sums, products and rotations of rows: the definitions. The CPU backend calls them through the
+ * table; they call nothing. */
 #include "kernels/scalar/slots.h"
 
 void k_axpb_row__scalar(float *y, float alpha, const float *a, const float *b, size_t n)

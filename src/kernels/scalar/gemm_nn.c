@@ -11,17 +11,17 @@ static float same(float v)
 #define IN_ROWS(k, j) ((k) * ldb + (j))
 #define IN_PAIRS(k, j) (((k) / 2 * ldb + (j)) * 2 + (k) % 2)
 
-#define GEMM_NN(slot, b_type, widen, at)                                                                                       \
-    void k_##slot##__scalar(float *y, size_t ldy, const float *a, size_t lda, const void *b, size_t ldb, size_t m, size_t n,  \
-                            size_t k_len, bool add, const void *next)                                                          \
-    {                                                                                                                          \
-        (void)next;                                                                                                            \
-        for (size_t i = 0; i < m; i++)                                                                                         \
-            for (size_t j = 0; j < n; j++) {                                                                                   \
-                float sum = add ? y[i * ldy + j] : 0;                                                                          \
-                for (size_t k = 0; k < k_len; k++) sum += a[i * lda + k] * widen(((const b_type *)b)[at(k, j)]);               \
-                y[i * ldy + j] = sum;                                                                                          \
-            }                                                                                                                  \
+#define GEMM_NN(slot, b_type, widen, at) \
+    void k_##slot##__scalar(float *y, size_t ldy, const float *a, size_t lda, const void *b, size_t ldb, size_t m, \
+                            size_t n, size_t k_len, bool add, const void *next) \
+    { \
+        (void)next; \
+        for (size_t i = 0; i < m; i++) \
+            for (size_t j = 0; j < n; j++) { \
+                float sum = add ? y[i * ldy + j] : 0; \
+                for (size_t k = 0; k < k_len; k++) sum += a[i * lda + k] * widen(((const b_type *)b)[at(k, j)]); \
+                y[i * ldy + j] = sum; \
+            } \
     }
 
 GEMM_NN(gemm_nn_f32, float, same, IN_ROWS)

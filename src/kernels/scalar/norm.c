@@ -1,5 +1,5 @@
-/* Rows that are normalized by a sum over themselves: softmax's exponentials, RMS norm, layer norm. The definitions.
- * The CPU backend calls them through the table; they call libm. */
+/* Rows that are normalized by a sum over themselves: softmax's exponentials, RMS norm, layer norm.
+ * The definitions. The CPU backend calls them through the table; they call libm. */
 #include <math.h>
 
 #include "kernels/scalar/slots.h"
@@ -8,7 +8,8 @@ static float largest(const float *s, size_t n)
 {
     float max = -INFINITY;
     for (size_t j = 0; j < n; j++)
-        if (s[j] > max || isnan(s[j])) max = s[j];    /* nothing is greater than a NaN, so it stays, or another NaN does */
+        /* nothing is greater than a NaN, so it stays, or another NaN does */
+        if (s[j] > max || isnan(s[j])) max = s[j];
     return max;
 }
 

@@ -1,4 +1,5 @@
-/* peak_f32 with the compiler's own arithmetic: a product and a sum apart, as the scalar kernels compute. */
+/* peak_f32 with the compiler's own arithmetic: a product and a sum apart, as the scalar kernels
+ * compute. */
 #include "kernels/scalar/slots.h"
 
 double k_peak_f32__scalar(size_t rounds, float *sink)

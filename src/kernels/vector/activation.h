@@ -1,4 +1,5 @@
-/* Elementwise functions of one row, a register at a time. Each vector folder compiles this for itself; math.h lists the SIMD operations. */
+/* Elementwise functions of one row, a register at a time. Each vector folder compiles this for
+ * itself; math.h lists the SIMD operations. */
 #include "kernels/vector/math.h"
 
 /* x / (1 + exp(-2u)) equals 0.5 x (1 + tanh u), u = sqrt(2 / pi) (x + 0.044715 x^3). */
@@ -29,10 +30,10 @@ INLINE vec sigmoid(vec x)
     return v_logistic(v_all(1), x);
 }
 
-#define MAP(slot, f)                                                                                            \
-    void K(slot)(float *y, const float *x, size_t n)                                                            \
-    {                                                                                                           \
-        for (size_t i = 0; i < n; i += LANES) v_store_n(y + i, n - i, f(v_load_n(x + i, n - i)));               \
+#define MAP(slot, f)                                                                              \
+    void K(slot)(float *y, const float *x, size_t n)                                              \
+    {                                                                                             \
+        for (size_t i = 0; i < n; i += LANES) v_store_n(y + i, n - i, f(v_load_n(x + i, n - i))); \
     }
 
 MAP(gelu_tanh_row, gelu_tanh)
@@ -44,5 +45,7 @@ MAP(sigmoid_row, sigmoid)
 
 void K(softcap_row)(float *y, const float *x, float cap, size_t n)
 {
-    for (size_t i = 0; i < n; i += LANES) v_store_n(y + i, n - i, v_mul(v_all(cap), v_tanh(v_div(v_load_n(x + i, n - i), v_all(cap)))));
+    for (size_t i = 0; i < n; i += LANES)
+        v_store_n(y + i, n - i,
+                  v_mul(v_all(cap), v_tanh(v_div(v_load_n(x + i, n - i), v_all(cap)))));
 }

@@ -1,5 +1,5 @@
-/* softmax's exponentials of a row: as f32, or rounded to bf16 as gemm_nn_bf16_bf16 of the vector folders takes them. Each of these compiles this for itself;
- * math.h lists the SIMD operations. */
+/* softmax's exponentials of a row: as f32, or rounded to bf16 as gemm_nn_bf16_bf16 of the vector
+ * folders takes them. Each of these compiles this for itself; math.h lists the SIMD operations. */
 #include "kernels/vector/exp_walk.h"
 
 INLINE void exp_put(float *s, size_t j, size_t left, const vec e[], int count)
@@ -7,8 +7,9 @@ INLINE void exp_put(float *s, size_t j, size_t left, const vec e[], int count)
     for (int i = 0; i < count; i++) v_store_n(s + j + i * LANES, left, e[i]);
 }
 
-/* To bf16, by Dekker's splitting of a number (1971): for 0 and every normal number up to 1 it is to nearest even, which was tried for all of them; a subnormal
- * one may keep more places. NaN stays. */
+/* To bf16, by Dekker's splitting of a number (1971): for 0 and every normal number up to 1 it is to
+ * nearest even, which was tried for all of them; a subnormal one may keep more places. NaN
+ * stays. */
 INLINE vec round_weight(vec v)
 {
     vec high = v_mul(v, v_all(0x1p16f + 1));

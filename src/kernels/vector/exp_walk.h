@@ -1,5 +1,6 @@
-/* A row's exponentials above its largest number, and their sum, which has LANES lanes. Included by the files that leave them in one form or another:
- * exp.h, and those of folders that multiply pairs of bf16. math.h lists the SIMD operations. */
+/* A row's exponentials above its largest number, and their sum, which has LANES lanes. Included by
+ * the files that leave them in one form or another: exp.h, and those of folders that multiply pairs
+ * of bf16. math.h lists the SIMD operations. */
 #ifndef TERN_KERNELS_VECTOR_EXP_WALK_H
 #define TERN_KERNELS_VECTOR_EXP_WALK_H
 
@@ -10,7 +11,8 @@
 
 enum { EXP_AT_ONCE = 4 };
 
-/* count registers of exponentials to s, in the place of numbers j, j + 1, ... of the row, of which left are there. */
+/* count registers of exponentials to s, in the place of numbers j, j + 1, ... of the row, of which
+ * left are there. */
 typedef void exp_put_fn(float *s, size_t j, size_t left, const vec e[], int count);
 
 /* Each of the row's n numbers becomes v: NaN or 0. */
@@ -37,8 +39,10 @@ INLINE bool find_nan(const float *s, size_t n)
     return nan;
 }
 
-/* count registers, of the last of which left numbers count; they join the sum one register after the other. */
-INLINE vec exp_registers(exp_put_fn *put, float *s, size_t j, int count, size_t left, vec most, vec sum)
+/* count registers, of the last of which left numbers count; they join the sum one register after
+ * the other. */
+INLINE vec exp_registers(exp_put_fn *put, float *s, size_t j, int count, size_t left, vec most,
+                         vec sum)
 {
     vec e[EXP_AT_ONCE];
     for (int i = 0; i < count; i++) e[i] = v_sub(v_load_n(s + j + i * LANES, left), most);
@@ -51,7 +55,8 @@ INLINE vec exp_registers(exp_put_fn *put, float *s, size_t j, int count, size_t 
     return sum;
 }
 
-/* A NaN beside finite numbers shows in the sum, so that the search for the largest need not look for it. */
+/* A NaN beside finite numbers shows in the sum, so that the search for the largest need not look
+ * for it. */
 INLINE float exp_walk(exp_put_fn *put, exp_fill_fn *fill, float *s, size_t n, float *max)
 {
     vec sum = v_zero();
@@ -64,7 +69,8 @@ INLINE float exp_walk(exp_put_fn *put, exp_fill_fn *fill, float *s, size_t n, fl
         return v;
     }
     vec most = v_all(*max);
-    for (; j + EXP_AT_ONCE * LANES <= n; j += EXP_AT_ONCE * LANES) sum = exp_registers(put, s, j, EXP_AT_ONCE, LANES, most, sum);
+    for (; j + EXP_AT_ONCE * LANES <= n; j += EXP_AT_ONCE * LANES)
+        sum = exp_registers(put, s, j, EXP_AT_ONCE, LANES, most, sum);
     for (; j < n; j += LANES) sum = exp_registers(put, s, j, 1, n - j, most, sum);
     float total = v_sum_of(sum);
     if (!isnan(total) || isinf(*max)) return total;

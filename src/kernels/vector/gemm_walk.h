@@ -1,16 +1,24 @@
-/* The walk of y = x w^T that all types share: which tile comes when, what is packed, what is fetched ahead. Included by the gemm files of the
- * vector folders: a file gives its step along k, and everything is inlined around it. math.h lists the SIMD operations.
+/* The walk of y = x w^T that all types share: which tile comes when, what is packed, what is
+ * fetched ahead. Included by the gemm files of the vector folders: a file gives its step along k,
+ * and everything is inlined around it. math.h lists the SIMD operations.
  *
- *              part                        A tile is some rows of x by some rows of w, one register of sums each. One output is summed so,
- *        +------+------+----               whatever tile it lies in: k in blocks, of a length that depends on k alone (block_of); a block in
- *   tile |      |      |         w         the lanes, as the step has it; the lanes by one tree; the blocks one after the other.
- *        +------+------+----               A block is walked in parts that the first cache holds. Between two parts of a tile its sums lie in
- *        +------+------+----               memory, lane by lane, so that the length of a part changes no bit.
- *   tile |      |      |         x         Many rows: the first tile packs a part of TILE_N rows of w into an aligned panel, by which the others pass.
- *        +------+------+----               Up to FEW_M rows: a part of x stays, and STREAM_GROUP(m) tiles of w pass by, read as they are stored.
+ *   part  A tile is some rows of x by some rows of w, one register of sums each. One output is
+ *         summed so,
+ *   +------+------+----  whatever tile it lies in: k in blocks, of a length that depends on k alone
+ *                        (block_of); a block in
+ *   tile |  |  |  w  the lanes, as the step has it; the lanes by one tree; the blocks one after the
+ *           other.
+ *   +------+------+----  A block is walked in parts that the first cache holds. Between two parts
+ *                        of a tile its sums lie in
+ *       +------+------+----      memory, lane by lane, so that the length of a part changes no bit.
+ *   tile |  |  |  x  Many rows: the first tile packs a part of TILE_N rows of w into an aligned
+ *           panel, by which the others pass.
+ *   +------+------+----  Up to FEW_M rows: a part of x stays, and STREAM_GROUP(m) tiles of w pass
+ *                        by, read as they are stored.
  *                                          One row: gemm_one.h.
  *
- * x is packed: strips of TILE_M rows (up to FEW_M rows: one strip of all), each [k / STEP][rows][STEP], zeros behind the end of k. */
+ * x is packed: strips of TILE_M rows (up to FEW_M rows: one strip of all), each [k /
+ * STEP][rows][STEP], zeros behind the end of k. */
 #ifndef TERN_KERNELS_VECTOR_GEMM_WALK_H
 #define TERN_KERNELS_VECTOR_GEMM_WALK_H
 
@@ -26,26 +34,35 @@ typedef struct tile_job {
     float *y;
     size_t ldy;
     const char *x;               /* a strip, from the part's first k on */
-    const char *next_x;          /* the strip that comes next, fetched while this tile goes on; NULL up to FEW_STRIPS, which stay in the first cache */
-    const char *row[TILE_N];     /* of w, from the part's first k on; beyond the last row, that one again */
+    /* the strip that comes next, fetched while this tile goes on; NULL up to FEW_STRIPS, which stay
+     * in the first cache */
+    const char *next_x;
+    /* of w, from the part's first k on; beyond the last row, that one again */
+    const char *row[TILE_N];
     char *panel;                 /* the same rows packed */
     const float *from;           /* the tile's sums so far */
     float *acc;                 /* where they wait for the block's next part */
     size_t n, k_len;             /* outputs of a row that are wanted; length of the part */
     bool ends;                   /* it is the last part of its block */
     bool first;                  /* the block's sums are stored; those of later blocks are added */
-    const char *ahead;           /* n_ahead rows of w that are wanted soon, fetched while this tile goes on at [ahead_from, ahead_to) */
+    /* n_ahead rows of w that are wanted soon, fetched while this tile goes on at [ahead_from,
+     * ahead_to) */
+    const char *ahead;
     size_t n_ahead, ldw, ahead_from, ahead_to;
 } tile_job;
 
-/* Where a tile takes its rows of w from: as they are stored; the same, and it fills the panel, zeros up to a whole step; the panel. */
+/* Where a tile takes its rows of w from: as they are stored; the same, and it fills the panel,
+ * zeros up to a whole step; the panel. */
 typedef enum source { STORED, FILLING, PANEL } source;
 
-/* Adds to sum[i][j], i < tm, j < tn, the products of x's row i and w's row j at [k, k + STEP), or at [k, k_len) where not whole. */
-typedef void step_fn(int tm, int tn, source from, vec sum[MOST_M][TILE_N], const tile_job *t, size_t k, bool whole);
+/* Adds to sum[i][j], i < tm, j < tn, the products of x's row i and w's row j at [k, k + STEP), or
+ * at [k, k_len) where not whole. */
+typedef void step_fn(int tm, int tn, source from, vec sum[MOST_M][TILE_N], const tile_job *t,
+                     size_t k, bool whole);
 
 typedef struct gemm_kind {
-    size_t x_bytes, w_bytes, panel_bytes;    /* of a number of x as packed, of w as stored, of w as packed */
+    /* of a number of x as packed, of w as stored, of w as packed */
+    size_t x_bytes, w_bytes, panel_bytes;
     step_fn *add_step;
 } gemm_kind;
 
@@ -67,7 +84,8 @@ INLINE const char *x_at(const tile_job *t, size_t x_bytes, int rows, int i, size
 
 enum { LINE = 64 };
 
-/* Sums must stay in registers: gcc keeps an array there only where every loop over it is gone before it looks at arrays. */
+/* Sums must stay in registers: gcc keeps an array there only where every loop over it is gone
+ * before it looks at arrays. */
 #define UNROLLED _Pragma("GCC unroll 16")
 
 /* The hint of a prefetch must be a constant, even before anything is inlined. */
@@ -80,11 +98,13 @@ INLINE void fetch_line(const char *at, bool first_cache)
 INLINE void fetch(int tm, int tn, source from, const gemm_kind *kind, const tile_job *t, size_t k)
 {
     const char *w = t->ahead + k * kind->w_bytes;
-    for (size_t at = 0; from == PANEL && t->next_x && at < (size_t)tm * STEP * kind->x_bytes; at += LINE)
+    for (size_t at = 0; from == PANEL && t->next_x &&
+         at < (size_t)tm * STEP * kind->x_bytes; at += LINE)
         fetch_line(t->next_x + k * TILE_M * kind->x_bytes + at, true);
     if (from != STORED && (k < t->ahead_from || k >= t->ahead_to)) return;
     for (size_t at = 0; at < STEP * kind->w_bytes; at += LINE)
-        for (size_t r = 0; r < (from != STORED ? t->n_ahead : (size_t)tn); r++) fetch_line(w + r * t->ldw + at, from == STORED && STREAM_NEAR(tm));
+        for (size_t r = 0; r < (from != STORED ? t->n_ahead : (size_t)tn); r++)
+            fetch_line(w + r * t->ldw + at, from == STORED && STREAM_NEAR(tm));
 }
 
 static const float no_sums[MOST_M * TILE_N * LANES];
@@ -92,17 +112,21 @@ static const float no_sums[MOST_M * TILE_N * LANES];
 INLINE void take_sums(int tm, int tn, vec sum[MOST_M][TILE_N], const float *from)
 {
     UNROLLED for (int i = 0; i < tm; i++)
-        UNROLLED for (int j = 0; j < tn; j++) sum[i][j] = v_load_n(from + (i * tn + j) * LANES, LANES);
+        UNROLLED for (int j = 0; j < tn; j++)
+            sum[i][j] = v_load_n(from + (i * tn + j) * LANES, LANES);
 }
 
 INLINE void keep_sums(int tm, int tn, float *acc, vec sum[MOST_M][TILE_N])
 {
     UNROLLED for (int i = 0; i < tm; i++)
-        UNROLLED for (int j = 0; j < tn; j++) v_store_n(acc + (i * tn + j) * LANES, LANES, sum[i][j]);
+        UNROLLED for (int j = 0; j < tn; j++)
+            v_store_n(acc + (i * tn + j) * LANES, LANES, sum[i][j]);
 }
 
-/* The step behind the last whole one. Its registers are its own: in the loop's they would keep all sums in memory. */
-INLINE void rest_of_part(int tm, int tn, source from, const gemm_kind *kind, const tile_job *t, size_t k)
+/* The step behind the last whole one. Its registers are its own: in the loop's they would keep all
+ * sums in memory. */
+INLINE void rest_of_part(int tm, int tn, source from, const gemm_kind *kind, const tile_job *t,
+                         size_t k)
 {
     vec sum[MOST_M][TILE_N];
     take_sums(tm, tn, sum, t->acc);
@@ -110,14 +134,16 @@ INLINE void rest_of_part(int tm, int tn, source from, const gemm_kind *kind, con
     keep_sums(tm, tn, t->acc, sum);
 }
 
-/* A block's sums, lane by lane in memory, to outputs: TILE_N at once, though a row of the tile may have fewer. */
+/* A block's sums, lane by lane in memory, to outputs: TILE_N at once, though a row of the tile may
+ * have fewer. */
 INLINE void end_block(int tm, int tn, const tile_job *t)
 {
     alignas(64) float total[MOST_M * TILE_N];
     size_t n = t->n < (size_t)tn ? t->n : (size_t)tn;
     for (int at = 0; at < tm * tn; at += TILE_N) {
         vec sum[TILE_N];
-        UNROLLED for (int j = 0; j < TILE_N; j++) sum[j] = at + j < tm * tn ? v_load_n(t->acc + (at + j) * LANES, LANES) : v_zero();
+        UNROLLED for (int j = 0; j < TILE_N; j++)
+            sum[j] = at + j < tm * tn ? v_load_n(t->acc + (at + j) * LANES, LANES) : v_zero();
         if (tn == TILE_N) v_store_sums(t->y + (size_t)(at / tn) * t->ldy, n, t->first, sum);
         else v_store_sums(total + at, TILE_N, true, sum);
     }
@@ -142,7 +168,7 @@ INLINE void tile(int tm, int tn, source from, const gemm_kind *kind, const tile_
     if (t->ends) end_block(tm, tn, t);
 }
 
-/* ---- The parts of w ------------------------------------------------------------------------------------------------------------------ */
+/* ---- The parts of w -------------------------------------------------------------------------- */
 
 /* How k is cut. */
 typedef struct cut {
@@ -174,19 +200,22 @@ INLINE size_t end_of_block(const cut *c, size_t block)
     return block + c->block < c->k_len ? block + c->block : c->k_len;
 }
 
-INLINE void set_part(tile_job *t, const gemm_kind *kind, const cut *c, matrix w, size_t n, size_t tn, place p)
+INLINE void set_part(tile_job *t, const gemm_kind *kind, const cut *c, matrix w, size_t n,
+                     size_t tn, place p)
 {
     size_t left = end_of_block(c, p.block) - p.k;
     t->n = n - p.j;
     t->k_len = left < c->part ? left : c->part;
     t->ends = left <= c->part;
     t->first = p.block == 0;
-    for (size_t r = 0; r < tn; r++) t->row[r] = w.at + (r < t->n ? p.j + r : n - 1) * w.ld + p.k * kind->w_bytes;
+    for (size_t r = 0; r < tn; r++)
+        t->row[r] = w.at + (r < t->n ? p.j + r : n - 1) * w.ld + p.k * kind->w_bytes;
 }
 
-/* ---- Many rows, few rows ------------------------------------------------------------------------------------------------------------- */
+/* ---- Many rows, few rows --------------------------------------------------------------------- */
 
-/* What comes after: the next part of the block, the next rows, the next block, and at the end what lies behind all of k. */
+/* What comes after: the next part of the block, the next rows, the next block, and at the end what
+ * lies behind all of k. */
 INLINE place after(const cut *c, size_t n, place p)
 {
     if (p.k + c->part < end_of_block(c, p.block)) return (place){ p.j, p.block, p.k + c->part };
@@ -194,23 +223,27 @@ INLINE place after(const cut *c, size_t n, place p)
     return (place){ 0, p.block + c->block, p.block + c->block };
 }
 
-/* How the tiles of a part share in fetching TILE_N rows of the next one, so that memory is asked evenly: each takes several whole rows where tiles
- * are few, else a piece of one. */
+/* How the tiles of a part share in fetching TILE_N rows of the next one, so that memory is asked
+ * evenly: each takes several whole rows where tiles are few, else a piece of one. */
 typedef struct share {
     size_t rows, pieces, piece;    /* of a tile; of a row; the length of one */
 } share;
 
 INLINE share share_of(const cut *c, size_t tiles)
 {
-    share s = { .rows = (TILE_N + tiles - 1) / tiles, .pieces = tiles / TILE_N ? tiles / TILE_N : 1 };
+    share s = { .rows = (TILE_N + tiles - 1) / tiles,
+                .pieces = tiles / TILE_N ? tiles / TILE_N : 1 };
     s.piece = (c->part / s.pieces + STEP) / STEP * STEP;
     return s;
 }
 
 /* For the tile that takes the given piece of the row, of n there are. */
-INLINE void set_ahead(tile_job *t, const share *s, const char *at, size_t n, size_t row, size_t piece)
+INLINE void set_ahead(tile_job *t, const share *s, const char *at, size_t n, size_t row,
+                      size_t piece)
 {
-    t->n_ahead = row >= n ? 0 : n - row < s->rows ? n - row : s->rows;
+    if (row >= n) t->n_ahead = 0;
+    else if (n - row < s->rows) t->n_ahead = n - row;
+    else t->n_ahead = s->rows;
     t->ahead = at + row * t->ldw;
     t->ahead_from = piece * s->piece;
     t->ahead_to = t->ahead_from + s->piece;
@@ -223,7 +256,8 @@ INLINE void packed_tile(size_t tm, source from, const gemm_kind *kind, const til
     else tile(3, TILE_N, from, kind, t);
 }
 
-INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
+INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m,
+                      size_t n, size_t k_len)
 {
     alignas(64) char panel[PANEL_BYTES];
     alignas(64) float acc[M_BLOCK * TILE_N * LANES];
@@ -236,7 +270,9 @@ INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, mat
         next = after(&c, n, p);
         set_part(&t, kind, &c, w, n, TILE_N, p);
         const char *ahead = w.at + next.j * w.ld + next.k * kind->w_bytes;
-        size_t n_next = next.block >= k_len ? 0 : n - next.j < TILE_N ? n - next.j : TILE_N;
+        size_t n_next = TILE_N;
+        if (next.block >= k_len) n_next = 0;
+        else if (n - next.j < TILE_N) n_next = n - next.j;
         for (size_t i = 0, row = 0, piece = 0; i < tiles; i++) {
             t.y = y + i * TILE_M * ldy + p.j;
             t.x = x.at + i * x.ld + p.k * TILE_M * kind->x_bytes;
@@ -246,14 +282,18 @@ INLINE void walk_many(const gemm_kind *kind, float *y, size_t ldy, matrix x, mat
             set_ahead(&t, &s, ahead, n_next, row, piece);
             if (i == 0) packed_tile(m, FILLING, kind, &t);
             else packed_tile(m - i * TILE_M, PANEL, kind, &t);
-            if (++piece == s.pieces) row += s.rows, piece = 0;
+            if (++piece == s.pieces) {
+                row += s.rows;
+                piece = 0;
+            }
         }
     }
 }
 
-/* A group of tiles, tm rows of x by tn of w each, goes along k together. Fetched is the tile that comes STREAM_LEAD later; what lies behind the last
- * row is likely the next product's. */
-INLINE void stream(int tm, int tn, const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t n, size_t k_len)
+/* A group of tiles, tm rows of x by tn of w each, goes along k together. Fetched is the tile that
+ * comes STREAM_LEAD later; what lies behind the last row is likely the next product's. */
+INLINE void stream(int tm, int tn, const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w,
+                   size_t n, size_t k_len)
 {
     enum { MOST_GROUP = 8 };
     alignas(64) float acc[MOST_GROUP * MOST_M * TILE_N * LANES];
@@ -280,8 +320,10 @@ INLINE void stream(int tm, int tn, const gemm_kind *kind, float *y, size_t ldy, 
 
 #include "kernels/vector/gemm_one.h"
 
-/* The fewer rows of x, the more of w: the sums fill the registers, and memory has several rows to read from. */
-INLINE void walk_few(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m, size_t n, size_t k_len)
+/* The fewer rows of x, the more of w: the sums fill the registers, and memory has several rows to
+ * read from. */
+INLINE void walk_few(const gemm_kind *kind, float *y, size_t ldy, matrix x, matrix w, size_t m,
+                     size_t n, size_t k_len)
 {
     switch (m) {
     case 1: walk_one(kind, y, x.at, w, n, k_len); break;
@@ -295,9 +337,11 @@ INLINE void walk_few(const gemm_kind *kind, float *y, size_t ldy, matrix x, matr
     }
 }
 
-INLINE void gemm_walk(const gemm_kind *kind, float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+INLINE void gemm_walk(const gemm_kind *kind, float *y, size_t ldy, const void *x, const void *w,
+                      size_t ldw, size_t m, size_t n, size_t k_len)
 {
-    matrix from = { x, TILE_M * rounded_up(k_len, STEP) * kind->x_bytes }, by = { w, ldw * kind->w_bytes };
+    matrix from = { x, TILE_M * rounded_up(k_len, STEP) * kind->x_bytes },
+        by = { w, ldw * kind->w_bytes };
     for (size_t i = 0; i < m && !k_len; i++)
         for (size_t j = 0; j < n; j++) y[i * ldy + j] = 0;
     if (!m || !n || !k_len) return;
@@ -305,21 +349,24 @@ INLINE void gemm_walk(const gemm_kind *kind, float *y, size_t ldy, const void *x
         walk_few(kind, y, ldy, from, by, m, n, k_len);
         return;
     }
-    for (size_t i = 0; i < m; i += M_BLOCK, from.at += M_BLOCK / TILE_M * from.ld, y += M_BLOCK * ldy)
+    for (size_t i = 0; i < m; i += M_BLOCK, from.at += M_BLOCK / TILE_M * from.ld,
+         y += M_BLOCK * ldy)
         walk_many(kind, y, ldy, from, by, m - i < M_BLOCK ? m - i : M_BLOCK, n, k_len);
 }
 
-/* ---- x, packed ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- x, packed ------------------------------------------------------------------------------- */
 
 /* Puts STEP numbers, of which left are there, where a strip has them. */
 typedef void put_step_fn(char *to, const float *x, size_t left);
 
-INLINE void pack_x(put_step_fn *put, size_t x_bytes, char *to, const float *x, size_t ldx, size_t m, size_t k_len)
+INLINE void pack_x(put_step_fn *put, size_t x_bytes, char *to, const float *x, size_t ldx, size_t m,
+                   size_t k_len)
 {
     size_t rows = m <= FEW_M ? m : TILE_M;
     for (size_t i = 0; i < m; i += rows) {
         for (size_t k = 0; k < k_len; k += STEP, to += rows * STEP * x_bytes)
-            for (size_t r = 0; r < rows && i + r < m; r++) put(to + r * STEP * x_bytes, x + (i + r) * ldx + k, k_len - k);
+            for (size_t r = 0; r < rows && i + r < m; r++)
+                put(to + r * STEP * x_bytes, x + (i + r) * ldx + k, k_len - k);
     }
 }
 

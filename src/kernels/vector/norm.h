@@ -1,5 +1,6 @@
-/* Rows that are normalized by a sum over themselves: RMS norm, layer norm. Each vector folder compiles this for itself; math.h lists the SIMD operations. A norm's
- * sum has 4 LANES lanes whatever n is. */
+/* Rows that are normalized by a sum over themselves: RMS norm, layer norm. Each vector folder
+ * compiles this for itself; math.h lists the SIMD operations. A norm's sum has 4 LANES lanes
+ * whatever n is. */
 #include <math.h>
 #include <stdbool.h>
 
@@ -19,7 +20,8 @@ INLINE float sum_terms(const float *x, size_t n, float minus, bool square)
 }
 
 /* y = (x - mean) * scale * w + b */
-static void apply(float *y, const float *x, const float *w, const float *b, size_t n, float mean, float scale)
+static void apply(float *y, const float *x, const float *w, const float *b, size_t n, float mean,
+                  float scale)
 {
     for (size_t i = 0; i < n; i += LANES) {
         size_t left = n - i;
@@ -36,7 +38,8 @@ void K(rms_row)(float *y, const float *x, const float *w, size_t n, float eps)
     apply(y, x, w, NULL, n, 0, 1 / sqrtf(square / (float)n + eps));
 }
 
-void K(layer_norm_row)(float *y, const float *x, const float *w, const float *b, size_t n, float eps)
+void K(layer_norm_row)(float *y, const float *x, const float *w, const float *b, size_t n,
+                       float eps)
 {
     float mean = sum_terms(x, n, 0, false) / (float)n, square = sum_terms(x, n, mean, true);
     apply(y, x, w, b, n, mean, 1 / sqrtf(square / (float)n + eps));

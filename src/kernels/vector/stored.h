@@ -1,4 +1,5 @@
-/* The types that widen to f32 as they are loaded. Each is a constant where it is used, so the choice is made by the compiler. */
+/* The types that widen to f32 as they are loaded. Each is a constant where it is used, so the
+ * choice is made by the compiler. */
 #ifndef TERN_KERNELS_VECTOR_STORED_H
 #define TERN_KERNELS_VECTOR_STORED_H
 

@@ -1,16 +1,21 @@
-/* y = x w^T with both sides bf16 on AMX. The CPU backend calls it through the table; tiles.h has the instructions.
+/* y = x w^T with both sides bf16 on AMX. The CPU backend calls it through the table; tiles.h has
+ * the instructions.
  *
- *     A: 16 rows of w, 32 k each                                C[row of w, row of x] += A B, 16 x 16 f32
+ *     A: 16 rows of w, 32 k each                          C[row of w, row of x] += A B, 16 x 16 f32
  *     B: 16 rows of x, 32 k each, as [16 pairs of k][16 rows of x][2]
  *
- * 32 rows of w by 32 rows of x are four C tiles: a step of 32 k is four loads and four products, and a product takes twice as long as a load that finds its
- * tile in the first cache. x is packed into B tiles, [16 rows][k / 32], zeros behind its ends.
+ * 32 rows of w by 32 rows of x are four C tiles: a step of 32 k is four loads and four products,
+ * and a product takes twice as long as a load that finds its tile in the first cache. x is packed
+ * into B tiles, [16 rows][k / 32], zeros behind its ends.
  *
- * Up to 32 rows of x: rows of w pass by as they are stored, once. Else k is taken in parts: a strip of 32 rows of w is copied into A tiles, 32 KiB that stay
- * in the first cache (rows whose distance is a multiple of 4 KiB would drive each other out of it), and all of x passes by out of the second one. Between
- * two parts the sums lie in y, a whole tile of them as the tile has them, a part of one as y wants them.
+ * Up to 32 rows of x: rows of w pass by as they are stored, once. Else k is taken in parts: a strip
+ * of 32 rows of w is copied into A tiles, 32 KiB that stay in the first cache (rows whose distance
+ * is a multiple of 4 KiB would drive each other out of it), and all of x passes by out of the
+ * second one. Between two parts the sums lie in y, a whole tile of them as the tile has them, a
+ * part of one as y wants them.
  *
- * One output is summed so, wherever it lies: steps of 32 k in ascending order, each as the instruction adds it, zeros behind the end. */
+ * One output is summed so, wherever it lies: steps of 32 k in ascending order, each as the
+ * instruction adds it, zeros behind the end. */
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,8 +25,10 @@
 #include "kernels/x86_amx/tiles.h"
 #include "kernels/x86_avx512_bf16/pairs.h"
 
-enum { SIDE = 16, STEP = 32, TILE_HALVES = SIDE * STEP, STRIP = 2 * SIDE, FEW = STRIP, PART_STEPS = 16, LINE_HALVES = 32 };
-enum { X_LEAD = 4, W_LINES = 4, W_LEAD = 512 };    /* steps of x, lines of the next strip of w in each step, numbers of w as stored */
+enum { SIDE = 16, STEP = 32, TILE_HALVES = SIDE * STEP, STRIP = 2 * SIDE, FEW = STRIP, PART_STEPS = 16,
+       LINE_HALVES = 32 };
+/* steps of x, lines of the next strip of w in each step, numbers of w as stored */
+enum { X_LEAD = 4, W_LINES = 4, W_LEAD = 512 };
 
 /* Up to 32 rows of x by up to 32 of w, over a part of k. */
 typedef struct block {
@@ -32,7 +39,8 @@ typedef struct block {
     size_t ldx;                          /* from the tiles of 16 rows to those of the next */
 } block;
 
-/* A tiles of 32 rows of w: a step's first one lies at at + step * STEP * SIDE where they are packed, at + step * STEP as stored. */
+/* A tiles of 32 rows of w: a step's first one lies at at + step * STEP * SIDE where they are
+ * packed, at + step * STEP as stored. */
 typedef struct strip {
     const uint16_t *at;
     size_t ld, n, k_len;                 /* from row to row; of the rows as stored */
@@ -54,7 +62,8 @@ static void transpose(__m512i r[SIDE])
     }
     for (int c = 0; c < 4; c++) {
         __m512i even = _mm512_shuffle_i32x4(r[c], r[4 + c], 0x88), odd = _mm512_shuffle_i32x4(r[c], r[4 + c], 0xDD);
-        __m512i even_low = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0x88), odd_low = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0xDD);
+        __m512i even_low = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0x88),
+            odd_low = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0xDD);
         t[c] = _mm512_shuffle_i32x4(even, even_low, 0x88);
         t[4 + c] = _mm512_shuffle_i32x4(odd, odd_low, 0x88);
         t[8 + c] = _mm512_shuffle_i32x4(even, even_low, 0xDD);
@@ -63,12 +72,17 @@ static void transpose(__m512i r[SIDE])
     memcpy(r, t, sizeof t);
 }
 
-/* Up to 16 rows of x at one step of k. A pair of bf16 is one word, so that packing is transposing. */
+/* Up to 16 rows of x at one step of k. A pair of bf16 is one word, so that packing is
+ * transposing. */
 static void pack_tile(uint16_t *to, const float *x, size_t ldx, size_t m, size_t left)
 {
     __m512i r[SIDE];
-    for (size_t i = 0; i < SIDE; i++)
-        r[i] = i < m ? b_round_two(v_load_n(x + i * ldx, left), v_load_n(x + i * ldx + SIDE, left > SIDE ? left - SIDE : 0)) : _mm512_setzero_si512();
+    for (size_t i = 0; i < SIDE; i++) {
+        if (i < m)
+            r[i] = b_round_two(v_load_n(x + i * ldx, left),
+                               v_load_n(x + i * ldx + SIDE, left > SIDE ? left - SIDE : 0));
+        else r[i] = _mm512_setzero_si512();
+    }
     transpose(r);
     for (size_t i = 0; i < SIDE; i++) _mm512_store_si512(to + i * STEP, r[i]);
 }
@@ -77,10 +91,11 @@ void k_pack_bf16__x86_amx(void *to, const float *x, size_t ldx, size_t m, size_t
 {
     uint16_t *tile = to;
     for (size_t i = 0; i < m; i += SIDE)
-        for (size_t k = 0; k < k_len; k += STEP, tile += TILE_HALVES) pack_tile(tile, x + i * ldx + k, ldx, m - i, k_len - k);
+        for (size_t k = 0; k < k_len; k += STEP, tile += TILE_HALVES)
+            pack_tile(tile, x + i * ldx + k, ldx, m - i, k_len - k);
 }
 
-/* ---- Sums ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Sums ------------------------------------------------------------------------------------ */
 
 static bool whole_tile(const block *b, size_t i, size_t j)
 {
@@ -93,13 +108,16 @@ static void put_tile(const block *b, size_t i, size_t j, const float *c)
     __m512i r[SIDE];
     for (size_t row = 0; row < SIDE; row++) r[row] = _mm512_load_si512(c + row * SIDE);
     transpose(r);
-    for (size_t row = 0; row < SIDE && i + row < b->m; row++) v_store_n(b->y + (i + row) * b->ldy + j, b->n - j, _mm512_castsi512_ps(r[row]));
+    for (size_t row = 0; row < SIDE && i + row < b->m; row++)
+        v_store_n(b->y + (i + row) * b->ldy + j, b->n - j, _mm512_castsi512_ps(r[row]));
 }
 
 static void take_tile(const block *b, size_t i, size_t j, float *c)
 {
     __m512i r[SIDE];
-    for (size_t row = 0; row < SIDE; row++) r[row] = i + row < b->m ? _mm512_castps_si512(v_load_n(b->y + (i + row) * b->ldy + j, b->n - j)) : _mm512_setzero_si512();
+    for (size_t row = 0; row < SIDE; row++)
+        r[row] = i + row < b->m ? _mm512_castps_si512(v_load_n(b->y + (i + row) * b->ldy + j, b->n - j))
+                                : _mm512_setzero_si512();
     transpose(r);
     for (size_t row = 0; row < SIDE; row++) _mm512_store_si512(c + row * SIDE, r[row]);
 }
@@ -146,7 +164,8 @@ static void end(const block *b, float c[4][SIDE * SIDE])
 }
 
 /* 4 and 5 are A, 6 and 7 B. What there is of neither w nor x is not multiplied. */
-static inline __attribute__((always_inline)) void add_step(const block *b, size_t step, const uint16_t *a, size_t lda, size_t next_rows)
+static inline __attribute__((always_inline)) void add_step(const block *b, size_t step, const uint16_t *a, size_t lda,
+                                                           size_t next_rows)
 {
     bool two_x = b->m > SIDE, two_w = b->n > SIDE;
     TILE_LOAD(4, a, lda * sizeof *a);
@@ -160,13 +179,14 @@ static inline __attribute__((always_inline)) void add_step(const block *b, size_
     if (two_w) TILE_DOT(3, 5, 7);
 }
 
-/* ---- Few rows of x: w as stored --------------------------------------------------------------------------------------------------------- */
+/* ---- Few rows of x: w as stored -------------------------------------------------------------- */
 
 /* Rows [first, first + 16) of w at one step of k, with zeros where rows or k end. */
 static void copy_tile(uint16_t *to, const strip *w, size_t first, size_t k)
 {
     for (size_t r = 0; r < SIDE; r++)
-        _mm512_store_si512(to + r * STEP, first + r < w->n ? b_load_n(w->at + (first + r) * w->ld + k, w->k_len - k) : _mm512_setzero_si512());
+        _mm512_store_si512(to + r * STEP, first + r < w->n ? b_load_n(w->at + (first + r) * w->ld + k, w->k_len - k)
+                                                           : _mm512_setzero_si512());
 }
 
 static void add_stored(const block *b, const strip *w)
@@ -185,9 +205,10 @@ static void add_stored(const block *b, const strip *w)
     }
 }
 
-/* ---- Many rows of x: w packed -------------------------------------------------------------------------------------------------------------- */
+/* ---- Many rows of x: w packed ---------------------------------------------------------------- */
 
-/* ahead: the part of the next strip of w, null: none; its lines from *line on are fetched, some in each step. */
+/* ahead: the part of the next strip of w, null: none; its lines from *line on are fetched, some in
+ * each step. */
 static void add_packed(const block *b, const uint16_t *w, const strip *ahead, size_t *line)
 {
     for (size_t step = 0; step < b->steps; step++) {
@@ -196,7 +217,8 @@ static void add_packed(const block *b, const uint16_t *w, const strip *ahead, si
         for (size_t l = 0; l < SIDE; l++) _mm_prefetch((const char *)(x + l * LINE_HALVES), _MM_HINT_T0);
         for (size_t l = 0; l < SIDE; l++) _mm_prefetch((const char *)(x + b->ldx + l * LINE_HALVES), _MM_HINT_T0);
         for (size_t l = 0; ahead && l < W_LINES && *line < STRIP * PART_STEPS; l++, (*line)++)
-            _mm_prefetch((const char *)(ahead->at + *line / PART_STEPS * ahead->ld + *line % PART_STEPS * LINE_HALVES), _MM_HINT_T1);
+            _mm_prefetch((const char *)(ahead->at + *line / PART_STEPS * ahead->ld + *line % PART_STEPS * LINE_HALVES),
+                         _MM_HINT_T1);
         add_step(b, step, w + step * TILE_HALVES, STEP, PART_STEPS * TILE_HALVES);
     }
 }
@@ -259,7 +281,8 @@ static void walk_few(block b, const strip *w)
     }
 }
 
-void k_gemm_bf16_bf16__x86_amx(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+void k_gemm_bf16_bf16__x86_amx(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n,
+                               size_t k_len)
 {
     const block b = { .y = y, .ldy = ldy, .x = x, .ldx = (k_len + STEP - 1) / STEP * TILE_HALVES, .m = m };
     const strip all = { w, ldw, n, k_len };

@@ -1,11 +1,14 @@
-/* Attention's products with both sides bf16 on AMX: y (+)= a b. The CPU backend calls it through the table; tiles.h has the instructions.
+/* Attention's products with both sides bf16 on AMX: y (+)= a b. The CPU backend calls it through
+ * the table; tiles.h has the instructions.
  *
- *     A: 16 rows of a, 32 k each, as they are packed            C[row][column] += A B, 16 x 16 f32, of y in place
+ *   A: 16 rows of a, 32 k each, as they are packed  C[row][column] += A B, 16 x 16 f32, of y in
+ *   place
  *     B: 16 columns of b, as [16 pairs of k][16 columns][2]: a page of keys or of values lies so
  *
- * Two tiles of rows by two of columns are four sums. What is less than a tile passes by a copy with zeros, so that one row takes the same path as many.
- * One output is summed so, wherever it lies: steps of 32 k in ascending order, each as the instruction adds it (all even k in one chain of FMA, all odd
- * ones in another, their sum to the sum so far), zeros behind the end. */
+ * Two tiles of rows by two of columns are four sums. What is less than a tile passes by a copy with
+ * zeros, so that one row takes the same path as many. One output is summed so, wherever it lies:
+ * steps of 32 k in ascending order, each as the instruction adds it (all even k in one chain of
+ * FMA, all odd ones in another, their sum to the sum so far), zeros behind the end. */
 #include <stdalign.h>
 #include <stdbool.h>
 
@@ -36,7 +39,8 @@ static view rows_at(const product *p, size_t i, size_t k, uint16_t *copy)
 {
     if (p->m - i >= SIDE) return (view){ nn_packed_at(p->a + i * p->lda, k), p->lda * sizeof(float) };
     for (size_t r = 0; r < SIDE; r++)
-        _mm512_store_si512(copy + r * STEP, i + r < p->m ? _mm512_loadu_si512(nn_packed_at(p->a + (i + r) * p->lda, k)) : _mm512_setzero_si512());
+        _mm512_store_si512(copy + r * STEP, i + r < p->m ? _mm512_loadu_si512(nn_packed_at(p->a + (i + r) * p->lda, k))
+                                                         : _mm512_setzero_si512());
     return (view){ copy, STEP * sizeof *copy };
 }
 
@@ -65,13 +69,15 @@ static view sums_at(const product *p, size_t i, size_t j, float *copy)
 {
     const float *y = p->y + i * p->ldy + j;
     if (whole_sums(p, i, j)) return (view){ y, p->ldy * sizeof *y };
-    for (size_t r = 0; r < SIDE && p->add; r++) _mm512_store_ps(copy + r * SIDE, i + r < p->m ? v_load_n(y + r * p->ldy, p->n - j) : v_zero());
+    for (size_t r = 0; r < SIDE && p->add; r++)
+        _mm512_store_ps(copy + r * SIDE, i + r < p->m ? v_load_n(y + r * p->ldy, p->n - j) : v_zero());
     return (view){ copy, SIDE * sizeof *copy };
 }
 
 static void leave_sums(const product *p, size_t i, size_t j, const float *copy)
 {
-    for (size_t r = 0; r < SIDE && i + r < p->m && !whole_sums(p, i, j); r++) v_store_n(p->y + (i + r) * p->ldy + j, p->n - j, _mm512_load_ps(copy + r * SIDE));
+    for (size_t r = 0; r < SIDE && i + r < p->m && !whole_sums(p, i, j); r++)
+        v_store_n(p->y + (i + r) * p->ldy + j, p->n - j, _mm512_load_ps(copy + r * SIDE));
 }
 
 #define TILE_VIEW(t, v) do { const view from_ = v; TILE_LOAD(t, from_.at, from_.stride); } while (0)
@@ -82,10 +88,12 @@ static void fetch(const product *p, size_t k, size_t j)
 {
     const char *at = p->next + (k / PAIR * p->ldb + j) * PAIR * sizeof(uint16_t);
     for (size_t r = 0; r < SIDE; r++)
-        for (size_t line = 0; line < 2; line++) _mm_prefetch(at + r * p->ldb * PAIR * sizeof(uint16_t) + line * 64, _MM_HINT_T0);
+        for (size_t line = 0; line < 2; line++)
+            _mm_prefetch(at + r * p->ldb * PAIR * sizeof(uint16_t) + line * 64, _MM_HINT_T0);
 }
 
-/* Up to 32 rows from i on by up to 32 columns from j on. Tiles 0 1 / 2 3 are C: rows by columns. 4 and 5 are A, 6 and 7 B. */
+/* Up to 32 rows from i on by up to 32 columns from j on. Tiles 0 1 / 2 3 are C: rows by columns. 4
+ * and 5 are A, 6 and 7 B. */
 static void add_block(const product *p, size_t i, size_t j)
 {
     alignas(64) float sums[4][SIDE * SIDE];
@@ -120,8 +128,8 @@ static void add_block(const product *p, size_t i, size_t j)
     if (corner) leave_sums(p, i + SIDE, j + SIDE, sums[3]);
 }
 
-void k_gemm_nn_bf16_bf16__x86_amx(float *y, size_t ldy, const float *a, size_t lda, const void *b, size_t ldb, size_t m, size_t n, size_t k_len, bool add,
-                                  const void *next)
+void k_gemm_nn_bf16_bf16__x86_amx(float *y, size_t ldy, const float *a, size_t lda, const void *b, size_t ldb, size_t m,
+                                  size_t n, size_t k_len, bool add, const void *next)
 {
     const product p = { y, ldy, a, lda, b, ldb, m, n, k_len, add, next };
     if (!m || !n) return;

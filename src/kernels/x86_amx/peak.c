@@ -1,4 +1,5 @@
-/* peak_bf16: the inner step of a product on tiles, with everything in the first cache: two tiles of each side are loaded, four products of tiles made. */
+/* peak_bf16: the inner step of a product on tiles, with everything in the first cache: two tiles of
+ * each side are loaded, four products of tiles made. */
 #include <stdalign.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
-/* AMX's tiles under the names that gemm_bf16.c uses. A test puts a model of them in the place of this file.
- * A tile is 16 rows of 64 bytes. The empty asm says what the compilers' own headers leave out: that a load sees all stores before it. */
+/* AMX's tiles under the names that gemm_bf16.c uses. A test puts a model of them in the place of
+ * this file. A tile is 16 rows of 64 bytes. The empty asm says what the compilers' own headers
+ * leave out: that a load sees all stores before it. */
 #ifndef TERN_KERNELS_X86_AMX_TILES_H
 #define TERN_KERNELS_X86_AMX_TILES_H
 

@@ -1,4 +1,5 @@
-/* peak_f32: twelve chains of multiply-adds, more than the two units times their latency, in sixteen registers. */
+/* peak_f32: twelve chains of multiply-adds, more than the two units times their latency, in sixteen
+ * registers. */
 #include <immintrin.h>
 
 #include "kernels/x86_avx2/slots.h"

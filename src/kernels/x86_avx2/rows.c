@@ -1,4 +1,5 @@
-/* The kernels of one row on AVX2: activations, elementwise, exponentials, norms, conversions. The CPU backend calls them through the table. */
+/* The kernels of one row on AVX2: activations, elementwise, exponentials, norms, conversions. The
+ * CPU backend calls them through the table. */
 #include "kernels/x86_avx2/simd.h"
 #include "kernels/x86_avx2/slots.h"
 

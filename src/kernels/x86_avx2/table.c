@@ -1,4 +1,5 @@
-/* The AVX2 table: every slot, for CPUs with AVX2, FMA and F16C whose system saves YMM registers. Compiled with baseline flags. */
+/* The AVX2 table: every slot, for CPUs with AVX2, FMA and F16C whose system saves YMM registers.
+ * Compiled with baseline flags. */
 #include "kernels/x86_avx2/slots.h"
 
 static bool x86_avx2_usable(const tern_cpu *cpu)

@@ -1,4 +1,5 @@
-/* y = x w^T by FMA on AVX-512, weights as stored. The CPU backend calls the slots through the table. */
+/* y = x w^T by FMA on AVX-512, weights as stored. The CPU backend calls the slots through the
+ * table. */
 #include "kernels/x86_avx512/simd.h"
 #include "kernels/x86_avx512/slots.h"
 

@@ -1,4 +1,5 @@
-/* The kernels of one row on AVX-512: activations, elementwise, exponentials, norms, conversions. The CPU backend calls them through the table. */
+/* The kernels of one row on AVX-512: activations, elementwise, exponentials, norms, conversions.
+ * The CPU backend calls them through the table. */
 #include "kernels/x86_avx512/simd.h"
 #include "kernels/x86_avx512/slots.h"
 

@@ -9,6 +9,7 @@ TERN_KERNEL_SLOTS(X)
 #undef X
 k_peak_fn k_peak_f32__x86_avx512;
 
-extern const tern_kernels tern_kernels_x86_avx512;    /* its usable() is asked by the sets that build on it */
+/* its usable() is asked by the sets that build on it */
+extern const tern_kernels tern_kernels_x86_avx512;
 
 #endif

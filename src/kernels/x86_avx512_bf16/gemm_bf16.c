@@ -1,6 +1,7 @@
-/* y = x w^T with both sides bf16 by VDPBF16PS, which adds two products to each of 16 lanes. The CPU backend calls it through the table;
- * kernels/vector/gemm_walk.h has the order of the tiles.
- * Lane l of a block's sum takes k = 2l, 2l + 1, 2l + 32, 2l + 33, ... x lies packed as bf16; a panel is [k / 32][8 rows][32] bf16. */
+/* y = x w^T with both sides bf16 by VDPBF16PS, which adds two products to each of 16 lanes. The CPU
+ * backend calls it through the table; kernels/vector/gemm_walk.h has the order of the tiles.
+ * Lane l of a block's sum takes k = 2l, 2l + 1, 2l + 32, 2l + 33, ... x lies packed as bf16; a
+ * panel is [k / 32][8 rows][32] bf16. */
 #include "kernels/x86_avx512/simd.h"
 #include "kernels/x86_avx512_bf16/slots.h"
 
@@ -30,13 +31,15 @@ INLINE void bf16_step(int tm, int tn, source from, vec sum[MOST_M][TILE_N], cons
         UNROLLED for (int i = 0; i < tm; i++) a[i] = load_bits(x_at(t, sizeof(uint16_t), rows, i, k), STEP);
         UNROLLED for (int j = 0; j < tn; j++) {
             b[j] = load_w(t, (size_t)j, from, k, left);
-            UNROLLED for (int i = 0; i < tm; i++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
+            UNROLLED for (int i = 0; i < tm; i++)
+                sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
         }
     } else {
         UNROLLED for (int j = 0; j < tn; j++) b[j] = load_w(t, (size_t)j, from, k, left);
         UNROLLED for (int i = 0; i < tm; i++) {
             a[i] = load_bits(x_at(t, sizeof(uint16_t), rows, i, k), STEP);
-            UNROLLED for (int j = 0; j < tn; j++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
+            UNROLLED for (int j = 0; j < tn; j++)
+                sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], (__m512bh)b[j]);
         }
     }
 }
@@ -52,7 +55,8 @@ void k_pack_bf16__x86_avx512_bf16(void *to, const float *x, size_t ldx, size_t m
     pack_x(put_bf16, sizeof(uint16_t), to, x, ldx, m, k_len);
 }
 
-void k_gemm_bf16_bf16__x86_avx512_bf16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+void k_gemm_bf16_bf16__x86_avx512_bf16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m,
+                                       size_t n, size_t k_len)
 {
     const gemm_kind kind = { sizeof(uint16_t), sizeof(uint16_t), sizeof(uint16_t), bf16_step };
     gemm_walk(&kind, y, ldy, x, w, ldw, m, n, k_len);

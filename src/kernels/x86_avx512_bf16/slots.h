@@ -11,6 +11,7 @@ k_gemm_nn_fn k_gemm_nn_bf16_bf16__x86_avx512_bf16;
 k_exp_row_fn k_exp_nn_bf16_row__x86_avx512_bf16;
 k_peak_fn k_peak_bf16__x86_avx512_bf16;
 
-extern const tern_kernels tern_kernels_x86_avx512_bf16;    /* its usable() is asked by the sets that build on it */
+/* its usable() is asked by the sets that build on it */
+extern const tern_kernels tern_kernels_x86_avx512_bf16;
 
 #endif

@@ -1,4 +1,5 @@
-/* The AVX-512 BF16 table: the products of bf16 by bf16, which have an instruction of their own. Compiled with baseline flags. */
+/* The AVX-512 BF16 table: the products of bf16 by bf16, which have an instruction of their own.
+ * Compiled with baseline flags. */
 #include "kernels/x86_avx512/slots.h"
 #include "kernels/x86_avx512_bf16/slots.h"
 
@@ -7,8 +8,9 @@ static bool x86_avx512_bf16_usable(const tern_cpu *cpu)
     return tern_kernels_x86_avx512.usable(cpu) && (cpu->leaf7_1_eax >> 5 & 1);
 }
 
-/* Intel's cores with AVX512_FP16 (leaf 7 edx 23: Sapphire Rapids and on) start a VDPBF16PS every second cycle, measured on Emerald Rapids:
- * half the products of two FMA a cycle, whose AVX-512 kernel is 1.6 times as fast. Others start one or two a cycle. */
+/* Intel's cores with AVX512_FP16 (leaf 7 edx 23: Sapphire Rapids and on) start a VDPBF16PS every
+ * second cycle, measured on Emerald Rapids: half the products of two FMA a cycle, whose AVX-512
+ * kernel is 1.6 times as fast. Others start one or two a cycle. */
 static bool x86_avx512_bf16_wanted(const tern_cpu *cpu)
 {
     return !(cpu->intel && (cpu->leaf7_edx >> 23 & 1));

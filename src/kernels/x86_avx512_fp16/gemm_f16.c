@@ -1,15 +1,20 @@
-/* y = x w^T with both sides f16 by FMA on 32 lanes of f16. The CPU backend calls it through the table.
+/* y = x w^T with both sides f16 by FMA on 32 lanes of f16. The CPU backend calls it through the
+ * table.
  *
  *      w, packed: a panel of 16 rows                x, packed: strips of 6 rows
  *      [k / 8][4 registers][4 rows][8 numbers]      [k / 8][6 rows][8 numbers]
  *
- * Register c of a panel holds the rows c, c + 4, c + 8, c + 12, eight numbers of each; eight numbers of a row of x are spread to meet all four. So an output
- * is summed in eight lanes, lane l taking k = l, l + 8, ... of a block, by at most 64 multiply-adds in f16; then the lanes by neighbours, pairs and quarters
- * in f16; then the blocks in f32, one after the other. The length of a block depends on k alone. A matrix that prepack_f16 has packed is its panels one after the
+ * Register c of a panel holds the rows c, c + 4, c + 8, c + 12, eight numbers of each; eight
+ * numbers of a row of x are spread to meet all four. So an output is summed in eight lanes, lane l
+ * taking k = l, l + 8, ... of a block, by at most 64 multiply-adds in f16; then the lanes by
+ * neighbours, pairs and quarters in f16; then the blocks in f32, one after the other. The length of
+ * a block depends on k alone. A matrix that prepack_f16 has packed is its panels one after the
  * other, block by block, so that nothing is left to pack.
  *
- * x lies in its rows' units (kernels/unit.h), whose reciprocals stand before the strips, and multiply the finished sums. Numbers of x are below 8, so that no
- * sum of 512 products overflows while |w| stays below 15. Beyond it may: an output that is not finite, in a row of x that is, is summed again in f32. */
+ * x lies in its rows' units (kernels/unit.h), whose reciprocals stand before the strips, and
+ * multiply the finished sums. Numbers of x are below 8, so that no
+ * sum of 512 products overflows while |w| stays below 15. Beyond it may: an output that is not
+ * finite, in a row of x that is, is summed again in f32. */
 #include <immintrin.h>
 #include <stdalign.h>
 
@@ -71,28 +76,33 @@ static const uint16_t *packed_panel(const product *p, size_t j, size_t k)
 static const uint16_t *chunk_of(const product *p, size_t j, size_t k)
 {
     size_t r = j % OUTPUTS;
-    return p->packed ? packed_panel(p, j - r, k) + (r % REGISTERS * (OUTPUTS / REGISTERS) + r / REGISTERS) * CHUNK : p->w + j * p->ldw + k;
+    return p->packed ? packed_panel(p, j - r, k) + (r % REGISTERS * (OUTPUTS / REGISTERS) + r / REGISTERS) * CHUNK
+                     : p->w + j * p->ldw + k;
 }
 
-/* ---- The sums ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- The sums -------------------------------------------------------------------------------- */
 
-/* Sums of neighbours: those of a in the even lanes, of b in the odd ones; then the same of pairs, and of quarters. */
+/* Sums of neighbours: those of a in the even lanes, of b in the odd ones; then the same of pairs,
+ * and of quarters. */
 INLINE __m512h neighbours(__m512h a, __m512h b)
 {
     __m512i x = _mm512_castph_si512(a), y = _mm512_castph_si512(b);
-    return _mm512_add_ph(_mm512_castsi512_ph(_mm512_mask_blend_epi16(0xAAAAAAAA, x, y)), _mm512_castsi512_ph(_mm512_shldi_epi32(y, x, 16)));
+    return _mm512_add_ph(_mm512_castsi512_ph(_mm512_mask_blend_epi16(0xAAAAAAAA, x, y)),
+                         _mm512_castsi512_ph(_mm512_shldi_epi32(y, x, 16)));
 }
 
 INLINE __m512h pairs(__m512h a, __m512h b)
 {
     __m512i x = _mm512_castph_si512(a), y = _mm512_castph_si512(b);
-    return _mm512_add_ph(_mm512_castsi512_ph(_mm512_mask_blend_epi32(0xAAAA, x, y)), _mm512_castsi512_ph(_mm512_shldi_epi64(y, x, 32)));
+    return _mm512_add_ph(_mm512_castsi512_ph(_mm512_mask_blend_epi32(0xAAAA, x, y)),
+                         _mm512_castsi512_ph(_mm512_shldi_epi64(y, x, 32)));
 }
 
 INLINE __m512h quarters(__m512h a, __m512h b)
 {
     __m512i x = _mm512_castph_si512(a), y = _mm512_castph_si512(b);
-    return _mm512_add_ph(_mm512_castsi512_ph(_mm512_mask_blend_epi64(0xAA, x, y)), _mm512_castsi512_ph(_mm512_alignr_epi8(y, x, 8)));
+    return _mm512_add_ph(_mm512_castsi512_ph(_mm512_mask_blend_epi64(0xAA, x, y)),
+                         _mm512_castsi512_ph(_mm512_alignr_epi8(y, x, 8)));
 }
 
 /* One row's outputs, four in a quarter of the register: twice, by half of the lanes each. */
@@ -109,7 +119,8 @@ static float sum_again(const product *p, size_t i, size_t j)
     __m256 sum = _mm256_setzero_ps();
     for (; k < p->k_len; k += CHUNK, x += rows * CHUNK * sizeof(uint16_t)) {
         __mmask8 left = p->k_len - k < CHUNK ? (__mmask8)((1u << (p->k_len - k)) - 1) : 0xFF;
-        sum = _mm256_fmadd_ps(_mm256_cvtph_ps(_mm_loadu_si128((const void *)x)), _mm256_cvtph_ps(_mm_maskz_loadu_epi16(left, chunk_of(p, j, k))), sum);
+        sum = _mm256_fmadd_ps(_mm256_cvtph_ps(_mm_loadu_si128((const void *)x)),
+                              _mm256_cvtph_ps(_mm_maskz_loadu_epi16(left, chunk_of(p, j, k))), sum);
     }
     float lane[CHUNK];
     _mm256_storeu_ps(lane, sum);
@@ -146,7 +157,7 @@ INLINE void put_rows(const product *p, const part *t, size_t i, int tm, __m512h 
     }
 }
 
-/* ---- The walk ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- The walk -------------------------------------------------------------------------------- */
 
 /* What is wanted soon: n rows of w from at on, a line of each for every four chunks. */
 typedef struct ahead {
@@ -162,10 +173,12 @@ INLINE void tile(const product *p, const part *t, const char *panel, size_t i, i
         for (int c = 0; c < REGISTERS; c++) sum[r][c] = _mm512_setzero_ph();
     for (size_t k = 0; k < t->k_len; k += CHUNK, x += tm * CHUNK * (int)sizeof(uint16_t), panel += REGISTERS * LINE) {
         __m512h b[REGISTERS];
-        for (size_t r = 0; k % (LINE / sizeof(uint16_t)) == 0 && r < next.n; r++) _mm_prefetch((const char *)(next.at + r * next.ldw + k), _MM_HINT_T0);
+        for (size_t r = 0; k % (LINE / sizeof(uint16_t)) == 0 && r < next.n; r++)
+            _mm_prefetch((const char *)(next.at + r * next.ldw + k), _MM_HINT_T0);
         for (int c = 0; c < REGISTERS; c++) b[c] = _mm512_load_ph(panel + c * LINE);
         for (int r = 0; r < tm; r++) {
-            __m512h a = _mm512_castsi512_ph(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)(x + r * CHUNK * (int)sizeof(uint16_t)))));
+            __m512h a = _mm512_castsi512_ph(
+                _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)(x + r * CHUNK * (int)sizeof(uint16_t)))));
             for (int c = 0; c < REGISTERS; c++) sum[r][c] = _mm512_fmadd_ph(a, b[c], sum[r][c]);
         }
     }
@@ -196,7 +209,8 @@ INLINE __m512i four_rows(const uint16_t *const row[OUTPUTS], size_t c, size_t k,
 /* Sixteen numbers of them: two registers. */
 INLINE void put_sixteen(char *to, const uint16_t *const row[OUTPUTS], size_t c, size_t k)
 {
-    __m512i u = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(row[c] + k))), v = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(row[c + 8] + k)));
+    __m512i u = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(row[c] + k))),
+        v = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(row[c + 8] + k)));
     u = _mm512_inserti64x4(u, _mm256_loadu_si256((const void *)(row[c + 4] + k)), 1);
     v = _mm512_inserti64x4(v, _mm256_loadu_si256((const void *)(row[c + 12] + k)), 1);
     _mm512_store_si512(to, _mm512_shuffle_i32x4(u, v, 0x88));
@@ -213,15 +227,22 @@ static void pack_panel(const product *p, const part *t, char *panel)
         for (size_t c = 0; c < REGISTERS; c++) put_sixteen(panel + c * LINE, row, c, k);
     for (; k + CHUNK <= t->k_len; k += CHUNK, panel += REGISTERS * LINE)
         for (size_t c = 0; c < REGISTERS; c++) _mm512_store_si512(panel + c * LINE, four_rows(row, c, k, 0xFF));
-    for (size_t c = 0; c < REGISTERS && k < t->k_len; c++) _mm512_store_si512(panel + c * LINE, four_rows(row, c, k, (__mmask8)((1u << (t->k_len - k)) - 1)));
+    for (size_t c = 0; c < REGISTERS && k < t->k_len; c++)
+        _mm512_store_si512(panel + c * LINE, four_rows(row, c, k, (__mmask8)((1u << (t->k_len - k)) - 1)));
 }
 
-/* The rows that tile number i of so many fetches of the part that comes next; of a panel, as much of it. */
+/* The rows that tile number i of so many fetches of the part that comes next; of a panel, as much
+ * of it. */
 static ahead ahead_of(const product *p, const part *next, size_t i, size_t tiles)
 {
-    size_t rows = (OUTPUTS + tiles - 1) / tiles, r = next->j + i * rows, end = next->j + OUTPUTS < p->n ? next->j + OUTPUTS : p->n;
-    ahead a = { p->w + r * p->ldw + next->k, r >= end ? 0 : end - r < rows ? end - r : rows, p->ldw };
-    if (p->packed) a.at = packed_panel(p, next->j, next->k) + i * rows * next->k_len, a.ldw = next->k_len;
+    size_t rows = (OUTPUTS + tiles - 1) / tiles, r = next->j + i * rows,
+        end = next->j + OUTPUTS < p->n ? next->j + OUTPUTS : p->n;
+    size_t n_ahead = end - r < rows ? end - r : rows;
+    ahead a = { p->w + r * p->ldw + next->k, r >= end ? 0 : n_ahead, p->ldw };
+    if (p->packed) {
+        a.at = packed_panel(p, next->j, next->k) + i * rows * next->k_len;
+        a.ldw = next->k_len;
+    }
     return a;
 }
 
@@ -248,23 +269,27 @@ static void multiply(const product *p)
         const char *w = panel;
         if (p->packed) w = (const char *)packed_panel(p, t.j, t.k);
         else pack_panel(p, &t, panel);
-        for (size_t i = 0; i < tiles; i++) tile_of(p, &t, w, i * ROWS, next.j < p->n ? ahead_of(p, &next, i, tiles) : (ahead){ 0 });
+        for (size_t i = 0; i < tiles; i++)
+            tile_of(p, &t, w, i * ROWS, next.j < p->n ? ahead_of(p, &next, i, tiles) : (ahead){ 0 });
         t = next;
     }
 }
 
-static product product_of(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len, bool packed)
+static product product_of(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n,
+                          size_t k_len, bool packed)
 {
     return (product){ y, ldy, x, (const char *)x + rounded_up(m * sizeof(float), LINE), w, ldw, m, n, k_len, packed };
 }
 
-void k_gemm_f16_f16__x86_avx512_fp16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+void k_gemm_f16_f16__x86_avx512_fp16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n,
+                                     size_t k_len)
 {
     product p = product_of(y, ldy, x, w, ldw, m, n, k_len, false);
     multiply(&p);
 }
 
-void k_gemm_f16_packed__x86_avx512_fp16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m, size_t n, size_t k_len)
+void k_gemm_f16_packed__x86_avx512_fp16(float *y, size_t ldy, const void *x, const void *w, size_t ldw, size_t m,
+                                        size_t n, size_t k_len)
 {
     product p = product_of(y, ldy, x, w, ldw, m, n, k_len, true);
     multiply(&p);
@@ -274,10 +299,11 @@ void k_prepack_f16__x86_avx512_fp16(void *to, const void *w, size_t n, size_t k_
 {
     product p = { .w = w, .ldw = k_len, .n = n, .k_len = k_len };
     part t = part_at(&p, 0);
-    for (size_t at = 0; t.j < n; t = part_at(&p, ++at)) pack_panel(&p, &t, (char *)to + (t.j * k_len + t.k * OUTPUTS) * sizeof(uint16_t));
+    for (size_t at = 0; t.j < n; t = part_at(&p, ++at))
+        pack_panel(&p, &t, (char *)to + (t.j * k_len + t.k * OUTPUTS) * sizeof(uint16_t));
 }
 
-/* ---- x, packed ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- x, packed ------------------------------------------------------------------------------- */
 
 /* The largest magnitude, as bits of a float; a NaN is larger than infinity. */
 static uint32_t largest_of(const float *x, size_t k_len)
@@ -289,23 +315,27 @@ static uint32_t largest_of(const float *x, size_t k_len)
         a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_loadu_si512(x + k), magnitude));
         b = _mm512_max_epu32(b, _mm512_and_si512(_mm512_loadu_si512(x + k + 16), magnitude));
     }
-    for (; k < k_len; k += 16) a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_castps_si512(v_load_n(x + k, k_len - k)), magnitude));
+    for (; k < k_len; k += 16)
+        a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_castps_si512(v_load_n(x + k, k_len - k)), magnitude));
     return _mm512_reduce_max_epu32(_mm512_max_epu32(a, b));
 }
 
-/* One row of a strip, whose chunks are step bytes apart. The row that comes next is fetched meanwhile. */
+/* One row of a strip, whose chunks are step bytes apart. The row that comes next is fetched
+ * meanwhile. */
 static void put_row_of_x(char *to, size_t step, const float *x, const float *next, size_t k_len, float unit)
 {
     const __m512 by = _mm512_set1_ps(unit);
     size_t k = 0;
     for (; k + 2 * CHUNK <= k_len; k += 2 * CHUNK, to += 2 * step) {
-        __m256i v = _mm512_cvtps_ph(_mm512_mul_ps(_mm512_loadu_ps(x + k), by), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        __m256i v = _mm512_cvtps_ph(_mm512_mul_ps(_mm512_loadu_ps(x + k), by),
+                                    _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
         _mm_prefetch((const char *)(next + k), _MM_HINT_T0);
         _mm_storeu_si128((void *)to, _mm256_castsi256_si128(v));
         _mm_storeu_si128((void *)(to + step), _mm256_extracti128_si256(v, 1));
     }
     if (k == k_len) return;
-    __m256i v = _mm512_cvtps_ph(_mm512_mul_ps(v_load_n(x + k, k_len - k), by), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m256i v = _mm512_cvtps_ph(_mm512_mul_ps(v_load_n(x + k, k_len - k), by),
+                                _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     _mm_storeu_si128((void *)to, _mm256_castsi256_si128(v));
     if (k + CHUNK < k_len) _mm_storeu_si128((void *)(to + step), _mm256_extracti128_si256(v, 1));
 }
@@ -318,6 +348,7 @@ void k_pack_f16__x86_avx512_fp16(void *to, const float *x, size_t ldx, size_t m,
         size_t first = i / ROWS * ROWS, rows = m - first < ROWS ? m - first : ROWS;
         float unit = k_f16_unit(tern_float_of(largest_of(x + i * ldx, k_len)));
         factor[i] = 1 / unit;
-        put_row_of_x(strips + (first * rounded_up(k_len, CHUNK) + (i - first) * CHUNK) * sizeof(uint16_t), rows * CHUNK * sizeof(uint16_t), x + i * ldx, x + (i + 1 < m ? i + 1 : i) * ldx, k_len, unit);
+        put_row_of_x(strips + (first * rounded_up(k_len, CHUNK) + (i - first) * CHUNK) * sizeof(uint16_t),
+                     rows * CHUNK * sizeof(uint16_t), x + i * ldx, x + (i + 1 < m ? i + 1 : i) * ldx, k_len, unit);
     }
 }

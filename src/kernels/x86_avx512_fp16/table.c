@@ -1,4 +1,5 @@
-/* The AVX-512 FP16 table: the product of f16 by f16, multiplied and added in f16. Compiled with baseline flags. */
+/* The AVX-512 FP16 table: the product of f16 by f16, multiplied and added in f16. Compiled with
+ * baseline flags. */
 #include "kernels/x86_avx512/slots.h"
 #include "kernels/x86_avx512_fp16/slots.h"
 

@@ -1,7 +1,9 @@
-/* a.name and a[key] as the sandbox of chat templates allows them. Called by eval.c and by filters that look into items.
+/* a.name and a[key] as the sandbox of chat templates allows them. Called by eval.c and by filters
+ * that look into items.
  *
- * a.name asks for the attribute first and for the item then, a["name"] the other way round. What Python's own objects keep behind
- * underscores, and the methods that would change a list or dict, are undefined values that say SecurityError when they are used. */
+ * a.name asks for the attribute first and for the item then, a["name"] the other way round. What
+ * Python's own objects keep behind underscores, and the methods that would change a list or dict,
+ * are undefined values that say SecurityError when they are used. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -11,10 +13,14 @@ const char *tpl_type_name(tpl_value v)
 {
     static const char *const views[] = { "dict_keys", "dict_values", "dict_items" };
     static const char *const names[] = {
-        [TPL_UNDEFINED] = "Undefined", [TPL_NONE] = "NoneType", [TPL_BOOL] = "bool", [TPL_INT] = "int", [TPL_FLOAT] = "float", [TPL_STR] = "str",
-        [TPL_LIST] = "list", [TPL_TUPLE] = "tuple", [TPL_DICT] = "dict", [TPL_RANGE] = "range", [TPL_NAMESPACE] = "TemplateNamespace",
-        [TPL_LOOP] = "LoopContext", [TPL_MACRO] = "Macro", [TPL_FUNCTION] = "function", [TPL_METHOD] = "builtin_function_or_method",
-        [TPL_CYCLER] = "Cycler", [TPL_JOINER] = "Joiner", [TPL_SELF] = "TemplateReference", [TPL_BLOCK] = "BlockReference"
+        [TPL_UNDEFINED] = "Undefined", [TPL_NONE] = "NoneType", [TPL_BOOL] = "bool", [TPL_INT] = "int",
+        [TPL_FLOAT] = "float", [TPL_STR] = "str",
+        [TPL_LIST] = "list", [TPL_TUPLE] = "tuple", [TPL_DICT] = "dict", [TPL_RANGE] = "range",
+        [TPL_NAMESPACE] = "TemplateNamespace",
+        [TPL_LOOP] = "LoopContext", [TPL_MACRO] = "Macro", [TPL_FUNCTION] = "function",
+        [TPL_METHOD] = "builtin_function_or_method",
+        [TPL_CYCLER] = "Cycler", [TPL_JOINER] = "Joiner", [TPL_SELF] = "TemplateReference",
+        [TPL_BLOCK] = "BlockReference"
     };
     if (v.kind == TPL_STR && v.sub) return "Markup";
     if (v.kind == TPL_VIEW) return views[v.sub];
@@ -42,8 +48,9 @@ bool tpl_undefined_hint(tpl_render *r, const char *hint, tpl_value *out)
 static bool unsafe(tpl_render *r, tpl_value object, const char *name, tpl_value *out)
 {
     tpl_text *message = tpl_text_new(&r->pool, 96);
-    if (!message || !tpl_puts(&r->pool, message, "access to attribute '") || !tpl_puts(&r->pool, message, name) || !tpl_puts(&r->pool, message, "' of '") ||
-        !tpl_puts(&r->pool, message, tpl_type_name(object)) || !tpl_puts(&r->pool, message, "' object is unsafe.") || !tpl_put(&r->pool, message, "", 1, true) ||
+    if (!message || !tpl_puts(&r->pool, message, "access to attribute '") || !tpl_puts(&r->pool, message, name) ||
+        !tpl_puts(&r->pool, message, "' of '") || !tpl_puts(&r->pool, message, tpl_type_name(object)) ||
+        !tpl_puts(&r->pool, message, "' object is unsafe.") || !tpl_put(&r->pool, message, "", 1, true) ||
         !tpl_undefined_hint(r, message->data, out))
         return false;
     out->undefined->security = true;
@@ -78,7 +85,8 @@ static bool attribute(tpl_render *r, tpl_value object, const char *name, tpl_val
     if (!tpl_plain_attribute(r, object, name, out)) return false;
     if (out->kind != TPL_MISSING) return true;
     const tpl_function *method = tpl_find_method((tpl_kind)object.kind, name);
-    if (object.kind == TPL_FUNCTION && object.function == tpl_find_global("dict") && strcmp(name, "fromkeys") == 0) method = tpl_find_method(TPL_DICT, name);
+    if (object.kind == TPL_FUNCTION && object.function == tpl_find_global("dict") && strcmp(name, "fromkeys") == 0)
+        method = tpl_find_method(TPL_DICT, name);
     if (object.kind == TPL_VIEW && object.sub == TPL_VALUES) method = NULL;
     return !method || method_value(r, object, method, out);
 }
@@ -97,7 +105,9 @@ static bool item(tpl_render *r, tpl_value object, tpl_value key, tpl_value *out)
     }
     if (object.kind == TPL_SELF && key.kind == TPL_STR && (block = tpl_find_block(r->v, tpl_data(key), key.n)))
         *out = (tpl_value){ .kind = TPL_BLOCK, .block = block };
-    if (!tpl_is_whole(key) || (object.kind != TPL_STR && object.kind != TPL_LIST && object.kind != TPL_TUPLE && object.kind != TPL_RANGE)) return true;
+    if (!tpl_is_whole(key) ||
+        (object.kind != TPL_STR && object.kind != TPL_LIST && object.kind != TPL_TUPLE && object.kind != TPL_RANGE))
+        return true;
     if (!tpl_length(r, object, &n)) return false;
     if (i < 0) i += n;
     if (i < 0 || i >= n) return true;
@@ -132,7 +142,8 @@ bool tpl_getitem(tpl_render *r, tpl_value object, tpl_value key, tpl_value *out)
     return tpl_undefined_of(r, object, key, out);
 }
 
-/* "a.b.0" of an item, as the attribute arguments of filters mean it: by getitem, whole numbers as such. */
+/* "a.b.0" of an item, as the attribute arguments of filters mean it: by getitem, whole numbers as
+ * such. */
 bool tpl_attribute(tpl_render *r, tpl_value object, tpl_value path, tpl_value fallback, tpl_value *out)
 {
     *out = object;

@@ -1,5 +1,5 @@
-/* Attributes that are values, not methods: of numbers, ranges, dict views, cyclers, joiners, macros and groups; and those that Python has
- * and the sandbox keeps. Called by attr.c. */
+/* Attributes that are values, not methods: of numbers, ranges, dict views, cyclers, joiners, macros
+ * and groups; and those that Python has and the sandbox keeps. Called by attr.c. */
 #include <string.h>
 
 #include "text/template/template.h"
@@ -16,17 +16,21 @@ static bool is_listed(const char *names, const char *name, size_t n)
 }
 
 /* Names between double underscores. Source: dir() of Python 3.11's types. */
-#define OBJECT "class delattr dir doc eq format ge getattribute getstate gt hash init init_subclass le lt ne new reduce reduce_ex repr " \
-               "setattr sizeof str subclasshook"
+#define OBJECT                                                                                                 \
+    "class delattr dir doc eq format ge getattribute getstate gt hash init init_subclass le lt ne new reduce " \
+        "reduce_ex repr setattr sizeof str subclasshook"
 #define SEQUENCE " contains getitem iter len add mul rmul"
-#define NUMBER " abs add bool divmod float floordiv getnewargs int mod mul neg pos pow radd rdivmod rfloordiv rmod rmul round rpow rsub " \
-               "rtruediv sub truediv ceil floor trunc"
+#define NUMBER                                                                                                       \
+    " abs add bool divmod float floordiv getnewargs int mod mul neg pos pow radd rdivmod rfloordiv rmod rmul round " \
+        "rpow rsub rtruediv sub truediv ceil floor trunc"
 #define SET " and contains iter len or rand reversed ror rsub rxor sub xor"
 
 static const char *hidden_names(tpl_value v)
 {
     switch ((tpl_kind)v.kind) {
-    case TPL_STR: return v.sub ? SEQUENCE " getnewargs mod rmod html html_format module radd slots" : SEQUENCE " getnewargs mod rmod";
+    case TPL_STR:
+        return v.sub ? SEQUENCE
+                       " getnewargs mod rmod html html_format module radd slots" : SEQUENCE " getnewargs mod rmod";
     case TPL_LIST: return SEQUENCE " class_getitem delitem iadd imul reversed setitem";
     case TPL_TUPLE: return SEQUENCE " class_getitem getnewargs";
     case TPL_DICT: return " contains getitem iter len class_getitem delitem ior or reversed ror setitem";

@@ -1,11 +1,13 @@
-/* How arguments meet parameters, the functions that every template has, and the look-up of filters, tests and methods by name. */
+/* How arguments meet parameters, the functions that every template has, and the look-up of filters,
+ * tests and methods by name. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/ctx.h"
 #include "text/template/template.h"
 
-#define LOCALS "_cached_compile_jinja_template.<locals>."      /* what Python calls the place of transformers' functions */
+/* what Python calls the place of transformers' functions */
+#define LOCALS "_cached_compile_jinja_template.<locals>."
 
 enum { MAX_RANGE = 100000 };      /* items of a range: the sandbox's limit */
 
@@ -27,13 +29,15 @@ bool tpl_bind(tpl_render *r, const char *who, const tpl_args *args, const char *
     uint32_t n_names = 0;
     size_t n;
     while (param(names, n_names, &name)) slots[n_names++] = (tpl_value){ 0 };
-    if (args->n > n_names) return tpl_raise(r, "TypeError", "%s() takes at most %u arguments (%u given)", who, n_names, args->n);
+    if (args->n > n_names)
+        return tpl_raise(r, "TypeError", "%s() takes at most %u arguments (%u given)", who, n_names, args->n);
     for (uint32_t i = 0; i < args->n; i++) slots[i] = args->positional[i];
     for (uint32_t k = 0; k < args->n_keys; k++) {
         uint32_t i = 0;
         while ((n = param(names, i, &name)) && (strlen(args->keys[k]) != n || memcmp(args->keys[k], name, n))) i++;
         if (!n) return tpl_raise(r, "TypeError", "%s() got an unexpected keyword argument '%s'", who, args->keys[k]);
-        if (slots[i].kind != TPL_MISSING) return tpl_raise(r, "TypeError", "%s() got multiple values for argument '%s'", who, args->keys[k]);
+        if (slots[i].kind != TPL_MISSING)
+            return tpl_raise(r, "TypeError", "%s() got multiple values for argument '%s'", who, args->keys[k]);
         slots[i] = args->keyword[k];
     }
     for (int i = 0; i < n_required; i++) {
@@ -48,7 +52,8 @@ bool tpl_need_int(tpl_render *r, tpl_value v, int64_t fallback, int64_t *out)
 {
     *out = fallback;
     if (v.kind == TPL_MISSING || v.kind == TPL_NONE) return true;
-    if (!tpl_is_whole(v)) return tpl_raise(r, "TypeError", "'%s' object cannot be interpreted as an integer", tpl_type_name(v));
+    if (!tpl_is_whole(v))
+        return tpl_raise(r, "TypeError", "'%s' object cannot be interpreted as an integer", tpl_type_name(v));
     *out = tpl_whole(v);
     return true;
 }
@@ -58,7 +63,8 @@ bool tpl_need_int(tpl_render *r, tpl_value v, int64_t fallback, int64_t *out)
 static bool raise_exception(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *out)
 {
     tpl_value message;
-    (void)self, (void)out;
+    (void)self;
+    (void)out;
     return tpl_bind(r, LOCALS "raise_exception", args, "message", 1, &message) && tpl_to_str(r, message, &message) &&
            tpl_raise_value(r, "TemplateError", message);
 }
@@ -68,7 +74,8 @@ static bool strftime_now(tpl_render *r, tpl_value self, const tpl_args *args, tp
     tpl_value format;
     (void)self;
     if (!tpl_bind(r, LOCALS "strftime_now", args, "format", 1, &format)) return false;
-    if (format.kind != TPL_STR) return tpl_raise(r, "TypeError", "strftime() argument 1 must be str, not %s", tpl_type_name(format));
+    if (format.kind != TPL_STR)
+        return tpl_raise(r, "TypeError", "strftime() argument 1 must be str, not %s", tpl_type_name(format));
     return tpl_strftime(r, format, out);
 }
 
@@ -81,7 +88,8 @@ static bool range(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value
     if (args->n > 3) return tpl_raise(r, "TypeError", "range expected at most 3 arguments, got %u", args->n);
     for (uint32_t i = 0; i < args->n; i++) {
         tpl_value v = args->positional[i];
-        if (!tpl_is_whole(v)) return tpl_raise(r, "TypeError", "'%s' object cannot be interpreted as an integer", tpl_type_name(v));
+        if (!tpl_is_whole(v))
+            return tpl_raise(r, "TypeError", "'%s' object cannot be interpreted as an integer", tpl_type_name(v));
         bound[args->n == 1 ? 1 : i] = tpl_whole(v);
     }
     if (bound[2] == 0) return tpl_raise(r, "ValueError", "range() arg 3 must not be zero");
@@ -90,7 +98,9 @@ static bool range(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value
     bool up = bound[2] > 0, any = up ? bound[0] < bound[1] : bound[0] > bound[1];
     uint64_t span = up ? (uint64_t)bound[1] - (uint64_t)bound[0] : (uint64_t)bound[0] - (uint64_t)bound[1];
     uint64_t step = up ? (uint64_t)bound[2] : -(uint64_t)bound[2], n = any ? (span - 1) / step + 1 : 0;
-    if (n > MAX_RANGE) return tpl_raise(r, "OverflowError", "Range too big. The sandbox blocks ranges larger than MAX_RANGE (%d).", MAX_RANGE);
+    if (n > MAX_RANGE)
+        return tpl_raise(r, "OverflowError", "Range too big. The sandbox blocks ranges larger than MAX_RANGE (%d).",
+                         MAX_RANGE);
     *made = (tpl_range){ bound[0], bound[1], bound[2], (int64_t)n };
     *out = (tpl_value){ .kind = TPL_RANGE, .range = made };
     return true;
@@ -101,7 +111,8 @@ static bool fill_dict(tpl_render *r, const char *who, const tpl_args *args, tpl_
 {
     tpl_value key;
     if (args->n > 1) return tpl_raise(r, "TypeError", "%s expected at most 1 argument, got %u", who, args->n);
-    if (args->n && args->positional[0].kind == TPL_UNDEFINED) return tpl_fail_undefined(r, args->positional[0]);      /* its .keys is asked for */
+    /* its .keys is asked for */
+    if (args->n && args->positional[0].kind == TPL_UNDEFINED) return tpl_fail_undefined(r, args->positional[0]);
     if (args->n && args->positional[0].kind == TPL_DICT) {
         const tpl_dict *from = args->positional[0].dict;
         for (uint32_t i = 0; i < from->n; i++)
@@ -111,15 +122,19 @@ static bool fill_dict(tpl_render *r, const char *who, const tpl_args *args, tpl_
         if (!tpl_to_array(r, args->positional[0], &pairs)) return false;
         for (uint32_t i = 0; i < pairs->used; i++) {
             if (tpl_is_number(pairs->items[i]) || pairs->items[i].kind == TPL_NONE)
-                return tpl_raise(r, "TypeError", "cannot convert dictionary update sequence element #%u to a sequence", i);
+                return tpl_raise(r, "TypeError", "cannot convert dictionary update sequence element #%u to a sequence",
+                                 i);
             if (!tpl_to_array(r, pairs->items[i], &pair)) return false;
             if (pair->used != 2)
-                return tpl_raise(r, "ValueError", "dictionary update sequence element #%u has length %u; 2 is required", i, pair->used);
-            if (!tpl_check_hashable(r, pair->items[0]) || !tpl_dict_set(&r->pool, dict, pair->items[0], pair->items[1])) return false;
+                return tpl_raise(r, "ValueError", "dictionary update sequence element #%u has length %u; 2 is required",
+                                 i, pair->used);
+            if (!tpl_check_hashable(r, pair->items[0]) || !tpl_dict_set(&r->pool, dict, pair->items[0], pair->items[1]))
+                return false;
         }
     }
     for (uint32_t i = 0; i < args->n_keys; i++)
-        if (!tpl_str(&r->pool, args->keys[i], &key) || !tpl_dict_set(&r->pool, dict, key, args->keyword[i])) return false;
+        if (!tpl_str(&r->pool, args->keys[i], &key) || !tpl_dict_set(&r->pool, dict, key, args->keyword[i]))
+            return false;
     return true;
 }
 
@@ -140,8 +155,8 @@ static bool make_namespace(tpl_render *r, tpl_value self, const tpl_args *args, 
     for (uint32_t i = 0; i < dict->n; i++) {
         tpl_value name = dict->pairs[i].key;
         if (name.kind == TPL_STR && name.n && tpl_data(name)[0] == '_')
-            return tpl_raise(r, "SecurityError",
-                             "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '%.*s'. Please rename the attribute.",
+            return tpl_raise(r, "SecurityError", "Chat templates cannot store underscore-prefixed attributes on a "
+                             "namespace, but got '%.*s'. Please rename the attribute.",
                              (int)(name.n > 200 ? 200 : name.n), tpl_data(name));
     }
     return true;
@@ -150,7 +165,9 @@ static bool make_namespace(tpl_render *r, tpl_value self, const tpl_args *args, 
 /* Jinja's is random: no two renderings would be the same. */
 static bool lipsum(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *out)
 {
-    (void)self, (void)args, (void)out;
+    (void)self;
+    (void)args;
+    (void)out;
     return tpl_refuse(r, "the function 'lipsum'");
 }
 
@@ -160,7 +177,8 @@ static bool make_cycler(tpl_render *r, tpl_value self, const tpl_args *args, tpl
     tpl_array *items = tpl_array_new(&r->pool, args->n);
     (void)self;
     if (!cycler || !items) return false;
-    if (args->n_keys) return tpl_raise(r, "TypeError", "Cycler.__init__() got an unexpected keyword argument '%s'", args->keys[0]);
+    if (args->n_keys)
+        return tpl_raise(r, "TypeError", "Cycler.__init__() got an unexpected keyword argument '%s'", args->keys[0]);
     if (!args->n) return tpl_raise(r, "RuntimeError", "at least one item has to be provided");
     for (uint32_t i = 0; i < args->n; i++)
         if (!tpl_append(&r->pool, items, args->positional[i])) return false;
@@ -182,7 +200,8 @@ static bool make_joiner(tpl_render *r, tpl_value self, const tpl_args *args, tpl
 static bool cycler_next(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *out)
 {
     tpl_cycler *cycler = self.cycler;
-    (void)r, (void)args;
+    (void)r;
+    (void)args;
     *out = tpl_items(cycler->items)[cycler->at];
     cycler->at = (cycler->at + 1) % cycler->items.n;
     return true;
@@ -190,7 +209,8 @@ static bool cycler_next(tpl_render *r, tpl_value self, const tpl_args *args, tpl
 
 static bool cycler_reset(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *out)
 {
-    (void)r, (void)args;
+    (void)r;
+    (void)args;
     self.cycler->at = 0;
     *out = tpl_none();
     return true;
@@ -199,8 +219,10 @@ static bool cycler_reset(tpl_render *r, tpl_value self, const tpl_args *args, tp
 const tpl_function tpl_methods_cycler[] = { { "next", cycler_next }, { "reset", cycler_reset }, { NULL, NULL } };
 
 static const tpl_function globals[] = {
-    { "range", range },          { "dict", make_dict },     { "namespace", make_namespace },         { "cycler", make_cycler },
-    { "joiner", make_joiner },   { "raise_exception", raise_exception }, { "strftime_now", strftime_now }, { "lipsum", lipsum },
+    { "range", range },          { "dict", make_dict },     { "namespace", make_namespace },
+    { "cycler", make_cycler },
+    { "joiner", make_joiner },   { "raise_exception", raise_exception }, { "strftime_now", strftime_now },
+    { "lipsum", lipsum },
     { NULL, NULL },
 };
 
@@ -234,7 +256,8 @@ const tpl_filter *tpl_find_filter(const char *name)
 
 static const tpl_function *find_text_method(const char *name)
 {
-    const tpl_function *const tables[] = { tpl_methods_text, tpl_methods_case, tpl_methods_translate, tpl_methods_bytes }, *f = NULL;
+    const tpl_function *const tables[] = { tpl_methods_text, tpl_methods_case, tpl_methods_translate,
+                                           tpl_methods_bytes }, *f = NULL;
     for (size_t i = 0; i < sizeof tables / sizeof *tables && !f; i++) f = find(tables[i], name);
     return f;
 }

@@ -1,7 +1,8 @@
 /* Renders a chat: JSON in, text with its untrusted spans out. Called by users (tern/template.h).
  *
- * What happens to the inputs on the way to the template is what transformers 5.23's apply_chat_template does: keys of a message whose value
- * is null are dropped, reasoning goes by all of its names, and the final message to be continued is found again by a tag behind it. */
+ * What happens to the inputs on the way to the template is what transformers 5.23's
+ * apply_chat_template does: keys of a message whose value is null are dropped, reasoning goes by
+ * all of its names, and the final message to be continued is found again by a tag behind it. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -23,7 +24,9 @@ typedef struct chat {
 
 static bool refuse(tpl_render *r, const char *kind, const char *reason)
 {
-    if (!r->pool.status) r->pool.status = tern_fail(r->pool.ctx, TERN_ERR_ARGUMENT, "%s: %s: %s", r->v ? r->v->label : "chat template", kind, reason);
+    if (!r->pool.status)
+        r->pool.status = tern_fail(r->pool.ctx, TERN_ERR_ARGUMENT, "%s: %s: %s", r->v ? r->v->label : "chat template",
+                                   kind, reason);
     return false;
 }
 
@@ -52,14 +55,16 @@ static bool array_from(tpl_render *r, const json_t *json, bool trusted, tpl_valu
 static bool set_from(tpl_render *r, tpl_dict *dict, const char *key, size_t key_bytes, const json_t *json, bool trusted)
 {
     tpl_value name, value;
-    return string_from(r, key, key_bytes, false, &name) && from_json(r, json, trusted, &value) && tpl_dict_set(&r->pool, dict, name, value);
+    return string_from(r, key, key_bytes, false, &name) && from_json(r, json, trusted, &value) &&
+           tpl_dict_set(&r->pool, dict, name, value);
 }
 
 static bool object_from(tpl_render *r, const json_t *json, bool trusted, tpl_value *out)
 {
     tpl_dict *dict = tpl_dict_new(&r->pool);
     if (!dict) return false;
-    for (void *at = json_object_iter((json_t *)(uintptr_t)json); at; at = json_object_iter_next((json_t *)(uintptr_t)json, at)) {
+    for (void *at = json_object_iter((json_t *)(uintptr_t)json); at; at =
+        json_object_iter_next((json_t *)(uintptr_t)json, at)) {
         const char *key = json_object_iter_key(at);
         if (!set_from(r, dict, key, strlen(key), json_object_iter_value(at), trusted)) return false;
     }
@@ -110,7 +115,8 @@ static bool message_from(tpl_render *r, const json_t *json, tpl_value *out)
     const json_t *reasoning = reasoning_of(json);
     if (!dict) return false;
     if (reasoning && !set_from(r, dict, "thinking", 8, reasoning, false)) return false;
-    for (void *at = json_object_iter((json_t *)(uintptr_t)json); at; at = json_object_iter_next((json_t *)(uintptr_t)json, at)) {
+    for (void *at = json_object_iter((json_t *)(uintptr_t)json); at; at =
+        json_object_iter_next((json_t *)(uintptr_t)json, at)) {
         const char *key = json_object_iter_key(at);
         const json_t *value = json_object_iter_value(at);
         bool role = strcmp(key, "role") == 0 && json_is_string(value) && is_word(value);
@@ -127,13 +133,16 @@ static bool messages_from(chat *c, const json_t *list)
     tpl_array *array = tpl_array_new(&r->pool, json_array_size(list));
     if (!array) return false;
     if (!json_is_array(list)) return refuse(r, "TypeError", "\"messages\" must be a list of messages");
-    if (!json_array_size(list)) return refuse(r, "ValueError", "Cannot apply chat template to an empty conversation. Provide at least one message.");
+    if (!json_array_size(list))
+        return refuse(r, "ValueError",
+                      "Cannot apply chat template to an empty conversation. Provide at least one message.");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
         char reason[200];
         tpl_value message;
         if (!json_is_object(item)) {
-            snprintf(reason, sizeof reason, "Chat messages should be objects, but messages[%zu] is %s", i, tern_json_kind(item));
+            snprintf(reason, sizeof reason, "Chat messages should be objects, but messages[%zu] is %s", i,
+                     tern_json_kind(item));
             return refuse(r, "TypeError", reason);
         }
         if (!message_from(r, item, &message) || !tpl_append(&r->pool, array, message)) return false;
@@ -170,17 +179,21 @@ static bool tag_last_block(chat *c, tpl_value blocks)
         tpl_value block = tpl_items(blocks)[i];
         if (block.kind == TPL_DICT && tpl_dict_get(block.dict, "text")) return tag_text(c, block.dict, "text");
     }
-    return refuse(c->r, "ValueError", "continue_final_message is set but we could not find any text to continue in the final message!");
+    return refuse(c->r, "ValueError",
+                  "continue_final_message is set but we could not find any text to continue in the final message!");
 }
 
-/* The reasoning goes by several names: all that have the same text are tagged, whichever the template reads. */
+/* The reasoning goes by several names: all that have the same text are tagged, whichever the
+ * template reads. */
 static bool tag_fields(chat *c, tpl_dict *last, const char *field, tpl_value text)
 {
     bool is_reasoning = false;
     for (size_t i = 0; i < 3; i++) is_reasoning |= strcmp(field, reasoning_fields[i]) == 0;
     for (size_t i = 0; is_reasoning && i < 3; i++) {
         tpl_value *same = tpl_dict_get(last, reasoning_fields[i]);
-        if (same && strcmp(field, reasoning_fields[i]) && tpl_equal(NULL, *same, text) && !tag_text(c, last, reasoning_fields[i])) return false;
+        if (same && strcmp(field, reasoning_fields[i]) && tpl_equal(NULL, *same, text) &&
+            !tag_text(c, last, reasoning_fields[i]))
+            return false;
     }
     return tag_text(c, last, field);
 }
@@ -202,11 +215,13 @@ static bool prepare_continuation(chat *c, const json_t *wanted)
     const char *field = json_is_string(wanted) ? json_string_value(wanted) : "content";
     tpl_value last = tpl_items(c->messages)[c->messages.n - 1], *text = tpl_dict_get(last.dict, field);
     if (!text || text->kind == TPL_NONE) {
-        tern_show(reason, sizeof reason, "continue_final_message is set but the final message has no \"%s\" to continue!", field);
+        tern_show(reason, sizeof reason,
+                  "continue_final_message is set but the final message has no \"%s\" to continue!", field);
         return refuse(c->r, "ValueError", reason);
     }
     if (!names_field(c, last.dict, field, *text)) {
-        tern_show(reason, sizeof reason, "continue_final_message is set to \"%s\" but this is not an accepted field in the chat_template", field);
+        tern_show(reason, sizeof reason, "continue_final_message is set to \"%s\" but this is not an accepted field in "
+                  "the chat_template", field);
         return refuse(c->r, "ValueError", reason);
     }
     return text->kind == TPL_LIST ? tag_last_block(c, *text) : tag_fields(c, last.dict, field, *text);
@@ -227,9 +242,9 @@ static bool cut_continuation(chat *c, tpl_value rendered, tpl_value *out)
     for (const char *p = data; (p = memmem(p, rendered.n - (size_t)(p - data), TAG, tag_bytes - 1)); p++) tag = p;
     if (!tag || !memmem(data, rendered.n, tpl_data(final), final.n))
         return refuse(c->r, "ValueError",
-                      "continue_final_message is set but the final message does not appear in the chat after applying the chat template! This can happen if "
-                      "the chat template deletes portions of the final message. Please verify the chat template and final message in your chat to ensure "
-                      "they are compatible.");
+                      "continue_final_message is set but the final message does not appear in the chat after applying "
+                      "the chat template! This can happen if the chat template deletes portions of the final message. "
+                      "Please verify the chat template and final message in your chat to ensure they are compatible.");
     size_t at = (size_t)(tag - data);
     bool spacing_kept = rendered.n - at >= tag_bytes && memcmp(tag, TAG, tag_bytes) == 0;
     *out = tpl_cut(rendered, 0, at);
@@ -245,7 +260,8 @@ static bool input_of(chat *c, const char *name, const tpl_value *fixed, tpl_valu
     *out = (tpl_value){ 0 };
     for (size_t i = 0; i < 4; i++)
         if (strcmp(name, names[i]) == 0) return *out = fixed[i], true;
-    if ((given = json_object_get(json_object_get(c->in, "chat_template_kwargs"), name))) return from_json(c->r, given, false, out);
+    if ((given = json_object_get(json_object_get(c->in, "chat_template_kwargs"), name)))
+        return from_json(c->r, given, false, out);
     const json_t *tokens = json_object_get(c->in, "special_tokens");
     if (!json_is_object(tokens)) tokens = c->r->t->special_tokens;
     if ((given = json_object_get(tokens, name)) && json_is_object(given)) given = json_object_get(given, "content");
@@ -259,17 +275,22 @@ static bool prepare(chat *c)
 {
     tpl_render *r = c->r;
     const json_t *list = json_is_object(c->in) ? json_object_get(c->in, "messages") : c->in;
-    const json_t *kwargs = json_object_get(c->in, "chat_template_kwargs"), *go_on = json_object_get(c->in, "continue_final_message");
+    const json_t *kwargs = json_object_get(c->in, "chat_template_kwargs"),
+        *go_on = json_object_get(c->in, "continue_final_message");
     bool continues = json_is_true(go_on) || (json_is_string(go_on) && json_string_length(go_on));
     tpl_value fixed[4];
-    if (kwargs && !json_is_null(kwargs) && !json_is_object(kwargs)) return refuse(r, "TypeError", "\"chat_template_kwargs\" must be an object");
+    if (kwargs && !json_is_null(kwargs) && !json_is_object(kwargs))
+        return refuse(r, "TypeError", "\"chat_template_kwargs\" must be an object");
     if (!messages_from(c, list)) return false;
     if (continues && json_is_true(json_object_get(c->in, "add_generation_prompt")))
         return refuse(r, "ValueError",
-                      "continue_final_message and add_generation_prompt are not compatible. Use continue_final_message when you want the model to continue the "
-                      "final message, and add_generation_prompt when you want to add a header that will prompt it to start a new assistant message instead.");
+                      "continue_final_message and add_generation_prompt are not compatible. Use continue_final_message "
+                      "when you want the model to continue the final message, and add_generation_prompt when you want "
+                      "to add a header that will prompt it to start a new assistant message instead.");
     if (!objects_from(c, "tools", "ValueError", "Tools should be a list of JSON schemas", &fixed[1])) return false;
-    if (!objects_from(c, "documents", "TypeError", "Documents should be a list of dicts with 'title' and 'text' keys!", &fixed[2])) return false;
+    if (!objects_from(c, "documents", "TypeError", "Documents should be a list of dicts with 'title' and 'text' keys!",
+                      &fixed[2]))
+        return false;
     if (continues && !prepare_continuation(c, go_on)) return false;
     fixed[0] = c->messages;
     fixed[3] = tpl_bool(json_is_true(json_object_get(c->in, "add_generation_prompt")));
@@ -294,8 +315,8 @@ static tern_status choose(const tern_template *t, const json_t *in, tpl_variant 
     if (name) return tern_fail(t->ctx, TERN_ERR_ARGUMENT, "no chat template is named '%s'", name);
     *out = tools && !json_is_null(tools) && with_tools ? with_tools : usual;
     if (*out) return TERN_OK;
-    return tern_fail(t->ctx, TERN_ERR_ARGUMENT, "ValueError: This model has multiple chat templates with no default specified! Name one of them, such as '%s'",
-                     t->variants[0].name);
+    return tern_fail(t->ctx, TERN_ERR_ARGUMENT, "ValueError: This model has multiple chat templates with no default "
+                     "specified! Name one of them, such as '%s'", t->variants[0].name);
 }
 
 /* ---- the clock ---- */
@@ -308,19 +329,24 @@ static tern_status read_clock(tern_ctx *ctx, const char *now, tern_clock *clock)
         time_t seconds = time(NULL);
         struct tm tm;
         localtime_r(&seconds, &tm);
-        *clock = (tern_clock){ tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec > 59 ? 59 : tm.tm_sec, 0 };
+        *clock = (tern_clock){ tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+                               tm.tm_sec > 59 ? 59 : tm.tm_sec, 0 };
         return TERN_OK;
     }
     bool ok = sscanf(now, "%4d-%2d-%2d%n", &year, &month, &day, &n) == 3;
     if (ok && now[n]) {
-        ok = (now[n] == 'T' || now[n] == ' ') && sscanf(now + n + 1, "%2d:%2d:%2d%n", &hour, &minute, &second, &more) == 3;
+        ok = (now[n] == 'T' || now[n] == ' ') &&
+             sscanf(now + n + 1, "%2d:%2d:%2d%n", &hour, &minute, &second, &more) == 3;
         n += 1 + more;
         more = 0;
         if (ok && now[n] == '.') ok = sscanf(now + n, ".%6[0-9]%n", fraction, &more) == 1;
         ok = ok && !now[n + more];
     }
-    month_days = ok && month == 2 ? 28 + ((year % 4 == 0 && year % 100) || year % 400 == 0) : ok && (month == 4 || month == 6 || month == 9 || month == 11) ? 30 : 31;
-    if (!ok || year < 1 || month < 1 || month > 12 || day < 1 || day > month_days || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
+    if (ok && month == 2) month_days = 28 + ((year % 4 == 0 && year % 100) || year % 400 == 0);
+    else if (ok && (month == 4 || month == 6 || month == 9 || month == 11)) month_days = 30;
+    else month_days = 31;
+    if (!ok || year < 1 || month < 1 || month > 12 || day < 1 || day > month_days || hour < 0 || hour > 23 ||
+        minute < 0 || minute > 59 || second < 0 || second > 59)
         return tern_fail(ctx, TERN_ERR_ARGUMENT, "'%s' is no time such as 2025-03-09T07:05:03", now);
     int micro = 0;
     for (int i = 0, end = 0; i < 6; i++) {
@@ -358,13 +384,16 @@ void tern_rendered_free(tern_rendered *rendered)
     *rendered = (tern_rendered){ 0 };
 }
 
-static tern_status run(const tern_template *t, const tpl_variant *v, const json_t *in, tern_clock *clock, tern_rendered *out)
+static tern_status run(const tern_template *t, const tpl_variant *v, const json_t *in, tern_clock *clock,
+                       tern_rendered *out)
 {
     tpl_render r = { .t = t, .v = v, .clock = clock, .max_depth = t->limits.depth };
     chat c = { .r = &r, .in = in };
     tpl_value text;
-    r.pool = (tpl_pool){ .ctx = t->ctx, .max_bytes = t->limits.memory_bytes, .max_work = t->limits.steps, .max_text_bytes = t->limits.output_bytes };
-    bool ok = prepare(&c) && (r.root = tpl_frame_new(&r, NULL)) && (r.out = tpl_text_new(&r.pool, 4096)) && tpl_exec(&r, &v->body, r.root) == FLOW_ON;
+    r.pool = (tpl_pool){ .ctx = t->ctx, .max_bytes = t->limits.memory_bytes, .max_work = t->limits.steps,
+                         .max_text_bytes = t->limits.output_bytes };
+    bool ok = prepare(&c) && (r.root = tpl_frame_new(&r, NULL)) && (r.out = tpl_text_new(&r.pool, 4096)) &&
+              tpl_exec(&r, &v->body, r.root) == FLOW_ON;
     if (ok) text = tpl_text_value(r.out);
     if (ok && c.final.kind != TPL_MISSING) ok = cut_continuation(&c, text, &text);
     tern_status st = ok ? hand_over(t->ctx, text, out) : r.pool.status;
@@ -372,7 +401,8 @@ static tern_status run(const tern_template *t, const tpl_variant *v, const json_
     return st;
 }
 
-tern_status tern_template_render(tern_template *t, const char *json, size_t n_bytes, const char *now, tern_rendered *out)
+tern_status tern_template_render(tern_template *t, const char *json, size_t n_bytes, const char *now,
+                                 tern_rendered *out)
 {
     json_t *in = NULL;
     tern_clock clock;

@@ -1,4 +1,5 @@
-/* Evaluates a template's expressions. Called by exec.c; operators are ops.c's, attributes attr.c's. */
+/* Evaluates a template's expressions. Called by exec.c; operators are ops.c's, attributes
+ * attr.c's. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,8 @@ static bool raise_at(tpl_render *r, tern_status status, const char *kind, const 
     uint32_t line, column;
     if (r->pool.status) return false;
     tpl_position(r->v, r->node ? r->node->at : 0, &line, &column);
-    r->pool.status = tern_fail(r->pool.ctx, status, "%s: line %u, column %u: %s: %s", r->v->label, line, column, kind, message);
+    r->pool.status = tern_fail(r->pool.ctx, status, "%s: line %u, column %u: %s: %s", r->v->label, line, column, kind,
+                               message);
     return false;
 }
 
@@ -65,7 +67,8 @@ bool tpl_fail_undefined(tpl_render *r, tpl_value v)
     if (u->object.kind == TPL_MACRO) type = "jinja2.runtime.Macro";
     if (u->object.kind == TPL_SELF) type = "jinja2.runtime.TemplateReference";
     if (u->object.kind == TPL_BLOCK) type = "jinja2.runtime.BlockReference";
-    if (u->name.kind != TPL_STR) return tpl_raise(r, kind, "%s%s has no element %.*s", type, object, (int)name->used, name->data);
+    if (u->name.kind != TPL_STR)
+        return tpl_raise(r, kind, "%s%s has no element %.*s", type, object, (int)name->used, name->data);
     return tpl_raise(r, kind, "'%s%s' has no attribute %.*s", type, object, (int)name->used, name->data);
 }
 
@@ -75,8 +78,9 @@ bool tpl_fail_undefined(tpl_render *r, tpl_value v)
 static bool no_parent(tpl_render *r, const char *block, tpl_value *out)
 {
     tpl_text *message = tpl_text_new(&r->pool, 64);
-    return message && tpl_puts(&r->pool, message, "there is no parent block called '") && tpl_puts(&r->pool, message, block) &&
-           tpl_puts(&r->pool, message, "'.") && tpl_put(&r->pool, message, "", 1, true) && tpl_undefined_hint(r, message->data, out);
+    return message && tpl_puts(&r->pool, message, "there is no parent block called '") &&
+           tpl_puts(&r->pool, message, block) && tpl_puts(&r->pool, message, "'.") &&
+           tpl_put(&r->pool, message, "", 1, true) && tpl_undefined_hint(r, message->data, out);
 }
 
 static bool name_value(tpl_render *r, const tpl_node *node, const tpl_frame *frame, tpl_value *out)
@@ -115,7 +119,8 @@ static bool dict_value(tpl_render *r, const tpl_node *node, tpl_frame *frame, tp
     if (!dict) return false;
     for (uint32_t i = 0; i < node->list.n; i += 2) {
         tpl_value key, value;
-        if (!tpl_eval(r, node->list.items[i], frame, &key) || !tpl_eval(r, node->list.items[i + 1], frame, &value)) return false;
+        if (!tpl_eval(r, node->list.items[i], frame, &key) || !tpl_eval(r, node->list.items[i + 1], frame, &value))
+            return false;
         r->node = node;
         if (!tpl_check_hashable(r, key) || !tpl_dict_set(&r->pool, dict, key, value)) return false;
     }
@@ -134,7 +139,9 @@ static bool item_value(tpl_render *r, const tpl_node *node, tpl_frame *frame, tp
     tpl_value object, key, stop, step;
     if (!tpl_eval(r, node->a, frame, &object)) return false;
     if (node->b->kind == N_SLICE) {
-        if (!optional(r, node->b->a, frame, &key) || !optional(r, node->b->b, frame, &stop) || !optional(r, node->b->c, frame, &step)) return false;
+        if (!optional(r, node->b->a, frame, &key) || !optional(r, node->b->b, frame, &stop) ||
+            !optional(r, node->b->c, frame, &step))
+            return false;
         r->node = node;
         return tpl_slice(r, object, key, stop, step, out);
     }
@@ -159,7 +166,8 @@ static bool add_key(tpl_render *r, tpl_args *out, uint32_t *cap, const char *key
         *cap = more;
     }
     for (uint32_t i = 0; i < out->n_keys; i++)
-        if (strcmp(out->keys[i], key) == 0) return tpl_raise(r, "TypeError", "got multiple values for keyword argument '%s'", key);
+        if (strcmp(out->keys[i], key) == 0)
+            return tpl_raise(r, "TypeError", "got multiple values for keyword argument '%s'", key);
     out->keys[out->n_keys] = key;
     out->keyword[out->n_keys++] = value;
     return true;
@@ -168,7 +176,8 @@ static bool add_key(tpl_render *r, tpl_args *out, uint32_t *cap, const char *key
 static bool spread_dict(tpl_render *r, tpl_args *out, uint32_t *cap, tpl_value v)
 {
     if (v.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, v);
-    if (v.kind != TPL_DICT) return tpl_raise(r, "TypeError", "argument after ** must be a mapping, not %s", tpl_type_name(v));
+    if (v.kind != TPL_DICT)
+        return tpl_raise(r, "TypeError", "argument after ** must be a mapping, not %s", tpl_type_name(v));
     for (uint32_t i = 0; i < v.dict->n; i++) {
         tpl_value key = v.dict->pairs[i].key;
         if (key.kind != TPL_STR) return tpl_raise(r, "TypeError", "keywords must be strings");
@@ -197,8 +206,10 @@ bool tpl_eval_args(tpl_render *r, const tpl_arguments *written, tpl_frame *frame
             if (!tpl_append(&r->pool, list, more->items[i])) return false;
     }
     for (uint32_t i = 0; i < written->keyword.n; i++)
-        if (!tpl_eval(r, written->keyword.items[i], frame, &v) || !add_key(r, out, &cap, written->keys[i], v)) return false;
-    if (written->double_star && (!tpl_eval(r, written->double_star, frame, &v) || !spread_dict(r, out, &cap, v))) return false;
+        if (!tpl_eval(r, written->keyword.items[i], frame, &v) || !add_key(r, out, &cap, written->keys[i], v))
+            return false;
+    if (written->double_star && (!tpl_eval(r, written->double_star, frame, &v) || !spread_dict(r, out, &cap, v)))
+        return false;
     out->positional = list->items;
     out->n = list->used;
     return true;
@@ -312,7 +323,8 @@ static bool no_else(tpl_render *r, const tpl_node *node, tpl_value *out)
     uint32_t line, column;
     tpl_value text;
     tpl_position(r->v, node->at, &line, &column);
-    int n = snprintf(message, sizeof message, "the inline if-expression on line %u evaluated to false and no else section was defined.", line);
+    int n = snprintf(message, sizeof message,
+                     "the inline if-expression on line %u evaluated to false and no else section was defined.", line);
     return tpl_strn(&r->pool, message, (size_t)n + 1, true, &text) && tpl_undefined_hint(r, tpl_data(text), out);
 }
 
@@ -338,11 +350,14 @@ static bool evaluate(tpl_render *r, const tpl_node *node, tpl_frame *frame, tpl_
     case N_NEG:
     case N_POS: return tpl_eval(r, node->a, frame, &a) && (r->node = node, tpl_negate(r, a, node->kind == N_NEG, out));
     case N_BINARY:
-        return tpl_eval(r, node->a, frame, &a) && tpl_eval(r, node->b, frame, &b) && (r->node = node, tpl_binary(r, node->op, a, b, out));
+        return tpl_eval(r, node->a, frame, &a) && tpl_eval(r, node->b, frame, &b) &&
+               (r->node = node, tpl_binary(r, node->op, a, b, out));
     case N_CONCAT: return concat_value(r, node, frame, out);
     case N_COMPARE: return compare_value(r, node, frame, out);
     case N_AND:
-    case N_OR: return tpl_eval(r, node->a, frame, out) && (tpl_truth(*out) == (node->kind == N_OR) || tpl_eval(r, node->b, frame, out));
+    case N_OR:
+        return tpl_eval(r, node->a, frame, out) &&
+               (tpl_truth(*out) == (node->kind == N_OR) || tpl_eval(r, node->b, frame, out));
     case N_COND:
         if (!tpl_eval(r, node->b, frame, &a)) return false;
         if (tpl_truth(a)) return tpl_eval(r, node->a, frame, out);

@@ -1,8 +1,9 @@
-/* Runs a template's statements: output, branches, assignments, blocks; loops are loops.c's, macros are macros.c's. Called by chat.c;
- * expressions are eval.c's.
+/* Runs a template's statements: output, branches, assignments, blocks; loops are loops.c's, macros
+ * are macros.c's. Called by chat.c; expressions are eval.c's.
  *
- * Scopes are Jinja's: a loop's round, a macro, a call, filter or set block and a with block each have names of their own over those
- * around them; if has none. What a scope assigns is gone behind it, which is what namespaces are for. */
+ * Scopes are Jinja's: a loop's round, a macro, a call, filter or set block and a with block each
+ * have names of their own over those around them; if has none. What a scope assigns is gone behind
+ * it, which is what namespaces are for. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -13,7 +14,8 @@ bool tpl_enter(tpl_render *r)
     if (!tpl_work(&r->pool, 1)) return false;
     if (r->depth >= r->max_depth) {
         if (!r->pool.status)
-            r->pool.status = tern_fail(r->pool.ctx, TERN_ERR_LIMIT, "the template nests calls and blocks more than its limit of %u deep", r->max_depth);
+            r->pool.status = tern_fail(r->pool.ctx, TERN_ERR_LIMIT, "the template nests calls and blocks more than its "
+                                       "limit of %u deep", r->max_depth);
         return false;
     }
     r->depth++;
@@ -54,10 +56,12 @@ static bool unpack(tpl_render *r, const tpl_node *target, tpl_frame *frame, tpl_
 {
     tpl_array *items;
     uint32_t want = target->list.n;
-    if (tpl_is_number(value) || value.kind == TPL_NONE) return tpl_raise(r, "TypeError", "cannot unpack non-iterable %s object", tpl_type_name(value));
+    if (tpl_is_number(value) || value.kind == TPL_NONE)
+        return tpl_raise(r, "TypeError", "cannot unpack non-iterable %s object", tpl_type_name(value));
     if (!tpl_to_array(r, value, &items)) return false;
     r->node = target;
-    if (items->used < want) return tpl_raise(r, "ValueError", "not enough values to unpack (expected %u, got %u)", want, items->used);
+    if (items->used < want)
+        return tpl_raise(r, "ValueError", "not enough values to unpack (expected %u, got %u)", want, items->used);
     if (items->used > want) return tpl_raise(r, "ValueError", "too many values to unpack (expected %u)", want);
     for (uint32_t i = 0; i < want; i++)
         if (!tpl_assign(r, target->list.items[i], frame, items->items[i])) return false;
@@ -69,11 +73,11 @@ static bool set_field(tpl_render *r, const tpl_node *target, tpl_frame *frame, t
     tpl_value space, key;
     if (!tpl_eval(r, target, frame, &space)) return false;
     r->node = target;
-    if (space.kind != TPL_NAMESPACE) return tpl_raise(r, "TemplateRuntimeError", "cannot assign attribute on non-namespace object");
+    if (space.kind != TPL_NAMESPACE)
+        return tpl_raise(r, "TemplateRuntimeError", "cannot assign attribute on non-namespace object");
     if (target->field[0] == '_')
-        return tpl_raise(r, "SecurityError",
-                         "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '%s'. Please rename the attribute.",
-                         target->field);
+        return tpl_raise(r, "SecurityError", "Chat templates cannot store underscore-prefixed attributes on a "
+                         "namespace, but got '%s'. Please rename the attribute.", target->field);
     return tpl_str(&r->pool, target->field, &key) && tpl_dict_set(&r->pool, space.dict, key, value);
 }
 
@@ -93,13 +97,15 @@ static bool check_spaces(tpl_render *r, const tpl_node *target, tpl_frame *frame
     if (target->kind != N_NSREF) return true;
     if (!tpl_eval(r, target, frame, &space)) return false;
     r->node = target;
-    return space.kind == TPL_NAMESPACE || tpl_raise(r, "TemplateRuntimeError", "cannot assign attribute on non-namespace object");
+    return space.kind == TPL_NAMESPACE ||
+           tpl_raise(r, "TemplateRuntimeError", "cannot assign attribute on non-namespace object");
 }
 
 static bool run_set(tpl_render *r, const tpl_node *node, tpl_frame *frame)
 {
     tpl_value value;
-    return check_spaces(r, node->a, frame) && tpl_eval(r, node->b, frame, &value) && tpl_assign(r, node->a, frame, value);
+    return check_spaces(r, node->a, frame) && tpl_eval(r, node->b, frame, &value) &&
+           tpl_assign(r, node->a, frame, value);
 }
 
 tpl_flow tpl_capture(tpl_render *r, const tpl_nodes *body, tpl_frame *frame, tpl_value *out)
@@ -137,7 +143,8 @@ static tpl_flow run_with(tpl_render *r, const tpl_node *node, tpl_frame *frame)
     tpl_frame *inner = tpl_frame_new(r, frame);
     tpl_value value;
     for (uint32_t i = 0; inner && i < node->pairs.n; i += 2)
-        if (!tpl_eval(r, node->pairs.items[i + 1], frame, &value) || !tpl_assign(r, node->pairs.items[i], inner, value)) return FLOW_ERROR;
+        if (!tpl_eval(r, node->pairs.items[i + 1], frame, &value) || !tpl_assign(r, node->pairs.items[i], inner, value))
+            return FLOW_ERROR;
     return inner ? tpl_exec(r, &node->list, inner) : FLOW_ERROR;
 }
 
@@ -179,7 +186,8 @@ static bool run_load(tpl_render *r, const tpl_node *node, tpl_frame *frame)
 /* A block sees the inputs and the top level's names only, unless it is scoped. */
 static tpl_flow run_block(tpl_render *r, const tpl_node *node, tpl_frame *frame)
 {
-    if (node->required) return tpl_raise(r, "TemplateRuntimeError", "Required block '%s' not found", node->name), FLOW_ERROR;
+    if (node->required)
+        return tpl_raise(r, "TemplateRuntimeError", "Required block '%s' not found", node->name), FLOW_ERROR;
     return run_scope(r, &node->list, node->scoped ? frame : r->root);
 }
 
@@ -204,12 +212,16 @@ static tpl_flow run(tpl_render *r, const tpl_node *node, tpl_frame *frame)
     bool ok = true;
     switch ((tpl_node_kind)node->kind) {
     case N_DATA: ok = tpl_put_str(&r->pool, r->out, node->value); break;
-    case N_PRINT: ok = tpl_eval(r, node->a, frame, &value) && (r->node = node->a, tpl_put_value(r, r->out, value)); break;
+    case N_PRINT:
+        ok = tpl_eval(r, node->a, frame, &value) && (r->node = node->a, tpl_put_value(r, r->out, value));
+        break;
     case N_IF: return run_if(r, node, frame);
     case N_FOR: return tpl_run_for(r, node, frame);
     case N_SET: ok = run_set(r, node, frame); break;
     case N_SET_BLOCK: return run_set_block(r, node, frame);
-    case N_MACRO: ok = tpl_define_macro(r, node->macro, frame, &value) && tpl_frame_set(r, frame, node->a->slot, value); break;
+    case N_MACRO:
+        ok = tpl_define_macro(r, node->macro, frame, &value) && tpl_frame_set(r, frame, node->a->slot, value);
+        break;
     case N_CALL_BLOCK: ok = tpl_run_call_block(r, node, frame); break;
     case N_FILTER_BLOCK: return run_filter_block(r, node, frame);
     case N_WITH: return run_with(r, node, frame);

@@ -1,8 +1,9 @@
 /* Builds the tree of a template's expressions, with Jinja's precedence. Called by parse.c.
  *
- *     a if b else c | or | and | not | == != < > <= >= in, not in | + - | ~ | * / // % | ** | unary + - | . [] () | filters, tests
- * from loosest to tightest. As in Jinja, "~" binds tighter than "+", "**" goes from left to right, and a filter behind a unary minus
- * takes the negated value. */
+ *     a if b else c | or | and | not | == != < > <= >= in, not in | + - | ~ | * / // % | ** | unary
+ *     + - | . [] () | filters, tests
+ * from loosest to tightest. As in Jinja, "~" binds tighter than "+", "**" goes from left to right,
+ * and a filter behind a unary minus takes the negated value. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -54,7 +55,8 @@ static tpl_node *items(tpl_parser *p, tpl_node_kind kind, int closer)
         if (node->list.n && !tpl_expect_op(p, ',')) return NULL;
         if (tpl_at_op(p, closer)) break;
         if (!tpl_nodes_add(p, &node->list, tpl_parse_expression(p, true))) return NULL;
-        if (kind == N_DICT && (!tpl_expect_op(p, ':') || !tpl_nodes_add(p, &node->list, tpl_parse_expression(p, true)))) return NULL;
+        if (kind == N_DICT && (!tpl_expect_op(p, ':') || !tpl_nodes_add(p, &node->list, tpl_parse_expression(p, true))))
+            return NULL;
     }
     return node && tpl_expect_op(p, closer) ? node : NULL;
 }
@@ -99,7 +101,8 @@ static tpl_node *primary(tpl_parser *p, bool target, bool with_namespace)
 static bool tuple_ends(const tpl_parser *p, const char *end_name)
 {
     const tpl_token *t = tpl_token_at(p);
-    return t->kind == TOK_PRINT_END || t->kind == TOK_BLOCK_END || tpl_at_op(p, ')') || (end_name && tpl_at_name(p, end_name));
+    return t->kind == TOK_PRINT_END || t->kind == TOK_BLOCK_END || tpl_at_op(p, ')') ||
+           (end_name && tpl_at_name(p, end_name));
 }
 
 tpl_node *tpl_parse_tuple(tpl_parser *p, bool targets, bool with_condition, bool parenthesised, const char *end_name)
@@ -111,13 +114,16 @@ tpl_node *tpl_parse_tuple(tpl_parser *p, bool targets, bool with_condition, bool
     for (;;) {
         if (list.n && !tpl_expect_op(p, ',')) return NULL;
         if (tuple_ends(p, end_name)) break;
-        if (!tpl_nodes_add(p, &list, targets ? primary(p, true, !parenthesised) : tpl_parse_expression(p, with_condition))) return NULL;
+        if (!tpl_nodes_add(p, &list,
+                           targets ? primary(p, true, !parenthesised) : tpl_parse_expression(p, with_condition)))
+            return NULL;
         if (!tpl_at_op(p, ',')) break;
         is_tuple = true;
     }
     if (!is_tuple && list.n) return list.items[0];
     if (!is_tuple && !parenthesised)
-        return tpl_syntax(p, tpl_token_at(p)->at, "Expected an expression, got '%s'", tpl_describe(p, tpl_token_at(p), message, sizeof message)), NULL;
+        return tpl_syntax(p, tpl_token_at(p)->at, "Expected an expression, got '%s'",
+                          tpl_describe(p, tpl_token_at(p), message, sizeof message)), NULL;
     tpl_node *node = tpl_node_new(p, N_TUPLE, at);
     if (node) node->list = list;
     return node;
@@ -130,7 +136,8 @@ static bool assignable(tpl_parser *p, const tpl_node *node)
     for (uint32_t i = 0; node->kind == N_TUPLE && i < node->list.n; i++)
         if (!assignable(p, node->list.items[i])) return false;
     if (node->kind == N_TUPLE) return true;
-    return tpl_syntax(p, node->at, "can't assign to '%s'", node->kind <= N_DICT && names[node->kind] ? names[node->kind] : "expression");
+    return tpl_syntax(p, node->at, "can't assign to '%s'",
+                      node->kind <= N_DICT && names[node->kind] ? names[node->kind] : "expression");
 }
 
 static bool without_namespaces(tpl_parser *p, const tpl_node *node)
@@ -155,7 +162,8 @@ static bool argument(tpl_parser *p, tpl_arguments *args, uint32_t at)
     const tpl_token *t = tpl_token_at(p);
     if (tpl_skip_op(p, '*')) {
         in_order = !args->star && !args->double_star;
-        return in_order ? (args->star = tpl_parse_expression(p, true)) != NULL : tpl_syntax(p, at, "invalid syntax for function call expression");
+        return in_order ? (args->star = tpl_parse_expression(p, true)) != NULL
+                        : tpl_syntax(p, at, "invalid syntax for function call expression");
     }
     if (tpl_skip_op(p, '*' << 8 | '*')) {
         if (args->double_star) return tpl_syntax(p, at, "invalid syntax for function call expression");
@@ -175,7 +183,8 @@ static bool argument(tpl_parser *p, tpl_arguments *args, uint32_t at)
         args->keys = keys;
         return tpl_nodes_add(p, &args->keyword, tpl_parse_expression(p, true));
     }
-    if (args->star || args->double_star || args->keyword.n) return tpl_syntax(p, at, "invalid syntax for function call expression");
+    if (args->star || args->double_star || args->keyword.n)
+        return tpl_syntax(p, at, "invalid syntax for function call expression");
     return tpl_nodes_add(p, &args->positional, tpl_parse_expression(p, true));
 }
 
@@ -255,7 +264,8 @@ static tpl_node *subscript(tpl_parser *p, tpl_node *object)
 static tpl_node *postfix(tpl_parser *p, tpl_node *node)
 {
     for (uint32_t n = 0; node; n++) {
-        if (n > MAX_DEPTH) return tpl_syntax(p, tpl_token_at(p)->at, "more than %d subscripts and calls in a row", MAX_DEPTH), NULL;
+        if (n > MAX_DEPTH)
+            return tpl_syntax(p, tpl_token_at(p)->at, "more than %d subscripts and calls in a row", MAX_DEPTH), NULL;
         if (tpl_at_op(p, '.') || tpl_at_op(p, '[')) node = subscript(p, node);
         else if (tpl_at_op(p, '(')) node = call(p, node);
         else break;
@@ -309,8 +319,9 @@ static tpl_node *test(tpl_parser *p, tpl_node *subject)
     const tpl_token *t = tpl_token_at(p);
     if (tpl_at_op(p, '(')) {
         if (!(node->args = arguments(p))) return NULL;
-    } else if ((t->kind == TOK_NAME && !tpl_at_name(p, "else") && !tpl_at_name(p, "or") && !tpl_at_name(p, "and")) || t->kind == TOK_STRING ||
-               t->kind == TOK_INT || t->kind == TOK_FLOAT || tpl_at_op(p, '[') || tpl_at_op(p, '{')) {
+    } else if ((t->kind == TOK_NAME && !tpl_at_name(p, "else") && !tpl_at_name(p, "or") && !tpl_at_name(p, "and")) ||
+               t->kind == TOK_STRING || t->kind == TOK_INT || t->kind == TOK_FLOAT || tpl_at_op(p, '[') ||
+               tpl_at_op(p, '{')) {
         if (tpl_at_name(p, "is")) return tpl_syntax(p, t->at, "You cannot chain multiple tests with is"), NULL;
         tpl_node *arg = primary(p, false, false);
         node->args = tpl_get(p->pool, 1, sizeof *node->args);
@@ -326,7 +337,8 @@ static tpl_node *test(tpl_parser *p, tpl_node *subject)
 static tpl_node *filters_and_tests(tpl_parser *p, tpl_node *node)
 {
     for (uint32_t n = 0; node; n++) {
-        if (n > MAX_DEPTH) return tpl_syntax(p, tpl_token_at(p)->at, "more than %d filters and tests in a row", MAX_DEPTH), NULL;
+        if (n > MAX_DEPTH)
+            return tpl_syntax(p, tpl_token_at(p)->at, "more than %d filters and tests in a row", MAX_DEPTH), NULL;
         if (tpl_at_op(p, '|')) node = tpl_parse_filters(p, node, false);
         else if (tpl_at_name(p, "is")) node = test(p, node);
         else if (tpl_at_op(p, '(')) node = call(p, node);
@@ -346,7 +358,8 @@ static tpl_node *unary(tpl_parser *p, bool with_filter)
         bool minus = tpl_at_op(p, '-');
         p->at++;
         tpl_node *inner = unary(p, false);
-        node = inner ? tpl_node_new(p, minus ? N_NEG : N_POS, at) : NULL;
+        if (inner) node = tpl_node_new(p, minus ? N_NEG : N_POS, at);
+        else node = NULL;
         if (node) node->a = inner;
     } else {
         node = primary(p, false, false);
@@ -404,8 +417,10 @@ static tpl_node *sum(tpl_parser *p)
 /* The comparison at the current token, 0 if there is none; moves behind it. */
 static int comparison(tpl_parser *p)
 {
-    static const struct { int token, op; } table[] = { { '=' << 8 | '=', OP_EQ }, { '!' << 8 | '=', OP_NE }, { '<', OP_LT },
-                                                       { '<' << 8 | '=', OP_LE }, { '>', OP_GT },            { '>' << 8 | '=', OP_GE } };
+    static const struct { int token, op; } table[] = { { '=' << 8 | '=', OP_EQ }, { '!' << 8 | '=', OP_NE },
+                                                       { '<', OP_LT },
+                                                       { '<' << 8 | '=', OP_LE }, { '>', OP_GT },
+                                                       { '>' << 8 | '=', OP_GE } };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (tpl_skip_op(p, table[i].token)) return table[i].op;
     if (tpl_skip_name(p, "in")) return OP_IN;

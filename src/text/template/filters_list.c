@@ -1,5 +1,5 @@
-/* The filters that take a sequence apart, order it or sum it up. Called by eval.c and by map. Source: Jinja 3.1, "List of Builtin
- * Filters". */
+/* The filters that take a sequence apart, order it or sum it up. Called by eval.c and by map.
+ * Source: Jinja 3.1, "List of Builtin Filters". */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -20,7 +20,8 @@ static bool make_iter(tpl_render *r, tpl_iter made, tpl_value *out)
 FILTER(length)
 {
     int64_t n;
-    if (args->n || args->n_keys) return tpl_raise(r, "TypeError", "len() takes exactly one argument (%u given)", args->n + 1);
+    if (args->n || args->n_keys)
+        return tpl_raise(r, "TypeError", "len() takes exactly one argument (%u given)", args->n + 1);
     if (!tpl_length(r, v, &n)) return false;
     *out = tpl_int(n);
     return true;
@@ -69,8 +70,10 @@ FILTER(last)
 {
     tpl_array *array;
     if (!tpl_bind(r, "do_last", args, "", 0, NULL)) return false;
-    if (v.kind == TPL_ITER || v.kind == TPL_LOOP) return tpl_raise(r, "TypeError", "'%s' object is not reversible", tpl_type_name(v));
-    if (tpl_is_number(v) || v.kind == TPL_NONE) return tpl_raise(r, "TypeError", "'%s' object is not reversible", tpl_type_name(v));
+    if (v.kind == TPL_ITER || v.kind == TPL_LOOP)
+        return tpl_raise(r, "TypeError", "'%s' object is not reversible", tpl_type_name(v));
+    if (tpl_is_number(v) || v.kind == TPL_NONE)
+        return tpl_raise(r, "TypeError", "'%s' object is not reversible", tpl_type_name(v));
     if ((v.kind == TPL_LIST || v.kind == TPL_TUPLE) && v.n) return *out = tpl_items(v)[v.n - 1], true;
     if (!tpl_to_array(r, v, &array)) return false;
     if (!array->used) return tpl_undefined_hint(r, "No last item, sequence was empty.", out);
@@ -95,7 +98,9 @@ FILTER(reverse)
     if (!backwards(r, v, &array)) return false;
     tpl_value items = tpl_list_of(array, TPL_LIST);
     if (v.kind == TPL_ITER) return *out = items, true;
-    const char *type = v.kind == TPL_LIST ? "list_reverseiterator" : v.kind == TPL_DICT ? "dict_reversekeyiterator" : "reversed";
+    const char *type = "reversed";
+    if (v.kind == TPL_LIST) type = "list_reverseiterator";
+    else if (v.kind == TPL_DICT) type = "dict_reversekeyiterator";
     return make_iter(r, (tpl_iter){ .next = next_reversed, .type = type, .source = items }, out);
 }
 
@@ -129,7 +134,8 @@ static int next_pair(tpl_render *r, tpl_iter *it, tpl_value *out)
 
 FILTER(items)
 {
-    return tpl_bind(r, "do_items", args, "", 0, NULL) && make_iter(r, (tpl_iter){ .next = next_pair, .type = "generator", .source = v }, out);
+    return tpl_bind(r, "do_items", args, "", 0, NULL) &&
+           make_iter(r, (tpl_iter){ .next = next_pair, .type = "generator", .source = v }, out);
 }
 
 FILTER(sum)
@@ -143,7 +149,8 @@ FILTER(sum)
         int got = tpl_next(r, it, &item);
         if (got < 0) return false;
         if (!got) return true;
-        if (!tpl_attribute(r, item, slots[0], (tpl_value){ 0 }, &item) || !tpl_binary(r, '+', *out, item, out)) return false;
+        if (!tpl_attribute(r, item, slots[0], (tpl_value){ 0 }, &item) || !tpl_binary(r, '+', *out, item, out))
+            return false;
     }
     return false;
 }
@@ -166,7 +173,9 @@ static bool keys_of(tpl_render *r, tpl_value item, tpl_value attribute, bool fol
     if (!array) return false;
     for (uint32_t from = 0, to; from <= (text ? attribute.n : 0); from = to + 1) {
         for (to = from; text && to < attribute.n && tpl_data(attribute)[to] != ','; to++) continue;
-        if (!key_of(r, item, text ? tpl_cut(attribute, from, to) : attribute, fold, (tpl_value){ 0 }, &key) || !tpl_append(&r->pool, array, key)) return false;
+        if (!key_of(r, item, text ? tpl_cut(attribute, from, to) : attribute, fold, (tpl_value){ 0 }, &key) ||
+            !tpl_append(&r->pool, array, key))
+            return false;
     }
     *out = tpl_list_of(array, TPL_LIST);
     return true;
@@ -186,8 +195,8 @@ static void reverse_pairs(tpl_pair *a, uint32_t n)
     }
 }
 
-/* A few items as CPython's list.sort takes them: the run that they begin with, then each of the others by halving; where two of them cannot be
- * compared, the same two are named. */
+/* A few items as CPython's list.sort takes them: the run that they begin with, then each of the
+ * others by halving; where two of them cannot be compared, the same two are named. */
 static bool insertion_sort(tpl_render *r, tpl_pair *a, uint32_t n)
 {
     uint32_t run = 1;
@@ -230,7 +239,8 @@ static bool merge_sort(tpl_render *r, tpl_pair *a, tpl_pair *scratch, uint32_t n
     return true;
 }
 
-/* sorted(items), each by the key that stands beside it. Equal ones keep their order, backwards too. */
+/* sorted(items), each by the key that stands beside it. Equal ones keep their order, backwards
+ * too. */
 static bool sort_pairs(tpl_render *r, tpl_pair *pairs, uint32_t n, bool reverse, tpl_value *out)
 {
     tpl_pair *scratch = tpl_get(&r->pool, n, sizeof *scratch);
@@ -249,7 +259,8 @@ FILTER(sort)
 {
     tpl_value slots[3];
     tpl_array *items;
-    if (!tpl_bind(r, "do_sort", args, "reverse case_sensitive attribute", 0, slots) || !tpl_to_array(r, v, &items)) return false;
+    if (!tpl_bind(r, "do_sort", args, "reverse case_sensitive attribute", 0, slots) || !tpl_to_array(r, v, &items))
+        return false;
     tpl_pair *pairs = tpl_get(&r->pool, items->used, sizeof *pairs);
     for (uint32_t i = 0; pairs && i < items->used; i++) {
         pairs[i].value = items->items[i];
@@ -263,15 +274,19 @@ FILTER(dictsort)
     tpl_value slots[3], item;
     if (!tpl_bind(r, "do_dictsort", args, "case_sensitive by reverse", 0, slots)) return false;
     bool by_key = slots[1].kind == TPL_MISSING || tpl_is(slots[1], "key");
-    if (!by_key && !tpl_is(slots[1], "value")) return tpl_raise(r, "FilterArgumentError", "You can only sort by either \"key\" or \"value\"");
+    if (!by_key && !tpl_is(slots[1], "value"))
+        return tpl_raise(r, "FilterArgumentError", "You can only sort by either \"key\" or \"value\"");
     if (v.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, v);
-    if (v.kind != TPL_DICT) return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'items'", tpl_type_name(v));
+    if (v.kind != TPL_DICT)
+        return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'items'", tpl_type_name(v));
     tpl_pair *pairs = tpl_get(&r->pool, v.dict->n, sizeof *pairs);
     for (uint32_t i = 0; pairs && i < v.dict->n; i++) {
         const tpl_pair *pair = &v.dict->pairs[i];
         if (!tpl_pair_of(&r->pool, pair->key, pair->value, &item)) return false;
         pairs[i].value = item;
-        if (!key_of(r, by_key ? pair->key : pair->value, tpl_none(), !tpl_truth(slots[0]), (tpl_value){ 0 }, &pairs[i].key)) return false;
+        if (!key_of(r, by_key ? pair->key : pair->value, tpl_none(), !tpl_truth(slots[0]), (tpl_value){ 0 },
+                    &pairs[i].key))
+            return false;
     }
     return pairs && sort_pairs(r, pairs, v.dict->n, tpl_truth(slots[2]), out);
 }
@@ -305,7 +320,8 @@ static int next_unique(tpl_render *r, tpl_iter *it, tpl_value *out)
         if (!it->inner && !(it->inner = tpl_iterate(r, it->source))) return -1;
         int got = tpl_next(r, it->inner, out);
         if (got <= 0) return got;
-        if (!key_of(r, *out, it->state[0], it->negate, (tpl_value){ 0 }, &key) || !tpl_check_hashable(r, key)) return -1;
+        if (!key_of(r, *out, it->state[0], it->negate, (tpl_value){ 0 }, &key) || !tpl_check_hashable(r, key))
+            return -1;
         if (tpl_dict_find(&r->pool, it->state[1].dict, key)) continue;
         return tpl_dict_set(&r->pool, it->state[1].dict, key, tpl_none()) ? 1 : -1;
     }
@@ -317,14 +333,17 @@ FILTER(unique)
     if (!tpl_bind(r, "do_unique", args, "case_sensitive attribute", 0, slots)) return false;
     tpl_value seen = { .kind = TPL_DICT, .dict = tpl_dict_new(&r->pool) };
     if (!seen.dict) return false;
-    return make_iter(r, (tpl_iter){ .next = next_unique, .type = "generator", .source = v, .state = { slots[1], seen }, .negate = !tpl_truth(slots[0]) }, out);
+    return make_iter(r, (tpl_iter){ .next = next_unique, .type = "generator", .source = v, .state = { slots[1], seen },
+                                    .negate = !tpl_truth(slots[0]) }, out);
 }
 
 FILTER(groupby)
 {
     tpl_value slots[3], sorted, key, last = { 0 }, group;
     tpl_array *items, *groups = tpl_array_new(&r->pool, 4), *members = NULL;
-    if (!groups || !tpl_bind(r, "do_groupby", args, "attribute default case_sensitive", 1, slots) || !tpl_to_array(r, v, &items)) return false;
+    if (!groups || !tpl_bind(r, "do_groupby", args, "attribute default case_sensitive", 1, slots) ||
+        !tpl_to_array(r, v, &items))
+        return false;
     bool fold = !tpl_truth(slots[2]);
     tpl_pair *pairs = tpl_get(&r->pool, items->used, sizeof *pairs);
     for (uint32_t i = 0; pairs && i < items->used; i++) {
@@ -338,7 +357,8 @@ FILTER(groupby)
             last = pairs[i].key;
             for (uint32_t k = i; k < items->used && tpl_equal(&r->pool, last, pairs[k].key); k++)
                 if (!tpl_append(&r->pool, members, pairs[k].value)) return false;
-            if (!tpl_attribute(r, pairs[i].value, slots[0], slots[1], &key)) return false;      /* as the first of them has it */
+            /* as the first of them has it */
+            if (!tpl_attribute(r, pairs[i].value, slots[0], slots[1], &key)) return false;
             if (!tpl_pair_of(&r->pool, key, tpl_list_of(members, TPL_LIST), &group)) return false;
             group.sub = TPL_GROUP;
             if (!tpl_append(&r->pool, groups, group)) return false;
@@ -370,9 +390,11 @@ FILTER(batch)
 {
     tpl_value slots[2];
     int64_t count;
-    if (!tpl_bind(r, "do_batch", args, "linecount fill_with", 1, slots) || !tpl_need_int(r, slots[0], 1, &count)) return false;
+    if (!tpl_bind(r, "do_batch", args, "linecount fill_with", 1, slots) || !tpl_need_int(r, slots[0], 1, &count))
+        return false;
     if (count < 1) return tpl_refuse(r, "batch of %lld items", (long long)count);
-    return make_iter(r, (tpl_iter){ .next = next_batch, .type = "generator", .source = v, .state = { tpl_int(count), slots[1] } }, out);
+    return make_iter(r, (tpl_iter){ .next = next_batch, .type = "generator", .source = v,
+                                    .state = { tpl_int(count), slots[1] } }, out);
 }
 
 static int next_slice(tpl_render *r, tpl_iter *it, tpl_value *out)
@@ -400,14 +422,19 @@ FILTER(slice)
 {
     tpl_value slots[2];
     int64_t count;
-    if (!tpl_bind(r, "do_slice", args, "slices fill_with", 1, slots) || !tpl_need_int(r, slots[0], 1, &count)) return false;
+    if (!tpl_bind(r, "do_slice", args, "slices fill_with", 1, slots) || !tpl_need_int(r, slots[0], 1, &count))
+        return false;
     if (count == 0) return tpl_raise(r, "ZeroDivisionError", "integer division or modulo by zero");
-    return make_iter(r, (tpl_iter){ .next = next_slice, .type = "generator", .source = v, .state = { tpl_int(count), slots[1] } }, out);
+    return make_iter(r, (tpl_iter){ .next = next_slice, .type = "generator", .source = v,
+                                    .state = { tpl_int(count), slots[1] } }, out);
 }
 
 const tpl_filter tpl_filters_list[] = {
-    { "length", length }, { "count", length },   { "default", default_ }, { "d", default_ },       { "list", list },   { "first", first },
-    { "last", last },     { "reverse", reverse }, { "join", join },       { "items", items },      { "sum", sum },     { "sort", sort },
-    { "dictsort", dictsort }, { "min", min },    { "max", max },          { "unique", unique },    { "groupby", groupby }, { "batch", batch },
+    { "length", length }, { "count", length },   { "default", default_ }, { "d", default_ },       { "list", list },
+    { "first", first },
+    { "last", last },     { "reverse", reverse }, { "join", join },       { "items", items },      { "sum", sum },
+    { "sort", sort },
+    { "dictsort", dictsort }, { "min", min },    { "max", max },          { "unique", unique },
+    { "groupby", groupby }, { "batch", batch },
     { "slice", slice },   { NULL, NULL },
 };

@@ -1,5 +1,5 @@
-/* map, select, reject, selectattr, rejectattr, and attr: filters that apply another filter, a test or an attribute to every item. Their results
- * are lazy, as Jinja's are. */
+/* map, select, reject, selectattr, rejectattr, and attr: filters that apply another filter, a test
+ * or an attribute to every item. Their results are lazy, as Jinja's are. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -100,7 +100,8 @@ static bool pick(tpl_render *r, tpl_value v, const tpl_args *args, bool negate, 
         if (!name_of(r, args->positional[skip], "test", &name)) return false;
         made.function = tpl_find_test(name);
         made.name = name;
-        made.args = (tpl_args){ args->positional + skip + 1, args->n - skip - 1, args->keys, args->keyword, args->n_keys };
+        made.args = (tpl_args){ args->positional + skip + 1, args->n - skip - 1, args->keys, args->keyword,
+                                args->n_keys };
     }
     return lazy(r, made, out);
 }
@@ -131,7 +132,8 @@ static bool attr(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *ou
     tpl_value slot;
     char *name;
     if (!tpl_bind(r, "do_attr", args, "name", 1, &slot)) return false;
-    if (slot.kind != TPL_STR) return tpl_raise(r, "TypeError", "attribute name must be string, not '%s'", tpl_type_name(slot));
+    if (slot.kind != TPL_STR)
+        return tpl_raise(r, "TypeError", "attribute name must be string, not '%s'", tpl_type_name(slot));
     if (!name_of(r, slot, "attribute", &name)) return false;
     if (v.kind != TPL_DICT) return tpl_getattr(r, v, name, out);
     if (!tpl_find_method(TPL_DICT, name)) return tpl_undefined_of(r, v, slot, out);
@@ -139,5 +141,6 @@ static bool attr(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *ou
 }
 
 const tpl_filter tpl_filters_pick[] = {
-    { "map", map },   { "select", select }, { "reject", reject }, { "selectattr", selectattr }, { "rejectattr", rejectattr }, { "attr", attr }, { NULL, NULL },
+    { "map", map },   { "select", select }, { "reject", reject }, { "selectattr", selectattr },
+    { "rejectattr", rejectattr }, { "attr", attr }, { NULL, NULL },
 };

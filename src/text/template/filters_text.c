@@ -1,5 +1,5 @@
-/* The filters that make text or numbers of one value. Called by eval.c and by map. Source: Jinja 3.1, "List of Builtin Filters";
- * tojson is transformers'. */
+/* The filters that make text or numbers of one value. Called by eval.c and by map. Source: Jinja
+ * 3.1, "List of Builtin Filters"; tojson is transformers'. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,10 +18,12 @@ static bool method(tpl_render *r, const char *name, tpl_value text, const tpl_ar
     return tpl_find_method(TPL_STR, name)->run(r, text, args, out);
 }
 
-static bool by_method(tpl_render *r, const char *filter, const char *name, tpl_value v, const tpl_args *args, tpl_value *out)
+static bool by_method(tpl_render *r, const char *filter, const char *name, tpl_value v, const tpl_args *args,
+                      tpl_value *out)
 {
     tpl_value text;
-    return tpl_bind(r, filter, args, "", 0, NULL) && tpl_soft_str(r, v, &text) && method(r, name, text, &(tpl_args){ 0 }, out);
+    return tpl_bind(r, filter, args, "", 0, NULL) && tpl_soft_str(r, v, &text) &&
+           method(r, name, text, &(tpl_args){ 0 }, out);
 }
 
 FILTER(upper) { return by_method(r, "do_upper", "upper", v, args, out); }
@@ -39,7 +41,9 @@ FILTER(title)
         size_t from = i;
         int32_t c = tpl_decode(tpl_data(text), text.n, &i);
         bool separator = tpl_is_space(c) || (c < 128 && c && strchr("-({[<", c));
-        if (!method(r, in_word ? "lower" : "upper", tpl_cut(text, from, i), &(tpl_args){ 0 }, &part) || !tpl_put_str(&r->pool, built, part)) return false;
+        if (!method(r, in_word ? "lower" : "upper", tpl_cut(text, from, i), &(tpl_args){ 0 }, &part) ||
+            !tpl_put_str(&r->pool, built, part))
+            return false;
         in_word = !separator;
     }
     *out = tpl_text_value(built);
@@ -66,7 +70,8 @@ FILTER(replace)
     tpl_value slots[3], text;
     if (!tpl_bind(r, "do_replace", args, "old new count", 2, slots)) return false;
     if (slots[2].kind == TPL_MISSING || slots[2].kind == TPL_NONE) slots[2] = tpl_int(-1);
-    if (!tpl_to_str(r, v, &text) || !tpl_to_str(r, slots[0], &slots[0]) || !tpl_to_str(r, slots[1], &slots[1])) return false;
+    if (!tpl_to_str(r, v, &text) || !tpl_to_str(r, slots[0], &slots[0]) || !tpl_to_str(r, slots[1], &slots[1]))
+        return false;
     return method(r, "replace", text, &(tpl_args){ .positional = slots, .n = 3 }, out);
 }
 
@@ -119,17 +124,21 @@ FILTER(truncate)
     tpl_value slots[4], cut;
     int64_t length, leeway, n;
     if (!tpl_bind(r, "do_truncate", args, "length killwords end leeway", 0, slots)) return false;
-    if (!tpl_need_int(r, slots[0], 255, &length) || !tpl_need_int(r, slots[3], 5, &leeway) || !tpl_length(r, v, &n)) return false;
+    if (!tpl_need_int(r, slots[0], 255, &length) || !tpl_need_int(r, slots[3], 5, &leeway) || !tpl_length(r, v, &n))
+        return false;
     if (slots[2].kind == TPL_MISSING && !tpl_str(&r->pool, "...", &slots[2])) return false;
-    if (slots[2].kind != TPL_STR) return tpl_raise(r, "TypeError", "object of type '%s' has no len()", tpl_type_name(slots[2]));
+    if (slots[2].kind != TPL_STR)
+        return tpl_raise(r, "TypeError", "object of type '%s' has no len()", tpl_type_name(slots[2]));
     int64_t end = (int64_t)tpl_chars(slots[2]);
-    if (length < end) return tpl_raise(r, "AssertionError", "expected length >= %lld, got %lld", (long long)end, (long long)length);
+    if (length < end)
+        return tpl_raise(r, "AssertionError", "expected length >= %lld, got %lld", (long long)end, (long long)length);
     if (leeway < 0) return tpl_raise(r, "AssertionError", "expected leeway >= 0, got %lld", (long long)leeway);
     *out = v;
     if (n <= length + leeway) return true;
     if (!tpl_slice(r, v, tpl_none(), tpl_int(length - end), tpl_none(), &cut)) return false;
     if (tpl_truth(slots[1])) return tpl_binary(r, '+', cut, slots[2], out);
-    if (cut.kind != TPL_STR) return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'rsplit'", tpl_type_name(cut));
+    if (cut.kind != TPL_STR)
+        return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'rsplit'", tpl_type_name(cut));
     const char *blank = memrchr(tpl_data(cut), ' ', cut.n);
     if (blank) cut.n = (uint32_t)(blank - tpl_data(cut));
     return tpl_binary(r, '+', cut, slots[2], out);
@@ -140,13 +149,15 @@ FILTER(wordcount)
     tpl_value text;
     int64_t n = 0;
     bool in_word = false;
-    if (!tpl_bind(r, "do_wordcount", args, "", 0, NULL) || !tpl_soft_str(r, v, &text) || !tpl_work(&r->pool, text.n)) return false;
+    if (!tpl_bind(r, "do_wordcount", args, "", 0, NULL) || !tpl_soft_str(r, v, &text) || !tpl_work(&r->pool, text.n))
+        return false;
     for (size_t i = 0; i < text.n;) {
         size_t from = i;
         tpl_value yes;
         int32_t c = tpl_decode(tpl_data(text), text.n, &i);
         bool word = c == '_';
-        if (!word && (!method(r, "isalnum", tpl_cut(text, from, i), &(tpl_args){ 0 }, &yes) || (word = yes.b, false))) return false;
+        if (!word && (!method(r, "isalnum", tpl_cut(text, from, i), &(tpl_args){ 0 }, &yes) || (word = yes.b, false)))
+            return false;
         n += word && !in_word;
         in_word = word;
     }
@@ -175,8 +186,11 @@ static bool put_quoted(tpl_render *r, tpl_text *text, tpl_value v, bool query)
     if (!tpl_to_str(r, v, &s)) return false;
     for (uint32_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)tpl_data(s)[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr(query ? "_.-~" : "_.-~/", c));
-        snprintf(code, sizeof code, plain ? "%c" : query && c == ' ' ? "+" : "%%%02X", c);
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                     (c && strchr(query ? "_.-~" : "_.-~/", c));
+        if (plain) snprintf(code, sizeof code, "%c", c);
+        else if (query && c == ' ') snprintf(code, sizeof code, "+");
+        else snprintf(code, sizeof code, "%%%02X", c);
         if (!tpl_put(&r->pool, text, code, strlen(code), tpl_trusted(tpl_cut(s, i, i + 1)))) return false;
     }
     return true;
@@ -195,9 +209,10 @@ FILTER(urlencode)
             return tpl_raise(r, "TypeError", "cannot unpack non-iterable %s object", tpl_type_name(pairs->items[i]));
         if (!tpl_to_array(r, pairs->items[i], &pair)) return false;
         if (pair->used > 2) return tpl_raise(r, "ValueError", "too many values to unpack (expected 2)");
-        if (pair->used != 2) return tpl_raise(r, "ValueError", "not enough values to unpack (expected 2, got %u)", pair->used);
-        if ((i && !tpl_puts(&r->pool, text, "&")) || !put_quoted(r, text, pair->items[0], true) || !tpl_puts(&r->pool, text, "=") ||
-            !put_quoted(r, text, pair->items[1], true))
+        if (pair->used != 2)
+            return tpl_raise(r, "ValueError", "not enough values to unpack (expected 2, got %u)", pair->used);
+        if ((i && !tpl_puts(&r->pool, text, "&")) || !put_quoted(r, text, pair->items[0], true) ||
+            !tpl_puts(&r->pool, text, "=") || !put_quoted(r, text, pair->items[1], true))
             return false;
     }
     *out = tpl_text_value(text);
@@ -207,7 +222,8 @@ FILTER(urlencode)
 static bool bad_name(tpl_render *r, tpl_value key)
 {
     tpl_text *shown = tpl_text_new(&r->pool, 64);
-    return shown && tpl_put_repr(r, shown, key) && tpl_raise(r, "ValueError", "Invalid character in attribute name: %.*s", (int)shown->used, shown->data);
+    return shown && tpl_put_repr(r, shown, key) &&
+           tpl_raise(r, "ValueError", "Invalid character in attribute name: %.*s", (int)shown->used, shown->data);
 }
 
 FILTER(xmlattr)
@@ -216,16 +232,19 @@ FILTER(xmlattr)
     tpl_text *text = tpl_text_new(&r->pool, 64);
     if (!text || !tpl_bind(r, "do_xmlattr", args, "autospace", 0, &space)) return false;
     if (v.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, v);
-    if (v.kind != TPL_DICT) return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'items'", tpl_type_name(v));
+    if (v.kind != TPL_DICT)
+        return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'items'", tpl_type_name(v));
     bool blank = space.kind == TPL_MISSING || tpl_truth(space);
     for (uint32_t i = 0; i < v.dict->n; i++) {
         tpl_value key = v.dict->pairs[i].key, value = v.dict->pairs[i].value;
         if (value.kind == TPL_NONE || value.kind == TPL_UNDEFINED) continue;
-        if (key.kind != TPL_STR) return tpl_raise(r, "TypeError", "expected string or bytes-like object, got '%s'", tpl_type_name(key));
+        if (key.kind != TPL_STR)
+            return tpl_raise(r, "TypeError", "expected string or bytes-like object, got '%s'", tpl_type_name(key));
         for (uint32_t k = 0; k < key.n; k++)
             if (tpl_data(key)[k] && strchr(" \t\n\r\f\v/>=", tpl_data(key)[k])) return bad_name(r, key);
-        if ((blank && !tpl_puts(&r->pool, text, " ")) || !tpl_escape(r, key, &part) || !tpl_put_str(&r->pool, text, part) ||
-            !tpl_puts(&r->pool, text, "=\"") || !tpl_escape(r, value, &part) || !tpl_put_str(&r->pool, text, part) || !tpl_puts(&r->pool, text, "\""))
+        if ((blank && !tpl_puts(&r->pool, text, " ")) || !tpl_escape(r, key, &part) ||
+            !tpl_put_str(&r->pool, text, part) || !tpl_puts(&r->pool, text, "=\"") || !tpl_escape(r, value, &part) ||
+            !tpl_put_str(&r->pool, text, part) || !tpl_puts(&r->pool, text, "\""))
             return false;
         blank = true;
     }
@@ -235,7 +254,8 @@ FILTER(xmlattr)
 
 /* ---- numbers ---- */
 
-/* The characters of a number in a string as Python takes them: blanks around, "_" between digits. False: they are none of that. */
+/* The characters of a number in a string as Python takes them: blanks around, "_" between digits.
+ * False: they are none of that. */
 static bool number_text(tpl_value s, char *buffer, size_t size)
 {
     size_t n = 0, from = 0, to = s.n;
@@ -277,7 +297,10 @@ static int text_to_int(tpl_value s, int base, int64_t *out)
     if (!number_text(s, buffer, sizeof buffer)) return 0;
     digits += *digits == '-' || *digits == '+';
     char mark = (char)(digits[0] == '0' ? digits[1] | 32 : 0);
-    int marked = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 0;
+    int marked = 0;
+    if (mark == 'x') marked = 16;
+    else if (mark == 'o') marked = 8;
+    else if (mark == 'b') marked = 2;
     if (marked && (base == marked || base == 0)) {
         base = marked;
         memmove(digits, digits + 2, strlen(digits + 2) + 1);
@@ -331,7 +354,8 @@ FILTER(float_)
 
 FILTER(abs_)
 {
-    if (args->n || args->n_keys) return tpl_raise(r, "TypeError", "abs() takes exactly one argument (%u given)", args->n + 1);
+    if (args->n || args->n_keys)
+        return tpl_raise(r, "TypeError", "abs() takes exactly one argument (%u given)", args->n + 1);
     if (v.kind == TPL_UNDEFINED) return tpl_raise(r, "TypeError", "bad operand type for abs(): 'Undefined'");
     if (!tpl_is_number(v)) return tpl_raise(r, "TypeError", "bad operand type for abs(): '%s'", tpl_type_name(v));
     if (v.kind == TPL_FLOAT) return *out = tpl_float(fabs(v.f)), true;
@@ -356,15 +380,20 @@ FILTER(round_)
 {
     tpl_value slots[2], scale, scaled;
     int64_t digits;
-    if (!tpl_bind(r, "do_round", args, "precision method", 0, slots) || !tpl_need_int(r, slots[0], 0, &digits)) return false;
+    if (!tpl_bind(r, "do_round", args, "precision method", 0, slots) || !tpl_need_int(r, slots[0], 0, &digits))
+        return false;
     bool common = slots[1].kind == TPL_MISSING || tpl_is(slots[1], "common"), up = tpl_is(slots[1], "ceil");
-    if (!common && !up && !tpl_is(slots[1], "floor")) return tpl_raise(r, "FilterArgumentError", "method must be common, ceil or floor");
-    if (v.kind == TPL_UNDEFINED && common) return tpl_raise(r, "TypeError", "type Undefined doesn't define __round__ method");
-    if (common && !tpl_is_number(v)) return tpl_raise(r, "TypeError", "type %s doesn't define __round__ method", tpl_type_name(v));
+    if (!common && !up && !tpl_is(slots[1], "floor"))
+        return tpl_raise(r, "FilterArgumentError", "method must be common, ceil or floor");
+    if (v.kind == TPL_UNDEFINED && common)
+        return tpl_raise(r, "TypeError", "type Undefined doesn't define __round__ method");
+    if (common && !tpl_is_number(v))
+        return tpl_raise(r, "TypeError", "type %s doesn't define __round__ method", tpl_type_name(v));
     if (common && v.kind == TPL_FLOAT) return *out = tpl_float(round_float(v.f, digits)), true;
     if (common && digits >= 0) return *out = tpl_int(tpl_whole(v)), true;
     if (common) return *out = tpl_int((int64_t)round_float((double)tpl_whole(v), digits)), true;
-    if (!tpl_binary(r, OP_POW, tpl_int(10), tpl_int(digits), &scale) || !tpl_binary(r, '*', v, scale, &scaled)) return false;
+    if (!tpl_binary(r, OP_POW, tpl_int(10), tpl_int(digits), &scale) || !tpl_binary(r, '*', v, scale, &scaled))
+        return false;
     if (!tpl_is_number(scaled)) return tpl_raise(r, "TypeError", "must be real number, not %s", tpl_type_name(scaled));
     tpl_value whole = scaled;
     if (scaled.kind == TPL_FLOAT && !float_to_int(r, up ? ceil(scaled.f) : floor(scaled.f), &whole)) return false;
@@ -374,7 +403,8 @@ FILTER(round_)
 static bool not_a_float(tpl_render *r, tpl_value s)
 {
     tpl_text *shown = tpl_text_new(&r->pool, 64);
-    return shown && tpl_put_repr(r, shown, s) && tpl_raise(r, "ValueError", "could not convert string to float: %.*s", (int)shown->used, shown->data);
+    return shown && tpl_put_repr(r, shown, s) &&
+           tpl_raise(r, "ValueError", "could not convert string to float: %.*s", (int)shown->used, shown->data);
 }
 
 FILTER(filesizeformat)
@@ -389,7 +419,8 @@ FILTER(filesizeformat)
     if (v.kind == TPL_STR && !text_to_float(v, &bytes))
         return not_a_float(r, v);
     if (v.kind != TPL_STR && !tpl_is_number(v))
-        return tpl_raise(r, "TypeError", "float() argument must be a string or a real number, not '%s'", tpl_type_name(v));
+        return tpl_raise(r, "TypeError", "float() argument must be a string or a real number, not '%s'",
+                         tpl_type_name(v));
     if (tpl_is_number(v)) bytes = tpl_real(v);
     double base = tpl_truth(binary) ? 1024 : 1000, unit = base;
     if (bytes == 1) return tpl_str(&r->pool, "1 Byte", out);
@@ -406,10 +437,15 @@ FILTER(filesizeformat)
 FILTER(tojson) { return tpl_tojson(r, v, args, out); }
 
 const tpl_filter tpl_filters_text[] = {
-    { "upper", upper },       { "lower", lower },             { "capitalize", capitalize }, { "title", title },         { "trim", trim },
-    { "center", center },     { "replace", replace },         { "string", string },         { "escape", escape },       { "e", escape },
-    { "forceescape", forceescape }, { "safe", safe },         { "indent", indent },         { "truncate", truncate },   { "wordcount", wordcount },
-    { "format", format },     { "urlencode", urlencode },     { "xmlattr", xmlattr },       { "int", int_ },            { "float", float_ },
-    { "abs", abs_ },          { "round", round_ },            { "filesizeformat", filesizeformat }, { "tojson", tojson },
+    { "upper", upper },       { "lower", lower },             { "capitalize", capitalize }, { "title", title },
+    { "trim", trim },
+    { "center", center },     { "replace", replace },         { "string", string },         { "escape", escape },
+    { "e", escape },
+    { "forceescape", forceescape }, { "safe", safe },         { "indent", indent },         { "truncate", truncate },
+    { "wordcount", wordcount },
+    { "format", format },     { "urlencode", urlencode },     { "xmlattr", xmlattr },       { "int", int_ },
+    { "float", float_ },
+    { "abs", abs_ },          { "round", round_ },            { "filesizeformat", filesizeformat },
+    { "tojson", tojson },
     { "urlize", tpl_urlize }, { "striptags", tpl_striptags }, { "wordwrap", tpl_wordwrap }, { NULL, NULL },
 };

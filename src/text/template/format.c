@@ -1,6 +1,7 @@
-/* Python's two ways of formatting: "%s" % x, and "{}".format(x). Called by the % operator, the format filter and the format method.
- * Text that is put in keeps its runs; numbers are the template's own. Sources: Python 3.11 documentation, "printf-style String Formatting"
- * and "Format Specification Mini-Language". */
+/* Python's two ways of formatting: "%s" % x, and "{}".format(x). Called by the % operator, the
+ * format filter and the format method. Text that is put in keeps its runs; numbers are the
+ * template's own. Sources: Python 3.11 documentation, "printf-style String Formatting" and "Format
+ * Specification Mini-Language". */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,9 +40,13 @@ static bool to_ascii(tpl_render *r, tpl_value v, tpl_value *out)
     if (!text || !to_repr(r, v, &repr)) return false;
     for (size_t i = 0, from = 0; i < repr.n; from = i) {
         int32_t c = tpl_decode(tpl_data(repr), repr.n, &i);
-        snprintf(code, sizeof code, c < 256 ? "\\x%02x" : c < 65536 ? "\\u%04x" : "\\U%08x", (unsigned)c);
+        if (c < 256) snprintf(code, sizeof code, "\\x%02x", (unsigned)c);
+        else if (c < 65536) snprintf(code, sizeof code, "\\u%04x", (unsigned)c);
+        else snprintf(code, sizeof code, "\\U%08x", (unsigned)c);
         tpl_value part = tpl_cut(repr, from, i);
-        if (c < 128 ? !tpl_put_str(&r->pool, text, part) : !tpl_put(&r->pool, text, code, strlen(code), tpl_trusted(part))) return false;
+        if (c < 128 ? !tpl_put_str(&r->pool, text, part)
+                    : !tpl_put(&r->pool, text, code, strlen(code), tpl_trusted(part)))
+            return false;
     }
     *out = tpl_text_value(text);
     return true;
@@ -58,10 +63,13 @@ static bool put_fill(tpl_render *r, tpl_text *text, const char *fill, int64_t n)
 static bool put_aligned(tpl_render *r, tpl_text *text, const layout *l, tpl_value sign, tpl_value body)
 {
     int64_t n = (int64_t)(tpl_chars(sign) + tpl_chars(body)), more = l->width > n ? l->width - n : 0;
-    int64_t left = l->align == '>' ? more : l->align == '^' ? more / 2 : 0;
+    int64_t left = 0;
+    if (l->align == '>') left = more;
+    else if (l->align == '^') left = more / 2;
     bool inside = l->align == '=';
-    return put_fill(r, text, l->fill, left) && tpl_put_str(&r->pool, text, sign) && put_fill(r, text, l->fill, inside ? more : 0) &&
-           tpl_put_str(&r->pool, text, body) && put_fill(r, text, l->fill, inside ? 0 : more - left);
+    return put_fill(r, text, l->fill, left) && tpl_put_str(&r->pool, text, sign) &&
+           put_fill(r, text, l->fill, inside ? more : 0) && tpl_put_str(&r->pool, text, body) &&
+           put_fill(r, text, l->fill, inside ? 0 : more - left);
 }
 
 static bool put_text(tpl_render *r, tpl_text *text, const layout *l, tpl_value s)
@@ -81,13 +89,19 @@ static void group_digits(const char *from, char separator, int every, char *to)
     strcpy(to + k, from + whole);
 }
 
-static bool put_digits(tpl_render *r, tpl_text *text, const layout *l, bool negative, const char *prefix, const char *digits)
+static bool put_digits(tpl_render *r, tpl_text *text, const layout *l, bool negative, const char *prefix,
+                       const char *digits)
 {
     tpl_value sign, body;
     char lead[8], grouped[1200];
-    snprintf(lead, sizeof lead, "%s%s", negative ? "-" : l->sign == '+' ? "+" : l->sign == ' ' ? " " : "", prefix);
+    const char *sign_text = "";
+    if (negative) sign_text = "-";
+    else if (l->sign == '+') sign_text = "+";
+    else if (l->sign == ' ') sign_text = " ";
+    snprintf(lead, sizeof lead, "%s%s", sign_text, prefix);
     if (l->group) group_digits(digits, l->group, l->type && strchr("xXob", l->type) ? 4 : 3, grouped);
-    return tpl_str(&r->pool, lead, &sign) && tpl_str(&r->pool, l->group ? grouped : digits, &body) && put_aligned(r, text, l, sign, body);
+    return tpl_str(&r->pool, lead, &sign) && tpl_str(&r->pool, l->group ? grouped : digits, &body) &&
+           put_aligned(r, text, l, sign, body);
 }
 
 static bool put_whole(tpl_render *r, tpl_text *text, const layout *l, int64_t i)
@@ -102,14 +116,27 @@ static bool put_whole(tpl_render *r, tpl_text *text, const layout *l, int64_t i)
             if (n || u >> shift & 1 || !shift) bits[n++] = (char)('0' + (u >> shift & 1));
         bits[n] = 0;
         snprintf(digits, sizeof digits, "%s", bits);
+    } else if (type == 'x') {
+        snprintf(digits, sizeof digits, "%llx", (unsigned long long)u);
+    } else if (type == 'X') {
+        snprintf(digits, sizeof digits, "%llX", (unsigned long long)u);
+    } else if (type == 'o') {
+        snprintf(digits, sizeof digits, "%llo", (unsigned long long)u);
     } else {
-        snprintf(digits, sizeof digits, type == 'x' ? "%llx" : type == 'X' ? "%llX" : type == 'o' ? "%llo" : "%llu", (unsigned long long)u);
+        snprintf(digits, sizeof digits, "%llu", (unsigned long long)u);
     }
-    if (l->alternate) prefix = type == 'x' ? "0x" : type == 'X' ? "0X" : type == 'o' ? "0o" : type == 'b' ? "0b" : "";
+    if (l->alternate) {
+        if (type == 'x') prefix = "0x";
+        else if (type == 'X') prefix = "0X";
+        else if (type == 'o') prefix = "0o";
+        else if (type == 'b') prefix = "0b";
+        else prefix = "";
+    }
     return put_digits(r, text, l, i < 0, prefix, digits);
 }
 
-/* Without a type, format() of a float is its repr, with a precision its %g that always shows a point. */
+/* Without a type, format() of a float is its repr, with a precision its %g that always shows a
+ * point. */
 static bool put_real(tpl_render *r, tpl_text *text, const layout *l, double f)
 {
     char digits[1100], pattern[16];
@@ -164,7 +191,8 @@ static bool star_or_number(percent *p, int64_t *out)
         if (!tpl_is_whole(v)) return tpl_raise(p->r, "TypeError", "* wants int");
         *out = tpl_whole(v);
     } else {
-        for (*out = 0; p->at < p->format.n && f[p->at] >= '0' && f[p->at] <= '9' && *out <= MAX_WIDTH; p->at++) *out = *out * 10 + (f[p->at] - '0');
+        for (*out = 0; p->at < p->format.n && f[p->at] >= '0' && f[p->at] <= '9' && *out <= MAX_WIDTH; p->at++)
+            *out = *out * 10 + (f[p->at] - '0');
     }
     return *out <= MAX_WIDTH || tpl_raise(p->r, "ValueError", "width too big");
 }
@@ -173,7 +201,8 @@ static bool star_or_number(percent *p, int64_t *out)
 static bool keyed(percent *p, tpl_value *out)
 {
     size_t from = ++p->at, open = 1;
-    for (; p->at < p->format.n && open; p->at++) open += (size_t)(tpl_data(p->format)[p->at] == '(') - (tpl_data(p->format)[p->at] == ')');
+    for (; p->at < p->format.n && open; p->at++)
+        open += (size_t)(tpl_data(p->format)[p->at] == '(') - (tpl_data(p->format)[p->at] == ')');
     if (open) return tpl_raise(p->r, "ValueError", "incomplete format key");
     if (p->arg.kind != TPL_DICT) return tpl_raise(p->r, "TypeError", "format requires a mapping");
     tpl_value key = tpl_cut(p->format, from, p->at - 1), *found = tpl_dict_find(&p->r->pool, p->arg.dict, key), text;
@@ -194,15 +223,24 @@ static bool put_number(percent *p, layout *l, char type, tpl_value v)
     }
     bool hex = strchr("xXo", type) != NULL;
     if (!tpl_is_whole(v) && (hex || v.kind != TPL_FLOAT))
-        return tpl_raise(p->r, "TypeError", "%%%c format: %s is required, not %s", type, hex ? "an integer" : "a real number", tpl_type_name(v));
-    if (v.kind == TPL_FLOAT && (!isfinite(v.f) || fabs(v.f) >= 9e18)) return tpl_raise(p->r, "OverflowError", "an integer of more than 64 bits");
+        return tpl_raise(p->r, "TypeError", "%%%c format: %s is required, not %s", type,
+                         hex ? "an integer" : "a real number", tpl_type_name(v));
+    if (v.kind == TPL_FLOAT && (!isfinite(v.f) || fabs(v.f) >= 9e18))
+        return tpl_raise(p->r, "OverflowError", "an integer of more than 64 bits");
     int64_t i = v.kind == TPL_FLOAT ? (int64_t)v.f : tpl_whole(v);
     if (l->precision > 0) {      /* "%.5d": so many digits at least */
         char digits[MAX_PRECISION + 80];
         uint64_t u = i < 0 ? -(uint64_t)i : (uint64_t)i;
-        const char *pattern = type == 'x' ? "%0*llx" : type == 'X' ? "%0*llX" : type == 'o' ? "%0*llo" : "%0*llu";
+        const char *pattern = "%0*llu";
+        if (type == 'x') pattern = "%0*llx";
+        else if (type == 'X') pattern = "%0*llX";
+        else if (type == 'o') pattern = "%0*llo";
         snprintf(digits, sizeof digits, pattern, (int)l->precision, (unsigned long long)u);
-        return put_digits(p->r, p->text, l, i < 0, l->alternate ? (type == 'x' ? "0x" : type == 'X' ? "0X" : type == 'o' ? "0o" : "") : "", digits);
+        const char *prefix = "";
+        if (l->alternate && type == 'x') prefix = "0x";
+        else if (l->alternate && type == 'X') prefix = "0X";
+        else if (l->alternate && type == 'o') prefix = "0o";
+        return put_digits(p->r, p->text, l, i < 0, prefix, digits);
     }
     return put_whole(p->r, p->text, l, i);
 }
@@ -234,7 +272,10 @@ static bool conversion(percent *p)
         else if (l.sign != '+') l.sign = f[p->at];
     }
     if (!star_or_number(p, &l.width)) return false;
-    if (l.width < 0) l.align = '<', l.width = -l.width;
+    if (l.width < 0) {
+        l.align = '<';
+        l.width = -l.width;
+    }
     if (p->at < p->format.n && f[p->at] == '.' && (p->at++, !star_or_number(p, &l.precision))) return false;
     while (p->at < p->format.n && f[p->at] && strchr("hlL", f[p->at])) p->at++;
     if (p->at >= p->format.n) return tpl_raise(p->r, "ValueError", "incomplete format");
@@ -244,13 +285,16 @@ static bool conversion(percent *p)
     bool text = type == 's' || type == 'r' || type == 'a';
     if (l.align == '<' || text || type == 'c') l.fill[0] = ' ';
     if (l.precision > MAX_PRECISION && !text) return tpl_raise(p->r, "ValueError", "precision too large");
-    if (type == 's') return (p->format.sub ? tpl_escape(p->r, v, &v) : tpl_to_str(p->r, v, &v)) && put_text(p->r, p->text, &l, v);
-    if (type == 'r') return to_repr(p->r, v, &v) && (!p->format.sub || tpl_escape(p->r, v, &v)) && put_text(p->r, p->text, &l, v);
-    if (type == 'a') return to_ascii(p->r, v, &v) && (!p->format.sub || tpl_escape(p->r, v, &v)) && put_text(p->r, p->text, &l, v);
+    if (type == 's')
+        return (p->format.sub ? tpl_escape(p->r, v, &v) : tpl_to_str(p->r, v, &v)) && put_text(p->r, p->text, &l, v);
+    if (type == 'r')
+        return to_repr(p->r, v, &v) && (!p->format.sub || tpl_escape(p->r, v, &v)) && put_text(p->r, p->text, &l, v);
+    if (type == 'a')
+        return to_ascii(p->r, v, &v) && (!p->format.sub || tpl_escape(p->r, v, &v)) && put_text(p->r, p->text, &l, v);
     if (type == 'c') return put_char(p, &l, v);
     if (type && strchr("diuoxXeEfFgG", type)) return put_number(p, &l, type, v);
-    return tpl_raise(p->r, "ValueError", "unsupported format character '%c' (0x%x) at index %zu", type, (unsigned char)type,
-                     tpl_chars(tpl_cut(p->format, 0, p->at - 1)));
+    return tpl_raise(p->r, "ValueError", "unsupported format character '%c' (0x%x) at index %zu", type,
+                     (unsigned char)type, tpl_chars(tpl_cut(p->format, 0, p->at - 1)));
 }
 
 bool tpl_percent(tpl_render *r, tpl_value format, tpl_value arg, tpl_value *out)
@@ -289,20 +333,30 @@ static bool read_spec(tpl_render *r, tpl_value spec, const char *type, layout *l
         l->align = s[i++];
     }
     if (i < n && s[i] && strchr("+- ", s[i])) l->sign = s[i++];
-    if (i < n && s[i] == '#') l->alternate = true, i++;
+    if (i < n && s[i] == '#') {
+        l->alternate = true;
+        i++;
+    }
     if (i < n && s[i] == '0') {
-        if (!l->align) l->align = '=', strcpy(l->fill, "0");
+        if (!l->align) {
+            l->align = '=';
+            strcpy(l->fill, "0");
+        }
         i++;
     }
     for (; i < n && s[i] >= '0' && s[i] <= '9' && l->width <= MAX_WIDTH; i++) l->width = l->width * 10 + (s[i] - '0');
     if (i < n && (s[i] == ',' || s[i] == '_')) l->group = s[i++];
     if (i < n && s[i] == '.') {
-        if (++i >= n || s[i] < '0' || s[i] > '9') return tpl_raise(r, "ValueError", "Format specifier missing precision");
-        for (l->precision = 0; i < n && s[i] >= '0' && s[i] <= '9' && l->precision <= MAX_WIDTH; i++) l->precision = l->precision * 10 + (s[i] - '0');
+        if (++i >= n || s[i] < '0' || s[i] > '9')
+            return tpl_raise(r, "ValueError", "Format specifier missing precision");
+        for (l->precision = 0; i < n && s[i] >= '0' && s[i] <= '9' && l->precision <= MAX_WIDTH; i++)
+            l->precision = l->precision * 10 + (s[i] - '0');
     }
     if (i < n) l->type = s[i++];
-    if (l->width > MAX_WIDTH || l->precision > MAX_WIDTH) return tpl_raise(r, "ValueError", "Too many decimal digits in format string");
-    return i == n || tpl_raise(r, "ValueError", "Invalid format specifier '%.*s' for object of type '%s'", (int)(n > 100 ? 100 : n), s, type);
+    if (l->width > MAX_WIDTH || l->precision > MAX_WIDTH)
+        return tpl_raise(r, "ValueError", "Too many decimal digits in format string");
+    return i == n || tpl_raise(r, "ValueError", "Invalid format specifier '%.*s' for object of type '%s'",
+                               (int)(n > 100 ? 100 : n), s, type);
 }
 
 /* The character of a code. */
@@ -310,7 +364,8 @@ static bool put_code(tpl_render *r, tpl_text *text, const layout *l, int64_t cod
 {
     tpl_text *one = tpl_text_new(&r->pool, 4);
     if (l->sign != '-') return tpl_raise(r, "ValueError", "Sign not allowed with integer format specifier 'c'");
-    if (l->alternate) return tpl_raise(r, "ValueError", "Alternate form (#) not allowed with integer format specifier 'c'");
+    if (l->alternate)
+        return tpl_raise(r, "ValueError", "Alternate form (#) not allowed with integer format specifier 'c'");
     if (l->precision >= 0) return tpl_raise(r, "ValueError", "Precision not allowed in integer format specifier");
     if (code < 0 || code > 0x10FFFF) return tpl_raise(r, "OverflowError", "%%c arg not in range(0x110000)");
     if (code >= 0xD800 && code < 0xE000) return tpl_refuse(r, "half of a surrogate pair");
@@ -322,13 +377,20 @@ static bool put_by_spec(tpl_render *r, tpl_text *text, tpl_value v, tpl_value sp
     layout l;
     const char *type = tpl_type_name(v);
     if (!spec.n) return tpl_put_value(r, text, v);
-    if (v.kind != TPL_STR && !tpl_is_number(v)) return tpl_raise(r, "TypeError", "unsupported format string passed to %s.__format__", type);
+    if (v.kind != TPL_STR && !tpl_is_number(v))
+        return tpl_raise(r, "TypeError", "unsupported format string passed to %s.__format__", type);
     if (!read_spec(r, spec, type, &l)) return false;
-    if (l.type == 'n') l.type = v.kind == TPL_FLOAT ? 'g' : v.kind == TPL_STR ? 'n' : 'd';      /* the C locale groups nothing */
+    /* the C locale groups nothing */
+    if (l.type == 'n') {
+        if (v.kind == TPL_FLOAT) l.type = 'g';
+        else if (v.kind == TPL_STR) l.type = 'n';
+        else l.type = 'd';
+    }
     if (!l.align) l.align = v.kind == TPL_STR ? '<' : '>';
     if (v.kind == TPL_STR) {
         if (l.align == '=') {
-            if (spec.n && tpl_data(spec)[0] != '0') return tpl_raise(r, "ValueError", "'=' alignment not allowed in string format specifier");
+            if (spec.n && tpl_data(spec)[0] != '0')
+                return tpl_raise(r, "ValueError", "'=' alignment not allowed in string format specifier");
             l.align = '<';
         }
         if (l.sign != '-') return tpl_raise(r, "ValueError", "Sign not allowed in string format specifier");
@@ -356,7 +418,8 @@ static bool put_escaped(tpl_render *r, tpl_text *text, tpl_value v, tpl_value sp
     if (v.kind == TPL_STR && v.sub && spec.n)
         return tpl_raise(r, "ValueError", "Unsupported format specification for Markup.");
     if (v.kind == TPL_STR && v.sub) return tpl_put_str(&r->pool, text, v);
-    return plain && put_by_spec(r, plain, v, spec) && tpl_escape(r, tpl_text_value(plain), &escaped) && tpl_put_str(&r->pool, text, escaped);
+    return plain && put_by_spec(r, plain, v, spec) && tpl_escape(r, tpl_text_value(plain), &escaped) &&
+           tpl_put_str(&r->pool, text, escaped);
 }
 
 typedef struct formatting {
@@ -366,12 +429,14 @@ typedef struct formatting {
     bool markup;              /* what is put in is escaped */
 } formatting;
 
-/* As Python's string.Formatter counts: {} takes the next one, and a field that is nothing but a number ends that. */
+/* As Python's string.Formatter counts: {} takes the next one, and a field that is nothing but a
+ * number ends that. */
 static bool numbered(formatting *f, tpl_value name, bool whole_field, tpl_value *out)
 {
     int64_t i = 0;
     if (whole_field && (name.n ? f->next > 0 : f->next < 0))
-        return tpl_raise(f->r, "ValueError", "cannot switch from manual field specification to automatic field numbering");
+        return tpl_raise(f->r, "ValueError",
+                         "cannot switch from manual field specification to automatic field numbering");
     for (uint32_t k = 0; k < name.n && i < MAX_WIDTH; k++) i = i * 10 + (tpl_data(name)[k] - '0');
     if (!name.n) i = f->next++;
     else if (whole_field) f->next = -1;
@@ -386,7 +451,10 @@ static bool field_value(formatting *f, tpl_value field, tpl_value *out)
     size_t n = 0;
     bool digits = true;
     const char *s = tpl_data(field);
-    while (n < field.n && s[n] != '.' && s[n] != '[') digits = digits && s[n] >= '0' && s[n] <= '9', n++;
+    while (n < field.n && s[n] != '.' && s[n] != '[') {
+        digits = digits && s[n] >= '0' && s[n] <= '9';
+        n++;
+    }
     tpl_value name = tpl_cut(field, 0, n), text;
     if (digits && (n || !field.n)) {
         if (!numbered(f, name, n == field.n, out)) return false;
@@ -399,7 +467,10 @@ static bool field_value(formatting *f, tpl_value field, tpl_value *out)
     while (n < field.n) {
         size_t from = n + 1, to = from;
         bool item = s[n] == '[', whole = true;
-        while (to < field.n && (item ? s[to] != ']' : s[to] != '.' && s[to] != '[')) whole = whole && s[to] >= '0' && s[to] <= '9', to++;
+        while (to < field.n && (item ? s[to] != ']' : s[to] != '.' && s[to] != '[')) {
+            whole = whole && s[to] >= '0' && s[to] <= '9';
+            to++;
+        }
         if (to == from) return tpl_raise(f->r, "ValueError", "Empty attribute in format string");
         if (item && to == field.n) return tpl_raise(f->r, "ValueError", "Missing ']' in format string");
         tpl_value part = tpl_cut(field, from, to);
@@ -445,16 +516,20 @@ static bool put_format(formatting *f, tpl_text *text, tpl_value format, int dept
         }
         if (c == '}') return tpl_raise(f->r, "ValueError", "Single '}' encountered in format string");
         size_t end = field_end(format, i + 1);
-        if (end == format.n) return tpl_raise(f->r, "ValueError", i + 1 == format.n ? "Single '{' encountered in format string" : "expected '}' before end of string");
+        if (end == format.n)
+            return tpl_raise(f->r, "ValueError", i + 1 == format.n ? "Single '{' encountered in format string"
+                                                                   : "expected '}' before end of string");
         size_t name_end = i + 1;
-        while (name_end < end && s[name_end] != '!' && s[name_end] != ':') name_end += s[name_end] == '[' ? strcspn(s + name_end, "]") : 1;
+        while (name_end < end && s[name_end] != '!' && s[name_end] != ':')
+            name_end += s[name_end] == '[' ? strcspn(s + name_end, "]") : 1;
         if (name_end > end) name_end = end;
         tpl_value v, spec = tpl_cut(format, end, end);
         if (!field_value(f, tpl_cut(format, i + 1, name_end), &v)) return false;
         if (name_end < end && s[name_end] == '!') {
             char how = name_end + 1 < end ? s[name_end + 1] : 0;
             if (how == 'a' && !to_ascii(f->r, v, &v)) return false;
-            if (how != 's' && how != 'r' && how != 'a') return tpl_raise(f->r, "ValueError", "Unknown conversion specifier %c", how ? how : '?');
+            if (how != 's' && how != 'r' && how != 'a')
+                return tpl_raise(f->r, "ValueError", "Unknown conversion specifier %c", how ? how : '?');
             if (how != 'a' && (how == 's' ? !tpl_to_str(f->r, v, &v) : !to_repr(f->r, v, &v))) return false;
             name_end += 2;
         }

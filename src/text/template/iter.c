@@ -1,5 +1,6 @@
-/* Walking values: for loops, list(), join and whatever else asks for items one by one; and the loop variable. Iterators are lazy, as Python's
- * are: a filter such as map looks at an item when it is asked for it. */
+/* Walking values: for loops, list(), join and whatever else asks for items one by one; and the loop
+ * variable. Iterators are lazy, as Python's are: a filter such as map looks at an item when it is
+ * asked for it. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -47,7 +48,9 @@ static int next_number(tpl_render *r, tpl_iter *it, tpl_value *out)
 
 static int next_nothing(tpl_render *r, tpl_iter *it, tpl_value *out)
 {
-    (void)r, (void)it, (void)out;
+    (void)r;
+    (void)it;
+    (void)out;
     return 0;
 }
 
@@ -100,7 +103,8 @@ bool tpl_to_array(tpl_render *r, tpl_value v, tpl_array **out)
 {
     tpl_iter *it = tpl_iterate(r, v);
     tpl_value item;
-    tpl_array *array = it ? tpl_array_new(&r->pool, v.kind == TPL_LIST || v.kind == TPL_TUPLE ? v.n : 0) : NULL;
+    tpl_array *array = NULL;
+    if (it) array = tpl_array_new(&r->pool, v.kind == TPL_LIST || v.kind == TPL_TUPLE ? v.n : 0);
     if (!array) return false;
     for (;;) {
         int got = tpl_next(r, it, &item);

@@ -1,4 +1,5 @@
-/* tojson as transformers defines it: Python's json.dumps, which neither escapes HTML nor, unless asked, anything beyond ASCII. */
+/* tojson as transformers defines it: Python's json.dumps, which neither escapes HTML nor, unless
+ * asked, anything beyond ASCII. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,9 @@ static bool put_escape(dumper *d, int32_t c)
     const char *at = c && c < 128 ? strchr("\"\"\\\\\nn\rr\tt\bb\ff", c) : NULL;
     if (at) snprintf(chars, sizeof chars, "\\%c", at[c == '"' || c == '\\' ? 0 : 1]);
     else if (c < 0x10000) snprintf(chars, sizeof chars, "\\u%04x", (unsigned)c);
-    else snprintf(chars, sizeof chars, "\\u%04x\\u%04x", (unsigned)(0xD800 + ((c - 0x10000) >> 10)), (unsigned)(0xDC00 + ((c - 0x10000) & 0x3FF)));
+    else
+        snprintf(chars, sizeof chars, "\\u%04x\\u%04x", (unsigned)(0xD800 + ((c - 0x10000) >> 10)),
+                 (unsigned)(0xDC00 + ((c - 0x10000) & 0x3FF)));
     return put(d, chars, strlen(chars));
 }
 
@@ -113,7 +116,9 @@ static bool put_dict(dumper *d, tpl_value v)
     for (uint32_t i = 0; i < v.dict->n; i++) {
         tpl_value key = d->sort ? tpl_items(tpl_items(sorted)[i])[0] : v.dict->pairs[i].key;
         tpl_value value = d->sort ? tpl_items(tpl_items(sorted)[i])[1] : v.dict->pairs[i].value;
-        if (!put_comma(d, i) || !put_key(d, key) || !tpl_put_str(&d->r->pool, d->text, d->colon) || !put_value(d, value)) return false;
+        if (!put_comma(d, i) || !put_key(d, key) || !tpl_put_str(&d->r->pool, d->text, d->colon) ||
+            !put_value(d, value))
+            return false;
     }
     d->level--;
     return put_line(d) && put(d, "}", 1);
@@ -151,7 +156,8 @@ static bool set_indent(dumper *d, tpl_value indent)
     if (indent.kind == TPL_MISSING || indent.kind == TPL_NONE) return true;
     d->indent = indent;
     if (indent.kind == TPL_STR) return true;
-    if (!tpl_is_whole(indent)) return tpl_raise(d->r, "TypeError", "can't multiply sequence by non-int of type '%s'", tpl_type_name(indent));
+    if (!tpl_is_whole(indent))
+        return tpl_raise(d->r, "TypeError", "can't multiply sequence by non-int of type '%s'", tpl_type_name(indent));
     n = tpl_whole(indent);
     return tpl_str(&d->r->pool, " ", &blank) && tpl_binary(d->r, '*', blank, tpl_int(n < 0 ? 0 : n), &d->indent);
 }
@@ -160,7 +166,9 @@ bool tpl_tojson(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *out
 {
     tpl_value slots[4];      /* in transformers' order */
     dumper d = { .r = r, .text = tpl_text_new(&r->pool, 64) };
-    if (!d.text || !tpl_bind(r, "_cached_compile_jinja_template.<locals>.tojson", args, "ensure_ascii indent separators sort_keys", 0, slots)) return false;
+    if (!d.text || !tpl_bind(r, "_cached_compile_jinja_template.<locals>.tojson", args,
+                             "ensure_ascii indent separators sort_keys", 0, slots))
+        return false;
     d.ascii = tpl_truth(slots[0]);
     d.sort = tpl_truth(slots[3]);
     if (!set_indent(&d, slots[1])) return false;
@@ -169,7 +177,8 @@ bool tpl_tojson(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *out
             return tpl_raise(r, "TypeError", "separators must be two strings");
         d.comma = tpl_items(slots[2])[0];
         d.colon = tpl_items(slots[2])[1];
-    } else if (!tpl_str(&r->pool, d.indent.kind == TPL_MISSING ? ", " : ",", &d.comma) || !tpl_str(&r->pool, ": ", &d.colon)) {
+    } else if (!tpl_str(&r->pool, d.indent.kind == TPL_MISSING ? ", " : ",", &d.comma) ||
+               !tpl_str(&r->pool, ": ", &d.colon)) {
         return false;
     }
     if (!put_value(&d, v)) return false;

@@ -1,9 +1,11 @@
 /* Cuts a template's source into tokens, with Jinja's whitespace control. Called by parse.c.
  *
- *     text before {%      '-' strips all whitespace before it; without '+' blanks between a line's start and the tag go (lstrip_blocks)
- *     %} text behind      '-' strips all whitespace behind it; without '+' one newline goes (trim_blocks)
+ *   text before {%  '-' strips all whitespace before it; without '+' blanks between a line's start
+ *                   and the tag go (lstrip_blocks)
+ *   %} text behind  '-' strips all whitespace behind it; without '+' one newline goes (trim_blocks)
  *     {{ }}               only '-' strips
- * Rules: Jinja 3.1, "Whitespace Control" and "Escaping"; strings unescape as Python's unicode-escape does. */
+ * Rules: Jinja 3.1, "Whitespace Control" and "Escaping"; strings unescape as Python's
+ * unicode-escape does. */
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -141,7 +143,9 @@ static bool digits(const lexer *l, uint32_t *at, const char *set)
 {
     uint32_t i = *at;
     if (i >= l->n || !strchr(set, l->s[i]) || !l->s[i]) return false;
-    while (i < l->n && l->s[i] && (strchr(set, l->s[i]) || (l->s[i] == '_' && i + 1 < l->n && l->s[i + 1] && strchr(set, l->s[i + 1])))) i++;
+    while (i < l->n && l->s[i] &&
+           (strchr(set, l->s[i]) || (l->s[i] == '_' && i + 1 < l->n && l->s[i + 1] && strchr(set, l->s[i + 1]))))
+        i++;
     *at = i;
     return true;
 }
@@ -197,7 +201,8 @@ static bool number(lexer *l)
         };
         for (size_t b = 0; b < 3; b++) {
             k = from + 2 + (here(l, from + 2, "_") ? 1 : 0);
-            if ((l->s[from + 1] | 32) == bases[b].letter && digits(l, &k, bases[b].set)) return integer(l, from, k, bases[b].base);
+            if ((l->s[from + 1] | 32) == bases[b].letter && digits(l, &k, bases[b].set))
+                return integer(l, from, k, bases[b].base);
         }
         k = from;
         digits(l, &k, "0");
@@ -220,10 +225,15 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* \xhh, \uhhhh, \Uhhhhhhhh and \ooo at s (behind the backslash); *used bytes were read, 0: none of these; -1: too few digits. */
+/* \xhh, \uhhhh, \Uhhhhhhhh and \ooo at s (behind the backslash); *used bytes were read, 0: none of
+ * these; -1: too few digits. */
 static int32_t numeric_escape(const char *s, uint32_t n, uint32_t *used)
 {
-    uint32_t want = s[0] == 'x' ? 2 : s[0] == 'u' ? 4 : s[0] == 'U' ? 8 : 0, i = 0;
+    uint32_t want = 0;
+    if (s[0] == 'x') want = 2;
+    else if (s[0] == 'u') want = 4;
+    else if (s[0] == 'U') want = 8;
+    uint32_t i = 0;
     int64_t code = 0;
     if (want) {
         for (i = 1; i <= want; i++) {
@@ -259,14 +269,20 @@ static bool escape_of(lexer *l, tpl_text *text, uint32_t *at, uint32_t end)
         *at += 1 + used;
         return ok;
     }
-    if ((unsigned char)*s > 127) {      /* Python turns the character into an escape first, whose backslash this one then escapes */
+    /* Python turns the character into an escape first, whose backslash this one then escapes */
+    if ((unsigned char)*s > 127) {
         size_t next = *at + 1;
         int32_t c = tpl_decode(l->s, l->n, &next);
         char chars[16];
         static const char hex[] = "0123456789abcdef";
-        int width = c < 256 ? 2 : c < 65536 ? 4 : 8, k = 0;
+        int width = 8;
+        if (c < 256) width = 2;
+        else if (c < 65536) width = 4;
+        int k = 0;
         chars[k++] = '\\';
-        chars[k++] = width == 2 ? 'x' : width == 4 ? 'u' : 'U';
+        if (width == 2) chars[k++] = 'x';
+        else if (width == 4) chars[k++] = 'u';
+        else chars[k++] = 'U';
         for (int shift = 4 * (width - 1); shift >= 0; shift -= 4) chars[k++] = hex[c >> shift & 15];
         *at = (uint32_t)next;
         return tpl_put(l->p->pool, text, chars, (size_t)k, true);
@@ -340,11 +356,15 @@ static bool operator(lexer *l, balance *open)
         return tpl_syntax(l->p, l->at, "unexpected char '%.*s'", (int)(next - l->at), l->s + l->at);
     }
     if (c == '(' || c == '[' || c == '{') {
-        if (open->n == sizeof open->closers) return tpl_syntax(l->p, l->at, "more than %zu brackets are open", sizeof open->closers);
-        open->closers[open->n++] = c == '(' ? ')' : c == '[' ? ']' : '}';
+        if (open->n == sizeof open->closers)
+            return tpl_syntax(l->p, l->at, "more than %zu brackets are open", sizeof open->closers);
+        if (c == '(') open->closers[open->n++] = ')';
+        else if (c == '[') open->closers[open->n++] = ']';
+        else open->closers[open->n++] = '}';
     } else if (c == ')' || c == ']' || c == '}') {
         if (!open->n) return tpl_syntax(l->p, l->at, "unexpected '%c'", c);
-        if (open->closers[--open->n] != c) return tpl_syntax(l->p, l->at, "unexpected '%c', expected '%c'", c, open->closers[open->n]);
+        if (open->closers[--open->n] != c)
+            return tpl_syntax(l->p, l->at, "unexpected '%c', expected '%c'", c, open->closers[open->n]);
     }
     tpl_token *t = push(l, TOK_OP, l->at, 1);
     if (t) t->op = c;
@@ -410,7 +430,8 @@ bool tpl_lex(tpl_parser *p)
             if (!comment(&l, tag)) return false;
             continue;
         }
-        if (!push(&l, what == '{' ? TOK_PRINT_BEGIN : TOK_BLOCK_BEGIN, tag, 2) || !inside(&l, what == '{')) return false;
+        if (!push(&l, what == '{' ? TOK_PRINT_BEGIN : TOK_BLOCK_BEGIN, tag, 2) || !inside(&l, what == '{'))
+            return false;
     }
     return push(&l, TOK_END, l.n, 0) != NULL;
 }

@@ -1,5 +1,5 @@
-/* Runs a template's for loops, recursive ones too. Called by exec.c, and by eval.c where a template calls its loop; the loop variable's
- * attributes are iter.c's. */
+/* Runs a template's for loops, recursive ones too. Called by exec.c, and by eval.c where a template
+ * calls its loop; the loop variable's attributes are iter.c's. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -59,7 +59,8 @@ static tpl_flow run_rounds(tpl_render *r, tpl_loop *loop, bool *any)
         if (!round) return FLOW_ERROR;
         round->n = 0;
         if (!tpl_assign(r, node->a, round, loop->current)) return FLOW_ERROR;
-        if (has_loop && !tpl_frame_set(r, round, slot, (tpl_value){ .kind = TPL_LOOP, .loop = loop })) return FLOW_ERROR;
+        if (has_loop && !tpl_frame_set(r, round, slot, (tpl_value){ .kind = TPL_LOOP, .loop = loop }))
+            return FLOW_ERROR;
         tpl_flow flow = tpl_exec(r, &node->list, round);
         if (flow == FLOW_ERROR) return flow;
         if (flow == FLOW_BREAK) return FLOW_ON;
@@ -89,7 +90,8 @@ bool tpl_call_loop(tpl_render *r, tpl_loop *loop, const tpl_args *args, tpl_valu
 {
     tpl_value iterable;
     if (!tpl_bind(r, "LoopContext.__call__", args, "iterable", 1, &iterable)) return false;
-    if (!loop->node->recursive) return tpl_raise(r, "TypeError", "The loop must have the 'recursive' marker to be called recursively.");
+    if (!loop->node->recursive)
+        return tpl_raise(r, "TypeError", "The loop must have the 'recursive' marker to be called recursively.");
     tpl_text *around = r->out, *text = tpl_text_new(&r->pool, 64);
     if (!text) return false;
     r->out = text;

@@ -1,4 +1,5 @@
-/* Defines and calls a template's macros and call blocks. Called by exec.c and, for calls within expressions, by eval.c. */
+/* Defines and calls a template's macros and call blocks. Called by exec.c and, for calls within
+ * expressions, by eval.c. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -18,7 +19,9 @@ bool tpl_run_call_block(tpl_render *r, const tpl_node *node, tpl_frame *frame)
 {
     tpl_value callee, caller, result;
     tpl_args args;
-    if (!tpl_define_macro(r, node->macro, frame, &caller) || !tpl_eval(r, node->a->a, frame, &callee) || !tpl_eval_args(r, node->a->args, frame, &args)) return false;
+    if (!tpl_define_macro(r, node->macro, frame, &caller) || !tpl_eval(r, node->a->a, frame, &callee) ||
+        !tpl_eval_args(r, node->a->args, frame, &args))
+        return false;
     const char **keys = tpl_get(&r->pool, args.n_keys + 1, sizeof *keys);
     tpl_value *values = tpl_get(&r->pool, args.n_keys + 1, sizeof *values);
     if (!keys || !values) return false;
@@ -44,7 +47,8 @@ static uint32_t key_index(const tpl_args *args, const char *name)
 }
 
 /* The keywords that no parameter took, as the macro's kwargs or as an error. */
-static bool leftover_keys(tpl_render *r, const tpl_macro_def *def, const tpl_args *args, const bool *used, tpl_frame *frame)
+static bool leftover_keys(tpl_render *r, const tpl_macro_def *def, const tpl_args *args, const bool *used,
+                          tpl_frame *frame)
 {
     tpl_dict *rest = def->takes_kwargs ? tpl_dict_new(&r->pool) : NULL;
     const char *name = def->name ? def->name : "None";
@@ -54,10 +58,13 @@ static bool leftover_keys(tpl_render *r, const tpl_macro_def *def, const tpl_arg
         tpl_value key;
         if (used[i]) continue;
         if (!rest && strcmp(args->keys[i], "caller") == 0)
-            return tpl_raise(r, "TypeError", "macro %s%s%s was invoked with two values for the special caller argument. This is most likely a bug.", quote,
-                             name, quote);
-        if (!rest) return tpl_raise(r, "TypeError", "macro %s%s%s takes no keyword argument '%s'", quote, name, quote, args->keys[i]);
-        if (!tpl_str(&r->pool, args->keys[i], &key) || !tpl_dict_set(&r->pool, rest, key, args->keyword[i])) return false;
+            return tpl_raise(r, "TypeError", "macro %s%s%s was invoked with two values for the special caller "
+                             "argument. This is most likely a bug.", quote, name, quote);
+        if (!rest)
+            return tpl_raise(r, "TypeError", "macro %s%s%s takes no keyword argument '%s'", quote, name, quote,
+                             args->keys[i]);
+        if (!tpl_str(&r->pool, args->keys[i], &key) || !tpl_dict_set(&r->pool, rest, key, args->keyword[i]))
+            return false;
     }
     return !rest || tpl_frame_set(r, frame, def->kwargs_slot, (tpl_value){ .kind = TPL_DICT, .dict = rest });
 }
@@ -67,7 +74,8 @@ static bool leftover_positional(tpl_render *r, const tpl_macro_def *def, const t
     uint32_t taken = args->n < def->params.n ? args->n : def->params.n;
     if (!def->takes_varargs) {
         if (args->n <= def->params.n) return true;
-        if (!def->name) return tpl_raise(r, "TypeError", "macro None takes not more than %u argument(s)", def->params.n);
+        if (!def->name)
+            return tpl_raise(r, "TypeError", "macro None takes not more than %u argument(s)", def->params.n);
         return tpl_raise(r, "TypeError", "macro '%s' takes not more than %u argument(s)", def->name, def->params.n);
     }
     tpl_array *rest = tpl_array_new(&r->pool, args->n - taken);
@@ -76,7 +84,8 @@ static bool leftover_positional(tpl_render *r, const tpl_macro_def *def, const t
     return rest && tpl_frame_set(r, frame, def->varargs_slot, tpl_list_of(rest, TPL_TUPLE));
 }
 
-/* Gives every parameter its value; defaults are evaluated in order, once all that was passed is known. */
+/* Gives every parameter its value; defaults are evaluated in order, once all that was passed is
+ * known. */
 static bool bind_params(tpl_render *r, const tpl_macro_def *def, const tpl_args *args, bool *used, tpl_frame *frame)
 {
     uint32_t first_default = def->params.n - def->defaults.n;
@@ -94,8 +103,9 @@ static bool bind_params(tpl_render *r, const tpl_macro_def *def, const tpl_args 
                 if (!tpl_eval(r, def->defaults.items[i - first_default], frame, &value)) return false;
             } else {
                 tpl_text *message = tpl_text_new(&r->pool, 64);
-                if (!message || !tpl_puts(&r->pool, message, "parameter '") || !tpl_puts(&r->pool, message, param->name) ||
-                    !tpl_puts(&r->pool, message, "' was not provided") || !tpl_put(&r->pool, message, "", 1, true) || !tpl_undefined_hint(r, message->data, &value))
+                if (!message || !tpl_puts(&r->pool, message, "parameter '") ||
+                    !tpl_puts(&r->pool, message, param->name) || !tpl_puts(&r->pool, message, "' was not provided") ||
+                    !tpl_put(&r->pool, message, "", 1, true) || !tpl_undefined_hint(r, message->data, &value))
                     return false;
             }
             if (!tpl_frame_set(r, frame, param->slot, value)) return false;

@@ -1,5 +1,6 @@
-/* The methods of Python's strings that cut, search and join; those of case are case.c's, format is format.c's. Slices of
- * a string share its text, so that what came from a message stays known as such. */
+/* The methods of Python's strings that cut, search and join; those of case are case.c's, format is
+ * format.c's. Slices of a string share its text, so that what came from a message stays known as
+ * such. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -7,8 +8,10 @@
 
 #define METHOD(name) static bool name(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *out)
 
-/* Binds what a method of C's in Python takes: by position only, unless the names are known to it. */
-static bool bind(tpl_render *r, const char *name, const tpl_args *args, const char *names, int required, bool by_name, tpl_value *slots)
+/* Binds what a method of C's in Python takes: by position only, unless the names are known to
+ * it. */
+static bool bind(tpl_render *r, const char *name, const tpl_args *args, const char *names, int required, bool by_name,
+                 tpl_value *slots)
 {
     if (!by_name && args->n_keys) return tpl_raise(r, "TypeError", "str.%s() takes no keyword arguments", name);
     return tpl_bind(r, name, args, names, required, slots);
@@ -19,7 +22,8 @@ static bool need_str(tpl_render *r, tpl_value v, const char *what)
     return v.kind == TPL_STR || tpl_raise(r, "TypeError", "%s must be str, not %s", what, tpl_type_name(v));
 }
 
-/* The last place of part in data's bytes [from, to), by a rolling sum, so that the time stays linear; -1 if there is none. */
+/* The last place of part in data's bytes [from, to), by a rolling sum, so that the time stays
+ * linear; -1 if there is none. */
 static int64_t find_last(const char *data, size_t from, size_t to, const char *part, size_t n)
 {
     uint64_t want = 0, sum = 0, top = 1;
@@ -68,13 +72,15 @@ static bool in_set(tpl_value set, const char *c, size_t n)
     return false;
 }
 
-static bool strip_sides(tpl_render *r, const char *name, tpl_value s, const tpl_args *args, bool left, bool right, tpl_value *out)
+static bool strip_sides(tpl_render *r, const char *name, tpl_value s, const tpl_args *args, bool left, bool right,
+                        tpl_value *out)
 {
     tpl_value set;
     const char *data = tpl_data(s);
     size_t from = 0, to = s.n;
     if (!bind(r, name, args, "chars", 0, false, &set)) return false;
-    if (set.kind != TPL_STR && set.kind != TPL_NONE && set.kind != TPL_MISSING) return tpl_raise(r, "TypeError", "%s arg must be None or str", name);
+    if (set.kind != TPL_STR && set.kind != TPL_NONE && set.kind != TPL_MISSING)
+        return tpl_raise(r, "TypeError", "%s arg must be None or str", name);
     while (left && from < to) {
         size_t next = from;
         tpl_decode(data, s.n, &next);
@@ -98,15 +104,18 @@ METHOD(rstrip) { return strip_sides(r, "rstrip", self, args, false, true, out); 
 METHOD(removeprefix)
 {
     tpl_value part;
-    if (!bind(r, "removeprefix", args, "prefix", 1, false, &part) || !need_str(r, part, "removeprefix() argument")) return false;
-    *out = part.n <= self.n && memcmp(tpl_data(self), tpl_data(part), part.n) == 0 ? tpl_cut(self, part.n, self.n) : self;
+    if (!bind(r, "removeprefix", args, "prefix", 1, false, &part) || !need_str(r, part, "removeprefix() argument"))
+        return false;
+    *out = part.n <= self.n && memcmp(tpl_data(self), tpl_data(part), part.n) == 0
+               ? tpl_cut(self, part.n, self.n) : self;
     return true;
 }
 
 METHOD(removesuffix)
 {
     tpl_value part;
-    if (!bind(r, "removesuffix", args, "suffix", 1, false, &part) || !need_str(r, part, "removesuffix() argument")) return false;
+    if (!bind(r, "removesuffix", args, "suffix", 1, false, &part) || !need_str(r, part, "removesuffix() argument"))
+        return false;
     bool has = part.n && part.n <= self.n && memcmp(tpl_data(self) + self.n - part.n, tpl_data(part), part.n) == 0;
     *out = has ? tpl_cut(self, 0, self.n - part.n) : self;
     return true;
@@ -126,7 +135,8 @@ static bool split_space(tpl_render *r, tpl_value s, int64_t max, bool backwards,
         if (!rest.n) return true;
         if (max-- == 0) break;
         data = tpl_data(rest);
-        from = 0, to = rest.n;
+        from = 0;
+        to = rest.n;
         if (!backwards) {
             size_t end = 0, next = 0;
             while (next < rest.n && !tpl_is_space(tpl_decode(data, rest.n, &next))) end = next;
@@ -142,7 +152,8 @@ static bool split_space(tpl_render *r, tpl_value s, int64_t max, bool backwards,
             }
             from = k;
         }
-        if (!tpl_append(&r->pool, out, tpl_cut(rest, from, to)) || !tpl_work(&r->pool, 1 + (to - from) / 8)) return false;
+        if (!tpl_append(&r->pool, out, tpl_cut(rest, from, to)) || !tpl_work(&r->pool, 1 + (to - from) / 8))
+            return false;
         rest = backwards ? tpl_cut(rest, 0, from) : tpl_cut(rest, to, rest.n);
     }
     /* what is left keeps the whitespace on its far side */
@@ -167,15 +178,19 @@ static bool split_at(tpl_render *r, tpl_value s, tpl_value separator, int64_t ma
     return tpl_append(&r->pool, out, tpl_cut(s, from, to));
 }
 
-static bool split_any(tpl_render *r, const char *name, tpl_value s, const tpl_args *args, bool backwards, tpl_value *out)
+static bool split_any(tpl_render *r, const char *name, tpl_value s, const tpl_args *args, bool backwards,
+                      tpl_value *out)
 {
     tpl_value slots[2];
     int64_t max;
     tpl_array *array = tpl_array_new(&r->pool, 0);
-    if (!array || !tpl_bind(r, name, args, "sep maxsplit", 0, slots) || !tpl_need_int(r, slots[1], -1, &max)) return false;
+    if (!array || !tpl_bind(r, name, args, "sep maxsplit", 0, slots) || !tpl_need_int(r, slots[1], -1, &max))
+        return false;
     bool by_space = slots[0].kind == TPL_MISSING || slots[0].kind == TPL_NONE;
-    if (!by_space && slots[0].kind != TPL_STR) return tpl_raise(r, "TypeError", "must be str or None, not %s", tpl_type_name(slots[0]));
-    if (by_space ? !split_space(r, s, max, backwards, array) : !split_at(r, s, slots[0], max, backwards, array)) return false;
+    if (!by_space && slots[0].kind != TPL_STR)
+        return tpl_raise(r, "TypeError", "must be str or None, not %s", tpl_type_name(slots[0]));
+    if (by_space ? !split_space(r, s, max, backwards, array) : !split_at(r, s, slots[0], max, backwards, array))
+        return false;
     for (uint32_t i = 0; backwards && i < array->used / 2; i++) {
         tpl_value swap = array->items[i];
         array->items[i] = array->items[array->used - 1 - i];
@@ -199,7 +214,9 @@ METHOD(splitlines)
     tpl_array *array = tpl_array_new(&r->pool, 0);
     size_t from = 0;
     int64_t keeps;
-    if (!array || !tpl_bind(r, "splitlines", args, "keepends", 0, &keep) || !tpl_need_int(r, keep, 0, &keeps) || !tpl_work(&r->pool, self.n / 8)) return false;
+    if (!array || !tpl_bind(r, "splitlines", args, "keepends", 0, &keep) || !tpl_need_int(r, keep, 0, &keeps) ||
+        !tpl_work(&r->pool, self.n / 8))
+        return false;
     for (size_t i = 0; i < self.n;) {
         size_t end = i;
         int32_t c = tpl_decode(tpl_data(self), self.n, &i);
@@ -213,7 +230,8 @@ METHOD(splitlines)
     return true;
 }
 
-static bool partition_at(tpl_render *r, const char *name, tpl_value s, const tpl_args *args, bool backwards, tpl_value *out)
+static bool partition_at(tpl_render *r, const char *name, tpl_value s, const tpl_args *args, bool backwards,
+                         tpl_value *out)
 {
     tpl_value part;
     if (!bind(r, name, args, "sep", 1, false, &part) || !need_str(r, part, "argument")) return false;
@@ -252,7 +270,8 @@ static bool window(tpl_render *r, tpl_value s, tpl_value start, tpl_value stop, 
     return tpl_work(&r->pool, s.n / 32);
 }
 
-static bool found_at(tpl_render *r, const char *name, tpl_value s, const tpl_args *args, bool backwards, bool must, tpl_value *out)
+static bool found_at(tpl_render *r, const char *name, tpl_value s, const tpl_args *args, bool backwards, bool must,
+                     tpl_value *out)
 {
     tpl_value slots[3];
     size_t from, to;
@@ -290,13 +309,16 @@ static bool affix(tpl_render *r, const char *name, tpl_value s, const tpl_args *
     tpl_value slots[3];
     size_t from, to;
     bool yes = false;
-    if (!bind(r, name, args, "prefix start end", 1, false, slots) || !window(r, s, slots[1], slots[2], &from, &to)) return false;
+    if (!bind(r, name, args, "prefix start end", 1, false, slots) || !window(r, s, slots[1], slots[2], &from, &to))
+        return false;
     bool several = slots[0].kind == TPL_TUPLE;
     if (!several && slots[0].kind != TPL_STR)
-        return tpl_raise(r, "TypeError", "%s first arg must be str or a tuple of str, not %s", name, tpl_type_name(slots[0]));
+        return tpl_raise(r, "TypeError", "%s first arg must be str or a tuple of str, not %s", name,
+                         tpl_type_name(slots[0]));
     for (uint32_t i = 0; i < (several ? slots[0].n : 1) && !yes; i++) {
         tpl_value part = several ? tpl_items(slots[0])[i] : slots[0];
-        if (part.kind != TPL_STR) return tpl_raise(r, "TypeError", "tuple for %s must only contain str, not %s", name, tpl_type_name(part));
+        if (part.kind != TPL_STR)
+            return tpl_raise(r, "TypeError", "tuple for %s must only contain str, not %s", name, tpl_type_name(part));
         if (from > to || to - from < part.n) continue;
         yes = memcmp(tpl_data(s) + (end ? to - part.n : from), tpl_data(part), part.n) == 0;
     }
@@ -314,7 +336,8 @@ METHOD(replace)
     tpl_value slots[3];
     int64_t max;
     size_t from = 0;
-    if (!bind(r, "replace", args, "old new count", 2, false, slots) || !tpl_need_int(r, slots[2], -1, &max)) return false;
+    if (!bind(r, "replace", args, "old new count", 2, false, slots) || !tpl_need_int(r, slots[2], -1, &max))
+        return false;
     if (!need_str(r, slots[0], "replace() argument 1") || !need_str(r, slots[1], "replace() argument 2")) return false;
     if (self.sub && !tpl_escape(r, slots[1], &slots[1])) return false;
     tpl_text *text = tpl_text_new(&r->pool, self.n);
@@ -322,9 +345,12 @@ METHOD(replace)
     for (size_t at = 0; max != 0; max--) {
         int64_t next = slots[0].n ? find(self, slots[0], from, self.n, false) : (int64_t)at;
         if (next < 0 || (!slots[0].n && at > self.n)) break;
-        if (!tpl_put_str(&r->pool, text, tpl_cut(self, from, (size_t)next)) || !tpl_put_str(&r->pool, text, slots[1]) || !tpl_work(&r->pool, 1)) return false;
+        if (!tpl_put_str(&r->pool, text, tpl_cut(self, from, (size_t)next)) || !tpl_put_str(&r->pool, text, slots[1]) ||
+            !tpl_work(&r->pool, 1))
+            return false;
         from = (size_t)next + slots[0].n;
-        if (at < self.n) tpl_decode(tpl_data(self), self.n, &at);      /* an empty part is found before every character and at the end */
+        /* an empty part is found before every character and at the end */
+        if (at < self.n) tpl_decode(tpl_data(self), self.n, &at);
         else at = self.n + 1;
     }
     if (!tpl_put_str(&r->pool, text, tpl_cut(self, from, self.n))) return false;
@@ -345,7 +371,9 @@ METHOD(join)
         if (got < 0) return false;
         if (!got) break;
         if (self.sub && !tpl_escape(r, item, &item)) return false;
-        if (item.kind != TPL_STR) return tpl_raise(r, "TypeError", "sequence item %u: expected str instance, %s found", i, tpl_type_name(item));
+        if (item.kind != TPL_STR)
+            return tpl_raise(r, "TypeError", "sequence item %u: expected str instance, %s found", i,
+                             tpl_type_name(item));
         if ((i && !tpl_put_str(&r->pool, text, self)) || !tpl_put_str(&r->pool, text, item)) return false;
     }
     *out = tpl_text_value(text);
@@ -374,8 +402,13 @@ static bool justify(tpl_render *r, const char *name, tpl_value s, const tpl_args
     int64_t width, n = (int64_t)tpl_chars(s);
     if (!bind(r, name, args, "width fillchar", 1, false, slots) || !tpl_need_int(r, slots[0], 0, &width)) return false;
     if (slots[1].kind == TPL_MISSING && !tpl_str(&r->pool, " ", &slots[1])) return false;
-    if (slots[1].kind != TPL_STR || tpl_chars(slots[1]) != 1) return tpl_raise(r, "TypeError", "The fill character must be exactly one character long");
-    int64_t more = width > n ? width - n : 0, left = side < 0 ? 0 : side > 0 ? more : more / 2 + (more & width & 1);
+    if (slots[1].kind != TPL_STR || tpl_chars(slots[1]) != 1)
+        return tpl_raise(r, "TypeError", "The fill character must be exactly one character long");
+    int64_t more = width > n ? width - n : 0;
+    int64_t left;
+    if (side < 0) left = 0;
+    else if (side > 0) left = more;
+    else left = more / 2 + (more & width & 1);
     return pad(r, s, left, more - left, slots[1], out);
 }
 
@@ -387,11 +420,13 @@ METHOD(zfill)
 {
     tpl_value width, zero, sign, padded;
     int64_t want, n = (int64_t)tpl_chars(self);
-    if (!bind(r, "zfill", args, "width", 1, false, &width) || !tpl_need_int(r, width, 0, &want) || !tpl_str(&r->pool, "0", &zero)) return false;
+    if (!bind(r, "zfill", args, "width", 1, false, &width) || !tpl_need_int(r, width, 0, &want) ||
+        !tpl_str(&r->pool, "0", &zero))
+        return false;
     bool has_sign = self.n && (tpl_data(self)[0] == '-' || tpl_data(self)[0] == '+');
     sign = tpl_cut(self, 0, has_sign);
-    return pad(r, tpl_cut(self, has_sign, self.n), want > n ? want - n : 0, 0, zero, &padded) && tpl_concat(&r->pool, sign, padded, &padded) &&
-           (padded.sub = self.sub, *out = padded, true);
+    return pad(r, tpl_cut(self, has_sign, self.n), want > n ? want - n : 0, 0, zero, &padded) &&
+           tpl_concat(&r->pool, sign, padded, &padded) && (padded.sub = self.sub, *out = padded, true);
 }
 
 METHOD(expandtabs)
@@ -399,7 +434,8 @@ METHOD(expandtabs)
     tpl_value size;
     int64_t width, column = 0;
     tpl_text *text = tpl_text_new(&r->pool, self.n);
-    if (!text || !tpl_bind(r, "expandtabs", args, "tabsize", 0, &size) || !tpl_need_int(r, size, 8, &width)) return false;
+    if (!text || !tpl_bind(r, "expandtabs", args, "tabsize", 0, &size) || !tpl_need_int(r, size, 8, &width))
+        return false;
     for (size_t i = 0; i < self.n;) {
         size_t from = i;
         int32_t c = tpl_decode(tpl_data(self), self.n, &i);
@@ -424,7 +460,8 @@ METHOD(format_map)
     tpl_value map;
     tpl_args spread = { 0 };
     if (!bind(r, "format_map", args, "mapping", 1, false, &map)) return false;
-    if (map.kind != TPL_DICT) return tpl_raise(r, "TypeError", "format_map() takes a mapping, not %s", tpl_type_name(map));
+    if (map.kind != TPL_DICT)
+        return tpl_raise(r, "TypeError", "format_map() takes a mapping, not %s", tpl_type_name(map));
     const char **keys = tpl_get(&r->pool, map.dict->n, sizeof *keys);
     tpl_value *values = tpl_get(&r->pool, map.dict->n, sizeof *values);
     for (uint32_t i = 0; keys && values && i < map.dict->n; i++) {
@@ -443,10 +480,15 @@ METHOD(format_map)
 }
 
 const tpl_function tpl_methods_text[] = {
-    { "strip", strip },           { "lstrip", lstrip },         { "rstrip", rstrip },         { "removeprefix", removeprefix }, { "removesuffix", removesuffix },
-    { "split", split },           { "rsplit", rsplit },         { "splitlines", splitlines }, { "partition", partition },       { "rpartition", rpartition },
-    { "find", find_ },            { "rfind", rfind_ },          { "index", index_ },          { "rindex", rindex_ },            { "count", count },
-    { "startswith", startswith }, { "endswith", endswith },     { "replace", replace },       { "join", join },                 { "ljust", ljust },
-    { "rjust", rjust },           { "center", center },         { "zfill", zfill },           { "expandtabs", expandtabs },     { "format", format },
+    { "strip", strip },           { "lstrip", lstrip },         { "rstrip", rstrip },
+    { "removeprefix", removeprefix }, { "removesuffix", removesuffix },
+    { "split", split },           { "rsplit", rsplit },         { "splitlines", splitlines },
+    { "partition", partition },       { "rpartition", rpartition },
+    { "find", find_ },            { "rfind", rfind_ },          { "index", index_ },          { "rindex", rindex_ },
+    { "count", count },
+    { "startswith", startswith }, { "endswith", endswith },     { "replace", replace },       { "join", join },
+    { "ljust", ljust },
+    { "rjust", rjust },           { "center", center },         { "zfill", zfill },
+    { "expandtabs", expandtabs },     { "format", format },
     { "format_map", format_map }, { NULL, NULL },
 };

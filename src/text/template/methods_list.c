@@ -1,4 +1,5 @@
-/* The methods of Python's lists and dicts that change nothing; those that would are refused by attr.c. */
+/* The methods of Python's lists and dicts that change nothing; those that would are refused by
+ * attr.c. */
 #include "base/ctx.h"
 #include "text/template/template.h"
 
@@ -34,7 +35,8 @@ static bool list_index(tpl_render *r, tpl_value self, const tpl_args *args, tpl_
     if (!it || !tpl_put_repr(r, message, slots[0])) return false;
     text = tpl_text_value(message);
     if (self.kind == TPL_TUPLE) return tpl_raise(r, "ValueError", "tuple.index(x): x not in tuple");
-    return tpl_raise(r, "ValueError", "%.*s is not in %s", (int)text.n, tpl_data(text), self.kind == TPL_LIST ? "list" : "range");
+    return tpl_raise(r, "ValueError", "%.*s is not in %s", (int)text.n, tpl_data(text),
+                     self.kind == TPL_LIST ? "list" : "range");
 }
 
 static bool copy(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *out)
@@ -45,7 +47,8 @@ static bool copy(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value 
 
 static bool view(tpl_render *r, const char *name, tpl_value self, const tpl_args *args, int what, tpl_value *out)
 {
-    if (args->n || args->n_keys) return tpl_raise(r, "TypeError", "dict.%s() takes no arguments (%u given)", name, args->n + args->n_keys);
+    if (args->n || args->n_keys)
+        return tpl_raise(r, "TypeError", "dict.%s() takes no arguments (%u given)", name, args->n + args->n_keys);
     *out = (tpl_value){ .kind = TPL_VIEW, .sub = (uint8_t)what, .dict = self.dict };
     return true;
 }
@@ -72,10 +75,14 @@ static bool get(tpl_render *r, tpl_value self, const tpl_args *args, tpl_value *
     if (!args->n) return tpl_raise(r, "TypeError", "get expected at least 1 argument, got 0");
     if (!tpl_bind(r, "get", args, "key default", 1, slots) || !tpl_check_hashable(r, slots[0])) return false;
     tpl_value *found = tpl_dict_find(&r->pool, self.dict, slots[0]);
-    *out = found ? *found : slots[1].kind == TPL_MISSING ? tpl_none() : slots[1];
+    if (found) *out = *found;
+    else if (slots[1].kind == TPL_MISSING) *out = tpl_none();
+    else *out = slots[1];
     return true;
 }
 
-const tpl_function tpl_methods_list[] = { { "count", list_count }, { "index", list_index }, { "copy", copy }, { NULL, NULL } };
-const tpl_function tpl_methods_dict[] = { { "keys", keys }, { "values", values }, { "items", items }, { "get", get }, { "copy", copy }, { "fromkeys", tpl_dict_fromkeys },
+const tpl_function tpl_methods_list[] = { { "count", list_count }, { "index", list_index }, { "copy", copy },
+                                          { NULL, NULL } };
+const tpl_function tpl_methods_dict[] = { { "keys", keys }, { "values", values }, { "items", items }, { "get", get },
+                                          { "copy", copy }, { "fromkeys", tpl_dict_fromkeys },
                                             { NULL, NULL } };

@@ -1,5 +1,6 @@
-/* The methods of Python's ints, floats and dict views, dict.fromkeys, and those that tern has not because they make bytes. Called through
- * the tables. Source: Python 3.11, "Additional Methods on Integer Types" and "on Float". */
+/* The methods of Python's ints, floats and dict views, dict.fromkeys, and those that tern has not
+ * because they make bytes. Called through the tables. Source: Python 3.11, "Additional Methods on
+ * Integer Types" and "on Float". */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +51,8 @@ static bool ratio_of(tpl_render *r, double f, int64_t *above, int64_t *below)
     for (int i = 0; i < 60 && mantissa != floor(mantissa); i++, exponent--) mantissa *= 2;
     *above = (int64_t)mantissa;
     *below = 1;
-    bool fits = exponent <= 0 ? exponent > -63 : exponent < 63 && !__builtin_mul_overflow(*above, (int64_t)1 << exponent, above);
+    bool fits = exponent <= 0 ? exponent > -63
+                              : exponent < 63 && !__builtin_mul_overflow(*above, (int64_t)1 << exponent, above);
     if (!fits) return tpl_raise(r, "OverflowError", "an integer of more than 64 bits");
     if (exponent < 0) *below = (int64_t)1 << -exponent;
     return true;
@@ -77,28 +79,34 @@ METHOD(hex)
     int exponent = 0;
     if (!no_args(r, self, "hex", args)) return false;
     if (!isfinite(self.f) || self.f == 0) {
-        snprintf(shown, sizeof shown, "%s", isnan(self.f) ? "nan" : isinf(self.f) ? (self.f < 0 ? "-inf" : "inf") : signbit(self.f) ? "-0x0.0p+0" : "0x0.0p+0");
+        const char *sign = signbit(self.f) && !isnan(self.f) ? "-" : "", *size = isinf(self.f) ? "inf" : "0x0.0p+0";
+        snprintf(shown, sizeof shown, "%s%s", sign, isnan(self.f) ? "nan" : size);
         return tpl_str(&r->pool, shown, out);
     }
     double mantissa = frexp(fabs(self.f), &exponent);
     int shift = exponent < -1021 ? -1021 : exponent;      /* subnormal numbers keep the smallest exponent */
     int64_t bits = (int64_t)ldexp(mantissa, exponent - shift + 53);
-    snprintf(shown, sizeof shown, "%s0x%d.%013llxp%+d", self.f < 0 ? "-" : "", (int)(bits >> 52), (unsigned long long)(bits & ((1LL << 52) - 1)), shift - 1);
+    snprintf(shown, sizeof shown, "%s0x%d.%013llxp%+d", self.f < 0 ? "-" : "", (int)(bits >> 52),
+             (unsigned long long)(bits & ((1LL << 52) - 1)), shift - 1);
     return tpl_str(&r->pool, shown, out);
 }
 
 METHOD(bytes)
 {
-    (void)self, (void)args, (void)out;
+    (void)self;
+    (void)args;
+    (void)out;
     return tpl_refuse(r, "a method that makes or takes bytes");
 }
 
 const tpl_function tpl_methods_whole[] = {
-    { "bit_length", bit_length }, { "bit_count", bit_count }, { "conjugate", conjugate }, { "as_integer_ratio", as_integer_ratio },
+    { "bit_length", bit_length }, { "bit_count", bit_count }, { "conjugate", conjugate },
+    { "as_integer_ratio", as_integer_ratio },
     { "to_bytes", bytes },        { "from_bytes", bytes },    { NULL, NULL },
 };
 const tpl_function tpl_methods_real[] = {
-    { "is_integer", is_integer }, { "hex", hex }, { "fromhex", bytes }, { "conjugate", conjugate }, { "as_integer_ratio", as_integer_ratio }, { NULL, NULL },
+    { "is_integer", is_integer }, { "hex", hex }, { "fromhex", bytes }, { "conjugate", conjugate },
+    { "as_integer_ratio", as_integer_ratio }, { NULL, NULL },
 };
 const tpl_function tpl_methods_bytes[] = { { "encode", bytes }, { NULL, NULL } };
 

@@ -10,7 +10,8 @@ static bool set_code(tpl_render *r, tpl_dict *dict, int32_t from, tpl_value to)
 /* maketrans({"a": "x", 98: None}): keys of one character become their codes. */
 static bool from_dict(tpl_render *r, tpl_value of, tpl_dict *dict)
 {
-    if (of.kind != TPL_DICT) return tpl_raise(r, "TypeError", "if you give only one argument to maketrans it must be a dict");
+    if (of.kind != TPL_DICT)
+        return tpl_raise(r, "TypeError", "if you give only one argument to maketrans it must be a dict");
     for (uint32_t i = 0; i < of.dict->n; i++) {
         const tpl_pair *pair = &of.dict->pairs[i];
         size_t at = 0;
@@ -18,8 +19,10 @@ static bool from_dict(tpl_render *r, tpl_value of, tpl_dict *dict)
             if (!tpl_dict_set(&r->pool, dict, pair->key, pair->value)) return false;
             continue;
         }
-        if (pair->key.kind != TPL_STR) return tpl_raise(r, "TypeError", "keys in translate table must be strings or integers");
-        if (tpl_chars(pair->key) != 1) return tpl_raise(r, "ValueError", "string keys in translate table must be of length 1");
+        if (pair->key.kind != TPL_STR)
+            return tpl_raise(r, "TypeError", "keys in translate table must be strings or integers");
+        if (tpl_chars(pair->key) != 1)
+            return tpl_raise(r, "ValueError", "string keys in translate table must be of length 1");
         if (!set_code(r, dict, tpl_decode(tpl_data(pair->key), pair->key.n, &at), pair->value)) return false;
     }
     return true;
@@ -29,12 +32,17 @@ static bool from_dict(tpl_render *r, tpl_value of, tpl_dict *dict)
 static bool from_texts(tpl_render *r, const tpl_args *args, tpl_dict *dict)
 {
     const tpl_value *text = args->positional;
-    if (text[0].kind != TPL_STR) return tpl_raise(r, "TypeError", "first maketrans argument must be a string if there is a second argument");
+    if (text[0].kind != TPL_STR)
+        return tpl_raise(r, "TypeError", "first maketrans argument must be a string if there is a second argument");
     for (uint32_t i = 1; i < args->n; i++)
-        if (text[i].kind != TPL_STR) return tpl_raise(r, "TypeError", "maketrans() argument %u must be str, not %s", i + 1, tpl_type_name(text[i]));
-    if (tpl_chars(text[0]) != tpl_chars(text[1])) return tpl_raise(r, "ValueError", "the first two maketrans arguments must have equal length");
+        if (text[i].kind != TPL_STR)
+            return tpl_raise(r, "TypeError", "maketrans() argument %u must be str, not %s", i + 1,
+                             tpl_type_name(text[i]));
+    if (tpl_chars(text[0]) != tpl_chars(text[1]))
+        return tpl_raise(r, "ValueError", "the first two maketrans arguments must have equal length");
     for (size_t at = 0, other = 0; at < text[0].n;) {
-        int32_t from = tpl_decode(tpl_data(text[0]), text[0].n, &at), to = tpl_decode(tpl_data(text[1]), text[1].n, &other);
+        int32_t from = tpl_decode(tpl_data(text[0]), text[0].n, &at),
+            to = tpl_decode(tpl_data(text[1]), text[1].n, &other);
         if (!set_code(r, dict, from, tpl_int(to))) return false;
     }
     for (size_t at = 0; args->n == 3 && at < text[2].n;)
@@ -54,7 +62,8 @@ static bool maketrans(tpl_render *r, tpl_value self, const tpl_args *args, tpl_v
     return args->n == 1 ? from_dict(r, args->positional[0], dict) : from_texts(r, args, dict);
 }
 
-/* Writes what the table has for a character: a text, a code, nothing; the character itself where it has none. */
+/* Writes what the table has for a character: a text, a code, nothing; the character itself where it
+ * has none. */
 static bool put_translated(tpl_render *r, tpl_text *text, tpl_value character, const tpl_value *to)
 {
     if (!to) return tpl_put_str(&r->pool, text, character);
@@ -71,11 +80,13 @@ static bool translate(tpl_render *r, tpl_value self, const tpl_args *args, tpl_v
 {
     tpl_text *text = tpl_text_new(&r->pool, self.n);
     if (args->n_keys) return tpl_raise(r, "TypeError", "str.translate() takes no keyword arguments");
-    if (args->n != 1) return tpl_raise(r, "TypeError", "str.translate() takes exactly one argument (%u given)", args->n);
+    if (args->n != 1)
+        return tpl_raise(r, "TypeError", "str.translate() takes exactly one argument (%u given)", args->n);
     tpl_value table = args->positional[0];
     if (table.kind == TPL_STR || table.kind == TPL_LIST || table.kind == TPL_TUPLE || table.kind == TPL_RANGE)
         return tpl_refuse(r, "translate by a %s", tpl_type_name(table));
-    if (table.kind != TPL_DICT && self.n) return tpl_raise(r, "TypeError", "'%s' object is not subscriptable", tpl_type_name(table));
+    if (table.kind != TPL_DICT && self.n)
+        return tpl_raise(r, "TypeError", "'%s' object is not subscriptable", tpl_type_name(table));
     for (size_t at = 0, from = 0; text && at < self.n; from = at) {
         int32_t c = tpl_decode(tpl_data(self), self.n, &at);
         const tpl_value *to = tpl_dict_find(&r->pool, table.dict, tpl_int(c));

@@ -1,4 +1,5 @@
-/* Makes a template from text or from a checkpoint directory. Called by users (tern/template.h); parsing is parse.c's. */
+/* Makes a template from text or from a checkpoint directory. Called by users (tern/template.h);
+ * parsing is parse.c's. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -27,7 +28,8 @@ static tern_status template_new(tern_ctx *ctx, tern_template **out)
     tern_template *t = tern_alloc(ctx, 1, sizeof *t, "a chat template");
     if (!t) return TERN_ERR_MEMORY;
     t->ctx = ctx;
-    t->pool = (tpl_pool){ .ctx = ctx, .max_bytes = MAX_TREE_BYTES, .max_work = UINT64_MAX, .max_text_bytes = MAX_TEMPLATE_BYTES };
+    t->pool = (tpl_pool){ .ctx = ctx, .max_bytes = MAX_TREE_BYTES, .max_work = UINT64_MAX,
+                          .max_text_bytes = MAX_TEMPLATE_BYTES };
     *out = t;
     tern_template_limit(t, &(tern_template_limits){ 0 });
     t->variants = tpl_get(&t->pool, MAX_VARIANTS, sizeof *t->variants);
@@ -39,10 +41,12 @@ static tern_status copy_source(tern_template *t, tpl_variant *v, const char *tex
 {
     char *copy = NULL;
     size_t n = 0;
-    if (n_bytes > MAX_TEMPLATE_BYTES) return tern_fail(t->ctx, TERN_ERR_LIMIT, "%s: %zu bytes, at most %d", v->label, n_bytes, MAX_TEMPLATE_BYTES);
+    if (n_bytes > MAX_TEMPLATE_BYTES)
+        return tern_fail(t->ctx, TERN_ERR_LIMIT, "%s: %zu bytes, at most %d", v->label, n_bytes, MAX_TEMPLATE_BYTES);
     for (size_t i = 0; i < n_bytes;) {
         utf8proc_int32_t code;
-        utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(n_bytes - i), &code);
+        utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(n_bytes - i),
+                                                 &code);
         if (used <= 0) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s: no UTF-8 at byte %zu", v->label, i);
         i += (size_t)used;
     }
@@ -68,7 +72,8 @@ static const char *keep(tern_template *t, const char *text)
 static tern_status add_variant(tern_template *t, const char *name, const char *label, const char *text, size_t n_bytes)
 {
     size_t i = 0;
-    while (i < t->n_variants && strcmp(t->variants[i].name, name)) i++;      /* of two with one name the last counts, as in Python's dict */
+    /* of two with one name the last counts, as in Python's dict */
+    while (i < t->n_variants && strcmp(t->variants[i].name, name)) i++;
     if (i == MAX_VARIANTS) return tern_fail(t->ctx, TERN_ERR_LIMIT, "%s: more than %d templates", label, MAX_VARIANTS);
     tpl_variant *v = &t->variants[i];
     *v = (tpl_variant){ .name = keep(t, name), .label = keep(t, label) };
@@ -128,7 +133,8 @@ static tern_status add_file(tern_template *t, const char *dir, const char *file,
     char *text = NULL, label[512];
     size_t n_bytes;
     tern_status st;
-    if (snprintf(label, sizeof label, "%s/%s", dir, file) >= (int)sizeof label) snprintf(label, sizeof label, "%s", file);
+    if (snprintf(label, sizeof label, "%s/%s", dir, file) >= (int)sizeof label)
+        snprintf(label, sizeof label, "%s", file);
     TERN_TRY(tern_read_file(t->ctx, dir, file, MAX_TEMPLATE_BYTES, &text, &n_bytes));
     TERN_TRY(tern_check_not_page(t->ctx, label, text, n_bytes));
     st = add_variant(t, name, label, text, n_bytes);
@@ -150,7 +156,9 @@ static tern_status add_extra_files(tern_template *t, const char *dir, bool *any)
     if (snprintf(path, sizeof path, "%s/%s", dir, EXTRA_DIR) >= (int)sizeof path)
         return tern_fail(t->ctx, TERN_ERR_IO, "%s: %s", dir, strerror(ENAMETOOLONG));
     DIR *folder = opendir(path);
-    if (!folder) return errno == ENOENT || errno == ENOTDIR ? TERN_OK : tern_fail(t->ctx, TERN_ERR_IO, "%s: %s", path, strerror(errno));
+    if (!folder)
+        return errno == ENOENT || errno == ENOTDIR ? TERN_OK
+                                                   : tern_fail(t->ctx, TERN_ERR_IO, "%s: %s", path, strerror(errno));
     for (struct dirent *entry; (entry = readdir(folder)) && st == TERN_OK;) {
         size_t length = strlen(entry->d_name);
         if (length <= 6 || strcmp(entry->d_name + length - 6, ".jinja")) continue;
@@ -179,7 +187,8 @@ static tern_status add_by_name(tern_template *t, const char *dir, const json_t *
     t->named = true;
     json_object_foreach((json_t *)given, name, text) {
         tern_show(label, sizeof label, "%s/%s: chat_template '%s'", dir, CONFIG, TERN_SHOWN(name));
-        if (!json_is_string(text)) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s is %s, not a string", label, tern_json_kind(text));
+        if (!json_is_string(text))
+            return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s is %s, not a string", label, tern_json_kind(text));
         TERN_TRY(add_variant(t, name, label, json_string_value(text), json_string_length(text)));
     }
 done:
@@ -194,16 +203,20 @@ static tern_status add_configured(tern_template *t, const char *dir, const json_
     size_t i;
     snprintf(label, sizeof label, "%s/%s: chat_template", dir, CONFIG);
     if (!given || json_is_null(given)) return TERN_OK;
-    if (json_is_string(given)) return add_variant(t, "default", label, json_string_value(given), json_string_length(given));
+    if (json_is_string(given))
+        return add_variant(t, "default", label, json_string_value(given), json_string_length(given));
     if (json_is_object(given)) return add_by_name(t, dir, given);
-    if (!json_is_array(given)) return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s is %s, not a string, a list or an object", label, tern_json_kind(given));
+    if (!json_is_array(given))
+        return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s is %s, not a string, a list or an object", label,
+                         tern_json_kind(given));
     t->named = true;
     json_array_foreach(given, i, entry) {
         const json_t *name = json_object_get(entry, "name"), *text = json_object_get(entry, "template");
         if (!json_is_string(name) || !json_is_string(text))
             return tern_fail(t->ctx, TERN_ERR_FORMAT, "%s[%zu]: \"name\" and \"template\" must be strings", label, i);
         tern_show(label, sizeof label, "%s/%s: chat_template '%s'", dir, CONFIG, TERN_SHOWN(json_string_value(name)));
-        tern_status st = add_variant(t, json_string_value(name), label, json_string_value(text), json_string_length(text));
+        tern_status st = add_variant(t, json_string_value(name), label, json_string_value(text),
+                                     json_string_length(text));
         if (st) return st;
     }
     return TERN_OK;
@@ -218,8 +231,11 @@ static tern_status add_legacy_file(tern_template *t, const char *dir)
     snprintf(label, sizeof label, "%s/%s", dir, LEGACY);
     TERN_TRY(tern_json_read(t->ctx, dir, LEGACY, MAX_TEMPLATE_BYTES, &file));
     const json_t *given = json_object_get(file, "chat_template");
-    if (json_is_string(given)) st = add_variant(t, "default", label, json_string_value(given), json_string_length(given));
-    else st = tern_fail(t->ctx, TERN_ERR_FORMAT, "%s: \"chat_template\" is %s, not a string", label, given ? tern_json_kind(given) : "not there");
+    if (json_is_string(given))
+        st = add_variant(t, "default", label, json_string_value(given), json_string_length(given));
+    else
+        st = tern_fail(t->ctx, TERN_ERR_FORMAT, "%s: \"chat_template\" is %s, not a string", label,
+                       given ? tern_json_kind(given) : "not there");
 done:
     json_decref(file);
     return st;
@@ -228,14 +244,16 @@ done:
 /* Whether a template names a special token that is not among tokens. */
 static bool lacks_token(const tern_template *t, const json_t *tokens)
 {
-    static const char *const names[] = { "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token" };
+    static const char *const names[] = { "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
+                                         "mask_token" };
     for (size_t v = 0; v < t->n_variants; v++)
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
             if (!json_object_get(tokens, names[i]) && strstr(t->variants[v].source, names[i])) return true;
     return false;
 }
 
-/* The special tokens of dir. Its tokenizer, which may be large, is read only where a template wants more than the configuration says. */
+/* The special tokens of dir. Its tokenizer, which may be large, is read only where a template wants
+ * more than the configuration says. */
 static tern_status take_tokens(tern_template *t, const char *dir)
 {
     json_t *tokens = NULL;

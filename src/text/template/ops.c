@@ -1,5 +1,6 @@
-/* Python's operators on a template's values: arithmetic, comparison, membership, truth, length, slices. Called by eval.c and the
- * filters. Integers have 64 bits; what would need more is an error, never a wrong number. */
+/* Python's operators on a template's values: arithmetic, comparison, membership, truth, length,
+ * slices. Called by eval.c and the filters. Integers have 64 bits; what would need more is an
+ * error, never a wrong number. */
 #include <math.h>
 #include <string.h>
 
@@ -23,7 +24,9 @@ static bool overflow(tpl_render *r)
 
 static bool divide_whole(tpl_render *r, int op, int64_t a, int64_t b, tpl_value *out)
 {
-    if (b == 0) return tpl_raise(r, "ZeroDivisionError", op == '%' ? "integer modulo by zero" : "integer division or modulo by zero");
+    if (b == 0)
+        return tpl_raise(r, "ZeroDivisionError",
+                         op == '%' ? "integer modulo by zero" : "integer division or modulo by zero");
     if (b == -1) {
         if (op == '%') return *out = tpl_int(0), true;
         return a == INT64_MIN ? overflow(r) : (*out = tpl_int(-a), true);
@@ -58,9 +61,15 @@ static bool whole(tpl_render *r, int op, int64_t a, int64_t b, tpl_value *out)
 {
     int64_t result;
     switch (op) {
-    case '+': if (__builtin_add_overflow(a, b, &result)) return overflow(r); break;
-    case '-': if (__builtin_sub_overflow(a, b, &result)) return overflow(r); break;
-    case '*': if (__builtin_mul_overflow(a, b, &result)) return overflow(r); break;
+    case '+':
+        if (__builtin_add_overflow(a, b, &result)) return overflow(r);
+        break;
+    case '-':
+        if (__builtin_sub_overflow(a, b, &result)) return overflow(r);
+        break;
+    case '*':
+        if (__builtin_mul_overflow(a, b, &result)) return overflow(r);
+        break;
     case '/':
         if (b == 0) return tpl_raise(r, "ZeroDivisionError", "division by zero");
         *out = tpl_float((double)a / (double)b);
@@ -92,8 +101,9 @@ static double floor_div(double a, double b)
 static bool real(tpl_render *r, int op, double a, double b, tpl_value *out)
 {
     double result = 0;
-    if (b == 0 && (op == '/' || op == OP_FLOOR || op == '%'))
-        return tpl_raise(r, "ZeroDivisionError", op == '/' ? "float division by zero" : op == '%' ? "float modulo" : "float floor division by zero");
+    if (b == 0 && op == '/') return tpl_raise(r, "ZeroDivisionError", "float division by zero");
+    if (b == 0 && op == '%') return tpl_raise(r, "ZeroDivisionError", "float modulo");
+    if (b == 0 && op == OP_FLOOR) return tpl_raise(r, "ZeroDivisionError", "float floor division by zero");
     switch (op) {
     case '+': result = a + b; break;
     case '-': result = a - b; break;
@@ -105,7 +115,8 @@ static bool real(tpl_render *r, int op, double a, double b, tpl_value *out)
         if (a == 0 && b < 0) return tpl_raise(r, "ZeroDivisionError", "0.0 cannot be raised to a negative power");
         if (a < 0 && b != floor(b) && isfinite(b)) return tpl_refuse(r, "a complex number");
         result = pow(a, b);
-        if (isinf(result) && isfinite(a) && isfinite(b)) return tpl_raise(r, "OverflowError", "(34, 'Numerical result out of range')");
+        if (isinf(result) && isfinite(a) && isfinite(b))
+            return tpl_raise(r, "OverflowError", "(34, 'Numerical result out of range')");
     }
     *out = tpl_float(result);
     return true;
@@ -115,7 +126,8 @@ bool tpl_negate(tpl_render *r, tpl_value v, bool minus, tpl_value *out)
 {
     if (v.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, v);
     if (v.kind == TPL_FLOAT) return *out = tpl_float(minus ? -v.f : v.f), true;
-    if (!tpl_is_whole(v)) return tpl_raise(r, "TypeError", "bad operand type for unary %c: '%s'", minus ? '-' : '+', tpl_type_name(v));
+    if (!tpl_is_whole(v))
+        return tpl_raise(r, "TypeError", "bad operand type for unary %c: '%s'", minus ? '-' : '+', tpl_type_name(v));
     if (minus && tpl_whole(v) == INT64_MIN) return overflow(r);
     *out = tpl_int(minus ? -tpl_whole(v) : tpl_whole(v));
     return true;
@@ -128,7 +140,8 @@ static bool repeat(tpl_render *r, tpl_value v, int64_t times, tpl_value *out)
     if (times < 0 || !v.n) times = 0;
     if (v.kind == TPL_STR && (uint64_t)times > r->pool.max_text_bytes / (v.n ? v.n : 1)) {
         if (!r->pool.status)
-            r->pool.status = tern_fail(r->pool.ctx, TERN_ERR_LIMIT, "the template writes more than its limit of %zu bytes", r->pool.max_text_bytes);
+            r->pool.status = tern_fail(r->pool.ctx, TERN_ERR_LIMIT,
+                                       "the template writes more than its limit of %zu bytes", r->pool.max_text_bytes);
         return false;
     }
     if (v.kind == TPL_STR) {
@@ -149,7 +162,8 @@ static bool repeat(tpl_render *r, tpl_value v, int64_t times, tpl_value *out)
     return true;
 }
 
-/* The left list's array is extended in place where nothing stands behind it: a list that grows in a loop costs what it holds. */
+/* The left list's array is extended in place where nothing stands behind it: a list that grows in a
+ * loop costs what it holds. */
 static bool join_lists(tpl_render *r, tpl_value a, tpl_value b, tpl_value *out)
 {
     tpl_array *array = a.array;
@@ -190,14 +204,16 @@ bool tpl_binary(tpl_render *r, int op, tpl_value a, tpl_value b, tpl_value *out)
     if (op == '*' && a_sequence && tpl_is_whole(b)) return repeat(r, a, tpl_whole(b), out);
     if (op == '*' && b_sequence && tpl_is_whole(a)) return repeat(r, b, tpl_whole(a), out);
     if (op == '*' && (a_sequence || b_sequence))
-        return tpl_raise(r, "TypeError", "can't multiply sequence by non-int of type '%s'", tpl_type_name(a_sequence ? b : a));
+        return tpl_raise(r, "TypeError", "can't multiply sequence by non-int of type '%s'",
+                         tpl_type_name(a_sequence ? b : a));
     if (op == '+' && a.kind == b.kind && a.kind == TPL_STR) return join_strings(r, a, b, out);
     if (op == '+' && a.kind == b.kind && a_sequence) return join_lists(r, a, b, out);
     if (op == '+' && a_sequence && !(a.kind == TPL_STR && a.sub)) {
         const char *type = a.kind == TPL_STR ? "str" : tpl_type_name(a);
         return tpl_raise(r, "TypeError", "can only concatenate %s (not \"%s\") to %s", type, tpl_type_name(b), type);
     }
-    return tpl_raise(r, "TypeError", "unsupported operand type(s) for %s: '%s' and '%s'", op_name(op), tpl_type_name(a), tpl_type_name(b));
+    return tpl_raise(r, "TypeError", "unsupported operand type(s) for %s: '%s' and '%s'", op_name(op), tpl_type_name(a),
+                     tpl_type_name(b));
 }
 
 /* ---- truth, length ---- */
@@ -273,7 +289,8 @@ bool tpl_less(tpl_render *r, tpl_value a, tpl_value b, const char *op, bool *out
         if (i < a.n && i < b.n) return tpl_less(r, tpl_items(a)[i], tpl_items(b)[i], op, out);
         order = sign_of(a.n, b.n);
     } else {
-        return tpl_raise(r, "TypeError", "'%s' not supported between instances of '%s' and '%s'", op, tpl_type_name(a), tpl_type_name(b));
+        return tpl_raise(r, "TypeError", "'%s' not supported between instances of '%s' and '%s'", op, tpl_type_name(a),
+                         tpl_type_name(b));
     }
     *out = op[0] == '<' ? order < 0 : order > 0;
     if (op[1] && order == 0) *out = true;
@@ -282,7 +299,8 @@ bool tpl_less(tpl_render *r, tpl_value a, tpl_value b, const char *op, bool *out
 
 static bool find_in_string(tpl_render *r, tpl_value text, tpl_value part, bool *out)
 {
-    if (part.kind != TPL_STR) return tpl_raise(r, "TypeError", "'in <string>' requires string as left operand, not %s", tpl_type_name(part));
+    if (part.kind != TPL_STR)
+        return tpl_raise(r, "TypeError", "'in <string>' requires string as left operand, not %s", tpl_type_name(part));
     *out = memmem(tpl_data(text), text.n, tpl_data(part), part.n) != NULL;
     return tpl_work(&r->pool, text.n / 32);
 }
@@ -292,9 +310,11 @@ bool tpl_contains(tpl_render *r, tpl_value container, tpl_value item, bool *out)
     tpl_value got;
     switch ((tpl_kind)container.kind) {
     case TPL_STR: return find_in_string(r, container, item, out);
-    case TPL_DICT: return tpl_check_hashable(r, item) && (*out = tpl_dict_find(&r->pool, container.dict, item) != NULL, true);
+    case TPL_DICT:
+        return tpl_check_hashable(r, item) && (*out = tpl_dict_find(&r->pool, container.dict, item) != NULL, true);
     case TPL_VIEW:
-        if (container.sub == TPL_KEYS) return tpl_check_hashable(r, item) && (*out = tpl_dict_find(&r->pool, container.dict, item) != NULL, true);
+        if (container.sub == TPL_KEYS)
+            return tpl_check_hashable(r, item) && (*out = tpl_dict_find(&r->pool, container.dict, item) != NULL, true);
         break;
     case TPL_NONE:
     case TPL_BOOL:
@@ -303,7 +323,8 @@ bool tpl_contains(tpl_render *r, tpl_value container, tpl_value item, bool *out)
     case TPL_NAMESPACE:
     case TPL_MACRO:
     case TPL_FUNCTION:
-    case TPL_METHOD: return tpl_raise(r, "TypeError", "argument of type '%s' is not iterable", tpl_type_name(container));
+    case TPL_METHOD:
+        return tpl_raise(r, "TypeError", "argument of type '%s' is not iterable", tpl_type_name(container));
     default: break;
     }
     tpl_iter *it = tpl_iterate(r, container);
@@ -319,7 +340,10 @@ bool tpl_contains(tpl_render *r, tpl_value container, tpl_value item, bool *out)
 
 bool tpl_compare(tpl_render *r, int op, tpl_value a, tpl_value b, bool *out)
 {
-    static const struct { int op; const char *text; } orders[] = { { OP_LT, "<" }, { OP_GT, ">" }, { OP_LE, "<=" }, { OP_GE, ">=" } };
+    static const struct {
+        int op;
+        const char *text;
+    } orders[] = { { OP_LT, "<" }, { OP_GT, ">" }, { OP_LE, "<=" }, { OP_GE, ">=" } };
     if (op == OP_IN || op == OP_NOT_IN) {
         if (!tpl_contains(r, b, a, out)) return false;
         *out = *out == (op == OP_IN);
@@ -340,7 +364,8 @@ static bool slice_index(tpl_render *r, tpl_value v, int64_t fallback, int64_t *o
 {
     *out = fallback;
     if (v.kind == TPL_NONE) return true;
-    if (!tpl_is_whole(v)) return tpl_raise(r, "TypeError", "slice indices must be integers or None or have an __index__ method");
+    if (!tpl_is_whole(v))
+        return tpl_raise(r, "TypeError", "slice indices must be integers or None or have an __index__ method");
     *out = tpl_whole(v);
     return true;
 }
@@ -349,13 +374,25 @@ static bool slice_index(tpl_render *r, tpl_value v, int64_t fallback, int64_t *o
 static void clamp(int64_t n, int64_t step, tpl_value start, tpl_value stop, int64_t *from, int64_t *to, int64_t *count)
 {
     int64_t low = step < 0 ? -1 : 0, high = step < 0 ? n - 1 : n;
-    int64_t a = start.kind == TPL_NONE ? (step < 0 ? high : low) : tpl_whole(start);
-    int64_t b = stop.kind == TPL_NONE ? (step < 0 ? low : high) : tpl_whole(stop);
-    if (start.kind != TPL_NONE) a = a < 0 ? (a + n < low ? low : a + n) : a > high ? high : a;
-    if (stop.kind != TPL_NONE) b = b < 0 ? (b + n < low ? low : b + n) : b > high ? high : b;
+    int64_t a;
+    if (start.kind == TPL_NONE) a = step < 0 ? high : low;
+    else a = tpl_whole(start);
+    int64_t b;
+    if (stop.kind == TPL_NONE) b = step < 0 ? low : high;
+    else b = tpl_whole(stop);
+    if (start.kind != TPL_NONE) {
+        if (a < 0) a = a + n < low ? low : a + n;
+        else if (a > high) a = high;
+    }
+    if (stop.kind != TPL_NONE) {
+        if (b < 0) b = b + n < low ? low : b + n;
+        else if (b > high) b = high;
+    }
     *from = a;
     *to = b;
-    *count = step > 0 ? (b > a ? (b - a - 1) / step + 1 : 0) : (a > b ? (a - b - 1) / -step + 1 : 0);
+    if (step > 0) *count = b > a ? (b - a - 1) / step + 1 : 0;
+    else if (a > b) *count = (a - b - 1) / -step + 1;
+    else *count = 0;
 }
 
 static bool slice_string(tpl_render *r, tpl_value s, int64_t from, int64_t step, int64_t count, tpl_value *out)
@@ -398,7 +435,8 @@ bool tpl_slice(tpl_render *r, tpl_value object, tpl_value start, tpl_value stop,
     if (object.kind == TPL_DICT) return tpl_raise(r, "TypeError", "unhashable type: 'slice'");
     if (object.kind != TPL_STR && object.kind != TPL_LIST && object.kind != TPL_TUPLE && object.kind != TPL_RANGE)
         return tpl_raise(r, "TypeError", "'%s' object is not subscriptable", tpl_type_name(object));
-    if (!slice_index(r, step, 1, &by) || !slice_index(r, start, 0, &ignored) || !slice_index(r, stop, 0, &ignored)) return false;
+    if (!slice_index(r, step, 1, &by) || !slice_index(r, start, 0, &ignored) || !slice_index(r, stop, 0, &ignored))
+        return false;
     if (by == 0) return tpl_raise(r, "ValueError", "slice step cannot be zero");
     if (by == INT64_MIN) by++;
     if (!tpl_length(r, object, &n)) return false;
@@ -413,7 +451,8 @@ bool tpl_slice(tpl_render *r, tpl_value object, tpl_value start, tpl_value stop,
         return true;
     }
     if (by == 1) {
-        *out = (tpl_value){ .kind = object.kind, .at = object.at + (uint32_t)(count ? from : 0), .n = (uint32_t)count, .array = object.array };
+        *out = (tpl_value){ .kind = object.kind, .at = object.at + (uint32_t)(count ? from : 0), .n = (uint32_t)count,
+                            .array = object.array };
         return true;
     }
     tpl_array *array = tpl_array_new(&r->pool, (size_t)count);

@@ -1,5 +1,6 @@
-/* Builds a template's tree: text, prints and bodies here, statements in statements.c, expressions in expr.c. Called by chat.c, once for
- * each template that is chosen. What Jinja finds while it compiles, it finds here. */
+/* Builds a template's tree: text, prints and bodies here, statements in statements.c, expressions
+ * in expr.c. Called by chat.c, once for each template that is chosen. What Jinja finds while it
+ * compiles, it finds here. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -131,7 +132,8 @@ static void note_use(tpl_parser *p, const char *name)
 void tpl_note_set(tpl_parser *p, const tpl_node *target)
 {
     for (uint32_t i = 0; target->kind == N_TUPLE && i < target->list.n; i++) tpl_note_set(p, target->list.items[i]);
-    if (target->kind == N_NAME && !p->scopes && !p->v->first[target->slot]) p->v->first[target->slot] = p->branches ? FIRST_READ : FIRST_SET;
+    if (target->kind == N_NAME && !p->scopes && !p->v->first[target->slot])
+        p->v->first[target->slot] = p->branches ? FIRST_READ : FIRST_SET;
 }
 
 tpl_node *tpl_name_node(tpl_parser *p, const char *name, uint32_t at, bool store)
@@ -178,11 +180,14 @@ bool tpl_skip_op(tpl_parser *p, int op)
 const char *tpl_describe(const tpl_parser *p, const tpl_token *t, char *buffer, size_t size)
 {
     static const char *const names[] = {
-        [TOK_END] = "end of template", [TOK_DATA] = "template data / text", [TOK_BLOCK_BEGIN] = "begin of statement block",
-        [TOK_BLOCK_END] = "end of statement block", [TOK_PRINT_BEGIN] = "begin of print statement", [TOK_PRINT_END] = "end of print statement",
+        [TOK_END] = "end of template", [TOK_DATA] = "template data / text",
+        [TOK_BLOCK_BEGIN] = "begin of statement block",
+        [TOK_BLOCK_END] = "end of statement block", [TOK_PRINT_BEGIN] = "begin of print statement",
+        [TOK_PRINT_END] = "end of print statement",
         [TOK_STRING] = "string", [TOK_INT] = "integer", [TOK_FLOAT] = "float"
     };
-    if (t->kind == TOK_NAME || t->kind == TOK_OP) snprintf(buffer, size, "%.*s", (int)(t->n > 60 ? 60 : t->n), p->v->source + t->at);
+    if (t->kind == TOK_NAME || t->kind == TOK_OP)
+        snprintf(buffer, size, "%.*s", (int)(t->n > 60 ? 60 : t->n), p->v->source + t->at);
     else snprintf(buffer, size, "%s", names[t->kind]);
     return buffer;
 }
@@ -245,10 +250,12 @@ static bool unexpected_end(tpl_parser *p, uint32_t at, const char *ends, uint32_
     for (const char *w = ends; *w && n < sizeof tags; w += strcspn(w, " ") + (w[strcspn(w, " ")] == ' '))
         n += (size_t)snprintf(tags + n, sizeof tags - n, "%s'%.*s'", w == ends ? "" : " or ", (int)strcspn(w, " "), w);
     tpl_position(p->v, opened, &line, &column);
-    return tpl_syntax(p, at, "Unexpected end of template. Jinja was looking for the following tags: %s, of the block that line %u, column %u opens.", tags, line, column);
+    return tpl_syntax(p, at, "Unexpected end of template. Jinja was looking for the following tags: %s, of the block "
+                      "that line %u, column %u opens.", tags, line, column);
 }
 
-/* Statements up to one of the words in ends, which becomes the current token (behind "{%"); ends null: up to the end. */
+/* Statements up to one of the words in ends, which becomes the current token (behind "{%"); ends
+ * null: up to the end. */
 static bool body_until(tpl_parser *p, const char *ends, tpl_nodes *body, uint32_t opened)
 {
     bool ok = true;
@@ -335,6 +342,8 @@ bool tpl_parse_variant(tern_ctx *ctx, tpl_pool *pool, tpl_variant *v, tern_statu
     tpl_parser p = { .ctx = ctx, .pool = pool, .v = v };
     bool ok = tpl_lex(&p) && body_until(&p, NULL, &v->body, 0) && refuse_unknown(&p);
     v->parsed = ok;
-    *status = ok ? TERN_OK : p.status ? p.status : pool->status;
+    if (ok) *status = TERN_OK;
+    else if (p.status) *status = p.status;
+    else *status = pool->status;
     return ok;
 }

@@ -1,5 +1,6 @@
-/* What str() and repr() print of a template's values, and HTML's escaping. Called by output, the filters and the methods.
- * Text made of a value that holds anything untrusted is untrusted as a whole; a string printed by itself keeps its runs. */
+/* What str() and repr() print of a template's values, and HTML's escaping. Called by output, the
+ * filters and the methods. Text made of a value that holds anything untrusted is untrusted as a
+ * whole; a string printed by itself keeps its runs. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,8 @@
 #include "base/ctx.h"
 #include "text/template/template.h"
 
-/* The shortest decimal that reads back as the same double, in the form of Python's repr: exponents from 1e16 up and below 1e-4. */
+/* The shortest decimal that reads back as the same double, in the form of Python's repr: exponents
+ * from 1e16 up and below 1e-4. */
 size_t tpl_float_repr(double f, char *buffer)
 {
     char digits[40], *e;
@@ -93,10 +95,14 @@ static bool put_string_repr(tpl_render *r, tpl_text *text, tpl_value s)
         int32_t c = tpl_decode(data, s.n, &i);
         bool ok;
         if (c == quote || c == '\\') ok = tpl_puts(&r->pool, text, "\\") && tpl_put(&r->pool, text, data + at, 1, true);
-        else if (c == '\n' || c == '\r' || c == '\t') ok = tpl_puts(&r->pool, text, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
+        else if (c == '\n') ok = tpl_puts(&r->pool, text, "\\n");
+        else if (c == '\r') ok = tpl_puts(&r->pool, text, "\\r");
+        else if (c == '\t') ok = tpl_puts(&r->pool, text, "\\t");
         else if (printable(c)) ok = tpl_put(&r->pool, text, data + at, i - at, true);
         else {
-            snprintf(code, sizeof code, c < 256 ? "\\x%02x" : c < 65536 ? "\\u%04x" : "\\U%08x", (unsigned)c);
+            if (c < 256) snprintf(code, sizeof code, "\\x%02x", (unsigned)c);
+            else if (c < 65536) snprintf(code, sizeof code, "\\u%04x", (unsigned)c);
+            else snprintf(code, sizeof code, "\\U%08x", (unsigned)c);
             ok = tpl_puts(&r->pool, text, code);
         }
         if (!ok) return false;
@@ -110,15 +116,16 @@ static bool put_list(tpl_render *r, tpl_text *text, tpl_value v)
     if (!tpl_puts(&r->pool, text, is_list ? "[" : "(")) return false;
     for (uint32_t i = 0; i < v.n; i++)
         if ((i && !tpl_puts(&r->pool, text, ", ")) || !tpl_put_repr(r, text, tpl_items(v)[i])) return false;
-    return tpl_puts(&r->pool, text, is_list ? "]" : v.n == 1 ? ",)" : ")");
+    const char *end = v.n == 1 ? ",)" : ")";
+    return tpl_puts(&r->pool, text, is_list ? "]" : end);
 }
 
 static bool put_dict(tpl_render *r, tpl_text *text, const tpl_dict *dict)
 {
     if (!tpl_puts(&r->pool, text, "{")) return false;
     for (uint32_t i = 0; i < dict->n; i++)
-        if ((i && !tpl_puts(&r->pool, text, ", ")) || !tpl_put_repr(r, text, dict->pairs[i].key) || !tpl_puts(&r->pool, text, ": ") ||
-            !tpl_put_repr(r, text, dict->pairs[i].value))
+        if ((i && !tpl_puts(&r->pool, text, ", ")) || !tpl_put_repr(r, text, dict->pairs[i].key) ||
+            !tpl_puts(&r->pool, text, ": ") || !tpl_put_repr(r, text, dict->pairs[i].value))
             return false;
     return tpl_puts(&r->pool, text, "}");
 }
@@ -177,11 +184,13 @@ static bool put_any(tpl_render *r, tpl_text *text, tpl_value v)
     case TPL_DICT: return put_dict(r, text, v.dict);
     case TPL_VIEW: return put_view(r, text, v);
     case TPL_RANGE: return put_range(r, text, v.range);
-    case TPL_NAMESPACE: return tpl_puts(&r->pool, text, "<Namespace ") && put_dict(r, text, v.dict) && tpl_puts(&r->pool, text, ">");
+    case TPL_NAMESPACE:
+        return tpl_puts(&r->pool, text, "<Namespace ") && put_dict(r, text, v.dict) && tpl_puts(&r->pool, text, ">");
     case TPL_LOOP: return put_loop(r, text, v.loop);
     case TPL_MACRO:
         if (!v.macro->def->name) return tpl_puts(&r->pool, text, "<Macro anonymous>");
-        return tpl_puts(&r->pool, text, "<Macro '") && tpl_puts(&r->pool, text, v.macro->def->name) && tpl_puts(&r->pool, text, "'>");
+        return tpl_puts(&r->pool, text, "<Macro '") && tpl_puts(&r->pool, text, v.macro->def->name) &&
+               tpl_puts(&r->pool, text, "'>");
     case TPL_SELF: return tpl_puts(&r->pool, text, "<TemplateReference None>");
     default: return tpl_refuse(r, "printing a %s, whose text has an address in it", tpl_type_name(v));
     }

@@ -1,11 +1,12 @@
-/* Builds the tree of a template's statements: {% for %}, {% if %}, {% set %} and the like. Called by parse.c for each tag; expressions are
- * expr.c's. */
+/* Builds the tree of a template's statements: {% for %}, {% if %}, {% set %} and the like. Called
+ * by parse.c for each tag; expressions are expr.c's. */
 #include <string.h>
 
 #include "base/ctx.h"
 #include "text/template/parse.h"
 
-/* A body with a scope of its own: an unknown filter in it is an error of parsing, though there be an if around. */
+/* A body with a scope of its own: an unknown filter in it is an error of parsing, though there be
+ * an if around. */
 static bool inner_body(tpl_parser *p, const char *ends, tpl_nodes *body, uint32_t opened)
 {
     uint32_t from = p->n_unknown;
@@ -20,7 +21,8 @@ static tpl_node *parse_for(tpl_parser *p, uint32_t at)
 {
     tpl_node *node = tpl_node_new(p, N_FOR, at);
     p->any_loops++;
-    bool ok = node && (node->a = tpl_parse_target(p, "in", false)) && tpl_expect_word(p, "in") && (node->b = tpl_parse_tuple(p, false, false, false, "recursive"));
+    bool ok = node && (node->a = tpl_parse_target(p, "in", false)) && tpl_expect_word(p, "in") &&
+              (node->b = tpl_parse_tuple(p, false, false, false, "recursive"));
     p->any_loops--;
     if (!ok) return NULL;
     uint32_t from = p->n_unknown, loops = p->loops;
@@ -45,7 +47,9 @@ static tpl_node *parse_branches(tpl_parser *p, uint32_t at)
 {
     tpl_node *first = tpl_node_new(p, N_IF, at), *node = first;
     while (node) {
-        if (!(node->a = tpl_parse_tuple(p, false, false, false, NULL)) || !tpl_parse_body(p, "elif else endif", &node->list, at)) return NULL;
+        if (!(node->a = tpl_parse_tuple(p, false, false, false, NULL)) ||
+            !tpl_parse_body(p, "elif else endif", &node->list, at))
+            return NULL;
         uint32_t next_at = tpl_token_at(p)->at;
         if (tpl_skip_name(p, "elif")) {
             tpl_node *next = tpl_node_new(p, N_IF, next_at);
@@ -145,9 +149,11 @@ static bool macro_body(tpl_parser *p, tpl_macro_def *def, const char *end, uint3
         for (uint32_t i = 0; i < def->params.n; i++)
             if (strcmp(def->params.items[i]->name, "caller") == 0) has_default = i + def->defaults.n >= def->params.n;
         if (!has_default)
-            return tpl_syntax(p, at, "When defining macros or call blocks the special \"caller\" argument must be omitted or be given a default.");
+            return tpl_syntax(p, at, "When defining macros or call blocks the special \"caller\" argument must be "
+                              "omitted or be given a default.");
     }
-    return ok && tpl_slot_of(p, "caller", &def->caller_slot) && tpl_slot_of(p, "varargs", &def->varargs_slot) && tpl_slot_of(p, "kwargs", &def->kwargs_slot);
+    return ok && tpl_slot_of(p, "caller", &def->caller_slot) && tpl_slot_of(p, "varargs", &def->varargs_slot) &&
+           tpl_slot_of(p, "kwargs", &def->kwargs_slot);
 }
 
 static tpl_node *parse_macro(tpl_parser *p, uint32_t at)
@@ -194,7 +200,8 @@ static tpl_node *parse_with(tpl_parser *p, uint32_t at)
     return inner_body(p, "endwith", &node->list, at) && tpl_expect_word(p, "endwith") ? node : NULL;
 }
 
-/* {% generation %} marks what the assistant says: a function of its own in Jinja, so no break leads out. */
+/* {% generation %} marks what the assistant says: a function of its own in Jinja, so no break leads
+ * out. */
 static tpl_node *parse_generation(tpl_parser *p, uint32_t at)
 {
     tpl_node *node = tpl_node_new(p, N_SCOPE, at);
@@ -249,15 +256,19 @@ static tpl_node *parse_block(tpl_parser *p, uint32_t at)
     node->scoped = tpl_skip_name(p, "scoped");
     node->required = tpl_skip_name(p, "required");
     if (tpl_at_op(p, '-'))
-        return tpl_syntax(p, tpl_token_at(p)->at, "Block names in Jinja have to be valid Python identifiers and may not contain hyphens, use an underscore instead."), NULL;
-    if (tpl_find_block(v, node->name, strlen(node->name))) return tpl_assertion(p, at, "block '%s' defined twice", node->name), NULL;
+        return tpl_syntax(p, tpl_token_at(p)->at, "Block names in Jinja have to be valid Python identifiers and may "
+                          "not contain hyphens, use an underscore instead."), NULL;
+    if (tpl_find_block(v, node->name, strlen(node->name)))
+        return tpl_assertion(p, at, "block '%s' defined twice", node->name), NULL;
     if (!tpl_nodes_add(p, &v->blocks, node) || !block_body(p, node, at)) return NULL;
-    if (node->required && !is_blank(&node->list)) return tpl_syntax(p, at, "Required blocks can only contain comments or whitespace"), NULL;
+    if (node->required && !is_blank(&node->list))
+        return tpl_syntax(p, at, "Required blocks can only contain comments or whitespace"), NULL;
     tpl_skip_name(p, node->name);
     return node;
 }
 
-/* ---- other files, which a chat template's environment has no loader for: an error where it is reached ---- */
+/* ---- other files, which a chat template's environment has no loader for: an error where it is
+ * reached ---- */
 
 static bool skip_two(tpl_parser *p, const char *first, const char *second)
 {
@@ -312,7 +323,8 @@ static tpl_node *parse_load(tpl_parser *p, uint32_t at, const char *tag)
 
 static tpl_node *parse_print(tpl_parser *p, uint32_t at)
 {
-    tpl_node *node = tpl_node_new(p, N_SCOPE, at);      /* expressions assign nothing: a scope of prints is as good as prints */
+    /* expressions assign nothing: a scope of prints is as good as prints */
+    tpl_node *node = tpl_node_new(p, N_SCOPE, at);
     while (node && tpl_token_at(p)->kind != TOK_BLOCK_END) {
         if (node->list.n && !tpl_expect_op(p, ',')) return NULL;
         tpl_node *print = tpl_node_new(p, N_PRINT, tpl_token_at(p)->at);
@@ -347,5 +359,6 @@ tpl_node *tpl_parse_statement(tpl_parser *p)
     if (tpl_skip_name(p, "print")) return parse_print(p, t->at);
     if (tpl_skip_name(p, "break")) return parse_jump(p, t->at, N_BREAK);
     if (tpl_skip_name(p, "continue")) return parse_jump(p, t->at, N_CONTINUE);
-    return tpl_syntax(p, t->at, "Encountered unknown tag '%.*s'.", (int)(t->n > 60 ? 60 : t->n), p->v->source + t->at), NULL;
+    return tpl_syntax(p, t->at, "Encountered unknown tag '%.*s'.", (int)(t->n > 60 ? 60 : t->n), p->v->source + t->at),
+        NULL;
 }

@@ -1,4 +1,5 @@
-/* What may stand behind "is". Called by eval.c, select, reject and their kin. Source: Jinja 3.1, "List of Builtin Tests". */
+/* What may stand behind "is". Called by eval.c, select, reject and their kin. Source: Jinja 3.1,
+ * "List of Builtin Tests". */
 #include <math.h>
 #include <string.h>
 
@@ -48,7 +49,8 @@ TEST(escaped) { return no_args(r, "test_escaped", args) && answer(out, v.kind ==
 
 TEST(sequence)
 {
-    bool yes = v.kind == TPL_STR || v.kind == TPL_LIST || v.kind == TPL_TUPLE || v.kind == TPL_DICT || v.kind == TPL_RANGE || v.kind == TPL_UNDEFINED;
+    bool yes = v.kind == TPL_STR || v.kind == TPL_LIST || v.kind == TPL_TUPLE || v.kind == TPL_DICT ||
+               v.kind == TPL_RANGE || v.kind == TPL_UNDEFINED;
     return no_args(r, "test_sequence", args) && answer(out, yes);
 }
 
@@ -60,7 +62,8 @@ TEST(iterable)
 
 TEST(callable)
 {
-    bool yes = v.kind == TPL_UNDEFINED || v.kind == TPL_LOOP || v.kind == TPL_MACRO || v.kind == TPL_FUNCTION || v.kind == TPL_METHOD || v.kind == TPL_JOINER || v.kind == TPL_BLOCK;
+    bool yes = v.kind == TPL_UNDEFINED || v.kind == TPL_LOOP || v.kind == TPL_MACRO || v.kind == TPL_FUNCTION ||
+               v.kind == TPL_METHOD || v.kind == TPL_JOINER || v.kind == TPL_BLOCK;
     return no_args(r, "callable", args) && answer(out, yes);
 }
 
@@ -69,7 +72,8 @@ TEST(sameas)
     tpl_value other;
     if (!tpl_bind(r, "test_sameas", args, "other", 1, &other)) return false;
     if (v.kind != other.kind) return answer(out, false);
-    if (v.kind == TPL_LIST || v.kind == TPL_TUPLE) return answer(out, v.array == other.array && v.at == other.at && v.n == other.n);
+    if (v.kind == TPL_LIST || v.kind == TPL_TUPLE)
+        return answer(out, v.array == other.array && v.at == other.at && v.n == other.n);
     if (v.kind == TPL_DICT) return answer(out, v.dict == other.dict);
     if (v.kind == TPL_UNDEFINED) return answer(out, v.undefined == other.undefined);
     return answer(out, tpl_equal(&r->pool, v, other));
@@ -79,7 +83,8 @@ TEST(in)
 {
     tpl_value container;
     bool yes;
-    return tpl_bind(r, "test_in", args, "seq", 1, &container) && tpl_contains(r, container, v, &yes) && answer(out, yes);
+    return tpl_bind(r, "test_in", args, "seq", 1, &container) && tpl_contains(r, container, v, &yes) &&
+           answer(out, yes);
 }
 
 /* Through str.islower and str.isupper. */
@@ -119,13 +124,20 @@ TEST(gt) { return compared(r, "gt", v, args, OP_GT, out); }
 TEST(ge) { return compared(r, "ge", v, args, OP_GE, out); }
 
 static const tpl_test tests[] = {
-    { "odd", is_odd },           { "even", is_even },         { "divisibleby", is_divisibleby }, { "defined", is_defined },   { "undefined", is_undefined },
-    { "none", is_none },         { "boolean", is_boolean },   { "true", is_true },               { "false", is_false },       { "integer", is_integer },
-    { "float", is_float },       { "number", is_number },     { "string", is_string },           { "mapping", is_mapping },   { "escaped", is_escaped },
-    { "sequence", is_sequence }, { "iterable", is_iterable }, { "callable", is_callable },       { "sameas", is_sameas },     { "in", is_in },
-    { "lower", is_lower },       { "upper", is_upper },       { "filter", is_filter },           { "test", is_test },         { "==", is_eq },
-    { "eq", is_eq },             { "equalto", is_eq },        { "!=", is_ne },                   { "ne", is_ne },             { ">", is_gt },
-    { "gt", is_gt },             { "greaterthan", is_gt },    { "ge", is_ge },                   { ">=", is_ge },             { "<", is_lt },
+    { "odd", is_odd },           { "even", is_even },         { "divisibleby", is_divisibleby },
+    { "defined", is_defined },   { "undefined", is_undefined },
+    { "none", is_none },         { "boolean", is_boolean },   { "true", is_true },               { "false", is_false },
+    { "integer", is_integer },
+    { "float", is_float },       { "number", is_number },     { "string", is_string },
+    { "mapping", is_mapping },   { "escaped", is_escaped },
+    { "sequence", is_sequence }, { "iterable", is_iterable }, { "callable", is_callable },
+    { "sameas", is_sameas },     { "in", is_in },
+    { "lower", is_lower },       { "upper", is_upper },       { "filter", is_filter },           { "test", is_test },
+    { "==", is_eq },
+    { "eq", is_eq },             { "equalto", is_eq },        { "!=", is_ne },                   { "ne", is_ne },
+    { ">", is_gt },
+    { "gt", is_gt },             { "greaterthan", is_gt },    { "ge", is_ge },                   { ">=", is_ge },
+    { "<", is_lt },
     { "lt", is_lt },             { "lessthan", is_lt },       { "<=", is_le },                   { "le", is_le },
 };
 

@@ -1,4 +1,5 @@
-/* strftime_now: Python's strftime in the C locale, for a local time without a zone. Called through the table of functions. */
+/* strftime_now: Python's strftime in the C locale, for a local time without a zone. Called through
+ * the table of functions. */
 #include <stdio.h>
 #include <string.h>
 
@@ -57,22 +58,49 @@ static bool put_code(tpl_render *r, tpl_text *text, const tern_clock *c, char co
     case 'y': n = (int)(c->year % 100); break;
     case 'm': n = c->month; break;
     case 'd': n = c->day; break;
-    case 'e': n = c->day, pad = flag == '0' ? '0' : ' '; break;
+    case 'e':
+        n = c->day;
+        pad = flag == '0' ? '0' : ' ';
+        break;
     case 'H': n = c->hour; break;
-    case 'k': n = c->hour, pad = flag == '0' ? '0' : ' '; break;
+    case 'k':
+        n = c->hour;
+        pad = flag == '0' ? '0' : ' ';
+        break;
     case 'I': n = hour12; break;
-    case 'l': n = hour12, pad = flag == '0' ? '0' : ' '; break;
+    case 'l':
+        n = hour12;
+        pad = flag == '0' ? '0' : ' ';
+        break;
     case 'M': n = c->minute; break;
     case 'S': n = c->second; break;
-    case 'f': n = c->microsecond, width = 6; break;
-    case 'j': n = yday + 1, width = 3; break;
+    case 'f':
+        n = c->microsecond;
+        width = 6;
+        break;
+    case 'j':
+        n = yday + 1;
+        width = 3;
+        break;
     case 'U': n = (yday + 7 - wday) / 7; break;
     case 'W': n = (yday + 7 - (wday + 6) % 7) / 7; break;
     case 'V': n = iso_week(c, &iso_year); break;
-    case 'u': n = wday ? wday : 7, width = 1; break;
-    case 'w': n = wday, width = 1; break;
-    case 'G': iso_week(c, &iso_year); snprintf(shown, sizeof shown, "%lld", (long long)iso_year); return tpl_puts(&r->pool, text, shown);
-    case 'g': iso_week(c, &iso_year); n = (int)(iso_year % 100); break;
+    case 'u':
+        n = wday ? wday : 7;
+        width = 1;
+        break;
+    case 'w':
+        n = wday;
+        width = 1;
+        break;
+    case 'G':
+        iso_week(c, &iso_year);
+        snprintf(shown, sizeof shown, "%lld", (long long)iso_year);
+        return tpl_puts(&r->pool, text, shown);
+    case 'g':
+        iso_week(c, &iso_year);
+        n = (int)(iso_year % 100);
+        break;
     case 'B': return tpl_puts(&r->pool, text, months[c->month - 1]);
     case 'b':
     case 'h': return tpl_put(&r->pool, text, months[c->month - 1], 3, true);

@@ -1,5 +1,6 @@
-/* The filter urlize: what looks like an address becomes a link. Called through the table of filters. Which words are addresses:
- * jinja2 3.1, utils.py, urlize; text that is escaped already stays as it is. */
+/* The filter urlize: what looks like an address becomes a link. Called through the table of
+ * filters. Which words are addresses: jinja2 3.1, utils.py, urlize; text that is escaped already
+ * stays as it is. */
 #include <string.h>
 #include <utf8proc.h>
 
@@ -17,7 +18,8 @@ static bool is_word_char(int32_t c)
 {
     if (c < 128) return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_';
     utf8proc_category_t k = utf8proc_category(c);
-    return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO) || (k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO);
+    return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO) ||
+           (k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO);
 }
 
 /* How many bytes from at on are letters, digits, '_' or one of more; *chars counts them. */
@@ -72,13 +74,15 @@ static bool is_known_end(tpl_value s, uint32_t at, uint32_t n)
     return false;
 }
 
-/* Labels with dots between from at on, the last a domain; without a scheme it must be a known one, and labels have 2 to 63 characters. */
+/* Labels with dots between from at on, the last a domain; without a scheme it must be a known one,
+ * and labels have 2 to 63 characters. */
 static bool is_host(tpl_value s, uint32_t at, bool has_scheme)
 {
     for (bool first = true;; first = false) {
         uint32_t chars, n = span_of(s, at, "%-", &chars);
         bool more = at + n < s.n && tpl_data(s)[at + n] == '.';
-        if (!more) return (has_scheme ? is_domain_end(s, at, n) : !first && is_known_end(s, at, n)) && ends_host(s, at + n);
+        if (!more)
+            return (has_scheme ? is_domain_end(s, at, n) : !first && is_known_end(s, at, n)) && ends_host(s, at + n);
         if (!n || (!has_scheme && (chars < 2 || chars > 63))) return false;
         at += n + 1;
     }
@@ -111,7 +115,9 @@ static bool is_ipv6(tpl_value s, uint32_t at)
 
 static bool is_address(tpl_value s)
 {
-    uint32_t scheme = starts(s, 0, "https://", true) ? 8 : starts(s, 0, "http://", true) ? 7 : 0;
+    uint32_t scheme = 0;
+    if (starts(s, 0, "https://", true)) scheme = 8;
+    else if (starts(s, 0, "http://", true)) scheme = 7;
     if (scheme && (is_ipv4(s, scheme) || is_ipv6(s, scheme))) return true;
     if (scheme && is_host(s, scheme, true)) return true;
     if (starts(s, 0, "www.", true) && is_host(s, 4, true)) return true;
@@ -142,7 +148,8 @@ static void trim_word(tpl_value word, uint32_t *from, uint32_t *to)
 {
     static const char *const pairs[][2] = { { "(", ")" }, { "<", ">" }, { "&lt;", "&gt;" } };
     const char *d = tpl_data(word);
-    while (*from < word.n && (d[*from] == '(' || d[*from] == '<' || starts(word, *from, "&lt;", false))) *from += d[*from] == '&' ? 4 : 1;
+    while (*from < word.n && (d[*from] == '(' || d[*from] == '<' || starts(word, *from, "&lt;", false)))
+        *from += d[*from] == '&' ? 4 : 1;
     for (*to = word.n; *to > *from;) {
         if (strchr(")>.,", d[*to - 1]) && d[*to - 1]) *to -= 1;
         else if (*to - *from >= 4 && memcmp(d + *to - 4, "&gt;", 4) == 0) *to -= 4;
@@ -162,17 +169,20 @@ static void trim_word(tpl_value word, uint32_t *from, uint32_t *to)
 static bool put_link(linker *l, const char *scheme, tpl_value address, tpl_value shown, bool attributes)
 {
     tpl_pool *pool = &l->r->pool;
-    return tpl_puts(pool, l->text, "<a href=\"") && tpl_puts(pool, l->text, scheme) && tpl_put_str(pool, l->text, address) &&
-           tpl_puts(pool, l->text, "\"") && (!attributes || tpl_put_str(pool, l->text, l->attributes)) && tpl_puts(pool, l->text, ">") &&
+    return tpl_puts(pool, l->text, "<a href=\"") && tpl_puts(pool, l->text, scheme) &&
+           tpl_put_str(pool, l->text, address) && tpl_puts(pool, l->text, "\"") &&
+           (!attributes || tpl_put_str(pool, l->text, l->attributes)) && tpl_puts(pool, l->text, ">") &&
            tpl_put_str(pool, l->text, shown) && tpl_puts(pool, l->text, "</a>");
 }
 
 static bool put_address(linker *l, tpl_value address)
 {
-    const char *scheme = starts(address, 0, "https://", false) || starts(address, 0, "http://", false) ? "" : "https://";
+    const char *scheme = starts(address, 0, "https://", false) || starts(address, 0, "http://", false)
+                             ? "" : "https://";
     tpl_value shown = address, dots;
     if (l->limit.kind != TPL_NONE) {
-        if (!tpl_str(&l->r->pool, "...", &dots) || !tpl_slice(l->r, address, tpl_none(), l->limit, tpl_none(), &shown)) return false;
+        if (!tpl_str(&l->r->pool, "...", &dots) || !tpl_slice(l->r, address, tpl_none(), l->limit, tpl_none(), &shown))
+            return false;
         bool cut = (int64_t)tpl_chars(address) > tpl_whole(l->limit);
         if (!cut) shown = address;
         else if (!tpl_concat(&l->r->pool, shown, dots, &shown)) return false;
@@ -184,8 +194,10 @@ static bool put_middle(linker *l, tpl_value s)
 {
     if (!tpl_work(&l->r->pool, 1 + s.n / 8)) return false;
     if (is_address(s)) return put_address(l, s);
-    if (starts(s, 0, "mailto:", false) && is_mail(tpl_cut(s, 7, s.n))) return put_link(l, "", s, tpl_cut(s, 7, s.n), false);
-    bool plain = memchr(tpl_data(s), '@', s.n) && !starts(s, 0, "www.", false) && tpl_data(s)[0] != '@' && !memchr(tpl_data(s), ':', s.n);
+    if (starts(s, 0, "mailto:", false) && is_mail(tpl_cut(s, 7, s.n)))
+        return put_link(l, "", s, tpl_cut(s, 7, s.n), false);
+    bool plain = memchr(tpl_data(s), '@', s.n) && !starts(s, 0, "www.", false) && tpl_data(s)[0] != '@' &&
+                 !memchr(tpl_data(s), ':', s.n);
     if (plain && is_mail(s)) return put_link(l, "mailto:", s, s, false);
     for (uint32_t i = 0; i < l->schemes.n; i++) {
         tpl_value scheme = tpl_items(l->schemes)[i];
@@ -209,17 +221,23 @@ static bool read_attributes(linker *l, tpl_value nofollow, tpl_value target, tpl
     tpl_text *text = tpl_text_new(&r->pool, 64);
     tpl_value given, parts, sorted, joined, one, none = tpl_none(), blank;
     if (!text || !tpl_str(&r->pool, "noopener", &given) || !tpl_str(&r->pool, " ", &blank)) return false;
-    if (tpl_truth(rel) && rel.kind != TPL_STR) return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'split'", tpl_type_name(rel));
-    if (tpl_truth(rel) && (!tpl_concat(&r->pool, rel, blank, &rel) || !tpl_concat(&r->pool, rel, given, &given))) return false;
-    if (tpl_truth(nofollow) && (!tpl_str(&r->pool, " nofollow", &one) || !tpl_concat(&r->pool, given, one, &given))) return false;
+    if (tpl_truth(rel) && rel.kind != TPL_STR)
+        return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'split'", tpl_type_name(rel));
+    if (tpl_truth(rel) && (!tpl_concat(&r->pool, rel, blank, &rel) || !tpl_concat(&r->pool, rel, given, &given)))
+        return false;
+    if (tpl_truth(nofollow) && (!tpl_str(&r->pool, " nofollow", &one) || !tpl_concat(&r->pool, given, one, &given)))
+        return false;
     tpl_args no = { .positional = &none, .n = 1 };
     if (!tpl_find_method(TPL_STR, "split")->run(r, given, &no, &parts)) return false;
     tpl_args sensitive = { .positional = (tpl_value[]){ tpl_bool(true) }, .n = 1 };
     if (!tpl_find_filter("unique")->run(r, parts, &sensitive, &parts)) return false;
     tpl_args order = { .positional = (tpl_value[]){ tpl_bool(false), tpl_bool(true) }, .n = 2 };
     if (!tpl_find_filter("sort")->run(r, parts, &order, &sorted)) return false;
-    if (!tpl_find_filter("join")->run(r, sorted, &(tpl_args){ .positional = &blank, .n = 1 }, &joined) || !tpl_escape(r, joined, &joined)) return false;
-    if (!tpl_puts(&r->pool, text, " rel=\"") || !tpl_put_str(&r->pool, text, joined) || !tpl_puts(&r->pool, text, "\"")) return false;
+    if (!tpl_find_filter("join")->run(r, sorted, &(tpl_args){ .positional = &blank, .n = 1 }, &joined) ||
+        !tpl_escape(r, joined, &joined))
+        return false;
+    if (!tpl_puts(&r->pool, text, " rel=\"") || !tpl_put_str(&r->pool, text, joined) || !tpl_puts(&r->pool, text, "\""))
+        return false;
     if (tpl_truth(target) && (!tpl_escape(r, target, &target) || !tpl_puts(&r->pool, text, " target=\"") ||
                               !tpl_put_str(&r->pool, text, target) || !tpl_puts(&r->pool, text, "\"")))
         return false;
@@ -236,7 +254,9 @@ static bool read_schemes(linker *l, tpl_value given)
     for (uint32_t i = 0; i < array->used; i++) {
         tpl_value scheme = array->items[i], literal;
         uint32_t chars, n;
-        if (scheme.kind != TPL_STR) return tpl_raise(l->r, "TypeError", "expected string or bytes-like object, got '%s'", tpl_type_name(scheme));
+        if (scheme.kind != TPL_STR)
+            return tpl_raise(l->r, "TypeError", "expected string or bytes-like object, got '%s'",
+                             tpl_type_name(scheme));
         n = span_of(scheme, 0, ".+-", &chars);
         bool good = chars >= 2 && n < scheme.n && tpl_data(scheme)[n] == ':' && scheme.n - n <= 3;
         for (uint32_t k = n + 1; k < scheme.n; k++) good = good && tpl_data(scheme)[k] == '/';
@@ -244,7 +264,8 @@ static bool read_schemes(linker *l, tpl_value given)
         tpl_text *text = tpl_text_new(&l->r->pool, 32);
         if (!text || !tpl_put_repr(l->r, text, scheme)) return false;
         literal = tpl_text_value(text);
-        return tpl_raise(l->r, "FilterArgumentError", "%.*s is not a valid URI scheme prefix.", (int)(literal.n > 200 ? 200 : literal.n), tpl_data(literal));
+        return tpl_raise(l->r, "FilterArgumentError", "%.*s is not a valid URI scheme prefix.",
+                         (int)(literal.n > 200 ? 200 : literal.n), tpl_data(literal));
     }
     l->schemes = tpl_list_of(array, TPL_LIST);
     return true;
@@ -254,11 +275,14 @@ bool tpl_urlize(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *out
 {
     tpl_value slots[5], s;
     linker l = { .r = r, .text = tpl_text_new(&r->pool, 64), .limit = tpl_none() };
-    if (!l.text || !tpl_bind(r, "do_urlize", args, "trim_url_limit nofollow target rel extra_schemes", 0, slots)) return false;
-    if (!read_attributes(&l, slots[1], slots[2], slots[3]) || !read_schemes(&l, slots[4]) || !tpl_escape(r, v, &s)) return false;
+    if (!l.text || !tpl_bind(r, "do_urlize", args, "trim_url_limit nofollow target rel extra_schemes", 0, slots))
+        return false;
+    if (!read_attributes(&l, slots[1], slots[2], slots[3]) || !read_schemes(&l, slots[4]) || !tpl_escape(r, v, &s))
+        return false;
     if (slots[0].kind != TPL_MISSING) l.limit = slots[0];
     if (l.limit.kind != TPL_NONE && !tpl_is_whole(l.limit))
-        return tpl_raise(r, "TypeError", "'>' not supported between instances of 'int' and '%s'", tpl_type_name(l.limit));
+        return tpl_raise(r, "TypeError", "'>' not supported between instances of 'int' and '%s'",
+                         tpl_type_name(l.limit));
     for (size_t from = 0, at = 0; from < s.n; from = at) {
         size_t next = at = from;
         bool space = tpl_is_space(tpl_decode(tpl_data(s), s.n, &next));

@@ -1,4 +1,5 @@
-/* Strings with their origin, lists and dicts of a running template: see value.h. Called by every template_*.c. */
+/* Strings with their origin, lists and dicts of a running template: see value.h. Called by every
+ * template_*.c. */
 #include "text/template/value.h"
 
 #include <math.h>
@@ -25,8 +26,10 @@ static bool pool_fail(tpl_pool *pool, tern_status status)
 void *tpl_get(tpl_pool *pool, size_t count, size_t size)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes) || bytes > pool->max_bytes || pool->used_bytes > pool->max_bytes - bytes) {
-        pool_fail(pool, tern_fail(pool->ctx, TERN_ERR_LIMIT, "the template needs more than its limit of %zu bytes", pool->max_bytes));
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > pool->max_bytes ||
+        pool->used_bytes > pool->max_bytes - bytes) {
+        pool_fail(pool, tern_fail(pool->ctx, TERN_ERR_LIMIT, "the template needs more than its limit of %zu bytes",
+                                  pool->max_bytes));
         return NULL;
     }
     bytes = (bytes + 15) / 16 * 16;
@@ -72,7 +75,9 @@ tpl_text *tpl_text_new(tpl_pool *pool, size_t cap)
 {
     tpl_text *text = tpl_get(pool, 1, sizeof *text);
     if (!text) return NULL;
-    *text = (tpl_text){ .cap = (uint32_t)(cap < 24 ? 24 : cap > 1 << 20 ? 1 << 20 : cap), .ascii = true };
+    if (cap < 24) cap = 24;
+    if (cap > 1 << 20) cap = 1 << 20;
+    *text = (tpl_text){ .cap = (uint32_t)cap, .ascii = true };
     text->data = tpl_get(pool, text->cap, 1);
     return text->data ? text : NULL;
 }
@@ -90,11 +95,13 @@ tpl_text *tpl_text_borrow(tpl_pool *pool, const char *data, size_t n_bytes, bool
     tpl_run *run = tpl_get(pool, 1, sizeof *run);
     if (!text || !run) return NULL;
     if (n_bytes > pool->max_text_bytes) {
-        pool_fail(pool, tern_fail(pool->ctx, TERN_ERR_LIMIT, "a string of %zu bytes, where the limit is %zu", n_bytes, pool->max_text_bytes));
+        pool_fail(pool, tern_fail(pool->ctx, TERN_ERR_LIMIT, "a string of %zu bytes, where the limit is %zu", n_bytes,
+                                  pool->max_text_bytes));
         return NULL;
     }
     *run = (tpl_run){ (uint32_t)n_bytes, trusted };
-    *text = (tpl_text){ .data = (char *)(uintptr_t)data, .used = (uint32_t)n_bytes, .n_runs = 1, .cap_runs = 1, .runs = run };
+    *text = (tpl_text){ .data = (char *)(uintptr_t)data, .used = (uint32_t)n_bytes, .n_runs = 1, .cap_runs = 1,
+                        .runs = run };
     text->ascii = all_ascii(data, n_bytes);
     return text;
 }
@@ -102,7 +109,8 @@ tpl_text *tpl_text_borrow(tpl_pool *pool, const char *data, size_t n_bytes, bool
 static bool grow_text(tpl_pool *pool, tpl_text *text, size_t need)
 {
     if (need > pool->max_text_bytes)
-        return pool_fail(pool, tern_fail(pool->ctx, TERN_ERR_LIMIT, "the template writes more than its limit of %zu bytes", pool->max_text_bytes));
+        return pool_fail(pool, tern_fail(pool->ctx, TERN_ERR_LIMIT,
+                                         "the template writes more than its limit of %zu bytes", pool->max_text_bytes));
     if (need <= text->cap) return true;
     size_t cap = need + need / 2 + 16;
     if (cap > pool->max_text_bytes) cap = pool->max_text_bytes;
@@ -255,7 +263,8 @@ bool tpl_is(tpl_value s, const char *chars)
 int32_t tpl_decode(const char *data, size_t n_bytes, size_t *at)
 {
     utf8proc_int32_t code;
-    utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)data + *at, (utf8proc_ssize_t)(n_bytes - *at), &code);
+    utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)data + *at, (utf8proc_ssize_t)(n_bytes - *at),
+                                          &code);
     if (n <= 0) {
         (*at)++;
         return 0xFFFD;
@@ -275,7 +284,8 @@ tpl_array *tpl_array_new(tpl_pool *pool, size_t cap)
     return array->items ? array : NULL;
 }
 
-/* How deep lists, tuples and dicts are nested in a value; printing and comparing recurse that deep. */
+/* How deep lists, tuples and dicts are nested in a value; printing and comparing recurse that
+ * deep. */
 static uint32_t depth_of(tpl_value v)
 {
     if (v.kind == TPL_LIST || v.kind == TPL_TUPLE) return v.array->depth;
@@ -294,7 +304,8 @@ bool tpl_append(tpl_pool *pool, tpl_array *array, tpl_value item)
 {
     if (!deepen(pool, &array->depth, item)) return false;
     if (array->used == array->cap) {
-        if (array->cap > UINT32_MAX / 4) return pool_fail(pool, tern_fail(pool->ctx, TERN_ERR_LIMIT, "a list of more than %u items", array->used));
+        if (array->cap > UINT32_MAX / 4)
+            return pool_fail(pool, tern_fail(pool->ctx, TERN_ERR_LIMIT, "a list of more than %u items", array->used));
         tpl_value *items = tpl_get(pool, (size_t)array->cap * 2, sizeof *items);
         if (!items) return false;
         memcpy(items, array->items, array->used * sizeof *items);
@@ -330,7 +341,8 @@ static uint64_t mix(uint64_t h)
     return h ^ h >> 29;
 }
 
-/* Nested values may share parts, so that looking at all of one takes longer than its size says: every look counts as work. */
+/* Nested values may share parts, so that looking at all of one takes longer than its size says:
+ * every look counts as work. */
 static bool spent(tpl_pool *pool)
 {
     return pool && ++pool->work > pool->max_work;
@@ -353,7 +365,10 @@ uint64_t tpl_hash(tpl_pool *pool, tpl_value v)
 
 bool tpl_hashable(tpl_pool *pool, tpl_value v, const char **type)
 {
-    *type = v.kind == TPL_LIST ? "list" : v.kind == TPL_DICT ? "dict" : v.sub == TPL_KEYS ? "dict_keys" : "dict_items";
+    if (v.kind == TPL_LIST) *type = "list";
+    else if (v.kind == TPL_DICT) *type = "dict";
+    else if (v.sub == TPL_KEYS) *type = "dict_keys";
+    else *type = "dict_items";
     if (v.kind == TPL_LIST || v.kind == TPL_DICT || (v.kind == TPL_VIEW && v.sub != TPL_VALUES)) return false;
     for (uint32_t i = 0; v.kind == TPL_TUPLE && i < v.n && !spent(pool); i++)
         if (!tpl_hashable(pool, tpl_items(v)[i], type)) return false;
@@ -394,7 +409,8 @@ static bool grow_dict(tpl_pool *pool, tpl_dict *dict)
     uint32_t *slots = cap > FEW_PAIRS ? tpl_get(pool, (size_t)cap * 2, sizeof *slots) : NULL;
     if (!pairs || (cap > FEW_PAIRS && !slots)) return false;
     if (dict->n) memcpy(pairs, dict->pairs, dict->n * sizeof *pairs);
-    *dict = (tpl_dict){ .pairs = pairs, .n = dict->n, .cap = cap, .slots = slots, .n_slots = slots ? cap * 2 : 0, .depth = dict->depth };
+    *dict = (tpl_dict){ .pairs = pairs, .n = dict->n, .cap = cap, .slots = slots, .n_slots = slots ? cap * 2 : 0,
+                        .depth = dict->depth };
     for (uint32_t i = 0; slots && i < dict->n; i++) index_pair(pool, dict, i);
     return true;
 }
@@ -453,7 +469,8 @@ bool tpl_equal(tpl_pool *pool, tpl_value a, tpl_value b)
         return true;
     case TPL_DICT: return a.dict == b.dict || equal_dicts(pool, a.dict, b.dict);
     case TPL_RANGE:
-        return a.range->n == b.range->n && (!a.range->n || (a.range->start == b.range->start && (a.range->n == 1 || a.range->step == b.range->step)));
+        return a.range->n == b.range->n && (!a.range->n || (a.range->start == b.range->start &&
+                                                            (a.range->n == 1 || a.range->step == b.range->step)));
     case TPL_VIEW: return a.sub == b.sub && (a.dict == b.dict || equal_views(pool, a, b));
     default: return a.dict == b.dict && a.sub == b.sub;
     }
@@ -465,8 +482,8 @@ bool tpl_equal(tpl_pool *pool, tpl_value a, tpl_value b)
 bool tpl_is_space(int32_t c)
 {
     if (c < 128) return (c >= 9 && c <= 13) || (c >= 28 && c <= 32);
-    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
-           c == 0x3000;
+    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
+           c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
 bool tpl_is_name_start(int32_t c)
@@ -480,5 +497,6 @@ bool tpl_is_name_part(int32_t c)
 {
     if (c < 128) return tpl_is_name_start(c) || (c >= '0' && c <= '9');
     utf8proc_category_t k = utf8proc_category(c);
-    return tpl_is_name_start(c) || k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_PC;
+    return tpl_is_name_start(c) || k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC ||
+           k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_PC;
 }

@@ -1,14 +1,17 @@
-/* The values of a chat template while it runs: Python's, as far as Jinja shows them, in an arena that dies with the rendering.
+/* The values of a chat template while it runs: Python's, as far as Jinja shows them, in an arena
+ * that dies with the rendering.
  *
- * A string is a view of a text; a text is bytes that only grow at its end, with runs that say which bytes the template itself wrote
- * (trusted) and which came from a message, a tool or a document (untrusted):
+ * A string is a view of a text; a text is bytes that only grow at its end, with runs that say which
+ * bytes the template itself wrote (trusted) and which came from a message, a tool or a document
+ * (untrusted):
  *
  *     text   "<|user|>\nhi <|im_end|> there\n"      used 30
  *     runs    [0, 9) trusted  [9, 29) untrusted  [29, 30) trusted
- *     string  { text, at 9, n 20 }                  slices share the text; appending to the last view extends it in place
+ *   string  { text, at 9, n 20 }  slices share the text; appending to the last view extends it in
+ *           place
  *
- * Lists are views of arrays in the same way. Strings, lists, tuples and dicts never change (the sandbox that chat templates run in
- * refuses it); namespaces, cyclers, joiners and iterators do. */
+ * Lists are views of arrays in the same way. Strings, lists, tuples and dicts never change (the
+ * sandbox that chat templates run in refuses it); namespaces, cyclers, joiners and iterators do. */
 #ifndef TERN_TEXT_TEMPLATE_VALUE_H
 #define TERN_TEXT_TEMPLATE_VALUE_H
 
@@ -21,13 +24,16 @@ typedef enum tpl_kind {
     TPL_MISSING = 0,   /* no value at all: an argument left out */
     TPL_UNDEFINED, TPL_NONE, TPL_BOOL, TPL_INT, TPL_FLOAT, TPL_STR, TPL_LIST, TPL_TUPLE, TPL_DICT,
     TPL_VIEW,          /* dict.keys(), values(), items() */
-    TPL_RANGE, TPL_ITER, TPL_NAMESPACE, TPL_LOOP, TPL_MACRO, TPL_FUNCTION, TPL_METHOD, TPL_CYCLER, TPL_JOINER,
+    TPL_RANGE, TPL_ITER, TPL_NAMESPACE, TPL_LOOP, TPL_MACRO, TPL_FUNCTION, TPL_METHOD, TPL_CYCLER,
+    TPL_JOINER,
     TPL_SELF, TPL_BLOCK      /* the template, whose attributes are its blocks; one of them */
 } tpl_kind;
 
-enum { TPL_MARKUP = 1 };                                      /* sub of a string: HTML that is already escaped */
-enum { TPL_KEYS = 0, TPL_VALUES = 1, TPL_ITEMS = 2 };         /* sub of a view                                 */
-enum { TPL_GROUP = 1 };                                       /* sub of a tuple: groupby's (grouper, list)     */
+/* sub of a string: HTML that is already escaped */
+enum { TPL_MARKUP = 1 };
+enum { TPL_KEYS = 0, TPL_VALUES = 1, TPL_ITEMS = 2 };         /* sub of a view */
+/* sub of a tuple: groupby's (grouper, list) */
+enum { TPL_GROUP = 1 };
 
 typedef struct tpl_run {
     uint32_t end;      /* the run reaches from the end of the one before to here */
@@ -74,7 +80,8 @@ typedef struct tpl_pair {
     tpl_value key, value;
 } tpl_pair;
 
-/* In order of insertion, with an index of slots (position + 1, 0 free) once there are more than a few. */
+/* In order of insertion, with an index of slots (position + 1, 0 free) once there are more than a
+ * few. */
 typedef struct tpl_dict {
     tpl_pair *pairs;
     uint32_t n, cap;
@@ -86,12 +93,14 @@ typedef struct tpl_range {
     int64_t start, stop, step, n;
 } tpl_range;
 
-typedef struct tpl_cycler {     /* joiner: items[0] is the separator, at tells whether it was used */
+/* joiner: items[0] is the separator, at tells whether it was used */
+typedef struct tpl_cycler {
     tpl_value items;
     uint32_t at;
 } tpl_cycler;
 
-/* What an undefined value says when it is used: 'name' is undefined, 'dict object' has no attribute 'name', or the hint. */
+/* What an undefined value says when it is used: 'name' is undefined, 'dict object' has no attribute
+ * 'name', or the hint. */
 typedef struct tpl_undefined {
     tpl_value object, name;     /* object MISSING: a variable */
     const char *hint;           /* null: made of object and name */
@@ -108,9 +117,11 @@ typedef struct tpl_pool {
     tern_status status;             /* of the first failure */
 } tpl_pool;
 
-void *tpl_get(tpl_pool *pool, size_t count, size_t size);     /* zeroed, 16-byte aligned; null: the pool has failed  */
+/* zeroed, 16-byte aligned; null: the pool has failed */
+void *tpl_get(tpl_pool *pool, size_t count, size_t size);
 void tpl_pool_free(tpl_pool *pool);
-bool tpl_work(tpl_pool *pool, size_t units);                  /* counts; false: the limit is reached, pool has failed */
+/* counts; false: the limit is reached, pool has failed */
+bool tpl_work(tpl_pool *pool, size_t units);
 
 /* Texts and strings. All bytes are UTF-8. */
 tpl_text *tpl_text_new(tpl_pool *pool, size_t cap);
@@ -119,10 +130,13 @@ bool tpl_put(tpl_pool *pool, tpl_text *text, const char *data, size_t n_bytes, b
 bool tpl_puts(tpl_pool *pool, tpl_text *text, const char *chars);               /* trusted */
 bool tpl_put_char(tpl_pool *pool, tpl_text *text, int32_t code, bool trusted);
 bool tpl_put_str(tpl_pool *pool, tpl_text *text, tpl_value s);                  /* with its runs */
-void tpl_distrust(tpl_text *text);                                              /* all its bytes become untrusted */
-bool tpl_trusted(tpl_value s);                                                  /* every byte of the string is           */
+/* all its bytes become untrusted */
+void tpl_distrust(tpl_text *text);
+/* every byte of the string is */
+bool tpl_trusted(tpl_value s);
 tpl_value tpl_text_value(tpl_text *text);
-bool tpl_str(tpl_pool *pool, const char *chars, tpl_value *out);                /* a copy, trusted */
+/* a copy, trusted */
+bool tpl_str(tpl_pool *pool, const char *chars, tpl_value *out);
 bool tpl_strn(tpl_pool *pool, const char *data, size_t n_bytes, bool trusted, tpl_value *out);
 bool tpl_concat(tpl_pool *pool, tpl_value a, tpl_value b, tpl_value *out);
 
@@ -134,23 +148,27 @@ tpl_value tpl_cut(tpl_value s, size_t from, size_t to);         /* bytes [from, 
 size_t tpl_chars(tpl_value s);                                  /* characters               */
 size_t tpl_byte_of(tpl_value s, size_t character);              /* where a character begins */
 bool tpl_is(tpl_value s, const char *chars);                    /* a string equal to chars  */
-int32_t tpl_decode(const char *data, size_t n_bytes, size_t *at);   /* the character at *at, which moves on */
+/* the character at *at, which moves on */
+int32_t tpl_decode(const char *data, size_t n_bytes, size_t *at);
 
 /* Lists, tuples, dicts. */
 tpl_array *tpl_array_new(tpl_pool *pool, size_t cap);
 bool tpl_append(tpl_pool *pool, tpl_array *array, tpl_value item);
 tpl_value tpl_list_of(tpl_array *array, tpl_kind kind);
-bool tpl_pair_of(tpl_pool *pool, tpl_value a, tpl_value b, tpl_value *out);     /* the tuple (a, b) */
+/* the tuple (a, b) */
+bool tpl_pair_of(tpl_pool *pool, tpl_value a, tpl_value b, tpl_value *out);
 static inline tpl_value *tpl_items(tpl_value list)
 {
     return list.array->items + list.at;
 }
 tpl_dict *tpl_dict_new(tpl_pool *pool);
-tpl_value *tpl_dict_find(tpl_pool *pool, const tpl_dict *dict, tpl_value key);  /* null: not there */
+/* null: not there */
+tpl_value *tpl_dict_find(tpl_pool *pool, const tpl_dict *dict, tpl_value key);
 tpl_value *tpl_dict_get(const tpl_dict *dict, const char *key);
 bool tpl_dict_set(tpl_pool *pool, tpl_dict *dict, tpl_value key, tpl_value value);
 uint64_t tpl_hash(tpl_pool *pool, tpl_value v);
-bool tpl_hashable(tpl_pool *pool, tpl_value v, const char **type);              /* *type: the list or dict that is not */
+/* *type: the list or dict that is not */
+bool tpl_hashable(tpl_pool *pool, tpl_value v, const char **type);
 
 static inline tpl_value tpl_none(void)
 {
@@ -185,8 +203,9 @@ static inline double tpl_real(tpl_value v)
     return v.kind == TPL_FLOAT ? v.f : (double)tpl_whole(v);
 }
 
-/* Equality as Python's ==. Nesting is bounded where lists and dicts are built; the work is counted in pool (null: not), and false is the
- * answer once its limit is reached, at which the next step fails. */
+/* Equality as Python's ==. Nesting is bounded where lists and dicts are built; the work is counted
+ * in pool (null: not), and false is the answer once its limit is reached, at which the next step
+ * fails. */
 bool tpl_equal(tpl_pool *pool, tpl_value a, tpl_value b);
 
 /* Unicode as Python's str sees it. */

@@ -1,4 +1,5 @@
-/* The filter wordwrap: Python's textwrap.wrap over each line, with tabs and blanks as they are. Called through the table of filters.
+/* The filter wordwrap: Python's textwrap.wrap over each line, with tabs and blanks as they are.
+ * Called through the table of filters.
  * Source: Python 3.11, textwrap.TextWrapper. */
 #include <string.h>
 #include <utf8proc.h>
@@ -27,7 +28,8 @@ static bool is_blank(int32_t c)
 static bool is_letter(int32_t c)
 {
     utf8proc_category_t k = utf8proc_category(c);
-    return c == '_' || (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO) || k == UTF8PROC_CATEGORY_NL || k == UTF8PROC_CATEGORY_NO;
+    return c == '_' || (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO) || k == UTF8PROC_CATEGORY_NL ||
+           k == UTF8PROC_CATEGORY_NO;
 }
 
 static bool is_word(int32_t c)
@@ -98,7 +100,8 @@ static bool all_space(const wrapper *w, uint32_t from, uint32_t to)
     return from == to;
 }
 
-/* How much of the chunk [from, to), longer than a line, fits the space that is left: up to its last hyphen, if there is one. */
+/* How much of the chunk [from, to), longer than a line, fits the space that is left: up to its last
+ * hyphen, if there is one. */
 static uint32_t break_word(const wrapper *w, uint32_t from, uint32_t to, uint32_t space)
 {
     uint32_t end = from + space, hyphen = 0, i;
@@ -116,11 +119,19 @@ static bool wrap_line(wrapper *w)
         uint32_t from, end, last;
         if (w->lines->used > first_line && all_space(w, at, w->ends[chunk])) at = w->ends[chunk++];
         from = end = last = at;                              /* last: where the last chunk of the line begins */
-        while (chunk < w->n_chunks && w->ends[chunk] - from <= w->width) last = end, end = w->ends[chunk++];
+        while (chunk < w->n_chunks && w->ends[chunk] - from <= w->width) {
+            last = end;
+            end = w->ends[chunk++];
+        }
         if (chunk < w->n_chunks && w->ends[chunk] - end > w->width) {
             uint32_t space = (uint32_t)(w->width - (end - from));
-            if (w->breaks_words) last = end, end = break_word(w, end, w->ends[chunk], space);
-            else if (end == from) last = end, end = w->ends[chunk++];
+            if (w->breaks_words) {
+                last = end;
+                end = break_word(w, end, w->ends[chunk], space);
+            } else if (end == from) {
+                last = end;
+                end = w->ends[chunk++];
+            }
         }
         at = end;
         if (end > last && all_space(w, last, end)) end = last;
@@ -133,12 +144,14 @@ static bool wrap_line(wrapper *w)
 static bool read_options(wrapper *w, tpl_value *slots)
 {
     if (slots[0].kind != TPL_MISSING && !tpl_is_whole(slots[0]))
-        return tpl_raise(w->r, "TypeError", "'<=' not supported between instances of '%s' and 'int'", tpl_type_name(slots[0]));
+        return tpl_raise(w->r, "TypeError", "'<=' not supported between instances of '%s' and 'int'",
+                         tpl_type_name(slots[0]));
     w->width = slots[0].kind == TPL_MISSING ? 79 : tpl_whole(slots[0]);
     w->breaks_words = slots[1].kind == TPL_MISSING || tpl_truth(slots[1]);
     w->breaks_hyphens = slots[3].kind == TPL_MISSING || (slots[3].kind == TPL_BOOL && slots[3].b);
     if (slots[2].kind == TPL_MISSING || slots[2].kind == TPL_NONE) return tpl_str(&w->r->pool, "\n", &slots[2]);
-    return slots[2].kind == TPL_STR || tpl_raise(w->r, "AttributeError", "'%s' object has no attribute 'join'", tpl_type_name(slots[2]));
+    return slots[2].kind == TPL_STR ||
+           tpl_raise(w->r, "AttributeError", "'%s' object has no attribute 'join'", tpl_type_name(slots[2]));
 }
 
 bool tpl_wordwrap(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *out)
@@ -146,15 +159,21 @@ bool tpl_wordwrap(tpl_render *r, tpl_value v, const tpl_args *args, tpl_value *o
     tpl_value slots[4], given, whole, lines;
     wrapper w = { .r = r, .lines = tpl_array_new(&r->pool, 4) };
     tpl_array *paragraphs = tpl_array_new(&r->pool, 4);
-    if (!w.lines || !paragraphs || !tpl_bind(r, "do_wordwrap", args, "width break_long_words wrapstring break_on_hyphens", 0, slots)) return false;
+    if (!w.lines || !paragraphs ||
+        !tpl_bind(r, "do_wordwrap", args, "width break_long_words wrapstring break_on_hyphens", 0, slots))
+        return false;
     if (v.kind == TPL_UNDEFINED) return tpl_fail_undefined(r, v);
-    if (v.kind != TPL_STR) return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'splitlines'", tpl_type_name(v));
-    if (!read_options(&w, slots) || !tpl_find_method(TPL_STR, "splitlines")->run(r, v, &(tpl_args){ 0 }, &given)) return false;
+    if (v.kind != TPL_STR)
+        return tpl_raise(r, "AttributeError", "'%s' object has no attribute 'splitlines'", tpl_type_name(v));
+    if (!read_options(&w, slots) || !tpl_find_method(TPL_STR, "splitlines")->run(r, v, &(tpl_args){ 0 }, &given))
+        return false;
     for (uint32_t i = 0; i < given.n; i++) {
         if (w.width <= 0) return tpl_raise(r, "ValueError", "invalid width %lld (must be > 0)", (long long)w.width);
-        if (!(w.lines = tpl_array_new(&r->pool, 4)) || !read_line(&w, tpl_items(given)[i]) || !wrap_line(&w)) return false;
+        if (!(w.lines = tpl_array_new(&r->pool, 4)) || !read_line(&w, tpl_items(given)[i]) || !wrap_line(&w))
+            return false;
         lines = tpl_list_of(w.lines, TPL_LIST);
-        if (!tpl_find_method(TPL_STR, "join")->run(r, slots[2], &(tpl_args){ .positional = &lines, .n = 1 }, &whole)) return false;
+        if (!tpl_find_method(TPL_STR, "join")->run(r, slots[2], &(tpl_args){ .positional = &lines, .n = 1 }, &whole))
+            return false;
         if (!tpl_append(&r->pool, paragraphs, whole)) return false;
     }
     lines = tpl_list_of(paragraphs, TPL_LIST);

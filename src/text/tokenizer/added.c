@@ -87,7 +87,9 @@ static tern_status build(tern_ctx *ctx, added_tokens *added, bool normal)
     if (!strings) return TERN_ERR_MEMORY;
     for (size_t i = 0; i < added->n; i++) {
         const added_token *t = &added->at[i];
-        if (t->normalized != normal || added->by_id[t->id] != (int32_t)i || added_by_text(added, t->text, t->n_bytes) != t) continue;
+        if (t->normalized != normal || added->by_id[t->id] != (int32_t)i ||
+            added_by_text(added, t->text, t->n_bytes) != t)
+            continue;
         strings[n++] = (trie_string){ t->shown, (uint32_t)t->n_shown, (int32_t)i };
         if (normal) added->any_normal_special |= t->special;
     }
@@ -117,9 +119,11 @@ static int covered(const trust *t, size_t from, size_t to)
     return t->ranges[2 * lo] <= from && to <= t->ranges[2 * lo + 1] ? 2 : 1;
 }
 
-/* The longest token at text[at, end), -1 if none, and its bytes. A special token that lies in part in trusted text does not exist; one that lies wholly
- * outside is found, *forbidden, and then skipped, as the tokenizers library does when it is told not to parse special tokens. */
-static int32_t longest(const added_tokens *added, const trie *tr, const trust *t, const aligned *text, size_t at, size_t end, size_t *length, bool *forbidden)
+/* The longest token at text[at, end), -1 if none, and its bytes. A special token that lies in part
+ * in trusted text does not exist; one that lies wholly outside is found, *forbidden, and then
+ * skipped, as the tokenizers library does when it is told not to parse special tokens. */
+static int32_t longest(const added_tokens *added, const trie *tr, const trust *t, const aligned *text, size_t at,
+                       size_t end, size_t *length, bool *forbidden)
 {
     uint32_t node = 0;
     int32_t best = -1;
@@ -149,7 +153,8 @@ static bool is_alone(const aligned *text, size_t begin, size_t end, size_t from,
     return to >= end || !unicode_is_word(utf8_get(text->data + to, &n));
 }
 
-/* Widens [*from, *to) over blanks as the token's flags say, to the left not beyond floor. What lies to the right may be the next token's. */
+/* Widens [*from, *to) over blanks as the token's flags say, to the left not beyond floor. What lies
+ * to the right may be the next token's. */
 static void widen(const added_token *token, const aligned *text, size_t floor, size_t end, size_t *from, size_t *to)
 {
     size_t n;
@@ -159,7 +164,8 @@ static void widen(const added_token *token, const aligned *text, size_t floor, s
     if (*from > *to) *from = *to;
 }
 
-tern_status added_split(tern_ctx *ctx, const added_tokens *added, bool normal, const trust *t, const aligned *text, size_t begin, size_t end, pieces *out)
+tern_status added_split(tern_ctx *ctx, const added_tokens *added, bool normal, const trust *t, const aligned *text,
+                        size_t begin, size_t end, pieces *out)
 {
     tern_status st = TERN_OK;
     const trie *tr = normal ? &added->normal : &added->raw;

@@ -1,4 +1,5 @@
-/* Aligned text and its pieces: see aligned.h. Called by the normalizers, the pre-tokenizers and the encoder. */
+/* Aligned text and its pieces: see aligned.h. Called by the normalizers, the pre-tokenizers and the
+ * encoder. */
 #include "text/tokenizer/aligned.h"
 
 #include <string.h>
@@ -26,7 +27,8 @@ tern_status aligned_reserve(tern_ctx *ctx, aligned *out, size_t n)
 {
     tern_status st = TERN_OK;
     size_t need = out->n + n, capacity = need + need / 2 + 64;
-    if (need > UINT32_MAX / 2) return tern_fail(ctx, TERN_ERR_LIMIT, "normalized text of %zu bytes is longer than %u", need, UINT32_MAX / 2);
+    if (need > UINT32_MAX / 2)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "normalized text of %zu bytes is longer than %u", need, UINT32_MAX / 2);
     if (need > out->capacity) {
         TERN_TRY(tern_grow(ctx, (void **)&out->data, capacity, 1, "normalized text"));
         out->capacity = capacity;

@@ -1,11 +1,12 @@
-/* Text on its way through normalizers and pre-tokenizers: bytes that know which bytes of the input they came from, and the pieces that the
- * bytes are cut into.
+/* Text on its way through normalizers and pre-tokenizers: bytes that know which bytes of the input
+ * they came from, and the pieces that the bytes are cut into.
  *
  *     input      "  Été "                 bytes 0..8
  *     aligned    "été"                    begin/end per byte: [2,4) [2,4) [4,5) [5,7) [5,7)
  *     pieces     [0,5) id -1
  *
- * A character that a normalizer adds takes the place of the one before it; one that stands for several takes the place of the first. */
+ * A character that a normalizer adds takes the place of the one before it; one that stands for
+ * several takes the place of the first. */
 #ifndef TERN_TEXT_ALIGNED_H
 #define TERN_TEXT_ALIGNED_H
 
@@ -46,8 +47,10 @@ void aligned_free(aligned *text);
 /* Space for n more bytes, so that what is appended up to there cannot fail. */
 tern_status aligned_reserve(tern_ctx *ctx, aligned *out, size_t n);
 
-/* Appends n bytes that came from where byte src of in did; src SIZE_MAX: from the very beginning, [0, 0). */
-tern_status aligned_put(tern_ctx *ctx, aligned *out, const aligned *in, size_t src, const char *bytes, size_t n);
+/* Appends n bytes that came from where byte src of in did; src SIZE_MAX: from the very beginning,
+ * [0, 0). */
+tern_status aligned_put(tern_ctx *ctx, aligned *out, const aligned *in, size_t src,
+                        const char *bytes, size_t n);
 
 /* Appends [begin, end) of in as it is. */
 tern_status aligned_copy(tern_ctx *ctx, aligned *out, const aligned *in, size_t begin, size_t end);

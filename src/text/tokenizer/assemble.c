@@ -27,23 +27,27 @@ static void add_part(json_t *list, const char *kind, const char *id, int type_id
     json_array_append_new(list, json_pack("{s:{s:s, s:i}}", kind, "id", id, "type_id", type_id));
 }
 
-json_t *assemble_template(const char *first, int64_t first_id, const char *last, int64_t last_id, int type_b, bool joined)
+json_t *assemble_template(const char *first, int64_t first_id, const char *last, int64_t last_id, int type_b,
+                          bool joined)
 {
     bool has_first = first && *first, has_last = last && *last;
     json_t *single = json_array(), *pair = json_array(), *specials = json_object();
     if (has_first) {
         add_part(single, "SpecialToken", first, 0);
-        json_object_set_new(specials, first, json_pack("{s:s, s:[I], s:[s]}", "id", first, "ids", (json_int_t)first_id, "tokens", first));
+        json_object_set_new(specials, first, json_pack("{s:s, s:[I], s:[s]}", "id", first, "ids", (json_int_t)first_id,
+                                                       "tokens", first));
     }
     add_part(single, "Sequence", "A", 0);
     if (has_last) {
         add_part(single, "SpecialToken", last, 0);
-        json_object_set_new(specials, last, json_pack("{s:s, s:[I], s:[s]}", "id", last, "ids", (json_int_t)last_id, "tokens", last));
+        json_object_set_new(specials, last,
+                            json_pack("{s:s, s:[I], s:[s]}", "id", last, "ids", (json_int_t)last_id, "tokens", last));
     }
     json_array_extend(pair, single);
     if (has_first && !has_last) add_part(pair, "SpecialToken", first, type_b);
     if (has_last && joined) add_part(pair, "SpecialToken", last, 0);
     add_part(pair, "Sequence", "B", type_b);
     if (has_last) add_part(pair, "SpecialToken", last, type_b);
-    return json_pack("{s:s, s:o, s:o, s:o}", "type", "TemplateProcessing", "single", single, "pair", pair, "special_tokens", specials);
+    return json_pack("{s:s, s:o, s:o, s:o}", "type", "TemplateProcessing", "single", single, "pair", pair,
+                     "special_tokens", specials);
 }

@@ -1,7 +1,9 @@
-/* The BPE model: characters are looked up, then merged. Called by the encoder through model.h; calls bpe_merge.c.
+/* The BPE model: characters are looked up, then merged. Called by the encoder through model.h;
+ * calls bpe_merge.c.
  *
- * A character that the vocabulary lacks becomes its bytes' tokens (byte_fallback), else the unknown token, else nothing. What short pieces
- * became is kept in a table of fixed size, for text repeats its words. */
+ * A character that the vocabulary lacks becomes its bytes' tokens (byte_fallback), else the unknown
+ * token, else nothing. What short pieces became is kept in a table of fixed size, for text repeats
+ * its words. */
 #include "text/tokenizer/bpe.h"
 
 #include <string.h>
@@ -28,7 +30,8 @@ typedef struct bpe {
     size_t n_prefix, n_suffix;
     bool byte_fallback, fuse_unk, ignore_merges, has_unk;
     int32_t byte_ids[256];
-    int32_t first[TABLE_CHARS];       /* ids of characters as a word begins, where neither prefix nor suffix is in play */
+    /* ids of characters as a word begins, where neither prefix nor suffix is in play */
+    int32_t first[TABLE_CHARS];
     bpe_symbol *symbols;              /* scratch */
     size_t symbol_capacity;
     kept *cache[2];                   /* of parsed and of plain text */
@@ -54,9 +57,11 @@ static void bpe_free(text_model *m)
 /* ---- Loading ---- */
 
 /* The two sides of merge i: ["a", "b"] or "a b". */
-static tern_status read_merge(tern_ctx *ctx, const json_t *one, size_t i, const char **left, size_t *n_left, const char **right, size_t *n_right)
+static tern_status read_merge(tern_ctx *ctx, const json_t *one, size_t i, const char **left, size_t *n_left,
+                              const char **right, size_t *n_right)
 {
-    if (json_is_array(one) && json_array_size(one) == 2 && json_is_string(json_array_get(one, 0)) && json_is_string(json_array_get(one, 1))) {
+    if (json_is_array(one) && json_array_size(one) == 2 && json_is_string(json_array_get(one, 0)) &&
+        json_is_string(json_array_get(one, 1))) {
         *left = json_string_value(json_array_get(one, 0));
         *n_left = json_string_length(json_array_get(one, 0));
         *right = json_string_value(json_array_get(one, 1));
@@ -72,25 +77,32 @@ static tern_status read_merge(tern_ctx *ctx, const json_t *one, size_t i, const 
     return TERN_OK;
 }
 
-static tern_status add_merge(tern_ctx *ctx, text_model *m, size_t i, const char *left, size_t n_left, const char *right, size_t n_right)
+static tern_status add_merge(tern_ctx *ctx, text_model *m, size_t i, const char *left, size_t n_left, const char *right,
+                             size_t n_right)
 {
     bpe *b = m->state;
     int32_t l = vocab_id(&m->vocab, left, n_left), r = vocab_id(&m->vocab, right, n_right), made;
     if (l < 0 || r < 0) {
         char token[TERN_SHOWN_BYTES];
         tern_show(token, sizeof token, "%.*s", (int)(l < 0 ? n_left : n_right), l < 0 ? left : right);
-        return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu needs the token \"%s\", which the vocabulary lacks", i, token);
+        return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu needs the token \"%s\", which the vocabulary lacks", i,
+                         token);
     }
-    if (n_right < b->n_prefix) return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu: \"%s\" is shorter than the prefix", i, TERN_SHOWN(right));
+    if (n_right < b->n_prefix)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu: \"%s\" is shorter than the prefix", i,
+                         TERN_SHOWN(right));
     b->scratch.n = 0;
     bytes_add(&b->scratch, left, n_left);
     bytes_add(&b->scratch, right + b->n_prefix, n_right - b->n_prefix);
     if (b->scratch.st) return b->scratch.st;
     made = vocab_id(&m->vocab, b->scratch.data, b->scratch.n);
-    if (made < 0) return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu makes \"%s\", which the vocabulary lacks", i, TERN_SHOWN(b->scratch.data));
+    if (made < 0)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: merge %zu makes \"%s\", which the vocabulary lacks", i,
+                         TERN_SHOWN(b->scratch.data));
     uint64_t key = (uint64_t)(uint32_t)l << 32 | (uint32_t)r;
     size_t slot = (size_t)((key * 0x9e3779b97f4a7c15u) >> 29) & b->merges.mask;
-    while (b->merges.slots[slot].made >= 0 && (b->merges.slots[slot].left != (uint32_t)l || b->merges.slots[slot].right != (uint32_t)r))
+    while (b->merges.slots[slot].made >= 0 &&
+           (b->merges.slots[slot].left != (uint32_t)l || b->merges.slots[slot].right != (uint32_t)r))
         slot = (slot + 1) & b->merges.mask;
     b->merges.slots[slot] = (bpe_merge){ (uint32_t)l, (uint32_t)r, (uint32_t)i, made };
     return TERN_OK;
@@ -101,7 +113,8 @@ static tern_status load_merges(tern_ctx *ctx, text_model *m, const json_t *list)
     tern_status st = TERN_OK;
     bpe *b = m->state;
     size_t n = json_array_size(list), n_slots = 16;
-    if (!json_is_array(list)) return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: \"merges\" is %s, not a list", tern_json_kind(list));
+    if (!json_is_array(list))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: \"merges\" is %s, not a list", tern_json_kind(list));
     while (n_slots < n * 2) n_slots *= 2;
     b->merges.slots = tern_alloc(ctx, n_slots, sizeof *b->merges.slots, "merges");
     if (!b->merges.slots) return TERN_ERR_MEMORY;
@@ -122,7 +135,8 @@ static tern_status read_text(tern_ctx *ctx, const json_t *json, const char *key,
 {
     const json_t *value = json_object_get(json, key);
     if (!value || json_is_null(value) || (json_is_string(value) && !json_string_length(value))) return TERN_OK;
-    if (!json_is_string(value)) return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: \"%s\" is %s, not a string", key, tern_json_kind(value));
+    if (!json_is_string(value))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: \"%s\" is %s, not a string", key, tern_json_kind(value));
     *n = json_string_length(value);
     *out = tern_strndup(ctx, json_string_value(value), *n);
     return *out ? TERN_OK : TERN_ERR_MEMORY;
@@ -141,13 +155,15 @@ static tern_status read_options(tern_ctx *ctx, const json_t *json, text_model *m
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         const json_t *value = json_object_get(json, flags[i].key);
         if (value && !json_is_null(value) && !json_is_boolean(value))
-            return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: \"%s\" is %s, not a boolean", flags[i].key, tern_json_kind(value));
+            return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: \"%s\" is %s, not a boolean", flags[i].key,
+                             tern_json_kind(value));
         *flags[i].out = json_is_true(value);
     }
     TERN_TRY(read_text(ctx, json, "continuing_subword_prefix", &b->prefix, &b->n_prefix));
     TERN_TRY(read_text(ctx, json, "end_of_word_suffix", &b->suffix, &b->n_suffix));
     if (unk && !json_is_null(unk)) {
-        if (!json_is_string(unk)) return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: \"unk_token\" is %s, not a string", tern_json_kind(unk));
+        if (!json_is_string(unk))
+            return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: \"unk_token\" is %s, not a string", tern_json_kind(unk));
         m->unk_id = vocab_id(&m->vocab, json_string_value(unk), json_string_length(unk));
         b->has_unk = true;
     }
@@ -189,7 +205,8 @@ static tern_status bpe_finish(tern_ctx *ctx, text_model *m)
 
 /* ---- Encoding ---- */
 
-/* The id of the character at text[at, at + length), with the prefix inside a word and the suffix at its end. */
+/* The id of the character at text[at, at + length), with the prefix inside a word and the suffix at
+ * its end. */
 static int32_t symbol_id(bpe *b, const text_model *m, const char *text, size_t n, size_t at, size_t length)
 {
     bool prefixed = b->prefix && at > 0, suffixed = b->suffix && at + length == n;
@@ -207,11 +224,13 @@ static int32_t symbol_id(bpe *b, const text_model *m, const char *text, size_t n
     return b->scratch.st ? -1 : vocab_id(&m->vocab, b->scratch.data, b->scratch.n);
 }
 
-/* The bytes of the character as tokens, if each has one. With a prefix or suffix those bytes count too, as in the tokenizers library. */
+/* The bytes of the character as tokens, if each has one. With a prefix or suffix those bytes count
+ * too, as in the tokenizers library. */
 static size_t fall_back(const bpe *b, const char *text, size_t n, size_t at, size_t length, bpe_symbol *out)
 {
     const struct { const char *text; size_t n; } parts[] = {
-        { b->prefix, at > 0 ? b->n_prefix : 0 }, { text + at, length }, { b->suffix, at + length == n ? b->n_suffix : 0 },
+        { b->prefix, at > 0 ? b->n_prefix : 0 }, { text + at, length },
+        { b->suffix, at + length == n ? b->n_suffix : 0 },
     };
     size_t count = 0;
     for (int p = 0; p < 3; p++)
@@ -223,8 +242,9 @@ static size_t fall_back(const bpe *b, const char *text, size_t n, size_t at, siz
     return count;
 }
 
-/* The characters of a piece as symbols. The unknown token waits until a known character comes, and bytes do not make it come: the order that
- * the tokenizers library gives. Positions count up by what each symbol takes, so that they stay inside the piece. */
+/* The characters of a piece as symbols. The unknown token waits until a known character comes, and
+ * bytes do not make it come: the order that the tokenizers library gives. Positions count up by
+ * what each symbol takes, so that they stay inside the piece. */
 static tern_status read_symbols(tern_ctx *ctx, text_model *m, const char *text, size_t n, bool plain, size_t *n_symbols)
 {
     tern_status st = TERN_OK;
@@ -247,7 +267,9 @@ static tern_status read_symbols(tern_ctx *ctx, text_model *m, const char *text, 
         size_t n_bytes = b->byte_fallback ? fall_back(b, text, n, at, length, b->symbols + count) : 0;
         for (size_t i = 0; i < n_bytes; i++) b->symbols[count++].end = 1;
         if (n_bytes || !b->has_unk) continue;
-        if (m->unk_id < 0) return tern_fail(ctx, TERN_ERR_FORMAT, "BPE: the vocabulary lacks the unknown token, and this text needs it");
+        if (m->unk_id < 0)
+            return tern_fail(ctx, TERN_ERR_FORMAT,
+                             "BPE: the vocabulary lacks the unknown token, and this text needs it");
         if (unk_bytes && !b->fuse_unk) {
             b->symbols[count++] = (bpe_symbol){ .id = m->unk_id, .end = (uint32_t)unk_bytes };
             unk_bytes = 0;
@@ -287,7 +309,8 @@ static void remember(kept *k, const char *text, size_t n, const bpe_symbol *symb
     }
 }
 
-static tern_status bpe_encode(tern_ctx *ctx, text_model *m, const char *text, size_t n, uint32_t base, bool plain, model_tokens *out)
+static tern_status bpe_encode(tern_ctx *ctx, text_model *m, const char *text, size_t n, uint32_t base, bool plain,
+                              model_tokens *out)
 {
     tern_status st = TERN_OK;
     bpe *b = m->state;
@@ -319,7 +342,7 @@ done:
 
 const model_kind model_bpe = {
     .type = "BPE",
-    .keys = (const char *const[]){ "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges",
-                                   "merges", NULL },
+    .keys = (const char *const[]){ "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
+                                   "fuse_unk", "byte_fallback", "ignore_merges", "merges", NULL },
     .load = bpe_load, .finish = bpe_finish, .encode = bpe_encode, .free = bpe_free,
 };

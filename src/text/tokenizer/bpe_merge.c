@@ -1,10 +1,10 @@
 /* Merging the symbols of a word: see bpe.h. Called by bpe.c.
  *
- * A short word looks for its best pair again and again. A long one (ten million letters may come) keeps, for every rank that waits, the list of
- * its places, and a heap of those ranks:
+ * A short word looks for its best pair again and again. A long one (ten million letters may come)
+ * keeps, for every rank that waits, the list of its places, and a heap of those ranks:
  *
- *     heap of ranks    12   40   97              the lowest rank works through its places from left to right;
- *     places           3 9  0    2 5 8           a merge adds places to the ranks of the two new pairs
+ *     heap of ranks    12   40   97    the lowest rank works through its places from left to right;
+ *     places         3 9  0    2 5 8          a merge adds places to the ranks of the two new pairs
  */
 #include <string.h>
 
@@ -189,8 +189,10 @@ static tern_status merge_at(merger *g, const bpe_merge *merge, uint32_t place)
     two->id = -1;
     one->next = two->next;
     if (one->next != BPE_NONE) s[one->next].prev = place;
-    if (one->prev != BPE_NONE && (pair = allowed(g->model, g->merges, g->plain, s[one->prev].id, one->id))) TERN_TRY(add_place(g, pair, one->prev));
-    if (one->next != BPE_NONE && (pair = allowed(g->model, g->merges, g->plain, one->id, s[one->next].id))) TERN_TRY(add_place(g, pair, place));
+    if (one->prev != BPE_NONE && (pair = allowed(g->model, g->merges, g->plain, s[one->prev].id, one->id)))
+        TERN_TRY(add_place(g, pair, one->prev));
+    if (one->next != BPE_NONE && (pair = allowed(g->model, g->merges, g->plain, one->id, s[one->next].id)))
+        TERN_TRY(add_place(g, pair, place));
 done:
     return st;
 }
@@ -232,7 +234,8 @@ static tern_status merge_long(merger *g, size_t *n)
         s[i].next = i + 1 < *n ? (uint32_t)i + 1 : BPE_NONE;
     }
     for (size_t i = 0; i + 1 < *n; i++) {
-        if (i == 0 || s[i].id != s[i - 1].id || s[i + 1].id != s[i].id) pair = allowed(g->model, g->merges, g->plain, s[i].id, s[i + 1].id);
+        if (i == 0 || s[i].id != s[i - 1].id || s[i + 1].id != s[i].id)
+            pair = allowed(g->model, g->merges, g->plain, s[i].id, s[i + 1].id);
         if (pair) TERN_TRY(add_place(g, pair, (uint32_t)i));
     }
     TERN_TRY(run_heap(g));
@@ -248,7 +251,8 @@ done:
     return st;
 }
 
-tern_status bpe_merge_all(tern_ctx *ctx, const text_model *m, const bpe_merges *merges, bool plain, bpe_symbol *symbols, size_t *n)
+tern_status bpe_merge_all(tern_ctx *ctx, const text_model *m, const bpe_merges *merges, bool plain, bpe_symbol *symbols,
+                          size_t *n)
 {
     if (*n <= SHORT_MOST) {
         merge_short(m, merges, plain, symbols, n);

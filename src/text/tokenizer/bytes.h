@@ -1,4 +1,5 @@
-/* A string that grows, and fails late: after a failed append the string is broken, and bytes_status says so once at the end. */
+/* A string that grows, and fails late: after a failed append the string is broken, and bytes_status
+ * says so once at the end. */
 #ifndef TERN_TEXT_BYTES_H
 #define TERN_TEXT_BYTES_H
 

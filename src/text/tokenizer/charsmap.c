@@ -1,4 +1,5 @@
-/* SentencePiece's table of replacements: see charsmap.h. Called by normalize.c and sentencepiece.c. */
+/* SentencePiece's table of replacements: see charsmap.h. Called by normalize.c and
+ * sentencepiece.c. */
 #include "text/tokenizer/charsmap.h"
 
 #include <stdint.h>
@@ -26,9 +27,11 @@ void charsmap_free(charsmap *map)
 tern_status charsmap_from_bytes(tern_ctx *ctx, const unsigned char *blob, size_t n_bytes, charsmap **out)
 {
     uint32_t trie_bytes = 0;
-    if (n_bytes >= 4) trie_bytes = (uint32_t)blob[0] | (uint32_t)blob[1] << 8 | (uint32_t)blob[2] << 16 | (uint32_t)blob[3] << 24;
+    if (n_bytes >= 4)
+        trie_bytes = (uint32_t)blob[0] | (uint32_t)blob[1] << 8 | (uint32_t)blob[2] << 16 | (uint32_t)blob[3] << 24;
     if (n_bytes < 8 || trie_bytes > n_bytes - 4 || trie_bytes % 4 || !trie_bytes)
-        return tern_fail(ctx, TERN_ERR_FORMAT, "Precompiled: a table of %zu bytes cannot hold a trie of %u", n_bytes, trie_bytes);
+        return tern_fail(ctx, TERN_ERR_FORMAT, "Precompiled: a table of %zu bytes cannot hold a trie of %u", n_bytes,
+                         trie_bytes);
     charsmap *map = tern_alloc(ctx, 1, sizeof *map, "a table of replacements");
     if (!map) return TERN_ERR_MEMORY;
     map->n_units = trie_bytes / 4;
@@ -56,7 +59,9 @@ static int digit(char c)
     if (c >= 'A' && c <= 'Z') return c - 'A';
     if (c >= 'a' && c <= 'z') return c - 'a' + 26;
     if (c >= '0' && c <= '9') return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    if (c == '+') return 62;
+    if (c == '/') return 63;
+    return -1;
 }
 
 tern_status charsmap_from_base64(tern_ctx *ctx, const char *text, size_t n_bytes, charsmap **out)
@@ -86,14 +91,16 @@ done:
     return st;
 }
 
-/* darts-clone's units: bit 8 a value hangs below, bits 10..30 the offset to the children (times 256 if bit 9), bits 0..7 the label and bit 31 of a
- * child; a value unit has the value in bits 0..30. */
+/* darts-clone's units: bit 8 a value hangs below, bits 10..30 the offset to the children (times 256
+ * if bit 9), bits 0..7 the label and bit 31 of a child; a value unit has the value in bits
+ * 0..30. */
 static size_t offset_of(uint32_t unit)
 {
     return (size_t)(unit >> 10) << ((unit & (1u << 9)) >> 6);
 }
 
-const char *charsmap_find(const charsmap *map, const char *text, size_t n_bytes, bool longest, size_t *used, size_t *n_out)
+const char *charsmap_find(const charsmap *map, const char *text, size_t n_bytes, bool longest, size_t *used,
+                          size_t *n_out)
 {
     size_t at = offset_of(map->units[0]), value = SIZE_MAX;
     for (size_t i = 0; i < n_bytes && text[i]; i++) {

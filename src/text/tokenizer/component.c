@@ -1,4 +1,5 @@
-/* Reading the parts of tokenizer.json: see component.h. Called by load.c through the four subjects. */
+/* Reading the parts of tokenizer.json: see component.h. Called by load.c through the four
+ * subjects. */
 #include "text/tokenizer/component.h"
 
 #include <stdio.h>
@@ -21,7 +22,9 @@ tern_status component_bool(tern_ctx *ctx, const json_t *json, const char *key, b
 {
     const json_t *value = json_object_get(json, key);
     if (!value || json_is_null(value)) return TERN_OK;
-    if (!json_is_boolean(value)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: \"%s\" is %s, not a boolean", type_of(json), key, tern_json_kind(value));
+    if (!json_is_boolean(value))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: \"%s\" is %s, not a boolean", type_of(json), key,
+                         tern_json_kind(value));
     *out = json_is_true(value);
     return TERN_OK;
 }
@@ -40,14 +43,17 @@ tern_status component_text(tern_ctx *ctx, const json_t *json, const char *key, c
 {
     const json_t *value = json_object_get(json, key);
     if (!value || json_is_null(value)) return TERN_OK;
-    if (!json_is_string(value)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: \"%s\" is %s, not a string", type_of(json), key, tern_json_kind(value));
+    if (!json_is_string(value))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: \"%s\" is %s, not a string", type_of(json), key,
+                         tern_json_kind(value));
     tern_free(*out);
     *out = tern_strndup(ctx, json_string_value(value), json_string_length(value));
     *n_bytes = json_string_length(value);
     return *out ? TERN_OK : TERN_ERR_MEMORY;
 }
 
-tern_status component_word(tern_ctx *ctx, const json_t *json, const char *key, const char *const *names, size_t n, int *out)
+tern_status component_word(tern_ctx *ctx, const json_t *json, const char *key, const char *const *names, size_t n,
+                           int *out)
 {
     const json_t *value = json_object_get(json, key);
     char shown[80];
@@ -57,7 +63,8 @@ tern_status component_word(tern_ctx *ctx, const json_t *json, const char *key, c
             *out = (int)i;
             return TERN_OK;
         }
-    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: \"%s\" is %s, which tern does not know", type_of(json), key, tern_json_show(value, shown, sizeof shown));
+    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: \"%s\" is %s, which tern does not know", type_of(json), key,
+                     tern_json_show(value, shown, sizeof shown));
 }
 
 tern_status ignored_add(tern_ctx *ctx, ignored_keys *ignored, const char *owner, const char *key)
@@ -98,24 +105,33 @@ done:
     return st;
 }
 
-static tern_status load_one(tern_ctx *ctx, const component_table *table, const json_t *json, ignored_keys *ignored, components *list, int depth)
+static tern_status load_one(tern_ctx *ctx, const component_table *table, const json_t *json, ignored_keys *ignored,
+                            components *list, int depth)
 {
     tern_status st = TERN_OK;
     const char *type = json_string_value(json_object_get(json, "type"));
     const component_kind *kind = NULL;
     char shown[80];
-    if (!type) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s has no \"type\"", table->subject, tern_json_show(json, shown, sizeof shown));
+    if (!type)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: %s has no \"type\"", table->subject,
+                         tern_json_show(json, shown, sizeof shown));
     if (!strcmp(type, "Sequence")) {
         const json_t *parts = json_object_get(json, table->list_key);
-        if (!json_is_array(parts)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s Sequence: \"%s\" is not a list", table->subject, table->list_key);
-        if (depth == NEST_MOST) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: sequences nested more than %d deep", table->subject, NEST_MOST);
-        for (size_t i = 0; i < json_array_size(parts); i++) TERN_TRY(load_one(ctx, table, json_array_get(parts, i), ignored, list, depth + 1));
+        if (!json_is_array(parts))
+            return tern_fail(ctx, TERN_ERR_FORMAT, "%s Sequence: \"%s\" is not a list", table->subject,
+                             table->list_key);
+        if (depth == NEST_MOST)
+            return tern_fail(ctx, TERN_ERR_FORMAT, "%s: sequences nested more than %d deep", table->subject, NEST_MOST);
+        for (size_t i = 0; i < json_array_size(parts); i++)
+            TERN_TRY(load_one(ctx, table, json_array_get(parts, i), ignored, list, depth + 1));
         return st;
     }
     for (size_t i = 0; i < table->n_kinds; i++)
         if (!strcmp(table->kinds[i].type, type)) kind = &table->kinds[i];
-    if (!kind) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "the %s \"%s\" is unknown", table->subject, TERN_SHOWN(type));
-    if (list->n == COMPONENTS_MOST) return tern_fail(ctx, TERN_ERR_LIMIT, "%s: more than %d parts", table->subject, COMPONENTS_MOST);
+    if (!kind)
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "the %s \"%s\" is unknown", table->subject, TERN_SHOWN(type));
+    if (list->n == COMPONENTS_MOST)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "%s: more than %d parts", table->subject, COMPONENTS_MOST);
     TERN_TRY(note_keys(ctx, kind, json, ignored));
     TERN_TRY(tern_grow(ctx, (void **)&list->at, list->n + 1, sizeof *list->at, "tokenizer components"));
     list->at[list->n] = (component){ .kind = kind };
@@ -125,7 +141,8 @@ done:
     return st;
 }
 
-tern_status components_load(tern_ctx *ctx, const component_table *table, const json_t *json, ignored_keys *ignored, components *list)
+tern_status components_load(tern_ctx *ctx, const component_table *table, const json_t *json, ignored_keys *ignored,
+                            components *list)
 {
     return !json || json_is_null(json) ? TERN_OK : load_one(ctx, table, json, ignored, list, 0);
 }

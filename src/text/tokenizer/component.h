@@ -1,10 +1,13 @@
-/* The parts of tokenizer.json: normalizers, pre-tokenizers, post-processors and decoders, each read into one component.
+/* The parts of tokenizer.json: normalizers, pre-tokenizers, post-processors and decoders, each read
+ * into one component.
  *
- *     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split", ...}, {"type": "ByteLevel", ...}]}
- *                                        -> components: [Split][ByteLevel]          (sequences are flattened)
+ *     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split", ...}, {"type":
+ *     "ByteLevel", ...}]}
+ *                              -> components: [Split][ByteLevel]          (sequences are flattened)
  *
- * Each of the four subjects (normalize.h, pretokenize.h, postprocess.h, decode.h) has a table of kinds. A type that is in none is an error
- * that names it; a key that its kind does not know is noted and skipped, as the tokenizers library does. */
+ * Each of the four subjects (normalize.h, pretokenize.h, postprocess.h, decode.h) has a table of
+ * kinds. A type that is in none is an error that names it; a key that its kind does not know is
+ * noted and skipped, as the tokenizers library does. */
 #ifndef TERN_TEXT_COMPONENT_H
 #define TERN_TEXT_COMPONENT_H
 
@@ -16,7 +19,8 @@
 #include "text/tokenizer/aligned.h"
 #include "text/tokenizer/pattern.h"
 
-typedef enum split_behavior { SPLIT_REMOVED, SPLIT_ISOLATED, SPLIT_MERGED_WITH_PREVIOUS, SPLIT_MERGED_WITH_NEXT, SPLIT_CONTIGUOUS } split_behavior;
+typedef enum split_behavior { SPLIT_REMOVED, SPLIT_ISOLATED, SPLIT_MERGED_WITH_PREVIOUS,
+                              SPLIT_MERGED_WITH_NEXT, SPLIT_CONTIGUOUS } split_behavior;
 typedef enum prepend_scheme { PREPEND_ALWAYS, PREPEND_NEVER, PREPEND_FIRST } prepend_scheme;
 
 /* One step of a template: a sequence, or a special token's ids. */
@@ -36,8 +40,9 @@ struct decoding;
 
 typedef struct component {
     const struct component_kind *kind;
-    pattern *match;                    /* Split, Replace, ByteLevel's expression                                          */
-    char *text;                        /* Replace's content, Prepend's text, Metaspace's mark, a prefix, suffix or delimiter */
+    pattern *match;                    /* Split, Replace, ByteLevel's expression */
+    /* Replace's content, Prepend's text, Metaspace's mark, a prefix, suffix or delimiter */
+    char *text;
     size_t n_text;
     char *word;                        /* CTC's word delimiter */
     size_t n_word;
@@ -65,7 +70,8 @@ typedef tern_status decode_fn(struct decoding *d, const component *c);
 typedef struct component_kind {
     const char *type;
     const char *const *keys;           /* what its JSON may hold besides "type", null at the end */
-    tern_status (*load)(tern_ctx *ctx, const json_t *json, component *c);    /* null: nothing to read */
+    /* null: nothing to read */
+    tern_status (*load)(tern_ctx *ctx, const json_t *json, component *c);
     normalize_fn *normalize;           /* the one of these that its subject has */
     pretokenize_fn *pretokenize;
     postprocess_fn *postprocess;
@@ -90,16 +96,21 @@ typedef struct component_table {
     size_t n_kinds;
 } component_table;
 
-/* Reads json (null or JSON null: nothing) into list, sequences flattened, in order. Keys that mean nothing go to ignored. */
-tern_status components_load(tern_ctx *ctx, const component_table *table, const json_t *json, ignored_keys *ignored, components *list);
+/* Reads json (null or JSON null: nothing) into list, sequences flattened, in order. Keys that mean
+ * nothing go to ignored. */
+tern_status components_load(tern_ctx *ctx, const component_table *table, const json_t *json,
+                            ignored_keys *ignored, components *list);
 void components_free(components *list);
 
-/* Typed look-ups of an optional key: absent (or null) leaves *out as it is; another type is an error that names type and key. */
+/* Typed look-ups of an optional key: absent (or null) leaves *out as it is; another type is an
+ * error that names type and key. */
 tern_status component_bool(tern_ctx *ctx, const json_t *json, const char *key, bool *out);
 tern_status component_size(tern_ctx *ctx, const json_t *json, const char *key, size_t *out);
-tern_status component_text(tern_ctx *ctx, const json_t *json, const char *key, char **out, size_t *n_bytes);
+tern_status component_text(tern_ctx *ctx, const json_t *json, const char *key, char **out,
+                           size_t *n_bytes);
 
 /* The index of a string key's value among the n names; absent leaves *out. */
-tern_status component_word(tern_ctx *ctx, const json_t *json, const char *key, const char *const *names, size_t n, int *out);
+tern_status component_word(tern_ctx *ctx, const json_t *json, const char *key,
+                           const char *const *names, size_t n, int *out);
 
 #endif

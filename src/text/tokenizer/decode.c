@@ -86,7 +86,8 @@ done:
 }
 
 /* text with every old replaced. */
-static void add_replaced(bytes *out, const char *text, size_t n, const char *old, size_t n_old, const char *content, size_t n_content)
+static void add_replaced(bytes *out, const char *text, size_t n, const char *old, size_t n_old, const char *content,
+                         size_t n_content)
 {
     const char *hit;
     while (n_old && (hit = memmem(text, n, old, n_old))) {
@@ -136,12 +137,14 @@ done:
     return st;
 }
 
-/* BERT's way of closing the gaps before punctuation and contractions, in this order (tokenizers, decoders/wordpiece.rs; transformers' clean_up_tokenization has
- * the same but for "do not", which negations says). */
+/* BERT's way of closing the gaps before punctuation and contractions, in this order (tokenizers,
+ * decoders/wordpiece.rs; transformers' clean_up_tokenization has the same but for "do not", which
+ * negations says). */
 static tern_status add_cleaned(tern_ctx *ctx, bytes *out, const char *text, size_t n, bool negations)
 {
     static const char *const rules[][2] = {
-        { " .", "." }, { " ?", "?" }, { " !", "!" }, { " ,", "," }, { " ' ", "'" }, { " n't", "n't" }, { " 'm", "'m" }, { " do not", " don't" },
+        { " .", "." }, { " ?", "?" }, { " !", "!" }, { " ,", "," }, { " ' ", "'" }, { " n't", "n't" }, { " 'm", "'m" },
+        { " do not", " don't" },
         { " 's", "'s" }, { " 've", "'ve" }, { " 're", "'re" },
     };
     bytes a = { .ctx = ctx }, b = { .ctx = ctx };
@@ -155,7 +158,9 @@ static tern_status add_cleaned(tern_ctx *ctx, bytes *out, const char *text, size
         b = t;
     }
     if (!a.st) bytes_add(out, a.data ? a.data : "", a.n);
-    tern_status st = a.st ? a.st : b.st ? b.st : out->st;
+    tern_status st = out->st;
+    if (a.st) st = a.st;
+    else if (b.st) st = b.st;
     bytes_free(&a);
     bytes_free(&b);
     return st;
@@ -225,7 +230,8 @@ static tern_status load_ctc(tern_ctx *ctx, const json_t *json, component *c)
     TERN_TRY(component_text(ctx, json, "pad_token", &c->text, &c->n_text));
     TERN_TRY(component_text(ctx, json, "word_delimiter_token", &c->word, &c->n_word));
     TERN_TRY(component_bool(ctx, json, "cleanup", &c->cleanup));
-    if (!c->text || !c->word) return tern_fail(ctx, TERN_ERR_FORMAT, "decoder CTC: no \"pad_token\" or no \"word_delimiter_token\"");
+    if (!c->text || !c->word)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "decoder CTC: no \"pad_token\" or no \"word_delimiter_token\"");
 done:
     return st;
 }
@@ -354,7 +360,8 @@ static tern_status load_strip(tern_ctx *ctx, const json_t *json, component *c)
     TERN_TRY(component_text(ctx, json, "content", &c->text, &c->n_text));
     TERN_TRY(component_size(ctx, json, "start", &c->start));
     TERN_TRY(component_size(ctx, json, "stop", &c->stop));
-    if (!c->n_text || utf8_length((unsigned char)c->text[0]) != c->n_text) return tern_fail(ctx, TERN_ERR_FORMAT, "decoder Strip: \"content\" is not one character");
+    if (!c->n_text || utf8_length((unsigned char)c->text[0]) != c->n_text)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "decoder Strip: \"content\" is not one character");
 done:
     return st;
 }
@@ -369,7 +376,8 @@ static tern_status run_strip(decoding *d, const component *c)
             text += c->n_text;
             n -= c->n_text;
         }
-        for (size_t k = 0; k < c->stop && n >= c->n_text && !memcmp(text + n - c->n_text, c->text, c->n_text); k++) n -= c->n_text;
+        for (size_t k = 0; k < c->stop && n >= c->n_text && !memcmp(text + n - c->n_text, c->text, c->n_text); k++)
+            n -= c->n_text;
         bytes_add(&d->out->data, text, n);
         TERN_TRY(strings_end(d->ctx, d->out));
     }
@@ -381,10 +389,12 @@ done:
 
 static const component_kind kinds[] = {
     { .type = "ByteLevel", .keys = KEYS("add_prefix_space", "trim_offsets", "use_regex"), .decode = run_byte_level },
-    { .type = "Metaspace", .keys = KEYS("replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep"), .load = metaspace_load, .decode = run_metaspace },
+    { .type = "Metaspace", .keys = KEYS("replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep"),
+      .load = metaspace_load, .decode = run_metaspace },
     { .type = "WordPiece", .keys = KEYS("prefix", "cleanup"), .load = load_wordpiece, .decode = run_wordpiece },
     { .type = "BPEDecoder", .keys = KEYS("suffix"), .load = load_bpe, .decode = run_bpe },
-    { .type = "CTC", .keys = KEYS("pad_token", "word_delimiter_token", "cleanup"), .load = load_ctc, .decode = run_ctc },
+    { .type = "CTC", .keys = KEYS("pad_token", "word_delimiter_token", "cleanup"), .load = load_ctc,
+      .decode = run_ctc },
     { .type = "Replace", .keys = KEYS("pattern", "content"), .load = load_replace, .decode = run_replace },
     { .type = "ByteFallback", .decode = run_byte_fallback },
     { .type = "Fuse", .decode = run_fuse },

@@ -1,5 +1,6 @@
-/* Text to tokens: added tokens out of the raw text, normalizers, pre-tokenizers, the model, post-processors.
- * tern_tokenizer_encode and tern_tokenizer_encode_spans are here; they call every other part of src/text that works on the way in. */
+/* Text to tokens: added tokens out of the raw text, normalizers, pre-tokenizers, the model,
+ * post-processors. tern_tokenizer_encode and tern_tokenizer_encode_spans are here; they call every
+ * other part of src/text that works on the way in. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -35,7 +36,9 @@ static tern_status take_input(tern_ctx *ctx, aligned *out, const char *text, siz
 {
     tern_status st = TERN_OK;
     size_t at = utf8_valid_prefix(text, n), length;
-    if (n > TERN_MAX_TEXT_BYTES) return tern_fail(ctx, TERN_ERR_LIMIT, "a text of %zu bytes is longer than the %zu that one encode takes", n, TERN_MAX_TEXT_BYTES);
+    if (n > TERN_MAX_TEXT_BYTES)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "a text of %zu bytes is longer than the %zu that one encode takes", n,
+                         TERN_MAX_TEXT_BYTES);
     aligned whole = { .data = (char *)text, .n = n, .mode = ALIGN_SAME };
     if (at == n) {
         aligned_free(out);
@@ -126,7 +129,8 @@ done:
 }
 
 /* Offsets and text of a token that covers [begin, end) of text. */
-static tern_status add_detailed(sequence_job *job, const aligned *text, size_t begin, size_t end, int32_t id, bool own_text)
+static tern_status add_detailed(sequence_job *job, const aligned *text, size_t begin, size_t end, int32_t id,
+                                bool own_text)
 {
     tern_token_info info = { .sequence = (int8_t)job->sequence, .type_id = job->sequence, .attend = true };
     const tern_tokenizer *tok = job->tok;
@@ -148,7 +152,8 @@ static tern_status run_model(sequence_job *job, const aligned *text, const piece
         piece one = list->at[i];
         tokens->n = 0;
         if (one.id >= 0) {
-            TERN_TRY(job->detail ? add_detailed(job, text, one.begin, one.end, one.id, true) : encoding_add(tok->ctx, job->out, false, one.id, NULL, NULL, 0));
+            TERN_TRY(job->detail ? add_detailed(job, text, one.begin, one.end, one.id, true)
+                                 : encoding_add(tok->ctx, job->out, false, one.id, NULL, NULL, 0));
             continue;
         }
         TERN_TRY(m->kind->encode(tok->ctx, m, text->data + one.begin, one.end - one.begin, one.begin, plain, tokens));
@@ -197,7 +202,8 @@ static tern_status encode_sequence(sequence_job *job, const char *input, size_t 
     TERN_TRY(added_split(tok->ctx, &tok->added, false, job->trusted, text, 0, text->n, list));
     if (!need_origin && !pretokenizers_need_origin(&tok->pretokenizers)) text->mode = ALIGN_NONE;
     if (rewrites || tok->added.normal.nodes) TERN_TRY(normalize_pieces(job, &text, &spare, &list, &next));
-    pretokenizing p = { .ctx = tok->ctx, .text = text, .spare = spare, .list = list, .next = next, .segments = &s->list[2] };
+    pretokenizing p = { .ctx = tok->ctx, .text = text, .spare = spare, .list = list, .next = next,
+                        .segments = &s->list[2] };
     TERN_TRY(pretokenize(&p, &tok->pretokenizers));
     TERN_TRY(run_model(job, p.text, p.list));
 done:
@@ -217,7 +223,8 @@ static void cut(tern_encoding *e, size_t keep, bool from_left)
     e->n = keep;
 }
 
-/* The lengths that "longest first" leaves of two sequences: the longer gives way until both are equal, then both do. */
+/* The lengths that "longest first" leaves of two sequences: the longer gives way until both are
+ * equal, then both do. */
 static void share(size_t most, size_t *n1, size_t *n2)
 {
     size_t lo = *n1 < *n2 ? *n1 : *n2, hi;
@@ -233,9 +240,11 @@ static void share(size_t most, size_t *n1, size_t *n2)
 
 static tern_status truncate_sequences(tern_tokenizer *tok, tern_encoding *seq, size_t n, const tern_encode_options *o)
 {
-    truncation asked = { .on = true, .from_left = tok->truncate.from_left, .max_tokens = o->max_tokens, .strategy = TRUNCATE_LONGEST_FIRST };
+    truncation asked = { .on = true, .from_left = tok->truncate.from_left, .max_tokens = o->max_tokens,
+                         .strategy = TRUNCATE_LONGEST_FIRST };
     const truncation *t = o->max_tokens ? &asked : &tok->truncate;
-    size_t added = o->add_special ? postprocess_added(&tok->postprocessors, n) : 0, most = t->max_tokens > added ? t->max_tokens - added : 0;
+    size_t added = o->add_special ? postprocess_added(&tok->postprocessors, n) : 0,
+        most = t->max_tokens > added ? t->max_tokens - added : 0;
     size_t total = seq[0].n + (n == 2 ? seq[1].n : 0);
     if (!t->on || total <= most) return TERN_OK;
     if (t->strategy == TRUNCATE_LONGEST_FIRST || !most) {
@@ -251,7 +260,8 @@ static tern_status truncate_sequences(tern_tokenizer *tok, tern_encoding *seq, s
     }
     size_t which = t->strategy == TRUNCATE_ONLY_SECOND;
     if (which >= n || seq[which].n <= total - most)
-        return tern_fail(tok->ctx, TERN_ERR_LIMIT, "the text has %zu tokens, and cutting the %s alone does not bring it to %zu", total, which ? "second" : "first", most);
+        return tern_fail(tok->ctx, TERN_ERR_LIMIT, "the text has %zu tokens, and cutting the %s alone does not bring "
+                         "it to %zu", total, which ? "second" : "first", most);
     cut(&seq[which], seq[which].n - (total - most), t->from_left);
     return TERN_OK;
 }
@@ -280,11 +290,13 @@ done:
 
 /* ---- The whole ---- */
 
-static tern_status encode(tern_tokenizer *tok, const char *text, size_t n_bytes, const trust *trusted, const tern_encode_options *o, tern_encoding *out)
+static tern_status encode(tern_tokenizer *tok, const char *text, size_t n_bytes, const trust *trusted,
+                          const tern_encode_options *o, tern_encoding *out)
 {
     tern_status st = TERN_OK;
     tern_encoding *seq = tok->scratch.sequences;
-    sequence_job job = { .tok = tok, .trusted = trusted, .detail = o->detail, .lower = o->lower_case && !has_lowercase(&tok->normalizers), .out = &seq[0] };
+    sequence_job job = { .tok = tok, .trusted = trusted, .detail = o->detail,
+                         .lower = o->lower_case && !has_lowercase(&tok->normalizers), .out = &seq[0] };
     size_t n = o->pair ? 2 : 1;
     out->n = out->n_text_bytes = 0;
     TERN_TRY(encode_sequence(&job, text, n_bytes));
@@ -294,7 +306,8 @@ static tern_status encode(tern_tokenizer *tok, const char *text, size_t n_bytes,
         TERN_TRY(encode_sequence(&job, o->pair, o->n_pair_bytes));
     }
     if (o->truncate || o->max_tokens) TERN_TRY(truncate_sequences(tok, seq, n, o));
-    postprocessing p = { .ctx = tok->ctx, .sequences = seq, .inputs = (const char *const[]){ text, o->pair }, .n = n, .add_special = o->add_special,
+    postprocessing p = { .ctx = tok->ctx, .sequences = seq, .inputs = (const char *const[]){ text, o->pair }, .n = n,
+                         .add_special = o->add_special,
                          .detail = o->detail, .out = out };
     TERN_TRY(postprocess(&p, &tok->postprocessors));
     if (o->pad) TERN_TRY(pad(tok, o->detail, out));
@@ -309,17 +322,21 @@ done:
     return st;
 }
 
-tern_status tern_tokenizer_encode(tern_tokenizer *tok, const char *text, size_t n_bytes, const tern_encode_options *options, tern_encoding *out)
+tern_status tern_tokenizer_encode(tern_tokenizer *tok, const char *text, size_t n_bytes,
+                                  const tern_encode_options *options, tern_encoding *out)
 {
     static const tern_encode_options none = { 0 };
     const tern_encode_options *o = options ? options : &none;
     if (!tok) return TERN_ERR_ARGUMENT;
-    if (!out || (!text && n_bytes)) return tern_fail(tok->ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_encode: no text, or no place for its tokens");
-    return encode(tok, text ? text : "", n_bytes, &(trust){ .all = o->parse_special, .split = tok->split_special }, o, out);
+    if (!out || (!text && n_bytes))
+        return tern_fail(tok->ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_encode: no text, or no place for its tokens");
+    return encode(tok, text ? text : "", n_bytes, &(trust){ .all = o->parse_special, .split = tok->split_special }, o,
+                  out);
 }
 
 /* The spans' texts end to end, and the trusted bytes' ranges, neighbours joined. */
-static tern_status join_spans(tern_ctx *ctx, const tern_span *spans, size_t n_spans, bytes *text, uint32_t *ranges, size_t *n_ranges)
+static tern_status join_spans(tern_ctx *ctx, const tern_span *spans, size_t n_spans, bytes *text, uint32_t *ranges,
+                              size_t *n_ranges)
 {
     for (size_t i = 0; i < n_spans; i++) {
         size_t begin = text->n;
@@ -335,20 +352,24 @@ static tern_status join_spans(tern_ctx *ctx, const tern_span *spans, size_t n_sp
     return text->st;
 }
 
-tern_status tern_tokenizer_encode_spans(tern_tokenizer *tok, const tern_span *spans, size_t n_spans, const tern_encode_options *options, tern_encoding *out)
+tern_status tern_tokenizer_encode_spans(tern_tokenizer *tok, const tern_span *spans, size_t n_spans,
+                                        const tern_encode_options *options, tern_encoding *out)
 {
     tern_status st = TERN_OK;
     tern_encode_options o = options ? *options : (tern_encode_options){ 0 };
     size_t n_ranges = 0;
     uint32_t *ranges = NULL;
     if (!tok) return TERN_ERR_ARGUMENT;
-    if (!out || (!spans && n_spans)) return tern_fail(tok->ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_encode_spans: no spans, or no place for their tokens");
+    if (!out || (!spans && n_spans))
+        return tern_fail(tok->ctx, TERN_ERR_ARGUMENT,
+                         "tern_tokenizer_encode_spans: no spans, or no place for their tokens");
     bytes text = { .ctx = tok->ctx };
     o.pair = NULL;
     ranges = tern_alloc(tok->ctx, n_spans * 2, sizeof *ranges, "a chat's spans");
     if (!ranges) return TERN_ERR_MEMORY;
     TERN_TRY(join_spans(tok->ctx, spans, n_spans, &text, ranges, &n_ranges));
-    TERN_TRY(encode(tok, text.data ? text.data : "", text.n, &(trust){ .ranges = ranges, .n_ranges = n_ranges, .split = tok->split_special }, &o, out));
+    TERN_TRY(encode(tok, text.data ? text.data : "", text.n,
+                    &(trust){ .ranges = ranges, .n_ranges = n_ranges, .split = tok->split_special }, &o, out));
 done:
     tern_free(ranges);
     bytes_free(&text);

@@ -1,5 +1,6 @@
-/* Tokenizers of older checkpoints: vocab.txt (WordPiece), and vocab.json with merges.txt (byte-level BPE). Called by open.c; each is put down as a
- * tokenizer.json that has the model alone, and a tokenizer class (classes.h) makes the rest. */
+/* Tokenizers of older checkpoints: vocab.txt (WordPiece), and vocab.json with merges.txt
+ * (byte-level BPE). Called by open.c; each is put down as a tokenizer.json that has the model
+ * alone, and a tokenizer class (classes.h) makes the rest. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -58,7 +59,8 @@ tern_status tokenizer_read_wordpiece_files(tern_ctx *ctx, const char *dir, const
     json_t *ids = json_object();
     TERN_TRY(read_text(ctx, dir, "vocab.txt", &text, &n));
     for (int64_t id = 0; next_line(text, n, &at, &line, &length); id++)
-        if (json_object_setn_new(ids, line, length, json_integer(id))) TERN_TRY(tern_fail(ctx, TERN_ERR_MEMORY, "%s/vocab.txt: no memory for the vocabulary", dir));
+        if (json_object_setn_new(ids, line, length, json_integer(id)))
+            TERN_TRY(tern_fail(ctx, TERN_ERR_MEMORY, "%s/vocab.txt: no memory for the vocabulary", dir));
     TERN_TRY(give(ctx, dir, "vocab.txt", json_pack("{s:s, s:O}", "type", "WordPiece", "vocab", ids), json));
     *class_name = "BertTokenizer";
 done:
@@ -70,13 +72,15 @@ done:
 /* ---- vocab.json and merges.txt ---- */
 
 /* The class of a checkpoint whose configuration names none. */
-static tern_status guess_class(tern_ctx *ctx, const char *dir, const json_t *config, const json_t *ids, const char **class_name)
+static tern_status guess_class(tern_ctx *ctx, const char *dir, const json_t *config, const json_t *ids,
+                               const char **class_name)
 {
     const char *name = json_string_value(json_object_get(config, "tokenizer_class"));
     bool roberta = json_object_get(ids, "<s>") && json_object_get(ids, "</s>") && json_object_get(ids, "<mask>");
     *class_name = roberta ? "RobertaTokenizer" : "GPT2Tokenizer";
     if (!name || class_by_name(name) || !strncmp(name, "PreTrainedTokenizer", 19)) return TERN_OK;
-    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s/tokenizer_config.json: the tokenizer_class \"%s\" is unknown without a tokenizer.json", dir, TERN_SHOWN(name));
+    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s/tokenizer_config.json: the tokenizer_class \"%s\" is unknown "
+                     "without a tokenizer.json", dir, TERN_SHOWN(name));
 }
 
 /* Null: no memory. */
@@ -95,7 +99,8 @@ no_memory:
     return NULL;
 }
 
-tern_status tokenizer_read_bpe_files(tern_ctx *ctx, const char *dir, const json_t *config, const char **class_name, json_t **json)
+tern_status tokenizer_read_bpe_files(tern_ctx *ctx, const char *dir, const json_t *config, const char **class_name,
+                                     json_t **json)
 {
     tern_status st = TERN_OK;
     char *text = NULL;
@@ -104,7 +109,8 @@ tern_status tokenizer_read_bpe_files(tern_ctx *ctx, const char *dir, const json_
     TERN_TRY(tern_json_read_repeats(ctx, dir, "vocab.json", max_file_bytes, &ids));
     TERN_TRY(guess_class(ctx, dir, config, ids, class_name));
     TERN_TRY(read_text(ctx, dir, "merges.txt", &text, &n));
-    TERN_TRY(give(ctx, dir, "vocab.json", json_pack("{s:s, s:O, s:o}", "type", "BPE", "vocab", ids, "merges", bpe_merges_of(text, n)), json));
+    TERN_TRY(give(ctx, dir, "vocab.json",
+                  json_pack("{s:s, s:O, s:o}", "type", "BPE", "vocab", ids, "merges", bpe_merges_of(text, n)), json));
 done:
     json_decref(ids);
     tern_free(text);

@@ -41,7 +41,9 @@ tern_status model_byte_ids(tern_ctx *ctx, const vocab *v, bool fall_back, int32_
     for (int32_t id = 0; fall_back && id < v->n_ids; id++) {
         size_t n;
         const char *text = vocab_text(v, id, &n);
-        if (text && names_no_byte(text, n)) return tern_fail(ctx, TERN_ERR_FORMAT, "the token \"%s\" stands for a byte, and names none from 00 to FF", TERN_SHOWN(text));
+        if (text && names_no_byte(text, n))
+            return tern_fail(ctx, TERN_ERR_FORMAT, "the token \"%s\" stands for a byte, and names none from 00 to FF",
+                             TERN_SHOWN(text));
     }
     return TERN_OK;
 }

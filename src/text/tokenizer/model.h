@@ -1,5 +1,5 @@
-/* The four models of tokenizer.json: a piece of text to token ids. Each lives in a file of its own (bpe.c, unigram.c, wordpiece.c); the encoder
- * has them from this table. */
+/* The four models of tokenizer.json: a piece of text to token ids. Each lives in a file of its own
+ * (bpe.c, unigram.c, wordpiece.c); the encoder has them from this table. */
 #ifndef TERN_TEXT_MODEL_H
 #define TERN_TEXT_MODEL_H
 
@@ -26,7 +26,8 @@ struct text_model;
 
 typedef struct model_kind {
     const char *type;
-    const char *const *keys;    /* what its JSON may hold besides "type" and "vocab", null at the end */
+    /* what its JSON may hold besides "type" and "vocab", null at the end */
+    const char *const *keys;
 
     /* Fills m->state from json, m->vocab being there. */
     tern_status (*load)(tern_ctx *ctx, const json_t *json, struct text_model *m);
@@ -34,8 +35,10 @@ typedef struct model_kind {
     /* Once the special ids are known (m->banned). */
     tern_status (*finish)(tern_ctx *ctx, struct text_model *m);
 
-    /* Appends the tokens of n > 0 bytes; positions count from base. plain: ids in m->banned must not come out. */
-    tern_status (*encode)(tern_ctx *ctx, struct text_model *m, const char *text, size_t n, uint32_t base, bool plain, model_tokens *out);
+    /* Appends the tokens of n > 0 bytes; positions count from base. plain: ids in m->banned must
+     * not come out. */
+    tern_status (*encode)(tern_ctx *ctx, struct text_model *m, const char *text, size_t n,
+                          uint32_t base, bool plain, model_tokens *out);
     void (*free)(struct text_model *m);
 } model_kind;
 
@@ -43,9 +46,13 @@ typedef struct text_model {
     const model_kind *kind;
     vocab vocab;
     void *state;            /* the kind's own */
-    uint8_t *banned;        /* [vocab.n_ids] 1: a special token, which plain text must not become; the unknown token is never banned */
+    /* [vocab.n_ids] 1: a special token, which plain text must not become; the unknown token is
+     * never banned */
+    uint8_t *banned;
     bool any_banned;
-    bool odd_text;          /* a token's text differs from the vocabulary's (Unigram's unknown pieces): it is the input's own */
+    /* a token's text differs from the vocabulary's (Unigram's unknown pieces): it is the input's
+     * own */
+    bool odd_text;
     int32_t unk_id;         /* -1: none */
 } text_model;
 
@@ -62,7 +69,8 @@ static inline bool model_bans(const text_model *m, bool plain, int32_t id)
     return plain && m->any_banned && m->banned[id];
 }
 
-/* Scratch of this many elements is kept for the next text; more, which a long one left, is given back. */
+/* Scratch of this many elements is kept for the next text; more, which a long one left, is given
+ * back. */
 enum { MODEL_KEPT_SCRATCH = 1 << 16 };
 
 static inline void *model_trimmed(void *scratch, size_t *capacity)
@@ -73,8 +81,8 @@ static inline void *model_trimmed(void *scratch, size_t *capacity)
     return NULL;
 }
 
-/* The ids of the bytes' tokens "<0x0A>", -1: none. Where unknown characters fall back to them, a token that looks like one and names no byte ("<0x100>")
- * is TERN_ERR_FORMAT. */
+/* The ids of the bytes' tokens "<0x0A>", -1: none. Where unknown characters fall back to them, a
+ * token that looks like one and names no byte ("<0x100>") is TERN_ERR_FORMAT. */
 tern_status model_byte_ids(tern_ctx *ctx, const vocab *v, bool fall_back, int32_t ids[256]);
 
 #endif

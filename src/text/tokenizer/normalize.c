@@ -1,4 +1,5 @@
-/* Normalizers: see normalize.h. Called by encode.c, and by load.c for the texts of normalized added tokens. */
+/* Normalizers: see normalize.h. Called by encode.c, and by load.c for the texts of normalized added
+ * tokens. */
 #include "text/tokenizer/normalize.h"
 
 #include <string.h>
@@ -83,7 +84,8 @@ static tern_status run_strip(tern_ctx *ctx, component *c, const aligned *in, ali
     return aligned_copy(ctx, out, in, begin, end);
 }
 
-/* SentencePiece's "nmt" rules: control characters go, unusual blanks become blanks (tokenizers, normalizers/unicode.rs, lists them). */
+/* SentencePiece's "nmt" rules: control characters go, unusual blanks become blanks (tokenizers,
+ * normalizers/unicode.rs, lists them). */
 static bool nmt_drops(uint32_t c)
 {
     return (c >= 1 && c <= 8) || c == 0xb || (c >= 0xe && c <= 0x1f) || c == 0x7f || c == 0x8f || c == 0x9f;
@@ -91,8 +93,8 @@ static bool nmt_drops(uint32_t c)
 
 static bool nmt_blanks(uint32_t c)
 {
-    return c == 9 || c == 0xa || c == 0xc || c == 0xd || c == 0x1680 || (c >= 0x200b && c <= 0x200f) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||
-           c == 0xfeff || c == 0xfffd;
+    return c == 9 || c == 0xa || c == 0xc || c == 0xd || c == 0x1680 || (c >= 0x200b && c <= 0x200f) || c == 0x2028 ||
+           c == 0x2029 || c == 0x2581 || c == 0xfeff || c == 0xfffd;
 }
 
 static tern_status run_nmt(tern_ctx *ctx, component *c, const aligned *in, aligned *out)
@@ -114,7 +116,8 @@ static tern_status run_byte_level(tern_ctx *ctx, component *c, const aligned *in
     tern_status st = TERN_OK;
     char stand[4];
     (void)c;
-    for (size_t i = 0; i < in->n; i++) TERN_TRY(aligned_put(ctx, out, in, i, stand, byte_level_put(stand, (unsigned char)in->data[i])));
+    for (size_t i = 0; i < in->n; i++)
+        TERN_TRY(aligned_put(ctx, out, in, i, stand, byte_level_put(stand, (unsigned char)in->data[i])));
 done:
     return st;
 }
@@ -135,7 +138,9 @@ done:
 static tern_status load_precompiled(tern_ctx *ctx, const json_t *json, component *c)
 {
     const json_t *blob = json_object_get(json, "precompiled_charsmap");
-    if (!json_is_string(blob)) return tern_fail(ctx, TERN_ERR_FORMAT, "normalizer Precompiled: \"precompiled_charsmap\" is %s, not a string", tern_json_kind(blob));
+    if (!json_is_string(blob))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "normalizer Precompiled: \"precompiled_charsmap\" is %s, not a string",
+                         tern_json_kind(blob));
     return charsmap_from_base64(ctx, json_string_value(blob), json_string_length(blob), &c->map);
 }
 
@@ -148,11 +153,13 @@ static const component_kind kinds[] = {
     { .type = "NFKD", .normalize = normalize_nfkd },
     { .type = "Lowercase", .normalize = normalize_lowercase },
     { .type = "StripAccents", .normalize = normalize_strip_accents },
-    { .type = "BertNormalizer", .keys = KEYS("clean_text", "handle_chinese_chars", "strip_accents", "lowercase"), .load = load_bert, .normalize = normalize_bert },
+    { .type = "BertNormalizer", .keys = KEYS("clean_text", "handle_chinese_chars", "strip_accents", "lowercase"),
+      .load = load_bert, .normalize = normalize_bert },
     { .type = "Replace", .keys = KEYS("pattern", "content"), .load = load_replace, .normalize = run_replace },
     { .type = "Prepend", .keys = KEYS("prepend"), .load = load_prepend, .normalize = run_prepend },
     { .type = "Strip", .keys = KEYS("strip_left", "strip_right"), .load = load_strip, .normalize = run_strip },
-    { .type = "Precompiled", .keys = KEYS("precompiled_charsmap"), .load = load_precompiled, .normalize = normalize_precompiled },
+    { .type = "Precompiled", .keys = KEYS("precompiled_charsmap"), .load = load_precompiled,
+      .normalize = normalize_precompiled },
     { .type = "Nmt", .normalize = run_nmt },
     { .type = "ByteLevel", .normalize = run_byte_level },
 };

@@ -1,8 +1,10 @@
-/* The normal forms NFC, NFD, NFKC and NFKD, keeping track of where each character came from (Unicode Standard Annex 15). Called through
- * normalize.c; calls utf8proc for decompositions, classes and pairs.
+/* The normal forms NFC, NFD, NFKC and NFKD, keeping track of where each character came from
+ * (Unicode Standard Annex 15). Called through normalize.c; calls utf8proc for decompositions,
+ * classes and pairs.
  *
- * The text is worked on in runs: characters up to the next one that begins afresh. A run is decomposed, its marks are put in the order of
- * their classes, and for the C forms it is composed again. */
+ * The text is worked on in runs: characters up to the next one that begins afresh. A run is
+ * decomposed, its marks are put in the order of their classes, and for the C forms it is composed
+ * again. */
 #include <string.h>
 #include <utf8proc.h>
 
@@ -55,7 +57,8 @@ static tern_status decompose(former *f, uint32_t c, size_t at)
     int last = 0;
     if (!f->n) f->begin = at;
     if (c < 0xa0 || unicode_is_frozen(c)) return push(f, c, 0);
-    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, 32, UTF8PROC_DECOMPOSE | (f->compat ? UTF8PROC_COMPAT : 0), &last);
+    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, 32,
+                                                 UTF8PROC_DECOMPOSE | (f->compat ? UTF8PROC_COMPAT : 0), &last);
     if (n <= 0 || n > 32) return push(f, c, 0);
     for (utf8proc_ssize_t i = 0; i < n; i++) TERN_TRY(push(f, (uint32_t)parts[i], i > 0));
 done:
@@ -95,7 +98,8 @@ static uint32_t pair(uint32_t a, uint32_t b)
     return utf8proc_normalize_utf32(both, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) == 1 ? (uint32_t)both[0] : 0;
 }
 
-/* Composes the run: each character joins the last starter before it, unless one of its class or higher stands between. */
+/* Composes the run: each character joins the last starter before it, unless one of its class or
+ * higher stands between. */
 static void compose(former *f)
 {
     size_t kept = 0, starter = SIZE_MAX;
@@ -132,7 +136,8 @@ done:
     return st;
 }
 
-/* True where a character begins afresh: nothing before it reaches it or it. Being wrongly false costs time only. */
+/* True where a character begins afresh: nothing before it reaches it or it. Being wrongly false
+ * costs time only. */
 static bool begins(uint32_t c)
 {
     return c < 0x300 || (c >= 0x3400 && c <= 0x9fff);
@@ -142,7 +147,10 @@ static tern_status form(tern_ctx *ctx, const aligned *in, aligned *out, bool com
 {
     tern_status st = TERN_OK;
     former f = { .ctx = ctx, .in = in, .out = out, .compat = compat, .compose = compose_again };
-    uint32_t plain_below = compat ? 0xa0 : compose_again ? 0x300 : 0xc0;    /* below, every character stays as it is */
+    /* below, every character stays as it is */
+    uint32_t plain_below = 0xc0;
+    if (compat) plain_below = 0xa0;
+    else if (compose_again) plain_below = 0x300;
     size_t from = 0;
     for (size_t at = 0, length; at < in->n; at += length) {
         uint32_t c = utf8_get(in->data + at, &length), next = 0;

@@ -1,4 +1,5 @@
-/* Normalizers by letter: Lowercase, StripAccents, and BERT's, which puts several of them in a row. Called through normalize.c. */
+/* Normalizers by letter: Lowercase, StripAccents, and BERT's, which puts several of them in a row.
+ * Called through normalize.c. */
 #include <utf8proc.h>
 
 #include "base/ctx.h"
@@ -25,7 +26,8 @@ tern_status normalize_lowercase(tern_ctx *ctx, component *c, const aligned *in, 
             continue;
         }
         TERN_TRY(put_char(ctx, out, in, at, unicode_lower(ch)));
-        if (ch == 0x130) TERN_TRY(put_char(ctx, out, in, at, 0x307));    /* the one letter whose lower case is two (SpecialCasing.txt) */
+        /* the one letter whose lower case is two (SpecialCasing.txt) */
+        if (ch == 0x130) TERN_TRY(put_char(ctx, out, in, at, 0x307));
     }
 done:
     return st;

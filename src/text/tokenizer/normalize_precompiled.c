@@ -1,4 +1,5 @@
-/* The normalizer Precompiled, as the tokenizers library runs SentencePiece's table: by grapheme first, then by character. Called through normalize.c. */
+/* The normalizer Precompiled, as the tokenizers library runs SentencePiece's table: by grapheme
+ * first, then by character. Called through normalize.c. */
 #include <utf8proc.h>
 
 #include "base/ctx.h"
@@ -16,7 +17,8 @@ static size_t count(const char *text, size_t n)
     return chars;
 }
 
-/* A replacement of old_chars characters: what is more than they were is added, what is less goes to the last one. */
+/* A replacement of old_chars characters: what is more than they were is added, what is less goes to
+ * the last one. */
 static tern_status put(transform *t, size_t old_chars, const char *text, size_t n)
 {
     tern_status st = TERN_OK;
@@ -58,7 +60,8 @@ tern_status normalize_precompiled(tern_ctx *ctx, component *c, const aligned *in
             next = utf8_get(in->data + at, &next_length);
             if (!utf8proc_grapheme_break_stateful((utf8proc_int32_t)ch, (utf8proc_int32_t)next, &state)) continue;
         }
-        const char *text = at - begin <= GRAPHEME_MOST ? charsmap_find(c->map, in->data + begin, at - begin, false, &used, &n) : NULL;
+        const char *text = at - begin <= GRAPHEME_MOST
+                               ? charsmap_find(c->map, in->data + begin, at - begin, false, &used, &n) : NULL;
         if (text) TERN_TRY(put(&t, count(in->data + begin, at - begin), text, n));
         else TERN_TRY(by_character(&t, c, in, begin, at));
         begin = at;

@@ -1,5 +1,5 @@
-/* Opening a tokenizer from a checkpoint directory or from text: see tern/tokenizer.h. Reads the files, lets classes.c and settings.c say what they mean, and
- * gives the result to load_json.c. */
+/* Opening a tokenizer from a checkpoint directory or from text: see tern/tokenizer.h. Reads the
+ * files, lets classes.c and settings.c say what they mean, and gives the result to load_json.c. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -43,7 +43,8 @@ static tern_status read_vocabulary(tern_ctx *ctx, const char *dir, settings *s, 
     const char *name = NULL;
     s->from_vocabulary = true;
     for (size_t i = 0; i < sizeof sentencepiece_names / sizeof *sentencepiece_names; i++)
-        if (tern_file_exists(dir, sentencepiece_names[i])) return read_sentencepiece(ctx, dir, sentencepiece_names[i], s, json);
+        if (tern_file_exists(dir, sentencepiece_names[i]))
+            return read_sentencepiece(ctx, dir, sentencepiece_names[i], s, json);
     if (tern_file_exists(dir, "vocab.json")) TERN_TRY(tokenizer_read_bpe_files(ctx, dir, s->config, &name, json));
     else if (tern_file_exists(dir, "vocab.txt")) TERN_TRY(tokenizer_read_wordpiece_files(ctx, dir, &name, json));
     else return tern_directory_lacks(ctx, dir, TERN_LACKS_TOKENIZER);
@@ -57,12 +58,14 @@ static tern_status read_config(tern_ctx *ctx, const char *dir, const char *name,
     tern_status st = TERN_OK;
     if (!tern_file_exists(dir, name)) return st;
     TERN_TRY(tern_json_read_repeats(ctx, dir, name, max_config_bytes, out));
-    if (!json_is_object(*out)) st = tern_fail(ctx, TERN_ERR_FORMAT, "%s/%s: %s, not an object", dir, name, tern_json_kind(*out));
+    if (!json_is_object(*out))
+        st = tern_fail(ctx, TERN_ERR_FORMAT, "%s/%s: %s, not an object", dir, name, tern_json_kind(*out));
 done:
     return st;
 }
 
-/* The class's parts into json. Sections of a tokenizer.json that the class has otherwise are noted: they do not count. */
+/* The class's parts into json. Sections of a tokenizer.json that the class has otherwise are noted:
+ * they do not count. */
 static tern_status rebuild(tern_tokenizer *tok, const settings *s, json_t *json)
 {
     static const char *const sections[] = { "normalizer", "pre_tokenizer", "decoder" };
@@ -132,7 +135,8 @@ static tern_status read_tokenizer(tern_ctx *ctx, const char *dir, settings *s, j
     tern_status st = TERN_OK;
     json_t *model = NULL;
     TERN_TRY(read_config(ctx, dir, "config.json", &model));
-    if (tern_file_exists(dir, "tokenizer.json")) TERN_TRY(tern_json_read_repeats(ctx, dir, "tokenizer.json", max_json_bytes, json));
+    if (tern_file_exists(dir, "tokenizer.json"))
+        TERN_TRY(tern_json_read_repeats(ctx, dir, "tokenizer.json", max_json_bytes, json));
     s->class = class_choose(s->config, model, *json);
     if (!*json) TERN_TRY(read_vocabulary(ctx, dir, s, json));
 done:
@@ -146,7 +150,8 @@ tern_status tern_tokenizer_open(tern_ctx *ctx, const char *dir, tern_tokenizer *
     settings s = { 0 };
     json_t *json = NULL;
     char *folder = NULL;
-    if (!dir || !out) return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_open: no directory, or no place for the tokenizer");
+    if (!dir || !out)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_open: no directory, or no place for the tokenizer");
     TERN_TRY(tern_model_folder(ctx, dir, &folder));
     TERN_TRY(read_settings(ctx, folder, &s));
     TERN_TRY(read_tokenizer(ctx, folder, &s, &json));
@@ -180,12 +185,14 @@ done:
     return st;
 }
 
-tern_status tern_tokenizer_from_json(tern_ctx *ctx, const char *json, size_t n_bytes, const char *config, size_t n_config_bytes, tern_tokenizer **out)
+tern_status tern_tokenizer_from_json(tern_ctx *ctx, const char *json, size_t n_bytes, const char *config,
+                                     size_t n_config_bytes, tern_tokenizer **out)
 {
     tern_status st = TERN_OK;
     settings s = { 0 };
     json_t *parsed = NULL, *parsed_config = NULL;
-    if (!json || !out) return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_from_json: no text, or no place for the tokenizer");
+    if (!json || !out)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_from_json: no text, or no place for the tokenizer");
     TERN_TRY(tern_json_parse_repeats(ctx, "tokenizer.json", json, n_bytes, &parsed));
     if (config) TERN_TRY(tern_json_parse_repeats(ctx, "tokenizer_config.json", config, n_config_bytes, &parsed_config));
     s.config = settings_merge(parsed_config, NULL);

@@ -1,4 +1,5 @@
-/* Matching patterns through PCRE2: see pattern.h. Called by normalizers, pre-tokenizers and decoders. */
+/* Matching patterns through PCRE2: see pattern.h. Called by normalizers, pre-tokenizers and
+ * decoders. */
 #include "text/tokenizer/pattern.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -10,7 +11,8 @@
 #include "base/memory.h"
 #include "text/utf8.h"
 
-enum { JIT_STACK_START = 32 << 10, JIT_STACK_MOST = 16 << 20, MATCH_LIMIT = 10000000, HEAP_LIMIT_KIB = 256 << 10, LIMIT_PER_BYTE = 16 };
+enum { JIT_STACK_START = 32 << 10, JIT_STACK_MOST = 16 << 20, MATCH_LIMIT = 10000000, HEAP_LIMIT_KIB = 256 << 10,
+       LIMIT_PER_BYTE = 16 };
 
 struct pattern {
     char *literal;             /* null: a regular expression */
@@ -59,11 +61,13 @@ static tern_status compile(tern_ctx *ctx, pattern *p, const char *source, const 
     pcre2_set_newline(settings, PCRE2_NEWLINE_LF);
     pcre2_set_max_pattern_length(settings, 1 << 20);
     TERN_TRY(pattern_translate(ctx, source, strlen(source), &translated, &n_translated));
-    p->code = pcre2_compile((PCRE2_SPTR)translated, n_translated, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error, &at, settings);
+    p->code = pcre2_compile((PCRE2_SPTR)translated, n_translated, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error, &at,
+                            settings);
     if (!p->code) {
         pcre2_get_error_message(error, (PCRE2_UCHAR *)message, sizeof message);
         tern_show(shown, sizeof shown, "%s", source);
-        st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: the regular expression \"%s\" does not compile: %s", what, shown, message);
+        st = tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: the regular expression \"%s\" does not compile: %s", what, shown,
+                       message);
         goto done;
     }
     p->match = pcre2_match_data_create(1, NULL);
@@ -86,7 +90,8 @@ done:
 
 tern_status pattern_regex(tern_ctx *ctx, const char *source, size_t n_bytes, const char *what, pattern **out)
 {
-    if (strlen(source) != n_bytes) return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: a regular expression with a NUL in it", what);
+    if (strlen(source) != n_bytes)
+        return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: a regular expression with a NUL in it", what);
     pattern *p = tern_alloc(ctx, 1, sizeof *p, "a pattern");
     if (!p) return TERN_ERR_MEMORY;
     tern_status st = compile(ctx, p, source, what);
@@ -101,24 +106,29 @@ tern_status pattern_load(tern_ctx *ctx, const json_t *json, const char *what, pa
     char shown[80];
     if (json_is_string(json)) text = json;
     if (json_is_string(text)) return pattern_literal(ctx, json_string_value(text), json_string_length(text), out);
-    if (json_is_string(regex)) return pattern_regex(ctx, json_string_value(regex), json_string_length(regex), what, out);
-    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: pattern is %s, not {\"String\": ...} or {\"Regex\": ...}", what, tern_json_show(json, shown, sizeof shown));
+    if (json_is_string(regex))
+        return pattern_regex(ctx, json_string_value(regex), json_string_length(regex), what, out);
+    return tern_fail(ctx, TERN_ERR_UNSUPPORTED, "%s: pattern is %s, not {\"String\": ...} or {\"Regex\": ...}", what,
+                     tern_json_show(json, shown, sizeof shown));
 }
 
 /* The leftmost match at or after from. */
-static tern_status search(tern_ctx *ctx, pattern *p, const char *text, size_t n, size_t from, bool *found, size_t *begin, size_t *end)
+static tern_status search(tern_ctx *ctx, pattern *p, const char *text, size_t n, size_t from, bool *found,
+                          size_t *begin, size_t *end)
 {
     PCRE2_SPTR subject = (PCRE2_SPTR)text;
     pcre2_set_match_limit(p->context, n < 100000000 ? MATCH_LIMIT + (uint32_t)(n * LIMIT_PER_BYTE) : UINT32_MAX);
     int rc = PCRE2_ERROR_JIT_STACKLIMIT;
     if (p->jit) rc = pcre2_jit_match(p->code, subject, n, from, 0, p->match, p->context);
-    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) rc = pcre2_match(p->code, subject, n, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, p->match, p->context);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
+        rc = pcre2_match(p->code, subject, n, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, p->match, p->context);
     *found = rc >= 0;
     if (rc == PCRE2_ERROR_NOMATCH) return TERN_OK;
     if (rc < 0) {
         char message[128];
         pcre2_get_error_message(rc, (PCRE2_UCHAR *)message, sizeof message);
-        return tern_fail(ctx, TERN_ERR_LIMIT, "a regular expression of the tokenizer gives up on this text of %zu bytes: %s", n, message);
+        return tern_fail(ctx, TERN_ERR_LIMIT,
+                         "a regular expression of the tokenizer gives up on this text of %zu bytes: %s", n, message);
     }
     const PCRE2_SIZE *range = pcre2_get_ovector_pointer(p->match);
     *begin = range[0];
@@ -128,7 +138,8 @@ static tern_status search(tern_ctx *ctx, pattern *p, const char *text, size_t n,
 
 static bool next_literal(const pattern *p, pattern_walk *walk, size_t *begin, size_t *end)
 {
-    const char *hit = p->n_literal && walk->from < walk->n ? memmem(walk->text + walk->from, walk->n - walk->from, p->literal, p->n_literal) : NULL;
+    const char *hit = p->n_literal && walk->from < walk->n
+                          ? memmem(walk->text + walk->from, walk->n - walk->from, p->literal, p->n_literal) : NULL;
     if (!hit) return false;
     *begin = (size_t)(hit - walk->text);
     *end = walk->from = *begin + p->n_literal;

@@ -4,7 +4,8 @@
  *     \s \S           White_Space in Oniguruma; PCRE2 adds U+180E
  *     \w \d \h \v \b  Unicode's word, Nd, a hex digit, U+000B there; other sets here
  *     (?m)            the dot takes newlines: (?s) here; ^ and $ always work by line
- *     x{2,3}+         (x{2,3})+ there, possessive here; x{2}? is (x{2})? there; x{,3} is x{0,3} there, literal here
+ *   x{2,3}+  (x{2,3})+ there, possessive here; x{2}? is (x{2})? there; x{,3} is x{0,3} there,
+ *            literal here
  *     [a[bc]] [a&&b]  nested and intersected classes: alternatives and lookaheads here
  */
 #include <ctype.h>
@@ -85,7 +86,8 @@ static tern_status read_character(translator *t, bytes *out)
         break;
     case 'u':
         for (int i = 1; i <= 4; i++)
-            if (!isxdigit((unsigned char)t->source[t->at + (size_t)i])) return refuse(t, "\\u without four hexadecimal digits");
+            if (!isxdigit((unsigned char)t->source[t->at + (size_t)i]))
+                return refuse(t, "\\u without four hexadecimal digits");
         snprintf(form, sizeof form, "\\x{%.4s}", t->source + t->at + 1);
         bytes_text(out, form);
         t->at += 4;
@@ -172,7 +174,8 @@ done:
 /* [:name:] or [:^name:] inside a class. */
 static bool class_posix(translator *t, operand *op)
 {
-    static const char *const names[] = { "alpha", "digit", "space", "upper", "lower", "alnum", "punct", "word", "xdigit", "cntrl", "blank", "ascii" };
+    static const char *const names[] = { "alpha", "digit", "space", "upper", "lower", "alnum", "punct", "word",
+                                         "xdigit", "cntrl", "blank", "ascii" };
     const char *p = t->source + t->at + 2;
     bool negated = *p == '^';
     p += negated;
@@ -238,7 +241,8 @@ static void write_operand(const operand *op, bytes *out)
     bytes_text(out, ")");
 }
 
-/* A class at t->at (its opening bracket): a PCRE2 class where one can say it, else a group that matches one character. */
+/* A class at t->at (its opening bracket): a PCRE2 class where one can say it, else a group that
+ * matches one character. */
 static tern_status read_class(translator *t, bytes *out)
 {
     tern_status st = TERN_OK;
@@ -290,7 +294,8 @@ done:
 /* A word boundary or its absence: PCRE2's own uses another notion of words. */
 static void write_boundary(bytes *out, bool boundary)
 {
-    static const char *const parts[2][5] = { { "(?:(?<=[", "])(?=[", "])|(?<![", "])(?![", "]))" }, { "(?:(?<=[", "])(?![", "])|(?<![", "])(?=[", "]))" } };
+    static const char *const parts[2][5] = { { "(?:(?<=[", "])(?=[", "])|(?<![", "])(?![", "]))" },
+                                             { "(?:(?<=[", "])(?![", "])|(?<![", "])(?=[", "]))" } };
     for (int i = 0; i < 5; i++) {
         bytes_text(out, parts[boundary][i]);
         if (i < 4) property_items(out, "WordAlone");
@@ -355,7 +360,8 @@ static void wrap_atom(translator *t)
     bytes_text(&t->out, ")");
 }
 
-/* A run of quantifiers behind an atom. The first one repeats it; one more repeats the repetition. */
+/* A run of quantifiers behind an atom. The first one repeats it; one more repeats the
+ * repetition. */
 static tern_status read_quantifier(translator *t)
 {
     char form[32], c = t->source[t->at];

@@ -35,7 +35,8 @@ done:
     return st;
 }
 
-tern_status encoding_add(tern_ctx *ctx, tern_encoding *out, bool detail, int32_t id, const tern_token_info *info, const char *text, size_t n_text)
+tern_status encoding_add(tern_ctx *ctx, tern_encoding *out, bool detail, int32_t id, const tern_token_info *info,
+                         const char *text, size_t n_text)
 {
     tern_status st = reserve(ctx, out, detail, 1, n_text);
     if (st) return st;
@@ -51,7 +52,8 @@ tern_status encoding_add(tern_ctx *ctx, tern_encoding *out, bool detail, int32_t
     return st;
 }
 
-tern_status encoding_append(tern_ctx *ctx, tern_encoding *out, bool detail, const tern_encoding *sequence, int32_t type_id)
+tern_status encoding_append(tern_ctx *ctx, tern_encoding *out, bool detail, const tern_encoding *sequence,
+                            int32_t type_id)
 {
     tern_status st = reserve(ctx, out, detail, sequence->n, sequence->n_text_bytes);
     if (st || !sequence->n) return st;
@@ -71,7 +73,8 @@ tern_status encoding_append(tern_ctx *ctx, tern_encoding *out, bool detail, cons
 
 /* ---- Loading ---- */
 
-static tern_status add_special_part(tern_ctx *ctx, template_part **parts, size_t *n, int32_t type_id, int32_t id, const char *text)
+static tern_status add_special_part(tern_ctx *ctx, template_part **parts, size_t *n, int32_t type_id, int32_t id,
+                                    const char *text)
 {
     tern_status st = TERN_OK;
     TERN_TRY(tern_grow(ctx, (void **)parts, *n + 1, sizeof **parts, "a template"));
@@ -92,16 +95,22 @@ static tern_status add_sequence_part(tern_ctx *ctx, template_part **parts, size_
     return st;
 }
 
-static tern_status read_special(tern_ctx *ctx, const json_t *specials, const char *name, int32_t type_id, template_part **parts, size_t *n)
+static tern_status read_special(tern_ctx *ctx, const json_t *specials, const char *name, int32_t type_id,
+                                template_part **parts, size_t *n)
 {
     tern_status st = TERN_OK;
-    const json_t *special = json_object_get(specials, name), *ids = json_object_get(special, "ids"), *tokens = json_object_get(special, "tokens");
-    if (!json_is_array(ids) || !json_is_array(tokens) || json_array_size(ids) != json_array_size(tokens) || !json_array_size(ids))
-        return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: the special token \"%s\" has no \"ids\" and \"tokens\"", TERN_SHOWN(name));
+    const json_t *special = json_object_get(specials, name), *ids = json_object_get(special, "ids"),
+        *tokens = json_object_get(special, "tokens");
+    if (!json_is_array(ids) || !json_is_array(tokens) || json_array_size(ids) != json_array_size(tokens) ||
+        !json_array_size(ids))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: the special token \"%s\" has no \"ids\" and "
+                         "\"tokens\"", TERN_SHOWN(name));
     for (size_t i = 0; i < json_array_size(ids); i++) {
         const json_t *id = json_array_get(ids, i), *token = json_array_get(tokens, i);
-        if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX || !json_is_string(token))
-            return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: the special token \"%s\" has a wrong id or text", TERN_SHOWN(name));
+        if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX ||
+            !json_is_string(token))
+            return tern_fail(ctx, TERN_ERR_FORMAT,
+                             "TemplateProcessing: the special token \"%s\" has a wrong id or text", TERN_SHOWN(name));
         TERN_TRY(add_special_part(ctx, parts, n, type_id, (int32_t)json_integer_value(id), json_string_value(token)));
     }
 done:
@@ -113,14 +122,18 @@ static tern_status read_template(tern_ctx *ctx, const json_t *json, const char *
     tern_status st = TERN_OK;
     const json_t *list = json_object_get(json, key), *specials = json_object_get(json, "special_tokens");
     char shown[80];
-    if (!json_is_array(list)) return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: \"%s\" is %s, not a list", key, tern_json_kind(list));
+    if (!json_is_array(list))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: \"%s\" is %s, not a list", key,
+                         tern_json_kind(list));
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *one = json_array_get(list, i), *sequence = json_object_get(one, "Sequence"), *special = json_object_get(one, "SpecialToken");
+        const json_t *one = json_array_get(list, i), *sequence = json_object_get(one, "Sequence"),
+            *special = json_object_get(one, "SpecialToken");
         const json_t *body = sequence ? sequence : special, *type_id = json_object_get(body, "type_id");
         const char *id = json_string_value(json_object_get(body, "id"));
-        if (!id || !json_is_integer(type_id) || json_integer_value(type_id) < 0 || json_integer_value(type_id) > INT32_MAX ||
-            (sequence && strcmp(id, "A") && strcmp(id, "B")))
-            return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: \"%s\" has the part %s", key, tern_json_show(one, shown, sizeof shown));
+        if (!id || !json_is_integer(type_id) || json_integer_value(type_id) < 0 ||
+            json_integer_value(type_id) > INT32_MAX || (sequence && strcmp(id, "A") && strcmp(id, "B")))
+            return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: \"%s\" has the part %s", key,
+                             tern_json_show(one, shown, sizeof shown));
         if (sequence) TERN_TRY(add_sequence_part(ctx, parts, n, *id == 'B', (int32_t)json_integer_value(type_id)));
         else TERN_TRY(read_special(ctx, specials, id, (int32_t)json_integer_value(type_id), parts, n));
     }
@@ -134,7 +147,8 @@ static tern_status load_template(tern_ctx *ctx, const json_t *json, component *c
     TERN_TRY(read_template(ctx, json, "single", &c->single, &c->n_single));
     if (json_object_get(json, "pair")) TERN_TRY(read_template(ctx, json, "pair", &c->pair, &c->n_pair));
     for (size_t i = 0; i < c->n_single; i++)
-        if (c->single[i].sequence == 1) return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: \"single\" has the sequence B");
+        if (c->single[i].sequence == 1)
+            return tern_fail(ctx, TERN_ERR_FORMAT, "TemplateProcessing: \"single\" has the sequence B");
 done:
     return st;
 }
@@ -150,7 +164,8 @@ static tern_status read_named(tern_ctx *ctx, const json_t *json, const char *key
     return TERN_OK;
 }
 
-/* cls A sep, or cls A sep B sep (BERT: B has type 1) or cls A sep sep B sep (RoBERTa: all of type 0). */
+/* cls A sep, or cls A sep B sep (BERT: B has type 1) or cls A sep sep B sep (RoBERTa: all of type
+ * 0). */
 static tern_status load_bert(tern_ctx *ctx, const json_t *json, component *c, bool roberta)
 {
     tern_status st = TERN_OK;
@@ -217,7 +232,8 @@ static size_t step_back(const char *input, size_t at, size_t n, size_t limit)
     return at;
 }
 
-/* Offsets of a token shrink by its blanks, but not by the one that a prefix space put before the first. */
+/* Offsets of a token shrink by its blanks, but not by the one that a prefix space put before the
+ * first. */
 static void trim_offsets(tern_encoding *seq, const char *const *inputs, bool add_prefix_space)
 {
     for (size_t i = 0; i < seq->n; i++) {
@@ -233,7 +249,8 @@ static void trim_offsets(tern_encoding *seq, const char *const *inputs, bool add
 
 static tern_status run_byte_level(postprocessing *p, const component *c)
 {
-    for (size_t i = 0; p->detail && c->trim_offsets && !p->placed && i < p->n; i++) trim_offsets(&p->sequences[i], p->inputs, c->add_prefix_space);
+    for (size_t i = 0; p->detail && c->trim_offsets && !p->placed && i < p->n; i++)
+        trim_offsets(&p->sequences[i], p->inputs, c->add_prefix_space);
     if (p->detail && c->trim_offsets && p->placed) trim_offsets(p->out, p->inputs, c->add_prefix_space);
     return TERN_OK;
 }
@@ -243,7 +260,8 @@ static tern_status run_template(postprocessing *p, const component *c)
     tern_status st = TERN_OK;
     const template_part *parts = p->n == 2 ? c->pair : c->single;
     size_t n = p->n == 2 ? c->n_pair : c->n_single;
-    if (p->n == 2 && !c->pair) return tern_fail(p->ctx, TERN_ERR_UNSUPPORTED, "the tokenizer's template has no form for a pair of texts");
+    if (p->n == 2 && !c->pair)
+        return tern_fail(p->ctx, TERN_ERR_UNSUPPORTED, "the tokenizer's template has no form for a pair of texts");
     for (size_t i = 0; i < n; i++) {
         const template_part *part = &parts[i];
         if (part->sequence >= 0) {
@@ -252,7 +270,8 @@ static tern_status run_template(postprocessing *p, const component *c)
         }
         tern_token_info info = { .type_id = part->type_id, .sequence = -1, .special = true, .attend = true };
         for (size_t k = 0; p->add_special && k < part->n_ids; k++)
-            TERN_TRY(encoding_add(p->ctx, p->out, p->detail, part->ids[k], &info, part->tokens[k], strlen(part->tokens[k])));
+            TERN_TRY(encoding_add(p->ctx, p->out, p->detail, part->ids[k], &info, part->tokens[k],
+                                  strlen(part->tokens[k])));
     }
     p->placed = true;
 done:
@@ -270,10 +289,12 @@ tern_status postprocess(postprocessing *p, const components *list)
     tern_status st = TERN_OK;
     p->out->n = p->out->n_text_bytes = 0;
     for (size_t i = 0; i < list->n; i++) {
-        if (p->placed && list->at[i].n_single) return tern_fail(p->ctx, TERN_ERR_UNSUPPORTED, "two post-processors that place the sequences");
+        if (p->placed && list->at[i].n_single)
+            return tern_fail(p->ctx, TERN_ERR_UNSUPPORTED, "two post-processors that place the sequences");
         TERN_TRY(list->at[i].kind->postprocess(p, &list->at[i]));
     }
-    for (size_t i = 0; i < p->n && !p->placed; i++) TERN_TRY(encoding_append(p->ctx, p->out, p->detail, &p->sequences[i], (int32_t)i));
+    for (size_t i = 0; i < p->n && !p->placed; i++)
+        TERN_TRY(encoding_append(p->ctx, p->out, p->detail, &p->sequences[i], (int32_t)i));
 done:
     return st;
 }
@@ -292,10 +313,13 @@ size_t postprocess_added(const components *list, size_t n)
 #define KEYS(...) (const char *const[]){ __VA_ARGS__, NULL }
 
 static const component_kind kinds[] = {
-    { .type = "TemplateProcessing", .keys = KEYS("single", "pair", "special_tokens"), .load = load_template, .postprocess = run_template },
+    { .type = "TemplateProcessing", .keys = KEYS("single", "pair", "special_tokens"), .load = load_template,
+      .postprocess = run_template },
     { .type = "BertProcessing", .keys = KEYS("sep", "cls"), .load = load_bert_processing, .postprocess = run_template },
-    { .type = "RobertaProcessing", .keys = KEYS("sep", "cls", "trim_offsets", "add_prefix_space"), .load = load_roberta, .postprocess = run_roberta },
-    { .type = "ByteLevel", .keys = KEYS("add_prefix_space", "trim_offsets", "use_regex"), .load = load_byte_level, .postprocess = run_byte_level },
+    { .type = "RobertaProcessing", .keys = KEYS("sep", "cls", "trim_offsets", "add_prefix_space"), .load = load_roberta,
+      .postprocess = run_roberta },
+    { .type = "ByteLevel", .keys = KEYS("add_prefix_space", "trim_offsets", "use_regex"), .load = load_byte_level,
+      .postprocess = run_byte_level },
 };
 
 const component_table postprocessor_table = { "post-processor", "processors", kinds, sizeof kinds / sizeof *kinds };

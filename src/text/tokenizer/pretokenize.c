@@ -1,4 +1,5 @@
-/* Pre-tokenizers that cut: see pretokenize.h. Called by encode.c; ByteLevel and Metaspace, which rewrite, are in pretokenize_rewrite.c. */
+/* Pre-tokenizers that cut: see pretokenize.h. Called by encode.c; ByteLevel and Metaspace, which
+ * rewrite, are in pretokenize_rewrite.c. */
 #include "text/tokenizer/pretokenize.h"
 
 #include <string.h>
@@ -144,12 +145,14 @@ bool pretokenizers_need_origin(const components *list)
 
 /* ---- Kinds ---- */
 
-static const char *const behavior_names[] = { "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous" };
+static const char *const behavior_names[] = { "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext",
+                                              "Contiguous" };
 
 static tern_status load_behavior(tern_ctx *ctx, const json_t *json, component *c, split_behavior otherwise)
 {
     int behavior = (int)otherwise;
-    tern_status st = component_word(ctx, json, "behavior", behavior_names, sizeof behavior_names / sizeof *behavior_names, &behavior);
+    tern_status st = component_word(ctx, json, "behavior", behavior_names,
+                                    sizeof behavior_names / sizeof *behavior_names, &behavior);
     c->behavior = (split_behavior)behavior;
     return st;
 }
@@ -196,7 +199,9 @@ static tern_status words_piece(pretokenizing *p, component *c, size_t begin, siz
     (void)c;
     for (size_t at = begin; at < end; at += length) {
         uint32_t ch = utf8_get(p->text->data + at, &length);
-        int kind = unicode_is_word(ch) ? 1 : unicode_is_space(ch) ? 0 : 2;
+        int kind = 2;
+        if (unicode_is_word(ch)) kind = 1;
+        else if (unicode_is_space(ch)) kind = 0;
         if (kind == before) continue;
         if (before) TERN_TRY(push_run(p, from, at));
         from = at;
@@ -233,7 +238,8 @@ static tern_status load_digits(tern_ctx *ctx, const json_t *json, component *c)
 static tern_status digits_piece(pretokenizing *p, component *c, size_t begin, size_t end)
 {
     tern_status st = segments_by_kind(p, unicode_is_numeric, begin, end);
-    return st ? st : pretokenize_cut(p, c->individual ? SPLIT_ISOLATED : SPLIT_CONTIGUOUS, false);
+    if (st) return st;
+    return pretokenize_cut(p, c->individual ? SPLIT_ISOLATED : SPLIT_CONTIGUOUS, false);
 }
 
 static tern_status run_digits(pretokenizing *p, component *c)
@@ -302,7 +308,8 @@ static tern_status load_byte_level(tern_ctx *ctx, const json_t *json, component 
     TERN_TRY(component_bool(ctx, json, "add_prefix_space", &c->add_prefix_space));
     TERN_TRY(component_bool(ctx, json, "trim_offsets", &c->trim_offsets));
     TERN_TRY(component_bool(ctx, json, "use_regex", &use_regex));
-    if (use_regex) TERN_TRY(pattern_regex(ctx, byte_level_expression, strlen(byte_level_expression), "ByteLevel", &c->match));
+    if (use_regex)
+        TERN_TRY(pattern_regex(ctx, byte_level_expression, strlen(byte_level_expression), "ByteLevel", &c->match));
 done:
     return st;
 }
@@ -320,7 +327,8 @@ tern_status metaspace_load(tern_ctx *ctx, const json_t *json, component *c)
     if (!prefix) scheme = PREPEND_NEVER;
     TERN_TRY(component_word(ctx, json, "prepend_scheme", schemes, 3, &scheme));
     if (!prefix && scheme != PREPEND_NEVER)
-        return tern_fail(ctx, TERN_ERR_FORMAT, "Metaspace: \"add_prefix_space\" and \"prepend_scheme\" contradict each other");
+        return tern_fail(ctx, TERN_ERR_FORMAT,
+                         "Metaspace: \"add_prefix_space\" and \"prepend_scheme\" contradict each other");
     if (!c->n_text || utf8_length((unsigned char)c->text[0]) != c->n_text)
         return tern_fail(ctx, TERN_ERR_FORMAT, "Metaspace: \"replacement\" is not one character");
     c->prepend = (prepend_scheme)scheme;
@@ -332,8 +340,10 @@ done:
 #define KEYS(...) (const char *const[]){ __VA_ARGS__, NULL }
 
 static const component_kind kinds[] = {
-    { .type = "ByteLevel", .keys = KEYS("add_prefix_space", "trim_offsets", "use_regex"), .load = load_byte_level, .pretokenize = pretokenize_byte_level },
-    { .type = "Metaspace", .keys = KEYS("replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep"), .load = metaspace_load,
+    { .type = "ByteLevel", .keys = KEYS("add_prefix_space", "trim_offsets", "use_regex"), .load = load_byte_level,
+      .pretokenize = pretokenize_byte_level },
+    { .type = "Metaspace", .keys = KEYS("replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep"),
+      .load = metaspace_load,
       .pretokenize = pretokenize_metaspace },
     { .type = "Split", .keys = KEYS("pattern", "behavior", "invert"), .load = load_split, .pretokenize = run_split },
     { .type = "BertPreTokenizer", .pretokenize = run_bert },

@@ -1,6 +1,8 @@
-/* Pre-tokenizers: cut the normalized text into pieces for the model, and rewrite some of it (ByteLevel, Metaspace).
+/* Pre-tokenizers: cut the normalized text into pieces for the model, and rewrite some of it
+ * (ByteLevel, Metaspace).
  *
- * Each takes the whole list of pieces. What is already an added token passes through; an empty piece disappears. */
+ * Each takes the whole list of pieces. What is already an added token passes through; an empty
+ * piece disappears. */
 #ifndef TERN_TEXT_PRETOKENIZE_H
 #define TERN_TEXT_PRETOKENIZE_H
 
@@ -8,7 +10,8 @@
 
 extern const component_table pretokenizer_table;
 
-/* The text and its pieces; a pre-tokenizer may exchange them for the spare ones. All four are owned by the encoder. */
+/* The text and its pieces; a pre-tokenizer may exchange them for the spare ones. All four are owned
+ * by the encoder. */
 typedef struct pretokenizing {
     tern_ctx *ctx;
     aligned *text, *spare;
@@ -21,7 +24,8 @@ tern_status pretokenize(pretokenizing *p, const components *list);
 /* True if a component asks where its text came from, so that alignment must be kept. */
 bool pretokenizers_need_origin(const components *list);
 
-/* Walks over the pieces that are text for the model; rewrite: each appends to p->spare what stands for it, and the text changes over. */
+/* Walks over the pieces that are text for the model; rewrite: each appends to p->spare what stands
+ * for it, and the text changes over. */
 typedef tern_status piece_fn(pretokenizing *p, component *c, size_t begin, size_t end);
 tern_status pretokenize_each(pretokenizing *p, component *c, bool rewrite, piece_fn *fn);
 
@@ -35,7 +39,8 @@ tern_status segments_by_kind(pretokenizing *p, bool (*is)(uint32_t c), size_t be
 /* In files of their own. */
 pretokenize_fn pretokenize_byte_level, pretokenize_metaspace, pretokenize_scripts;
 
-/* GPT-2's alphabet: the character that stands for a byte, and back (-1: c stands for none). byte_level_put returns its 1 or 2 bytes. */
+/* GPT-2's alphabet: the character that stands for a byte, and back (-1: c stands for none).
+ * byte_level_put returns its 1 or 2 bytes. */
 size_t byte_level_put(char *out, unsigned char byte);
 int byte_level_byte(uint32_t c);
 

@@ -1,11 +1,13 @@
-/* Pre-tokenizers that rewrite the text: ByteLevel and Metaspace; and ByteLevel's alphabet, which its normalizer and decoder share. */
+/* Pre-tokenizers that rewrite the text: ByteLevel and Metaspace; and ByteLevel's alphabet, which
+ * its normalizer and decoder share. */
 #include <string.h>
 
 #include "base/ctx.h"
 #include "text/tokenizer/pretokenize.h"
 #include "text/utf8.h"
 
-/* GPT-2's alphabet (openai/gpt-2, encoder.py): the printable bytes of Latin-1 stand for themselves, the other 68 are U+0100 and up, in order. */
+/* GPT-2's alphabet (openai/gpt-2, encoder.py): the printable bytes of Latin-1 stand for themselves,
+ * the other 68 are U+0100 and up, in order. */
 static bool is_itself(unsigned byte)
 {
     return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte != 0xad);
@@ -31,7 +33,8 @@ int byte_level_byte(uint32_t c)
     return c <= 0x120 ? (int)(c - 0x100) : (int)(c - 0x121 + 0x7f);
 }
 
-const char byte_level_expression[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+const char byte_level_expression[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| "
+                                     "?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 static tern_status blank_before(pretokenizing *p, component *c, size_t begin, size_t end)
 {
@@ -56,7 +59,8 @@ static tern_status bytes_of(pretokenizing *p, component *c, size_t begin, size_t
     (void)c;
     TERN_TRY(aligned_reserve(p->ctx, out, 2 * (end - begin)));
     if (out->mode == ALIGN_NONE) {
-        for (size_t i = begin; i < end; i++) out->n += byte_level_put(out->data + out->n, (unsigned char)p->text->data[i]);
+        for (size_t i = begin; i < end; i++)
+            out->n += byte_level_put(out->data + out->n, (unsigned char)p->text->data[i]);
         return st;
     }
     for (size_t i = begin; i < end; i++) {
@@ -83,7 +87,8 @@ static tern_status mark_blanks(pretokenizing *p, component *c, size_t begin, siz
 {
     tern_status st = TERN_OK;
     const char *data = p->text->data;
-    bool marked = data[begin] == ' ' || (end - begin >= c->n_text && !memcmp(data + begin, c->text, c->n_text)), prepend = c->prepend == PREPEND_ALWAYS;
+    bool marked = data[begin] == ' ' || (end - begin >= c->n_text && !memcmp(data + begin, c->text, c->n_text)),
+        prepend = c->prepend == PREPEND_ALWAYS;
     if (!marked && c->prepend == PREPEND_FIRST) {
         size_t from, to;
         aligned_origin(p->text, begin, begin + 1, &from, &to);

@@ -1,5 +1,6 @@
-/* The pre-tokenizer UnicodeScripts: a piece ends where the script changes. Characters of any script go with what stands before them; those that a text
- * begins with are dropped, as the tokenizers library drops them. Called through pretokenize.c. */
+/* The pre-tokenizer UnicodeScripts: a piece ends where the script changes. Characters of any script
+ * go with what stands before them; those that a text begins with are dropped, as the tokenizers
+ * library drops them. Called through pretokenize.c. */
 #include "base/ctx.h"
 #include "text/tokenizer/pretokenize.h"
 #include "text/unicode.h"

@@ -1,4 +1,5 @@
-/* Reading protocol buffers (the wire format of protobuf.dev/programming-guides/encoding): one field after the other, nothing allocated. */
+/* Reading protocol buffers (the wire format of protobuf.dev/programming-guides/encoding): one field
+ * after the other, nothing allocated. */
 #ifndef TERN_TEXT_PROTOBUF_H
 #define TERN_TEXT_PROTOBUF_H
 

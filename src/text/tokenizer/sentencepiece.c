@@ -1,5 +1,5 @@
-/* SentencePiece's tokenizer.model: a protocol buffer (sentencepiece_model.proto) with pieces, their scores, and how text is prepared. Called by open.c through
- * sentencepiece_json.c. */
+/* SentencePiece's tokenizer.model: a protocol buffer (sentencepiece_model.proto) with pieces, their
+ * scores, and how text is prepared. Called by open.c through sentencepiece_json.c. */
 #include "text/tokenizer/sentencepiece.h"
 
 #include <string.h>
@@ -30,7 +30,8 @@ static tern_status read_piece(sp_model *m, const protobuf_field *message)
     if (p.broken) return tern_fail(m->ctx, TERN_ERR_FORMAT, "piece %zu is no protocol buffer", m->n);
     if (utf8_valid_prefix(one.text, one.n_bytes) != one.n_bytes)
         return tern_fail(m->ctx, TERN_ERR_FORMAT, "piece %zu is not UTF-8", m->n);
-    if (!(one.score > -1e30 && one.score < 1e30)) return tern_fail(m->ctx, TERN_ERR_FORMAT, "piece %zu has a score that is no number", m->n);
+    if (!(one.score > -1e30 && one.score < 1e30))
+        return tern_fail(m->ctx, TERN_ERR_FORMAT, "piece %zu has a score that is no number", m->n);
     if (one.type == PIECE_UNKNOWN && m->unk_id < 0) m->unk_id = (int64_t)m->n;
     if (m->n == m->capacity) {
         size_t capacity = m->capacity * 2 + 1024;
@@ -84,10 +85,14 @@ tern_status sentencepiece_read(sp_model *m, const unsigned char *data, size_t n_
     if (p.broken) return tern_fail(m->ctx, TERN_ERR_FORMAT, "byte %zu: no protocol buffer", (size_t)(p.at - data));
     if (!m->n) return tern_fail(m->ctx, TERN_ERR_FORMAT, "no pieces");
     if (m->model_type != 1 && m->model_type != 2)
-        return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "the SentencePiece model type %llu is unknown (1 Unigram and 2 BPE are known)", (unsigned long long)m->model_type);
-    if (m->space_behind) return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "SentencePiece's treat_whitespace_as_suffix is unknown");
-    if (!m->escape) return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "SentencePiece's escape_whitespaces = false is unknown");
-    if (m->bos_id >= (int64_t)m->n || m->eos_id >= (int64_t)m->n) return tern_fail(m->ctx, TERN_ERR_FORMAT, "bos_id or eos_id is not a piece");
+        return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "the SentencePiece model type %llu is unknown (1 Unigram and 2 "
+                         "BPE are known)", (unsigned long long)m->model_type);
+    if (m->space_behind)
+        return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "SentencePiece's treat_whitespace_as_suffix is unknown");
+    if (!m->escape)
+        return tern_fail(m->ctx, TERN_ERR_UNSUPPORTED, "SentencePiece's escape_whitespaces = false is unknown");
+    if (m->bos_id >= (int64_t)m->n || m->eos_id >= (int64_t)m->n)
+        return tern_fail(m->ctx, TERN_ERR_FORMAT, "bos_id or eos_id is not a piece");
 done:
     return st;
 }

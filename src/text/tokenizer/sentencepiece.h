@@ -1,5 +1,5 @@
-/* A SentencePiece model as its file has it: see sentencepiece.c. sentencepiece_merges.c finds the merges of its BPE, sentencepiece_json.c puts it down as a
- * tokenizer.json. */
+/* A SentencePiece model as its file has it: see sentencepiece.c. sentencepiece_merges.c finds the
+ * merges of its BPE, sentencepiece_json.c puts it down as a tokenizer.json. */
 #ifndef TERN_TEXT_SENTENCEPIECE_H
 #define TERN_TEXT_SENTENCEPIECE_H
 
@@ -10,7 +10,8 @@
 
 #include "text/tokenizer/classes.h"
 
-typedef enum piece_type { PIECE_NORMAL = 1, PIECE_UNKNOWN, PIECE_CONTROL, PIECE_USER_DEFINED, PIECE_UNUSED, PIECE_BYTE } piece_type;
+typedef enum piece_type { PIECE_NORMAL = 1, PIECE_UNKNOWN, PIECE_CONTROL, PIECE_USER_DEFINED,
+                          PIECE_UNUSED, PIECE_BYTE } piece_type;
 
 typedef struct sp_piece {
     const char *text;
@@ -34,13 +35,15 @@ typedef struct sp_model {
 /* Reads the file's n_bytes, which the model borrows from. */
 tern_status sentencepiece_read(sp_model *m, const unsigned char *data, size_t n_bytes);
 
-/* Every way to make a piece out of two others, as ["left", "right"], into list. by_score: only normal pieces count, the best score first; else all pieces, the lowest id
- * first. */
+/* Every way to make a piece out of two others, as ["left", "right"], into list. by_score: only
+ * normal pieces count, the best score first; else all pieces, the lowest id first. */
 tern_status sentencepiece_merges(const sp_model *m, bool by_score, json_t *list);
 
-/* The tokenizer.json of a SentencePiece file, a new reference. With a class only the model counts; without one all is as the file's settings say. config gets the tokens that
- * the file makes special, and, without a class, its own roles. *prefix: a blank comes before the text. */
-tern_status tokenizer_read_sentencepiece(tern_ctx *ctx, const unsigned char *data, size_t n_bytes, const tokenizer_class *class, json_t *config, bool *prefix,
+/* The tokenizer.json of a SentencePiece file, a new reference. With a class only the model counts;
+ * without one all is as the file's settings say. config gets the tokens that the file makes
+ * special, and, without a class, its own roles. *prefix: a blank comes before the text. */
+tern_status tokenizer_read_sentencepiece(tern_ctx *ctx, const unsigned char *data, size_t n_bytes,
+                                         const tokenizer_class *class, json_t *config, bool *prefix,
                                          json_t **json);
 
 #endif

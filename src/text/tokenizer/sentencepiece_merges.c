@@ -1,4 +1,5 @@
-/* The merges of a SentencePiece BPE, which its file does not have: all the ways in which two pieces make a third. Called by sentencepiece_json.c. */
+/* The merges of a SentencePiece BPE, which its file does not have: all the ways in which two pieces
+ * make a third. Called by sentencepiece_json.c. */
 #include <stdlib.h>
 
 #include "base/ctx.h"
@@ -42,7 +43,8 @@ static tern_status find_merges(const sp_model *m, const vocab *v, bool by_score,
         if (!counts(m, by_score, (int32_t)i)) continue;
         for (size_t cut = 1; cut < p->n_bytes; cut++) {
             if (utf8_continues(p->text[cut])) continue;
-            int32_t left = vocab_id(v, p->text, cut), right = left < 0 ? -1 : vocab_id(v, p->text + cut, p->n_bytes - cut);
+            int32_t left = vocab_id(v, p->text, cut),
+                right = left < 0 ? -1 : vocab_id(v, p->text + cut, p->n_bytes - cut);
             if (!counts(m, by_score, left) || !counts(m, by_score, right)) continue;
             if (n == capacity) {
                 capacity = capacity * 2 + 1024;
@@ -66,7 +68,8 @@ tern_status sentencepiece_merges(const sp_model *m, bool by_score, json_t *list)
     vocab v = { 0 };
     sp_merge *merges = NULL;
     size_t n = 0;
-    for (size_t i = 0; i < m->n; i++) TERN_TRY(vocab_add(m->ctx, &v, m->pieces[i].text, m->pieces[i].n_bytes, (int64_t)i, INT32_MAX - 1));
+    for (size_t i = 0; i < m->n; i++)
+        TERN_TRY(vocab_add(m->ctx, &v, m->pieces[i].text, m->pieces[i].n_bytes, (int64_t)i, INT32_MAX - 1));
     TERN_TRY(find_merges(m, &v, by_score, &merges, &n));
     for (size_t i = 0; i < n; i++) {
         const sp_piece *l = &m->pieces[merges[i].left], *r = &m->pieces[merges[i].right];

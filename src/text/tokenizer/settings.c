@@ -1,4 +1,5 @@
-/* The configuration of a tokenizer: see settings.h. Called by open.c; the tokens that it adds are in settings_tokens.c. */
+/* The configuration of a tokenizer: see settings.h. Called by open.c; the tokens that it adds are
+ * in settings_tokens.c. */
 #include "text/tokenizer/settings.h"
 
 #include <string.h>
@@ -8,7 +9,8 @@
 #include "base/memory.h"
 #include "text/tokenizer/assemble.h"
 
-static const char *const role_keys[TERN_N_ROLES] = { "bos_token", "eos_token", "unk_token", "pad_token", "cls_token", "sep_token", "mask_token" };
+static const char *const role_keys[TERN_N_ROLES] = { "bos_token", "eos_token", "unk_token", "pad_token", "cls_token",
+                                                     "sep_token", "mask_token" };
 
 void settings_free(settings *s)
 {
@@ -21,13 +23,16 @@ void settings_free(settings *s)
 
 static bool is_empty(const json_t *value)
 {
-    return !value || json_is_null(value) || (json_is_array(value) && !json_array_size(value)) || (json_is_object(value) && !json_object_size(value));
+    return !value || json_is_null(value) || (json_is_array(value) && !json_array_size(value)) ||
+           (json_is_object(value) && !json_object_size(value));
 }
 
-/* An object of extra special tokens is a list of names: they go where all special tokens under names of their own go. */
+/* An object of extra special tokens is a list of names: they go where all special tokens under
+ * names of their own go. */
 static void take_names(json_t *config)
 {
-    json_t *extra = json_object_get(config, "extra_special_tokens"), *names = json_object_get(config, "model_specific_special_tokens");
+    json_t *extra = json_object_get(config, "extra_special_tokens"),
+        *names = json_object_get(config, "model_specific_special_tokens");
     if (!json_is_object(extra)) return;
     if (json_is_object(names)) json_object_update(names, extra);
     else json_object_set(config, "model_specific_special_tokens", extra);
@@ -111,8 +116,10 @@ static int32_t id_of(const tern_tokenizer *tok, const settings *s, const char *t
     return id < 0 && unk ? tern_tokenizer_id(tok, unk, strlen(unk)) : id;
 }
 
-/* [first] A [last], for the pair [first] A [last] [first] B [last], or with joined [first] A [last] [last] B [last]. */
-static json_t *template_of(const tern_tokenizer *tok, const settings *s, const char *first, const char *last, int type_b, bool joined)
+/* [first] A [last], for the pair [first] A [last] [first] B [last], or with joined [first] A [last]
+ * [last] B [last]. */
+static json_t *template_of(const tern_tokenizer *tok, const settings *s, const char *first, const char *last,
+                           int type_b, bool joined)
 {
     int32_t first_id = first ? id_of(tok, s, first) : 0, last_id = last ? id_of(tok, s, last) : 0;
     if (first_id < 0 || last_id < 0) return json_null();
@@ -124,26 +131,35 @@ static json_t *roberta_of(const tern_tokenizer *tok, const settings *s)
     const char *cls = settings_role_text(s, TERN_ROLE_CLS), *sep = settings_role_text(s, TERN_ROLE_SEP);
     int32_t cls_id = id_of(tok, s, cls), sep_id = id_of(tok, s, sep);
     if (cls_id < 0 || sep_id < 0) return json_null();
-    return json_pack("{s:s, s:[s, i], s:[s, i], s:b, s:b}", "type", "RobertaProcessing", "sep", sep, (int)sep_id, "cls", cls, (int)cls_id, "trim_offsets",
-                     (int)assemble_flag(s->config, "trim_offsets", true), "add_prefix_space", (int)assemble_flag(s->config, "add_prefix_space", false));
+    return json_pack("{s:s, s:[s, i], s:[s, i], s:b, s:b}", "type", "RobertaProcessing", "sep", sep, (int)sep_id, "cls",
+                     cls, (int)cls_id, "trim_offsets", (int)assemble_flag(s->config, "trim_offsets", true),
+                     "add_prefix_space", (int)assemble_flag(s->config, "add_prefix_space", false));
 }
 
 tern_status settings_post_processor(const tern_tokenizer *tok, const settings *s, const json_t *json, json_t **out)
 {
     const json_t *own = json_object_get(json, "post_processor");
     class_post post = s->class ? s->class->post : POST_FILE;
-    bool flags = s->from_vocabulary, adds_bos = s->class && s->class->adds_bos, has_own = own && !json_is_null(own) && post != POST_NONE && !adds_bos;
-    const char *bos = (flags ? assemble_flag(s->config, "add_bos_token", adds_bos) : adds_bos) ? settings_role_text(s, TERN_ROLE_BOS) : NULL;
-    const char *eos = flags && assemble_flag(s->config, "add_eos_token", false) ? settings_role_text(s, TERN_ROLE_EOS) : NULL;
+    bool flags = s->from_vocabulary, adds_bos = s->class && s->class->adds_bos,
+        has_own = own && !json_is_null(own) && post != POST_NONE && !adds_bos;
+    bool with_bos = flags ? assemble_flag(s->config, "add_bos_token", adds_bos) : adds_bos;
+    const char *bos = with_bos ? settings_role_text(s, TERN_ROLE_BOS) : NULL;
+    const char *eos = flags && assemble_flag(s->config, "add_eos_token", false)
+                          ? settings_role_text(s, TERN_ROLE_EOS) : NULL;
     int32_t eos_id = id_of(tok, s, settings_role_text(s, TERN_ROLE_EOS));
     *out = NULL;
     if (post == POST_EOS && eos_id < 0) post = POST_FILE;
     if (post == POST_ROBERTA && (!settings_role_text(s, TERN_ROLE_CLS) || !settings_role_text(s, TERN_ROLE_SEP)))
-        return tern_fail(tok->ctx, TERN_ERR_FORMAT, "\"cls_token\" or \"sep_token\" is null, and %s puts both around a text", s->class->name);
+        return tern_fail(tok->ctx, TERN_ERR_FORMAT,
+                         "\"cls_token\" or \"sep_token\" is null, and %s puts both around a text", s->class->name);
     if (post == POST_ROBERTA) *out = roberta_of(tok, s);
-    else if (post == POST_CLS_SEP || (post == POST_FILE_ELSE && !has_own)) *out = template_of(tok, s, settings_role_text(s, TERN_ROLE_CLS), settings_role_text(s, TERN_ROLE_SEP), 1, false);
-    else if (post == POST_CLS_SEP_SEP) *out = template_of(tok, s, settings_role_text(s, TERN_ROLE_CLS), settings_role_text(s, TERN_ROLE_SEP), 0, true);
-    else if (post == POST_BOS_EOS) *out = template_of(tok, s, settings_role_text(s, TERN_ROLE_BOS), settings_role_text(s, TERN_ROLE_EOS), 0, true);
+    else if (post == POST_CLS_SEP || (post == POST_FILE_ELSE && !has_own))
+        *out = template_of(tok, s, settings_role_text(s, TERN_ROLE_CLS), settings_role_text(s, TERN_ROLE_SEP), 1,
+                           false);
+    else if (post == POST_CLS_SEP_SEP)
+        *out = template_of(tok, s, settings_role_text(s, TERN_ROLE_CLS), settings_role_text(s, TERN_ROLE_SEP), 0, true);
+    else if (post == POST_BOS_EOS)
+        *out = template_of(tok, s, settings_role_text(s, TERN_ROLE_BOS), settings_role_text(s, TERN_ROLE_EOS), 0, true);
     else if (post == POST_EOS) *out = assemble_template(NULL, 0, "</s>", eos_id, 0, false);
     else if (!has_own) *out = template_of(tok, s, bos, eos, 1, false);
     else return TERN_OK;
@@ -156,7 +172,9 @@ static tern_status load_role(tern_tokenizer *tok, const settings *s, int role)
 {
     const json_t *value = settings_role(s, (tern_role)role);
     const char *text = settings_role_text(s, (tern_role)role);
-    if (value && !text) return tern_fail(tok->ctx, TERN_ERR_FORMAT, "\"%s\" is %s, not a string", role_keys[role], tern_json_kind(value));
+    if (value && !text)
+        return tern_fail(tok->ctx, TERN_ERR_FORMAT, "\"%s\" is %s, not a string", role_keys[role],
+                         tern_json_kind(value));
     if (!text) return TERN_OK;
     if (json_is_object(value)) value = json_object_get(value, "content");
     size_t n = value ? json_string_length(value) : strlen(text);
@@ -170,16 +188,18 @@ static tern_status load_role(tern_tokenizer *tok, const settings *s, int role)
 static bool cleans_up(const tern_tokenizer *tok, const json_t *config)
 {
     if (!assemble_flag(config, "clean_up_tokenization_spaces", false)) return false;
-    return tok->model.kind != &model_bpe || assemble_flag(config, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output", false);
+    return tok->model.kind != &model_bpe ||
+           assemble_flag(config, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output", false);
 }
 
-/* Whether the tokenizer hands out token types: by model_input_names, else by its class. BERT's does and its relatives',
- * which are the same class; PreTrainedTokenizerFast does not since version 5 of transformers. Without a class the model's
- * own counts: types are given.
+/* Whether the tokenizer hands out token types: by model_input_names, else by its class. BERT's does
+ * and its relatives', which are the same class; PreTrainedTokenizerFast does not since version 5 of
+ * transformers. Without a class the model's own counts: types are given.
  * Source: transformers 5.24, model_input_names of the classes. */
 static bool gives_types(const json_t *config)
 {
-    static const char *const with[] = { "Bert", "Electra", "Deberta", "ConvBert", "MobileBert", "SqueezeBert", "Funnel", "LayoutLM", "Lxmert" };
+    static const char *const with[] = { "Bert", "Electra", "Deberta", "ConvBert", "MobileBert", "SqueezeBert", "Funnel",
+                                        "LayoutLM", "Lxmert" };
     const json_t *names = json_object_get(config, "model_input_names"), *name;
     const char *class = json_string_value(json_object_get(config, "tokenizer_class"));
     size_t at;
@@ -197,7 +217,8 @@ tern_status settings_finish(tern_tokenizer *tok, const settings *s)
     const json_t *length = json_object_get(s->config, "model_max_length");
     if (!length) length = json_object_get(s->config, "max_len");
     for (int i = 0; i < TERN_N_ROLES; i++) TERN_TRY(load_role(tok, s, i));
-    if (json_is_number(length) && json_number_value(length) >= 1 && json_number_value(length) < 9e18) tok->max_length = (int64_t)json_number_value(length);
+    if (json_is_number(length) && json_number_value(length) >= 1 && json_number_value(length) < 9e18)
+        tok->max_length = (int64_t)json_number_value(length);
     tok->no_types = !gives_types(s->config);
     const char *side = json_string_value(json_object_get(s->config, "truncation_side"));
     if (side) tok->truncate.from_left = !strcmp(side, "left");

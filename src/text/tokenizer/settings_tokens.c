@@ -1,7 +1,9 @@
 /* The tokens that a configuration adds: see settings.h. Called by open.c.
  *
- * First all of added_tokens_decoder by its numbers (without one: added_tokens.json and tokenizer.json's own), then the named special tokens, then the extra ones, each
- * of the latter two only where no added token has its text. The numbers only order: a token of the vocabulary keeps its id, a new one gets the next. */
+ * First all of added_tokens_decoder by its numbers (without one: added_tokens.json and
+ * tokenizer.json's own), then the named special tokens, then the extra ones, each of the latter two
+ * only where no added token has its text. The numbers only order: a token of the vocabulary keeps
+ * its id, a new one gets the next. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +26,10 @@ typedef struct pending {
     size_t n, capacity, n_decoder;    /* the first n_decoder are the decoder's */
 } pending;
 
-static const tern_role named[] = { TERN_ROLE_BOS, TERN_ROLE_EOS, TERN_ROLE_UNK, TERN_ROLE_SEP, TERN_ROLE_PAD, TERN_ROLE_CLS, TERN_ROLE_MASK };
-static const char *const named_keys[] = { "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token" };
+static const tern_role named[] = { TERN_ROLE_BOS, TERN_ROLE_EOS, TERN_ROLE_UNK, TERN_ROLE_SEP, TERN_ROLE_PAD,
+                                   TERN_ROLE_CLS, TERN_ROLE_MASK };
+static const char *const named_keys[] = { "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
+                                          "mask_token" };
 
 enum { N_NAMED = sizeof named / sizeof *named };
 
@@ -51,11 +55,14 @@ static tern_status push_decoder(pending *p, const json_t *decoder)
     const char *key;
     json_t *value;
     added_token token;
-    if (!json_is_object(decoder)) return tern_fail(p->ctx, TERN_ERR_FORMAT, "\"added_tokens_decoder\" is %s, not an object", tern_json_kind(decoder));
+    if (!json_is_object(decoder))
+        return tern_fail(p->ctx, TERN_ERR_FORMAT, "\"added_tokens_decoder\" is %s, not an object",
+                         tern_json_kind(decoder));
     json_object_foreach((json_t *)decoder, key, value) {
         char *end;
         int64_t index = strtoll(key, &end, 10);
-        if (end == key || *end) return tern_fail(p->ctx, TERN_ERR_FORMAT, "added_tokens_decoder: \"%.60s\" is not a number", key);
+        if (end == key || *end)
+            return tern_fail(p->ctx, TERN_ERR_FORMAT, "added_tokens_decoder: \"%.60s\" is not a number", key);
         if (!json_is_object(value) || !settings_token(value, false, &token))
             return tern_fail(p->ctx, TERN_ERR_FORMAT, "added_tokens_decoder: \"%.60s\" has no \"content\"", key);
         TERN_TRY(push(p, value, &token, index));
@@ -64,7 +71,8 @@ done:
     return st;
 }
 
-/* Whether value is this text. Objects count that special_tokens_map.json has; those of tokenizer_config.json are not tokens yet where transformers asks. */
+/* Whether value is this text. Objects count that special_tokens_map.json has; those of
+ * tokenizer_config.json are not tokens yet where transformers asks. */
 static bool is_text(const json_t *value, const char *text, size_t n)
 {
     added_token token;
@@ -93,7 +101,9 @@ static tern_status push_added_file(pending *p, const settings *s)
     json_object_keylen_foreach(s->added, key, n, value) {
         bool special = names_text(s, key, n);
         added_token token = { .text = (char *)key, .n_bytes = n, .special = special, .normalized = !special };
-        if (!json_is_integer(value)) return tern_fail(p->ctx, TERN_ERR_FORMAT, "added_tokens.json: the id of \"%.60s\" is %s", key, tern_json_kind(value));
+        if (!json_is_integer(value))
+            return tern_fail(p->ctx, TERN_ERR_FORMAT, "added_tokens.json: the id of \"%.60s\" is %s", key,
+                             tern_json_kind(value));
         TERN_TRY(push(p, NULL, &token, json_integer_value(value)));
         p->at[p->n - 1].normalized_given = true;
     }
@@ -107,8 +117,8 @@ static tern_status push_listed(pending *p, const settings *s)
     added_token token;
     size_t i;
     json_t *one;
-    json_array_foreach(s->listed, i, one)
-        if (settings_token(one, false, &token)) TERN_TRY(push(p, one, &token, json_integer_value(json_object_get(one, "id"))));
+    json_array_foreach(s->listed, i, one) if (settings_token(one, false, &token)) TERN_TRY(
+        push(p, one, &token, json_integer_value(json_object_get(one, "id"))));
 done:
     return st;
 }
@@ -149,16 +159,22 @@ done:
 
 static bool same_flags(const added_token *a, const added_token *b)
 {
-    return a->single_word == b->single_word && a->lstrip == b->lstrip && a->rstrip == b->rstrip && a->normalized == b->normalized;
+    return a->single_word == b->single_word && a->lstrip == b->lstrip && a->rstrip == b->rstrip &&
+           a->normalized == b->normalized;
 }
 
-/* Whether a token that comes behind the decoder's is there already. known: the texts of tok's own tokens and the decoder's. */
-static bool is_there(const tern_tokenizer *tok, const pending *p, const vocab *known, const added_token *token, bool plain)
+/* Whether a token that comes behind the decoder's is there already. known: the texts of tok's own
+ * tokens and the decoder's. */
+static bool is_there(const tern_tokenizer *tok, const pending *p, const vocab *known, const added_token *token,
+                     bool plain)
 {
-    if (added_by_text(&tok->added, token->text, token->n_bytes) || vocab_id(known, token->text, token->n_bytes) >= 0) return true;
+    if (added_by_text(&tok->added, token->text, token->n_bytes) || vocab_id(known, token->text, token->n_bytes) >= 0)
+        return true;
     for (size_t i = p->n_decoder; i < p->n; i++) {
         const added_token *t = &p->at[i].token;
-        if (p->at[i].plain == plain && same_flags(t, token) && t->n_bytes == token->n_bytes && !memcmp(t->text, token->text, t->n_bytes)) return true;
+        if (p->at[i].plain == plain && same_flags(t, token) && t->n_bytes == token->n_bytes &&
+            !memcmp(t->text, token->text, t->n_bytes))
+            return true;
     }
     return false;
 }
@@ -173,7 +189,8 @@ static tern_status collect_named(collection *c, const char *key, const json_t *v
 {
     added_token token;
     if (!value) return TERN_OK;
-    if (!settings_token(value, true, &token)) return tern_fail(c->p->ctx, TERN_ERR_FORMAT, "\"%s\" is %s, not a string", key, tern_json_kind(value));
+    if (!settings_token(value, true, &token))
+        return tern_fail(c->p->ctx, TERN_ERR_FORMAT, "\"%s\" is %s, not a string", key, tern_json_kind(value));
     if (!token.n_bytes) return TERN_OK;
     token.lstrip |= lstrip && json_is_string(value);
     int32_t i = vocab_id(&c->known, token.text, token.n_bytes);
@@ -197,21 +214,23 @@ static tern_status collect_default(collection *c, const char *text, bool lstrip)
 static bool is_other_role(const char *key)
 {
     size_t n = strlen(key);
-    if (n < 6 || strcmp(key + n - 6, "_token") || !strcmp(key, "add_bos_token") || !strcmp(key, "add_eos_token")) return false;
+    if (n < 6 || strcmp(key + n - 6, "_token") || !strcmp(key, "add_bos_token") || !strcmp(key, "add_eos_token"))
+        return false;
     for (size_t i = 0; i < N_NAMED; i++)
         if (!strcmp(named_keys[i], key)) return false;
     return true;
 }
 
-/* Special tokens under names of their own: "image_token", and what extra_special_tokens has as an object. Those with flags come first. */
+/* Special tokens under names of their own: "image_token", and what extra_special_tokens has as an
+ * object. Those with flags come first. */
 static tern_status collect_other_names(collection *c, const json_t *config)
 {
     tern_status st = TERN_OK;
     const char *key;
     json_t *value, *names = json_object_get(config, "model_specific_special_tokens");
     for (int plain = 0; plain < 2; plain++)
-        json_object_foreach((json_t *)config, key, value)
-            if (is_other_role(key) && (plain ? json_is_string(value) : json_object_get(value, "content") != NULL)) TERN_TRY(collect_named(c, key, value, false));
+        json_object_foreach((json_t *)config, key, value) if (is_other_role(key) && (plain ? json_is_string(
+            value) : json_object_get(value, "content") != NULL)) TERN_TRY(collect_named(c, key, value, false));
     json_object_foreach(names, key, value) TERN_TRY(collect_named(c, key, value, false));
 done:
     return st;
@@ -250,17 +269,21 @@ static tern_status collect_extra(collection *c, const settings *s)
     json_t *one;
     const json_t *extra = settings_extra(s);
     if (extra && !json_is_array(extra) && !json_is_null(extra))
-        return tern_fail(c->p->ctx, TERN_ERR_FORMAT, "the extra special tokens are %s, not a list", tern_json_kind(extra));
+        return tern_fail(c->p->ctx, TERN_ERR_FORMAT, "the extra special tokens are %s, not a list",
+                         tern_json_kind(extra));
     json_array_foreach((json_t *)extra, i, one) {
-        if (!settings_token(one, json_is_string(one), &token)) return tern_fail(c->p->ctx, TERN_ERR_FORMAT, "extra special token %zu is %s", i, tern_json_kind(one));
-        if (token.n_bytes && !is_there(c->tok, c->p, &c->known, &token, json_is_string(one))) TERN_TRY(push(c->p, one, &token, 0));
+        if (!settings_token(one, json_is_string(one), &token))
+            return tern_fail(c->p->ctx, TERN_ERR_FORMAT, "extra special token %zu is %s", i, tern_json_kind(one));
+        if (token.n_bytes && !is_there(c->tok, c->p, &c->known, &token, json_is_string(one)))
+            TERN_TRY(push(c->p, one, &token, 0));
     }
 done:
     return st;
 }
 
-/* The class's special tokens that have no role. keyed: those under a key, where the configuration's text counts; else those without, which count where the
- * configuration has no list of extra tokens. */
+/* The class's special tokens that have no role. keyed: those under a key, where the configuration's
+ * text counts; else those without, which count where the configuration has no list of extra
+ * tokens. */
 static tern_status collect_others(collection *c, const settings *s, bool keyed)
 {
     tern_status st = TERN_OK;
@@ -312,7 +335,9 @@ static tern_status add_extra_ids(tern_tokenizer *tok, const settings *s)
     tern_status st = TERN_OK;
     const json_t *stated = json_object_get(s->config, "extra_ids");
     int n = s->class ? s->class->extra_ids : 0;
-    if (!n || json_object_get(s->config, "extra_special_tokens") || has_extra_ids(json_object_get(s->config, "additional_special_tokens"))) return st;
+    if (!n || json_object_get(s->config, "extra_special_tokens") ||
+        has_extra_ids(json_object_get(s->config, "additional_special_tokens")))
+        return st;
     if (json_is_integer(stated)) n = json_integer_value(stated) < 100000 ? (int)json_integer_value(stated) : 100000;
     for (int i = 0; i < n; i++) {
         char text[32];
@@ -341,7 +366,8 @@ static tern_status add_plain(tern_tokenizer *tok, const settings *s)
     for (i = 0; i < N_NAMED; i++) TERN_TRY(add_without_flags(tok, settings_role(s, named[i])));
     json_object_foreach(s->config, key, one)
         if (is_other_role(key)) TERN_TRY(add_without_flags(tok, one));
-    json_object_foreach(json_object_get(s->config, "model_specific_special_tokens"), key, one) TERN_TRY(add_without_flags(tok, one));
+    json_object_foreach(json_object_get(s->config, "model_specific_special_tokens"), key,
+                        one) TERN_TRY(add_without_flags(tok, one));
     json_array_foreach((json_t *)settings_extra(s), i, one) TERN_TRY(add_without_flags(tok, one));
 done:
     return st;

@@ -1,8 +1,10 @@
-/* Decoding as tokens come. Called by the engine and the program through tern/tokenizer.h; calls tokenizer.c.
+/* Decoding as tokens come. Called by the engine and the program through tern/tokenizer.h; calls
+ * tokenizer.c.
  *
- * The stream keeps the ids whose text the next ones may depend on, and their text as printed so far (the prefix). A step decodes them all with
- * the new one; what is longer than the prefix is new, unless it ends in U+FFFD, for then a character is not finished. These are the
- * steps of the tokenizers library's DecodeStream, so that its pieces come out. */
+ * The stream keeps the ids whose text the next ones may depend on, and their text as printed so far
+ * (the prefix). A step decodes them all with the new one; what is longer than the prefix is new,
+ * unless it ends in U+FFFD, for then a character is not finished. These are the steps of the
+ * tokenizers library's DecodeStream, so that its pieces come out. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -11,22 +13,27 @@
 #include "text/tokenizer/tok.h"
 #include "text/utf8.h"
 
-enum { WAIT_MOST = 64 };    /* ids that may wait for the end of a character; no encoding needs more than 4, broken output can go on for ever */
+/* ids that may wait for the end of a character; no encoding needs more than 4, broken output can go
+ * on for ever */
+enum { WAIT_MOST = 64 };
 
 struct tern_decode_stream {
     tern_ctx *ctx;
     const tern_tokenizer *tok;
     bool skip_special;
-    bool join_bytes, in_run;          /* whether runs of byte tokens are held back; whether the last id belongs to one */
+    /* whether runs of byte tokens are held back; whether the last id belongs to one */
+    bool join_bytes, in_run;
     int32_t *ids;
     size_t n, capacity, n_printed;    /* n_printed: how many of ids the prefix covers */
     bytes prefix, text, piece;
     strings a, b;
 };
 
-tern_status tern_decode_stream_create(tern_ctx *ctx, const tern_tokenizer *tok, bool skip_special, tern_decode_stream **out)
+tern_status tern_decode_stream_create(tern_ctx *ctx, const tern_tokenizer *tok, bool skip_special,
+                                      tern_decode_stream **out)
 {
-    if (!tok || !out) return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_decode_stream_create: no tokenizer, or no place for the stream");
+    if (!tok || !out)
+        return tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_decode_stream_create: no tokenizer, or no place for the stream");
     tern_decode_stream *s = tern_alloc(ctx, 1, sizeof *s, "a decode stream");
     if (!s) return TERN_ERR_MEMORY;
     s->ctx = ctx;
@@ -59,7 +66,8 @@ static bool unfinished(const bytes *text)
     return text->n >= 3 && !memcmp(text->data + text->n - 3, "\xef\xbf\xbd", 3);
 }
 
-/* s->piece: what s->text has beyond the prefix. A decoder that changes what was printed gives what comes after the common part. */
+/* s->piece: what s->text has beyond the prefix. A decoder that changes what was printed gives what
+ * comes after the common part. */
 static tern_status take_piece(tern_decode_stream *s)
 {
     size_t same = 0;

@@ -1,4 +1,5 @@
-/* The tokenizer as a whole: making and freeing it, its vocabulary, decoding. Called by everyone above src/text; calls the loaders and decode.c. */
+/* The tokenizer as a whole: making and freeing it, its vocabulary, decoding. Called by everyone
+ * above src/text; calls the loaders and decode.c. */
 #include <string.h>
 
 #include "base/ctx.h"
@@ -54,7 +55,8 @@ tern_status tokenizer_add_token(tern_tokenizer *tok, const added_token *token)
     return added_put(tok->ctx, &tok->added, &one);
 }
 
-/* Added tokens with the flag normalized are looked for, and shown, as the normalizers leave them. */
+/* Added tokens with the flag normalized are looked for, and shown, as the normalizers leave
+ * them. */
 static tern_status finish_added(tern_tokenizer *tok)
 {
     tern_status st = TERN_OK;
@@ -157,7 +159,8 @@ bool tokenizer_skips(const tern_tokenizer *tok, int32_t id)
     return t ? t->special : !text;
 }
 
-tern_status tokenizer_decode_into(tern_ctx *ctx, const tern_tokenizer *tok, const int32_t *ids, size_t n, bool skip_special, strings *a, strings *b, bytes *out)
+tern_status tokenizer_decode_into(tern_ctx *ctx, const tern_tokenizer *tok, const int32_t *ids, size_t n,
+                                  bool skip_special, strings *a, strings *b, bytes *out)
 {
     tern_status st = TERN_OK;
     decoding d = { .ctx = ctx, .in = a, .out = b };
@@ -180,10 +183,12 @@ done:
     return st;
 }
 
-tern_status tern_tokenizer_decode(const tern_tokenizer *tok, const int32_t *ids, size_t n, bool skip_special, char **text, size_t *n_bytes)
+tern_status tern_tokenizer_decode(const tern_tokenizer *tok, const int32_t *ids, size_t n, bool skip_special,
+                                  char **text, size_t *n_bytes)
 {
     if (!tok) return TERN_ERR_ARGUMENT;
-    if ((!ids && n) || !text || !n_bytes) return tern_fail(tok->ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_decode: no ids, or no place for the text");
+    if ((!ids && n) || !text || !n_bytes)
+        return tern_fail(tok->ctx, TERN_ERR_ARGUMENT, "tern_tokenizer_decode: no ids, or no place for the text");
     strings a = { .data = { .ctx = tok->ctx } }, b = { .data = { .ctx = tok->ctx } };
     bytes out = { .ctx = tok->ctx };
     tern_status st = tokenizer_decode_into(tok->ctx, tok, ids, n, skip_special, &a, &b, &out);

@@ -1,4 +1,5 @@
-/* Rewriting character by character: see transform.h. Called by the normal forms and by Precompiled. */
+/* Rewriting character by character: see transform.h. Called by the normal forms and by
+ * Precompiled. */
 #include "text/tokenizer/transform.h"
 
 #include "base/ctx.h"
@@ -12,7 +13,8 @@ static tern_status flush(transform *t)
     if (t->out->mode != ALIGN_NONE && t->in->n) {
         if (t->change > 0) src = t->at ? t->at - 1 : SIZE_MAX;
         else if (src >= t->in->n) src = t->in->n - 1;
-        for (int64_t k = t->change; k <= 0 && t->at < t->in->n; k++) t->at += utf8_length((unsigned char)t->in->data[t->at]);
+        for (int64_t k = t->change; k <= 0 && t->at < t->in->n; k++)
+            t->at += utf8_length((unsigned char)t->in->data[t->at]);
     }
     tern_status st = aligned_put(t->ctx, t->out, t->in, src, t->last, t->n_last);
     t->n_last = 0;

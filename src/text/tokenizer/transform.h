@@ -1,5 +1,6 @@
-/* Rewriting a text character by character, with the bookkeeping of where each came from that the tokenizers library does: its normalizers say for
- * each character of the result how many characters of the input it stands for.
+/* Rewriting a text character by character, with the bookkeeping of where each came from that the
+ * tokenizers library does: its normalizers say for each character of the result how many characters
+ * of the input it stands for.
  *
  *     change  0    stands for the next character of the input
  *     change +1    is added: comes from where the one before it came from
@@ -21,7 +22,8 @@ typedef struct transform {
 } transform;
 
 tern_status transform_put(transform *t, uint32_t c, int64_t change);
-void transform_adjust(transform *t, int64_t by);    /* the change of the last character; nothing if there is none */
+/* the change of the last character; nothing if there is none */
+void transform_adjust(transform *t, int64_t by);
 tern_status transform_end(transform *t);
 
 #endif

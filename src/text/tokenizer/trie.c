@@ -22,7 +22,8 @@ static int compare(const void *a, const void *b)
 }
 
 /* Fills one node from its strings and appends its children to the queue. */
-static void make_node(trie *t, const trie_string *s, todo *queue, size_t *n_queue, const todo *job, uint32_t *n_nodes, uint32_t *n_edges)
+static void make_node(trie *t, const trie_string *s, todo *queue, size_t *n_queue, const todo *job, uint32_t *n_nodes,
+                      uint32_t *n_edges)
 {
     trie_node *node = &t->nodes[job->node];
     uint32_t i = job->lo;
@@ -54,10 +55,13 @@ tern_status trie_build(tern_ctx *ctx, trie *t, trie_string *strings, size_t n)
     for (size_t i = skip; i < n; i++) {
         size_t shared = 0;
         if (i > skip)
-            while (shared < strings[i].n_bytes && shared < strings[i - 1].n_bytes && strings[i].text[shared] == strings[i - 1].text[shared]) shared++;
+            while (shared < strings[i].n_bytes && shared < strings[i - 1].n_bytes &&
+                   strings[i].text[shared] == strings[i - 1].text[shared])
+                shared++;
         most += strings[i].n_bytes - shared;
     }
-    if (most > UINT32_MAX / 2 || n > UINT32_MAX / 2) return tern_fail(ctx, TERN_ERR_LIMIT, "a vocabulary with %zu bytes of text", most);
+    if (most > UINT32_MAX / 2 || n > UINT32_MAX / 2)
+        return tern_fail(ctx, TERN_ERR_LIMIT, "a vocabulary with %zu bytes of text", most);
     t->nodes = tern_alloc(ctx, most, sizeof *t->nodes, "a trie");
     t->bytes = tern_alloc(ctx, most, sizeof *t->bytes, "a trie");
     t->targets = tern_alloc(ctx, most, sizeof *t->targets, "a trie");
@@ -67,7 +71,9 @@ tern_status trie_build(tern_ctx *ctx, trie *t, trie_string *strings, size_t n)
         goto done;
     }
     queue[n_queue++] = (todo){ 0, skip, (uint32_t)n, 0 };
-    for (size_t i = 0; i < n_queue; i++) make_node(t, strings, queue, &n_queue, &(todo){ queue[i].node, queue[i].lo, queue[i].hi, queue[i].depth }, &n_nodes, &n_edges);
+    for (size_t i = 0; i < n_queue; i++)
+        make_node(t, strings, queue, &n_queue, &(todo){ queue[i].node, queue[i].lo, queue[i].hi, queue[i].depth },
+                  &n_nodes, &n_edges);
 done:
     tern_free(queue);
     if (st) trie_free(t);

@@ -1,5 +1,6 @@
-/* A trie of byte strings, frozen after it is built: for the longest added token at a place, and for every piece of a Unigram model that begins
- * there. Each node has its edges side by side, sorted by byte. */
+/* A trie of byte strings, frozen after it is built: for the longest added token at a place, and for
+ * every piece of a Unigram model that begins there. Each node has its edges side by side, sorted by
+ * byte. */
 #ifndef TERN_TEXT_TRIE_H
 #define TERN_TEXT_TRIE_H
 
@@ -27,7 +28,8 @@ typedef struct trie_string {
     int32_t value;
 } trie_string;
 
-/* Builds from n strings, which are sorted in place; of equal ones the last given counts. Empty ones are left out. */
+/* Builds from n strings, which are sorted in place; of equal ones the last given counts. Empty ones
+ * are left out. */
 tern_status trie_build(tern_ctx *ctx, trie *t, trie_string *strings, size_t n);
 void trie_free(trie *t);
 

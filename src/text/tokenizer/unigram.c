@@ -1,6 +1,7 @@
-/* The Unigram model: of all ways to cut a piece into tokens, the one with the highest sum of scores (Kudo 2018; Viterbi). Called by the encoder
- * through model.h. A character that no token covers is unknown, at a penalty; unknown ones side by side become one token, or, with
- * byte_fallback, the tokens of their bytes. */
+/* The Unigram model: of all ways to cut a piece into tokens, the one with the highest sum of scores
+ * (Kudo 2018; Viterbi). Called by the encoder through model.h. A character that no token covers is
+ * unknown, at a penalty; unknown ones side by side become one token, or, with byte_fallback, the
+ * tokens of their bytes. */
 #include <math.h>
 #include <string.h>
 
@@ -47,7 +48,8 @@ static tern_status build_trie(tern_ctx *ctx, const vocab *v, trie *t)
     trie_string *strings = tern_alloc(ctx, (size_t)v->n_ids, sizeof *strings, "a vocabulary");
     if (!strings) return TERN_ERR_MEMORY;
     for (int32_t id = 0; id < v->n_ids; id++)
-        if (v->entries[id].there) strings[n++] = (trie_string){ v->bytes + v->entries[id].at, v->entries[id].n_bytes, id };
+        if (v->entries[id].there)
+            strings[n++] = (trie_string){ v->bytes + v->entries[id].at, v->entries[id].n_bytes, id };
     tern_status st = trie_build(ctx, t, strings, n);
     tern_free(strings);
     return st;
@@ -56,21 +58,25 @@ static tern_status build_trie(tern_ctx *ctx, const vocab *v, trie *t)
 static tern_status unigram_load(tern_ctx *ctx, const json_t *json, text_model *m)
 {
     tern_status st = TERN_OK;
-    const json_t *unk = json_object_get(json, "unk_id"), *vocab_list = json_object_get(json, "vocab"), *fallback = json_object_get(json, "byte_fallback");
+    const json_t *unk = json_object_get(json, "unk_id"), *vocab_list = json_object_get(json, "vocab"),
+        *fallback = json_object_get(json, "byte_fallback");
     unigram *u = tern_alloc(ctx, 1, sizeof *u, "Unigram");
     double least = 0;
     if (!u) return TERN_ERR_MEMORY;
     m->state = u;
     m->odd_text = true;
-    if (!json_is_array(vocab_list)) return tern_fail(ctx, TERN_ERR_FORMAT, "Unigram: \"vocab\" is %s, not a list", tern_json_kind(vocab_list));
-    if (fallback && !json_is_boolean(fallback)) return tern_fail(ctx, TERN_ERR_FORMAT, "Unigram: \"byte_fallback\" is %s", tern_json_kind(fallback));
+    if (!json_is_array(vocab_list))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "Unigram: \"vocab\" is %s, not a list", tern_json_kind(vocab_list));
+    if (fallback && !json_is_boolean(fallback))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "Unigram: \"byte_fallback\" is %s", tern_json_kind(fallback));
     u->byte_fallback = json_is_true(fallback);
     u->scores = tern_alloc(ctx, (size_t)m->vocab.n_ids, sizeof *u->scores, "scores");
     if (!u->scores) return TERN_ERR_MEMORY;
     for (size_t i = 0; i < json_array_size(vocab_list); i++) {
         const json_t *score = json_array_get(json_array_get(vocab_list, i), 1);
         u->scores[i] = tern_json_number(score);
-        if (!json_is_number(score) || !isfinite(u->scores[i])) return tern_fail(ctx, TERN_ERR_FORMAT, "Unigram: entry %zu has no score", i);
+        if (!json_is_number(score) || !isfinite(u->scores[i]))
+            return tern_fail(ctx, TERN_ERR_FORMAT, "Unigram: entry %zu has no score", i);
         if (i == 0 || u->scores[i] < least) least = u->scores[i];
     }
     u->unknown_score = least - unknown_penalty;
@@ -112,28 +118,34 @@ static tern_status find_best(tern_ctx *ctx, text_model *m, const char *text, siz
             single |= i + 1 - at == length;
         }
         if (single) continue;
-        if (m->unk_id < 0) return tern_fail(ctx, TERN_ERR_FORMAT, "Unigram: the vocabulary has no unknown token, and this text needs it");
+        if (m->unk_id < 0)
+            return tern_fail(ctx, TERN_ERR_FORMAT,
+                             "Unigram: the vocabulary has no unknown token, and this text needs it");
         arrive(&u->best[at + length], here + u->unknown_score, at, m->unk_id);
     }
 done:
     return st;
 }
 
-/* The token(s) for text[begin, end), pushed from last to first, since the path is read backwards. */
-static void push_backwards(const text_model *m, const char *text, size_t begin, size_t end, uint32_t base, int32_t id, model_tokens *out)
+/* The token(s) for text[begin, end), pushed from last to first, since the path is read
+ * backwards. */
+static void push_backwards(const text_model *m, const char *text, size_t begin, size_t end, uint32_t base, int32_t id,
+                           model_tokens *out)
 {
     const unigram *u = m->state;
     if (id == m->unk_id && u->byte_fallback) {
         bool all = true;
         for (size_t i = begin; i < end; i++) all &= u->byte_ids[(unsigned char)text[i]] >= 0;
         for (size_t i = end; all && i-- > begin;)
-            out->at[out->n++] = (model_token){ base + (uint32_t)begin, base + (uint32_t)end, u->byte_ids[(unsigned char)text[i]] };
+            out->at[out->n++] = (model_token){ base + (uint32_t)begin, base + (uint32_t)end,
+                                               u->byte_ids[(unsigned char)text[i]] };
         if (all) return;
     }
     out->at[out->n++] = (model_token){ base + (uint32_t)begin, base + (uint32_t)end, id };
 }
 
-static tern_status unigram_encode(tern_ctx *ctx, text_model *m, const char *text, size_t n, uint32_t base, bool plain, model_tokens *out)
+static tern_status unigram_encode(tern_ctx *ctx, text_model *m, const char *text, size_t n, uint32_t base, bool plain,
+                                  model_tokens *out)
 {
     tern_status st = TERN_OK;
     unigram *u = m->state;
@@ -146,7 +158,8 @@ static tern_status unigram_encode(tern_ctx *ctx, text_model *m, const char *text
             if (!unknown_end) unknown_end = end;
             if (a->from && u->best[a->from].id == m->unk_id) continue;
             int32_t whole = vocab_id(&m->vocab, text + a->from, unknown_end - a->from);
-            push_backwards(m, text, a->from, unknown_end, base, whole >= 0 && !model_bans(m, plain, whole) ? whole : a->id, out);
+            push_backwards(m, text, a->from, unknown_end, base,
+                           whole >= 0 && !model_bans(m, plain, whole) ? whole : a->id, out);
             unknown_end = 0;
             continue;
         }

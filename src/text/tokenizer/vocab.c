@@ -85,10 +85,12 @@ tern_status vocab_add(tern_ctx *ctx, vocab *v, const char *text, size_t n_bytes,
 {
     tern_status st = TERN_OK;
     if (id < 0 || id > max_id)
-        return tern_fail(ctx, TERN_ERR_FORMAT, "token \"%s\" has id %lld, outside 0..%lld", TERN_SHOWN(text), (long long)id, (long long)max_id);
+        return tern_fail(ctx, TERN_ERR_FORMAT, "token \"%s\" has id %lld, outside 0..%lld", TERN_SHOWN(text),
+                         (long long)id, (long long)max_id);
     if (n_bytes > UINT32_MAX / 4) return tern_fail(ctx, TERN_ERR_FORMAT, "a token of %zu bytes is too long", n_bytes);
     if (id < v->n_ids && v->entries[id].there)
-        return tern_fail(ctx, TERN_ERR_FORMAT, "tokens \"%s\" and \"%s\" have the same id %lld", TERN_SHOWN(v->bytes + v->entries[id].at), TERN_SHOWN(text), (long long)id);
+        return tern_fail(ctx, TERN_ERR_FORMAT, "tokens \"%s\" and \"%s\" have the same id %lld",
+                         TERN_SHOWN(v->bytes + v->entries[id].at), TERN_SHOWN(text), (long long)id);
     TERN_TRY(reserve(ctx, v, n_bytes, id));
     memcpy(v->bytes + v->n_bytes, text, n_bytes);
     v->bytes[v->n_bytes + n_bytes] = 0;

@@ -30,7 +30,9 @@ static void wordpiece_free(text_model *m)
 static tern_status load_unk(tern_ctx *ctx, const json_t *json, const char *otherwise, text_model *m, char **out)
 {
     const json_t *unk = json_object_get(json, "unk_token");
-    if (unk && !json_is_string(unk)) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: \"unk_token\" is %s, not a string", m->kind->type, tern_json_kind(unk));
+    if (unk && !json_is_string(unk))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: \"unk_token\" is %s, not a string", m->kind->type,
+                         tern_json_kind(unk));
     *out = tern_strdup(ctx, unk ? json_string_value(unk) : otherwise);
     if (!*out) return TERN_ERR_MEMORY;
     m->unk_id = vocab_id(&m->vocab, *out, strlen(*out));
@@ -40,13 +42,16 @@ static tern_status load_unk(tern_ctx *ctx, const json_t *json, const char *other
 static tern_status wordpiece_load(tern_ctx *ctx, const json_t *json, text_model *m)
 {
     tern_status st = TERN_OK;
-    const json_t *prefix = json_object_get(json, "continuing_subword_prefix"), *most = json_object_get(json, "max_input_chars_per_word");
+    const json_t *prefix = json_object_get(json, "continuing_subword_prefix"),
+        *most = json_object_get(json, "max_input_chars_per_word");
     wordpiece *w = tern_alloc(ctx, 1, sizeof *w, "WordPiece");
     if (!w) return TERN_ERR_MEMORY;
     m->state = w;
     w->scratch.ctx = ctx;
     w->max_chars = 100;
-    if (prefix && !json_is_string(prefix)) return tern_fail(ctx, TERN_ERR_FORMAT, "WordPiece: \"continuing_subword_prefix\" is %s", tern_json_kind(prefix));
+    if (prefix && !json_is_string(prefix))
+        return tern_fail(ctx, TERN_ERR_FORMAT, "WordPiece: \"continuing_subword_prefix\" is %s",
+                         tern_json_kind(prefix));
     if (most && (!json_is_integer(most) || json_integer_value(most) < 0))
         return tern_fail(ctx, TERN_ERR_FORMAT, "WordPiece: \"max_input_chars_per_word\" is not a number of 0 or more");
     if (most) w->max_chars = (size_t)json_integer_value(most);
@@ -58,9 +63,12 @@ done:
     return st;
 }
 
-static tern_status put_unknown(tern_ctx *ctx, text_model *m, const char *unk, uint32_t base, size_t n, model_tokens *out)
+static tern_status put_unknown(tern_ctx *ctx, text_model *m, const char *unk, uint32_t base, size_t n,
+                               model_tokens *out)
 {
-    if (m->unk_id < 0) return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the vocabulary lacks the unknown token \"%s\", and this text needs it", m->kind->type, TERN_SHOWN(unk));
+    if (m->unk_id < 0)
+        return tern_fail(ctx, TERN_ERR_FORMAT, "%s: the vocabulary lacks the unknown token \"%s\", and this text needs "
+                         "it", m->kind->type, TERN_SHOWN(unk));
     tern_status st = model_tokens_reserve(ctx, out, 1);
     if (!st) out->at[out->n++] = (model_token){ base, base + (uint32_t)n, m->unk_id };
     return st;
@@ -86,9 +94,11 @@ static int32_t longest(const text_model *m, const wordpiece *w, bool plain, size
     return -1;
 }
 
-/* Greedy from the left. The word lies in scratch behind space for the prefix, which is written over what has been read:
+/* Greedy from the left. The word lies in scratch behind space for the prefix, which is written over
+ * what has been read:
  *     ....playing  ->  play##ing      so that "##ing" can be looked up in place */
-static tern_status wordpiece_encode(tern_ctx *ctx, text_model *m, const char *text, size_t n, uint32_t base, bool plain, model_tokens *out)
+static tern_status wordpiece_encode(tern_ctx *ctx, text_model *m, const char *text, size_t n, uint32_t base, bool plain,
+                                    model_tokens *out)
 {
     tern_status st = TERN_OK;
     wordpiece *w = m->state;
@@ -137,7 +147,8 @@ static tern_status wordlevel_load(tern_ctx *ctx, const json_t *json, text_model 
     return st;
 }
 
-static tern_status wordlevel_encode(tern_ctx *ctx, text_model *m, const char *text, size_t n, uint32_t base, bool plain, model_tokens *out)
+static tern_status wordlevel_encode(tern_ctx *ctx, text_model *m, const char *text, size_t n, uint32_t base, bool plain,
+                                    model_tokens *out)
 {
     int32_t id = vocab_id(&m->vocab, text, n);
     if (id < 0 || model_bans(m, plain, id)) return put_unknown(ctx, m, m->state, base, n, out);
