@@ -5,11 +5,11 @@
 #include "families/family.h"
 
 #define TERN_FAMILIES(X) \
-    X(llama) X(mistral) X(mixtral) X(qwen2) X(qwen2_moe) X(qwen3) X(qwen3_moe) X(gemma) X(gemma2) X(gemma3) X(phi) X( \
-        phi3) X(stablelm) \
-    X(starcoder2) X(cohere) X(olmo) X(olmo2) X(granite) X(gpt2) X(gpt_neo) X(gptj) X(gpt_neox) X(opt) X(bloom) X( \
-        mpt) X(bert) X(roberta) X(distilbert) X(deepseek_v2) X(deepseek_v3) X(smollm3) X(falcon) X(gpt_oss) X( \
-            megatron_gpt)
+    X(llama) X(mistral) X(mixtral) X(qwen2) X(qwen2_moe) X(qwen3) X(qwen3_moe) X(gemma) X(gemma2) X(gemma3) X(phi) \
+    X(phi3) X(stablelm) \
+    X(starcoder2) X(cohere) X(olmo) X(olmo2) X(granite) X(gpt2) X(gpt_neo) X(gptj) X(gpt_neox) X(opt) X(bloom) \
+    X(mpt) X(bert) X(roberta) X(distilbert) X(deepseek_v2) X(deepseek_v3) X(smollm3) X(falcon) X(gpt_oss) \
+    X(megatron_gpt)
 
 #define X(name) extern const tern_family tern_family_##name;
 TERN_FAMILIES(X)

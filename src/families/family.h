@@ -126,12 +126,12 @@ typedef struct tern_family_key {
     X(POOL) X(POOL_B) X(CLASSIFY) X(CLASSIFY_B) X(CLASSIFY_DENSE) X(CLASSIFY_DENSE_B)            \
     X(ATTN_NORM) X(ATTN_NORM_B) X(QKV) X(QKV_B) X(Q) X(Q_B) X(K) X(K_B) X(V) X(V_B) X(O) X(O_B)  \
     X(Q_NORM) X(Q_NORM_B) X(K_NORM) X(K_NORM_B) X(SINK) X(POST_ATTN) X(POST_ATTN_B)              \
-    X(MLP_NORM) X(MLP_NORM_B) X(GATE) X(GATE_B) X(UP) X(UP_B) X(GATE_UP) X(GATE_UP_B) X(DOWN) X( \
-        DOWN_B)                                                                                  \
+    X(MLP_NORM) X(MLP_NORM_B) X(GATE) X(GATE_B) X(UP) X(UP_B) X(GATE_UP) X(GATE_UP_B) X(DOWN)    \
+    X(DOWN_B)                                                                                    \
     X(POST_MLP) X(POST_MLP_B)                                                                    \
     X(Q_A) X(Q_A_NORM) X(Q_A_B) X(KV_A) X(KV_A_B) X(KV_A_NORM) X(KV_B)                           \
-    X(ROUTER) X(ROUTER_B) X(ROUTER_CHOICE_B) X(EX_GATE) X(EX_UP) X(EX_DOWN) X(EX_GATE_UP_ALL) X( \
-        EX_GATE_UP_ALL_B)                                                                        \
+    X(ROUTER) X(ROUTER_B) X(ROUTER_CHOICE_B) X(EX_GATE) X(EX_UP) X(EX_DOWN) X(EX_GATE_UP_ALL)    \
+    X(EX_GATE_UP_ALL_B)                                                                          \
     X(EX_DOWN_ALL) X(EX_DOWN_ALL_B) X(SHARED_GATE) X(SHARED_UP) X(SHARED_DOWN) X(SHARED_SCORE)
 
 typedef enum tern_slot {
