@@ -200,3 +200,21 @@ bool tern_file_exists(const char *dir, const char *name)
     int n = dir ? snprintf(path, sizeof path, "%s/%s", dir, name) : snprintf(path, sizeof path, "%s", name);
     return n < PATH_BYTES && !lstat(path, &info);
 }
+
+int tern_file_create_beside(const char *path, char **temporary)
+{
+    size_t size = strlen(path) + 48;
+    int fd = -1, error = ENOMEM;
+    char *name = *temporary = tern_alloc(NULL, size, 1, "a path");
+    for (int attempt = 0; name && fd < 0 && attempt < 1000; attempt++) {
+        snprintf(name, size, "%s.part-%ld-%d", path, (long)getpid(), attempt);
+        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        error = errno;
+        if (fd < 0 && error != EEXIST) break;
+    }
+    if (fd >= 0) return fd;
+    tern_free(name);
+    *temporary = NULL;
+    errno = error;
+    return -1;
+}

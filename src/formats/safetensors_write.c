@@ -9,6 +9,7 @@
 #include <utf8proc.h>
 
 #include "base/ctx.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "formats/safetensors.h"
@@ -24,7 +25,7 @@ typedef struct place {
 struct tern_safetensors_writer {
     char *path, *temporary;
     int fd;                   /* -1: not open */
-    bool created, committed;  /* the temporary file is ours; it has its final name */
+    bool committed;           /* it has its final name */
     place *places;            /* as the caller numbers them */
     size_t count;
 };
@@ -172,18 +173,12 @@ done:
 /* A new file beside the final one; its name is free until then. */
 static tern_status open_temporary(tern_ctx *ctx, const char *path, tern_safetensors_writer *w)
 {
-    size_t size = strlen(path) + 48;
     w->path = tern_strdup(ctx, path);
-    w->temporary = tern_alloc(ctx, size, 1, "a path");
-    if (!w->path || !w->temporary) return TERN_ERR_MEMORY;
-    for (int attempt = 0; attempt < 1000; attempt++) {
-        snprintf(w->temporary, size, "%s.part-%ld-%d", path, (long)getpid(), attempt);
-        w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        w->created = w->fd >= 0;
-        if (w->created) return TERN_OK;
-        if (errno != EEXIST) break;
-    }
-    return tern_fail_errno(ctx, errno, w->temporary);
+    if (!w->path) return TERN_ERR_MEMORY;
+    w->fd = tern_file_create_beside(path, &w->temporary);
+    if (w->fd >= 0) return TERN_OK;
+    if (errno == ENOMEM) return tern_fail(ctx, TERN_ERR_MEMORY, "%s: no memory for a temporary name", path);
+    return tern_fail_errno(ctx, errno, path);
 }
 
 tern_status tern_safetensors_write_begin(tern_ctx *ctx, const char *path, const tern_named_tensor *tensors,
@@ -273,7 +268,7 @@ void tern_safetensors_write_close(tern_safetensors_writer *w)
 {
     if (!w) return;
     if (w->fd >= 0) close(w->fd);
-    if (w->created && !w->committed) unlink(w->temporary);
+    if (w->temporary && !w->committed) unlink(w->temporary);
     tern_free(w->path);
     tern_free(w->temporary);
     tern_free(w->places);
