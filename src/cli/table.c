@@ -159,7 +159,7 @@ const cli_command cli_commands[] = {
       .about = "Prints the text that the model writes after the prompt, as it comes. Without a prompt it begins at the "
                "model's beginning-of-sequence token. "
                "Sampling follows the model's generation_config.json, and flags win over it: repetition penalty, "
-                   "temperature, top-k, top-p, min-p, in this "
+               "temperature, top-k, top-p, min-p, in this "
                "order. --json prints {\"ids\", \"text\", \"finish_reason\", \"usage\"} at the end instead.",
       .flags = FLAGS(FLAG_PROMPT, FLAG_FILE, FLAG_IDS, FLAG_CHAT, FLAG_TEMPLATE, FLAG_TOKENS, FLAG_TEMPERATURE,
                      FLAG_TOP_K, FLAG_TOP_P, FLAG_MIN_P, FLAG_PENALTY, FLAG_SEED, FLAG_STOP,
@@ -169,7 +169,7 @@ const cli_command cli_commands[] = {
       .about = "Each line of standard input is a turn, answered by the model through its chat template as it comes. On "
                "a terminal lines can be edited and called back, "
                "Ctrl-C stops an answer and, at the prompt, drops the line (twice at once it ends the chat), and /help "
-                   "lists commands.",
+               "lists commands.",
       .flags = FLAGS(FLAG_SYSTEM, FLAG_TEMPLATE, FLAG_TOKENS, FLAG_TEMPERATURE, FLAG_TOP_K, FLAG_TOP_P, FLAG_MIN_P,
                      FLAG_PENALTY, FLAG_SEED, FLAG_STOP),
       .common = model_common, .example = "chat --system 'Answer in one sentence.'" },
@@ -196,7 +196,7 @@ const cli_command cli_commands[] = {
       .about = "Reads a list of messages from standard input, or an object with \"messages\", \"tools\", "
                "\"documents\", \"add_generation_prompt\", \"continue_final_message\", "
                "\"special_tokens\" and \"chat_template_kwargs\", and prints what the model's chat template makes of "
-                   "it, and nothing else.",
+               "it, and nothing else.",
       .flags = FLAGS(FLAG_TEMPLATE, FLAG_NOW, FLAG_GENERATION_PROMPT), .common = text_common,
       .example = "render --generation-prompt <<< '[{\"role\": \"user\", \"content\": \"Hi\"}]'" },
     { .name = "embed", .summary = "texts to vectors", .run = cli_embed,
@@ -204,8 +204,8 @@ const cli_command cli_commands[] = {
       .about = "Reads a text a line from standard input and prints its vector: numbers in a line, with --json "
                "{\"embedding\": [...]} a line. The modules of the checkpoint's modules.json are run "
                "as they are listed; --pooling takes another mode in every Pooling module, --truncate-dim and "
-                   "--normalize come behind the last module. --hidden prints {\"hidden\": [[...], ...]}, a row a "
-                   "token, instead.",
+               "--normalize come behind the last module. --hidden prints {\"hidden\": [[...], ...]}, a row a "
+               "token, instead.",
       .flags = FLAGS(FLAG_POOLING, FLAG_NORMALIZE, FLAG_TRUNCATE_DIM, FLAG_PROMPT_NAME, FLAG_TRUNCATE, FLAG_IDS,
                      FLAG_TYPE_IDS, FLAG_HIDDEN, FLAG_NPY, FLAG_JSON), .common = model_common,
       .example = "embed -m all-MiniLM-L6-v2 --json < sentences.txt" },
@@ -221,7 +221,7 @@ const cli_command cli_commands[] = {
       .about = "Reads a text a line from standard input and prints how well it answers the query: what "
                "CrossEncoder.predict gives, the logit of a sequence-classification head over both "
                "through the activation that the checkpoint names, else the sigmoid. Of several labels it prints each "
-                   "one's score. --json prints {\"score\"} a line, of several labels {\"scores\": [...]}.",
+               "one's score. --json prints {\"score\"} a line, of several labels {\"scores\": [...]}.",
       .operands = { "QUERY" }, .flags = FLAGS(FLAG_RAW, FLAG_PROMPT_NAME, FLAG_TRUNCATE, FLAG_JSON),
       .common = model_common, .example = "rerank -m reranker 'how do swifts sleep' < passages.txt" },
     { .name = "perplexity", .summary = "how well a model expects a text", .run = cli_perplexity,
@@ -236,28 +236,28 @@ const cli_command cli_commands[] = {
       .about = "Runs a prompt through the model twice: as the flags say, and by the scalar kernels in f32. Prints how "
                "far the first is off behind the embedding, behind each layer and "
                "in the logits: the largest difference, and the root mean square of the differences over that of the "
-                   "reference. Fails beyond 1e-4 (--compute f32), 0.05 (--compute f16, or a KV cache of 16 bits) "
+               "reference. Fails beyond 1e-4 (--compute f32), 0.05 (--compute f16, or a KV cache of 16 bits) "
                "or 0.1 (--compute bf16). --json prints {\"isa\", \"compute\", \"kv\", \"tokens\", \"embedding\", "
-                   "\"layers\", \"logits\", \"bound\", \"ok\"}.",
+               "\"layers\", \"logits\", \"bound\", \"ok\"}.",
       .flags = FLAGS(FLAG_PROMPT, FLAG_FILE, FLAG_IDS, FLAG_JSON), .common = model_common,
       .example = "verify --compute f32" },
     { .name = "info", .summary = "what a model is, and what fits", .run = cli_info, .usage = "[FLAG]...",
       .about = "Prints the architecture, the parameters, the bytes of the weights and of the KV cache per token, and "
                "how long a context fits in this machine's memory; then what is wrong with any "
                "file of the directory, a line each, and for each command whether it takes the model, \"generate: "
-                   "yes\", \"chat: no (why)\". Fails where the model does not open, or not for what its "
+               "yes\", \"chat: no (why)\". Fails where the model does not open, or not for what its "
                "architecture is for. --json prints {\"architecture\", ..., \"ignored\", \"reasons\", \"commands\": "
-                   "{\"generate\": {\"able\", \"detail\"}, ...}}. --check looks for weights that are NaN or infinite.",
+               "{\"generate\": {\"able\", \"detail\"}, ...}}. --check looks for weights that are NaN or infinite.",
       .flags = FLAGS(FLAG_CHECK, FLAG_JSON), .common = model_common, .example = "info -m models/demo" },
     { .name = "bench", .summary = "tokens per second, and how near to this machine's limits", .run = cli_bench,
       .usage = "[-p LIST] [-n N] [-b LIST] [--threads LIST] [--config FILE | --kernels NAME | --ops NAME] [FLAG]...",
       .about = "Measures this machine's read bandwidth and its peaks of multiply-adds, the first token of a process "
                "that starts cold, and then prompts and decoding of one sequence and of "
                "several at once: tokens per second, the share of the peak that is reached by the best instruction for "
-                   "the compute type, and of the bandwidth, keys and values counted, as both are around each row. An "
-                   "encoder is "
+               "the compute type, and of the bandwidth, keys and values counted, as both are around each row. An "
+               "encoder is "
                "measured in sentences per second. Each figure is a median, with the least and the largest. --json "
-                   "prints {\"machine\", \"model\", \"first_token\", \"results\", \"disturbed\"}.",
+               "prints {\"machine\", \"model\", \"first_token\", \"results\", \"disturbed\"}.",
       .flags = FLAGS(FLAG_BENCH_PROMPT, FLAG_BENCH_TOKENS, FLAG_BENCH_BATCH, FLAG_BENCH_REPEAT, FLAG_SHAPE, FLAG_STORED,
                      FLAG_KERNELS, FLAG_OPS, FLAG_SVG, FLAG_JSON),
       .common = bench_common, .example = "bench --config bench/shapes/tinyllama-1.1b.json --threads 1,2 -b 1,8" },

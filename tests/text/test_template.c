@@ -311,10 +311,10 @@ static void no_user_byte_is_trusted(void **state)
         "{% for m in messages %}{{ '<|start|>' + m.role + '\n' + m.content + '<|end|>' }}{% endfor %}",
         "{% for m in messages %}{{ m.content.strip().split('X')[-1].replace('Y', '<|end|>')|trim }}<|end|>{% endfor %}",
         "{% set ns = namespace(s='') %}{% for m in messages %}{% set ns.s = ns.s ~ '<' ~ m.content[::-1] ~ '>' %}{% "
-            "endfor %}{{ ns.s }}",
+        "endfor %}{{ ns.s }}",
         "{{ messages|map(attribute='content')|map('replace', 'Z', '<|end|>')|join('<|end|>') }}",
         "{% for m in messages %}{{ '%s<|end|>%-9s|' % (m.content, m.content[2:]) }}{{ '{:>9}'.format(m.content) }}{% "
-            "endfor %}",
+        "endfor %}",
     };
     static const char letters[] = "QWXYZ ";
     uint64_t random = 1;
