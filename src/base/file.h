@@ -54,9 +54,9 @@ char *tern_file_real(tern_ctx *ctx, const char *path);
  * so. No error is kept. */
 bool tern_file_exists(const char *dir, const char *name);
 
-/* Creates a file of a name that is free, "PATH.part-PID-N", beside path, to be renamed to it once it
- * is whole, and opens it for writing. *temporary is its name, freed by tern_free, or null where it
- * fails. The descriptor, or -1 with errno set. */
+/* Creates a file of a name that is free, "PATH.part-PID-N", beside path, to be renamed to it once
+ * it is whole, and opens it for writing. *temporary is its name, freed by tern_free, or null where
+ * it fails. The descriptor, or -1 with errno set. */
 int tern_file_create_beside(const char *path, char **temporary);
 
 #endif
